@@ -1,0 +1,56 @@
+# Everything a newcomer needs: `make demo` and `make test` set up .venv by themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(sort $(wildcard plugins/*))
+STAMP := $(VENV)/.installed
+EDITABLE := -e '.[dev,torch,tpe]' $(addprefix -e ,$(PLUGINS))
+
+.PHONY: help demo test lint types contracts pytest smoke bench bench-compare lock clean
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+demo: $(STAMP) ## run the quick suite and print its leaderboard
+	@$(BIN)/ctpbench run leaderboards/quick/suite.yaml --out runs/quick
+
+test: lint types contracts pytest ## everything that must hold before a change lands
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+contracts: $(STAMP)
+	@$(BIN)/lint-imports
+
+pytest: $(STAMP)
+	@$(BIN)/pytest
+
+smoke: $(STAMP) ## the main job, small: a run, and the same run again from its cache
+	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke
+	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke
+
+bench: $(STAMP) ## time every kernel beside its peer and print the ratios
+	@$(BIN)/python benchmarks/table.py run
+
+bench-compare: $(STAMP) ## the same, set against the committed numbers
+	@$(BIN)/python benchmarks/table.py compare
+
+lock: ## compile constraints.txt anew (needs uv)
+	env -u PIP_FIND_LINKS uv pip compile --universal --python-version 3.11 --no-annotate --no-header \
+	  --all-extras pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS)) benchmarks/requirements.in -o constraints.txt
+	sed -i '/^-e /d; /^ctpbench/d' constraints.txt
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(STAMP): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt flit_core
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt $(EDITABLE)
+	@touch $@

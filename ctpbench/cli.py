@@ -1,0 +1,246 @@
+"""The command line. Everything heavy is imported in the command that needs it, so that --help answers at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ctpbench.errors import CtpbenchError
+
+if TYPE_CHECKING:
+    from ctpbench.plan import Cell
+    from ctpbench.store import Store
+    from ctpbench.suite import Suite
+
+EXIT_WRONG, EXIT_FAILED_CELLS, EXIT_INTERRUPTED = 2, 3, 130
+_SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
+_RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+_OUT = click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; default: runs/NAME of the suite."
+)
+_ONLY = click.option("--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable.")
+
+
+class _Group(click.Group):
+    """Shows commands in the order people need them, and errors as one line each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CtpbenchError as error:
+            click.echo(f"ctpbench: {error}" if "\n" not in str(error) else str(error), err=True)
+            sys.exit(EXIT_WRONG)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: ctpbench run leaderboards/quick/suite.yaml",
+)
+@click.version_option(package_name="ctpbench")
+def main() -> None:
+    """Benchmark CT-perfusion denoisers: datasets x noise levels x methods, to true leaderboards."""
+
+
+@main.command(epilog="Example: ctpbench run suite.yaml -j 2 --only tips")
+@_SUITE
+@_OUT
+@_ONLY
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
+@click.option("--rerun", type=click.Choice(["failed"]), help="Run failed cells again.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
+@click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
+def run(
+    suite: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    jobs: int,
+    rerun: str | None,
+    fail_fast: bool,
+    serial_timing: bool,
+) -> None:
+    """Run a suite and write results.nc, leaderboards and panels.
+
+    What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
+    cells ok, 3 some failed, 2 the suite or the call is wrong, 130 interrupted.
+    """
+    from ctpbench import device, runner
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.store import Store
+    from ctpbench.suite import load_suite
+
+    catalogue = load_catalogue()
+    loaded = load_suite(suite, catalogue)
+    cells = _planned(loaded, only)
+    options = runner.Options(jobs, fail_fast, rerun == "failed", serial_timing)
+    store = Store(out or Path("runs") / loaded.name)
+    on = device.resolve(loaded.resources.device)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with store.locked():
+            records = _run_locked(store, loaded, cells, options, on, catalogue)
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(0 if all(record["status"] == "ok" for record in records) else EXIT_FAILED_CELLS)
+
+
+def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on: str, catalogue: Any) -> list[Any]:
+    from rich.console import Console
+
+    from ctpbench import runner
+    from ctpbench.executors.local import Limits, LocalExecutor
+    from ctpbench.leaderboard import print_table
+    from ctpbench.progress import listener
+    from ctpbench.report.folder import draw, render
+
+    console = Console()
+    limits = Limits.of(suite.resources, on, options.jobs)
+    runner.write_plan(store, suite, catalogue, limits, options)
+    try:
+        with listener(console, len(cells)) as listening, LocalExecutor(limits) as executor:
+            work = runner.Runner(store, executor, options, listening, runner.loggers(catalogue))
+            records = work.run(cells)
+    finally:
+        frame = render(store)
+        pictures = draw(store)
+    print_table(frame, console)
+    lines = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
+    click.echo(f"Written to {store.folder}: {', '.join(lines)}")
+    failed = [record for record in records if record["status"] != "ok"]
+    for record in failed:
+        click.echo(f"{record['status']}: {record['config']}: {record['message']} (log: {store.folder / record['log']})")
+    return records
+
+
+def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
+    from ctpbench import runner
+    from ctpbench.errors import SuiteError
+    from ctpbench.plan import plan
+    from ctpbench.plugins import did_you_mean
+
+    cells = plan(suite)
+    known = {name for cell in cells for name in (cell.row.cls.name, cell.row.label, cell.dataset)}
+    for name in only:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise SuiteError(f"--only: the suite has no {name!r}{hint}; it has {', '.join(sorted(known))}")
+    return runner.select(cells, only)
+
+
+@main.command("plan", epilog="Example: ctpbench plan suite.yaml")
+@_SUITE
+@_OUT
+@_ONLY
+def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
+    """Show what a run would do, and what of it is already done."""
+    from rich.console import Console
+
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.report.terminal import print_plan
+    from ctpbench.store import Store
+    from ctpbench.suite import load_suite
+
+    loaded = load_suite(suite, load_catalogue())
+    print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), Console())
+
+
+@main.command(epilog="Example: ctpbench status runs/quick")
+@_RUN
+def status(run: Path) -> None:
+    """Say how far a run is, and what failed."""
+    from rich.console import Console
+
+    from ctpbench.report.terminal import print_status
+    from ctpbench.store import Store
+
+    print_status(Store(run), Console())
+
+
+@main.command("leaderboard", epilog="Example: ctpbench leaderboard runs/quick --by ssim_cbf")
+@_RUN
+@click.option("--by", metavar="SCORE", help="Rank by this score column; default: rmse_cbf.")
+def leaderboard_command(run: Path, by: str | None) -> None:
+    """Rebuild a run's results.nc and leaderboards from its records, and print them.
+
+    RUN is a run's folder, or a results.nc that is then only printed.
+    """
+    from rich.console import Console
+
+    from ctpbench.leaderboard import leaderboard, print_table
+    from ctpbench.report.folder import render
+    from ctpbench.results import open_results
+    from ctpbench.store import Store
+
+    if run.suffix != ".nc":
+        render(Store(run))
+        run = run / "results.nc"
+    tree = open_results(run)
+    print_table(leaderboard(tree, by) if by else leaderboard(tree), Console())
+
+
+@main.command("list", epilog="Example: ctpbench list")
+def list_command() -> None:
+    """List datasets, denoisers and metrics that are installed."""
+    from rich.console import Console
+
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.report.terminal import print_catalogue
+
+    print_catalogue(load_catalogue(), Console())
+
+
+@main.command(epilog="Example: ctpbench show tips")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show a component: what it is, its parameters with units and defaults, its source."""
+    from rich.console import Console
+
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.report.terminal import print_component
+
+    print_component(load_catalogue(), name, Console())
+
+
+@main.command(epilog="Example: ctpbench plugins")
+def plugins() -> None:
+    """Say which plugins loaded, which did not, and why."""
+    from rich.console import Console
+
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.report.terminal import print_plugins
+
+    print_plugins(load_catalogue(), Console())
+
+
+@main.command(epilog="Example: ctpbench schema > suite.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a suite, installed plugins included, for editors that complete YAML."""
+    import json
+
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.schema import suite_schema
+
+    click.echo(json.dumps(suite_schema(load_catalogue()), indent=1))
+
+
+@main.command(epilog="Example: ctpbench check ctpbench-filters")
+@click.argument("package")
+def check(package: str) -> None:
+    """Check a plugin's components against their contracts. PACKAGE is a distribution or an import name."""
+    from rich.console import Console
+
+    from ctpbench.report.terminal import print_checks
+    from ctpbench.testing import check_package
+
+    results = check_package(package)
+    print_checks(results, Console())
+    sys.exit(0 if all(result.passed for result in results) else EXIT_FAILED_CELLS)

@@ -1,0 +1,165 @@
+"""The contracts a plugin fulfils: Dataset, Denoiser (three kinds), Trainable and Metric.
+
+A component is a frozen pydantic model. Its fields are its parameters: typed, bounded, with the unit in the name.
+Its docstring says what it is and cites the source. From the model come validation, ``ctpbench show NAME``, the
+suite's JSON Schema and the row's label.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from ctpbench.case import Case, ScoredCase, TrainingCase
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the harness lends a component while it works.
+
+    Attributes
+    ----------
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"mps"``: already resolved, never ``"auto"``.
+    threads : int
+        How many threads the work may use.
+    rng : numpy.random.Generator
+        Seeded from the suite's seed, the method and the case: the only allowed source of randomness.
+    scratch : Path
+        An empty folder, deleted afterwards.
+    progress : callable(fraction, text)
+        Reports progress of long work, ``fraction`` from 0 to 1.
+    """
+
+    device: str
+    threads: int
+    rng: np.random.Generator
+    scratch: Path
+    progress: Callable[[float, str], None] = lambda fraction, text: None
+
+
+class Component(BaseModel):
+    """Base of all components: a frozen model with a `name` and a `version`, both class attributes.
+
+    Raise `version` whenever the same parameters give another answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+
+
+class Dataset(Component, ABC):
+    """A source of cases. `noise` is one value of the suite's noise axis, None where the suite names none."""
+
+    @abstractmethod
+    def cases(self, split: Split) -> Sequence[str]:
+        """Return the ids of one split's cases; no id is in two splits."""
+
+    @abstractmethod
+    def load(self, case_id: str, noise: float | None) -> Case:
+        """Return one case at one noise level, the same bytes at every call."""
+
+    def fingerprint(self) -> str:
+        """Return what identifies the bytes this dataset reads, beyond its parameters (files: size and time)."""
+        return ""
+
+
+class Denoiser(Component, ABC):
+    """Base of the three kinds of denoiser below. All end in the same residues and the same maps."""
+
+
+class FrameDenoiser(Denoiser):
+    """Frames in, frames out; the core subtracts the baseline and deconvolves."""
+
+    @abstractmethod
+    def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        """Return denoised frames.
+
+        Parameters
+        ----------
+        frames : DataArray, (time, z, y, x), float32, HU
+            Read-only. The coordinates of `ctpbench.case.Observation`: brain, vessels, aif, vof, times.
+        context : Context
+
+        Returns
+        -------
+        DataArray, (time, z, y, x), float32, HU
+            Finite, with the same coordinates: ``frames.copy(data=...)``.
+        """
+
+
+class ConcentrationDenoiser(Denoiser):
+    """Frames in, concentration out (baseline already subtracted); the core deconvolves."""
+
+    @abstractmethod
+    def concentration(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        """Return the denoised concentration, (time, z, y, x), float32, HU above baseline. See `FrameDenoiser`."""
+
+
+class Deconvolver(Denoiser):
+    """Concentration and AIF in, residues out: denoising and deconvolution at once."""
+
+    @abstractmethod
+    def deconvolve(self, concentration: xr.DataArray, context: Context) -> xr.DataArray:
+        """Return the residue functions, flow included.
+
+        Parameters
+        ----------
+        concentration : DataArray, (time, z, y, x), float32, HU above baseline
+            Read-only, with the coordinates of the frames; ``concentration["aif"]`` is the input function.
+        context : Context
+
+        Returns
+        -------
+        DataArray, (lag, z, y, x), float32, 1/s
+            r of ``c = A r``, A the circulant matrix of `ctpbench.perfusion`; lag has its length M = 2 T.
+        """
+
+
+class Trainable(Denoiser):
+    """A denoiser that first learns from the training split; what it learns is cached as a model."""
+
+    learns_from: ClassVar[Literal["noisy", "clean"]]
+
+    @abstractmethod
+    def fit(self, training: Sequence[TrainingCase], context: Context) -> Denoiser:
+        """Return a fitted denoiser of one of the three kinds. Cases load lazily, one at a time."""
+
+    @abstractmethod
+    def save(self, fitted: Denoiser, folder: Path) -> None:
+        """Write what `fit` returned into an existing empty folder."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> Denoiser:
+        """Return what `save` wrote."""
+
+
+class Metric(Component, ABC):
+    """A score of one case. Lower or higher is `better`; `units` is ``"map"`` where it has those of each map."""
+
+    better: ClassVar[Literal["lower", "higher"]]
+    units: ClassVar[str]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Which optional parts of a ScoredCase are read: of noiseless, truth, concentration, noiseless_concentration.
+
+        Where a case lacks one of them the score is "not applicable", which is no failure.
+        """
+        return frozenset()
+
+    @abstractmethod
+    def score(self, case: ScoredCase) -> xr.DataArray:
+        """Return the score; it may keep the dims map, time and roi, with their coordinates, and no other."""

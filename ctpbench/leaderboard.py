@@ -1,0 +1,412 @@
+"""The results tree becomes a ranked table: a row for each dataset, noise level and row of the suite.
+
+Rendered as Markdown and on a terminal for people, as CSV and JSON for programs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from ctpbench.errors import ResultError
+from ctpbench.results import MISSING
+from ctpbench.store import write_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Grid = npt.NDArray[Any]  # (config, noise)
+
+_DEFAULT_RANK_BY = "rmse_cbf"
+_SHOWN = [f"{metric}_{name}" for metric in ("rmse", "ssim") for name in ("cbf", "cbv", "mtt")]
+_MOST_SHOWN = 6
+_PARAMETER = "parameter_"
+_TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi"}
+_ACRONYMS = {"rmse", "ssim", "psnr", "mae", "cbf", "cbv", "mtt", "ttp"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score column: one metric, at one map and region where it has those. `better` is lower or higher."""
+
+    column: str
+    title: str
+    units: str
+    better: str
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One dataset and noise level as people read it; `best` holds the (row, column) to be set in bold."""
+
+    title: str
+    header: list[tuple[str, str]]
+    rows: list[list[str]]
+    best: set[tuple[int, int]]
+    notes: list[str]
+    failures: list[str]
+
+
+def leaderboard(tree: xr.DataTree, rank_by: str = _DEFAULT_RANK_BY) -> pd.DataFrame:
+    """Return the ranked table of a results tree.
+
+    A score column ``metric[_map][_roi]`` holds the mean over seeds and cases, ``..._std`` the sample standard
+    deviation over cases; metrics over time are left out. `denoise_s`, `maps_s` and their sum `total_s` are
+    medians over cases, `fit_s` over seeds; memory is the peak. Rows that went well come first, by rank (ties
+    share one), then those the ranking score does not apply to, then those in which a seed failed; the last
+    two have no rank. ``attrs["scores"]`` describes the score columns.
+
+    Parameters
+    ----------
+    tree : DataTree
+        As made by `ctpbench.results.build`.
+    rank_by : str
+        A score column. Where the default has no value in a dataset, the first score that has one serves.
+
+    Raises
+    ------
+    ResultError
+        Where no score column is called `rank_by`, or two would have one name.
+    """
+    scores: dict[str, Score] = {}
+    applying: dict[str, None] = {}
+    rows: list[dict[str, Any]] = []
+    for label, node in tree.children.items():
+        data = node.to_dataset(inherit=False)
+        grids: dict[str, Grid] = {**_scores(data, scores), **_costs(data)}
+        here = [name for name in scores if name in grids and np.isfinite(grids[name]).any()]
+        applying |= dict.fromkeys(here)
+        instead = here[0] if here and rank_by == _DEFAULT_RANK_BY else None
+        ranking = scores[rank_by] if rank_by in here else scores.get(instead or "")
+        for j, noise in enumerate(data["noise"].values):
+            block = [
+                {
+                    "dataset": label,
+                    "noise": noise,
+                    **_facts(data, i, j),
+                    **{n: g[i, j] for n, g in grids.items()},
+                }
+                for i in range(data.sizes["config"])
+            ]
+            rows += _ranked([row for row in block if row["status"] != MISSING], ranking)
+    if rank_by not in (_DEFAULT_RANK_BY, *applying):
+        raise ResultError(f"leaderboard: no score {rank_by!r} to rank by; there are: {', '.join(applying)}")
+    frame = pd.DataFrame(rows, columns=_columns(applying))
+    frame.attrs["scores"] = tuple(scores[name] for name in applying)
+    return frame.astype({"rank": "Int64", "n_cases": "int64", "n_seeds": "int64", "contended": bool})
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Return every column as CSV."""
+    return frame.to_csv(index=False)
+
+
+def to_json(frame: pd.DataFrame) -> str:
+    """Return every column as a JSON list of objects; null where there is no number."""
+    rows = [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
+    return json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Return one Markdown table for each dataset and noise level, with the columns people compare."""
+    lines = ["# Leaderboard", ""] if len(frame) else ["# Leaderboard", "", "No cell has finished.", ""]
+    for table in _tables(frame, spread=True):
+        header = [f"{title} ({units})" if units else title for title, units in table.header]
+        cells = [
+            [f"**{text}**" if (i, j) in table.best else _escaped(text) for j, text in enumerate(row)]
+            for i, row in enumerate(table.rows)
+        ]
+        align = ["---:" if j not in (1, 2, len(header) - 1) else ":---" for j in range(len(header))]
+        lines += [f"## {_escaped(table.title)}", ""]
+        lines += [f"| {' | '.join(row)} |" for row in (header, align, *cells)]
+        lines += ["", " ".join(_escaped(note) for note in table.notes), ""]
+        lines += [f"- {_escaped(failure)}" for failure in table.failures]
+        lines += [""] if table.failures else []
+    return "\n".join(lines)
+
+
+def print_table(frame: pd.DataFrame, console: Console) -> None:
+    """Print the leaderboard on a terminal of 100 columns: means only, tuned values below the label."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if frame.empty:
+        console.print("No cell has finished.")
+    for table in _tables(frame, spread=False):
+        shown = Table(
+            title=Text(table.title, "bold"), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left"
+        )
+        shown.add_column("#", justify="right")
+        shown.add_column("Method", overflow="fold")
+        for title, _ in table.header[3:-1]:
+            shown.add_column(title.replace(" ", "\n", 1), justify="right", no_wrap=True, vertical="top")
+        shown.add_column("Status", overflow="fold")
+        for i, (rank, method, tuned, *cells, status) in enumerate(table.rows):
+            label = Text(method).append(f"\n{tuned}", "dim") if tuned else Text(method)
+            numbers = [Text(text, "bold" if (i, j) in table.best else "") for j, text in enumerate(cells, 3)]
+            shown.add_row(rank, label, *numbers, Text(status, "" if status == "ok" else "red"))
+        console.print(shown)
+        units = [f"{title} in {units}" for title, units in table.header if units]
+        console.print(Text(" ".join([*table.notes, *([", ".join(units) + "."] if units else [])]), "dim"))
+        for failure in table.failures:
+            console.print(Text(failure, "red"))
+        console.print()
+
+
+def write(tree: xr.DataTree, folder: Path) -> pd.DataFrame:
+    """Write leaderboard.md, .csv and .json into a folder, each whole or not at all; return the table."""
+    frame = leaderboard(tree)
+    for ending, render in (("md", to_markdown), ("csv", to_csv), ("json", to_json)):
+        write_text(folder / f"leaderboard.{ending}", render(frame))
+    return frame
+
+
+def _columns(scores: Iterable[str]) -> list[str]:
+    facts = [
+        "dataset",
+        "noise",
+        "rank",
+        "rank_by",
+        "config",
+        "method",
+        "parameters",
+        "tuned",
+        "status",
+        "message",
+    ]
+    costs = [
+        "denoise_s",
+        "maps_s",
+        "total_s",
+        "fit_s",
+        "peak_memory_mib",
+        "peak_device_memory_mib",
+        "contended",
+    ]
+    return [*facts, "n_cases", "n_seeds", *(c for name in scores for c in (name, f"{name}_std")), *costs]
+
+
+def _scores(data: xr.Dataset, known: dict[str, Score]) -> dict[str, Grid]:
+    """Mean and spread of every score column, (config, noise); what is new about them goes into `known`."""
+    columns: dict[str, Grid] = {}
+    taken = set(_columns(()))
+    counted = xr.zeros_like(data["denoise_s"].isel(seed=0), dtype=bool)
+    for metric, values in data.data_vars.items():
+        if "better" not in values.attrs or not set(values.dims) <= _TABLE_DIMS:
+            continue
+        per_case = values.mean("seed")
+        axes = [dim for dim in ("map", "roi") if dim in values.dims]
+        for labels in product(*(values[dim].values for dim in axes)):
+            part = per_case.sel(dict(zip(axes, labels, strict=True)))
+            name = "_".join(map(str, (metric, *labels)))
+            for column, grid in ((name, part.mean("case")), (f"{name}_std", part.std("case", ddof=1))):
+                if column in taken or column in columns:
+                    raise ResultError(
+                        f"leaderboard: two scores are called {column!r}; relabel a metric in the suite"
+                    )
+                columns[column] = grid.transpose("config", "noise").values
+            units = values.attrs["units"]
+            units = values.attrs.get(f"units_{labels[0]}", "") if units == "map" else units
+            title = " ".join(_spelled(str(word)) for word in (metric, *labels))
+            known.setdefault(name, Score(name, title, "" if units == "1" else units, values.attrs["better"]))
+            counted = counted | part.notnull()
+    return {**columns, "n_cases": counted.sum("case").transpose("config", "noise").values}
+
+
+def _costs(data: xr.Dataset) -> dict[str, Grid]:
+    """Times and memory, (config, noise)."""
+    every = ("seed", "case")
+    costs = {
+        "denoise_s": data["denoise_s"].median(every),
+        "maps_s": data["maps_s"].median(every),
+        "total_s": (data["denoise_s"] + data["maps_s"]).median(every),
+        "fit_s": data["fit_s"].median("seed"),
+        "peak_memory_mib": data["peak_memory_mib"].max("seed"),
+        "peak_device_memory_mib": data["peak_device_memory_mib"].max("seed"),
+        "contended": data["contended"].any("seed"),
+        "n_seeds": (data["status"] != MISSING).sum("seed"),
+    }
+    return {name: cost.transpose("config", "noise").values for name, cost in costs.items()}
+
+
+def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
+    """What a row is called, how it was set and how its seeds ended."""
+    row = data.isel(config=i, noise=j)
+    statuses, messages = row["status"].values, row["message"].values
+    finished = [k for k, status in enumerate(statuses) if status != MISSING]
+    failed = [k for k in finished if statuses[k] != "ok"]
+    message = str(messages[failed[0]]) if failed else ""
+    if failed and len(finished) > 1:
+        message = f"{len(failed)} of {len(finished)} seeds: {message}"
+    tuned: dict[str, list[str]] = {}
+    for k in finished:
+        for name, value in json.loads(str(row["tuned_parameters"].values[k])).items():
+            text = _compact(value)
+            tuned.setdefault(name, []).extend([] if text in tuned.get(name, []) else [text])
+    chosen = {name: "|".join(texts) for name, texts in tuned.items()}
+    coords = {str(name): str(value.values) for name, value in row.coords.items()}
+    given = {
+        n.removeprefix(_PARAMETER): text for n, text in coords.items() if n.startswith(_PARAMETER) and text
+    }
+    fixed = {name: _compact(_parsed(text)) for name, text in given.items() if text != "tuned"}
+    settings = {**fixed, **chosen}
+    return {
+        "config": coords["config"],
+        "method": coords["method"],
+        "parameters": _listed({name: settings[name] for name in given if name in settings}),
+        "tuned": _listed(chosen),
+        "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
+        "message": message,
+    }
+
+
+def _ranked(rows: Sequence[dict[str, Any]], ranking: Score | None) -> list[dict[str, Any]]:
+    """Return the rows of one dataset and noise level in the order of the table, ranked."""
+    column = ranking.column if ranking else ""
+    values = [row.get(column, np.nan) if row["status"] == "ok" else np.nan for row in rows]
+    if ranking and ranking.better == "higher":
+        values = [-value for value in values]
+    ranked = []
+    for row, value in zip(rows, values, strict=True):
+        rank = None if np.isnan(value) else 1 + sum(other < value for other in values)
+        ranked.append({**row, "rank": rank, "rank_by": column})
+    return sorted(ranked, key=lambda row: (row["status"] != "ok", row["rank"] is None, row["rank"] or 0))
+
+
+def _tables(frame: pd.DataFrame, spread: bool) -> Iterator[_Table]:
+    """Yield what people read, a table for each dataset and noise level; `spread` adds the deviations."""
+    levels = zip(frame["dataset"], frame["noise"], strict=True)
+    titles = [", noise ".join([str(dataset), *_noise_text(float(noise))]) for dataset, noise in levels]
+    for title in dict.fromkeys(titles):
+        block = frame[[other == title for other in titles]]
+        known = {s.column: s for s in frame.attrs["scores"] if block[s.column].notna().any()}
+        shown = [known[name] for name in _SHOWN if name in known] or list(known.values())[:_MOST_SHOWN]
+        by = known.get(block["rank_by"].iloc[0])
+        shown = [by, *shown] if by and by not in shown else shown
+        well = block[block["status"] == "ok"]  # these come first: places in it are places in the block
+        columns = {
+            ("Rank", ""): ["" if pd.isna(rank) else str(rank) for rank in block["rank"]],
+            ("Method", ""): list(block["config"]),
+            ("Tuned", ""): list(block["tuned"]),
+            **{(s.title, s.units): _score_texts(block, s.column, spread) for s in shown},
+            ("s/case", ""): [
+                _rounded(s, 3) + "*" * c for s, c in zip(block["total_s"], block["contended"], strict=True)
+            ],
+            ("Status", ""): list(block["status"]),
+        }
+        yield _Table(
+            title,
+            header=list(columns),
+            rows=[list(row) for row in zip(*columns.values(), strict=True)],
+            best={
+                (i, j) for j, score in enumerate(shown, 3) for i in _best(well[score.column], score.better)
+            },
+            notes=_notes(block, by, spread),
+            failures=[f"{r.config}: {r.status}: {r.message}" for r in block[len(well) :].itertuples()],
+        )
+
+
+def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
+    scored = block[block["n_cases"] > 0]
+    notes = ["s/case: median seconds for denoising and maps."]
+    if len(scored):
+        mean = "mean ± standard deviation" if spread and scored["n_cases"].max() > 1 else "mean"
+        over = _counted(scored["n_cases"], "case")
+        seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
+        notes.insert(0, f"Scores: {mean} over {over}{seeds}.")
+    if block["contended"].any():
+        notes.append("*: timed while other cells ran on the same machine.")
+    return [
+        f"Ranked by {by.title}, {by.better} is better." if by else "Not ranked: no score applies.",
+        *notes,
+    ]
+
+
+def _counted(numbers: pd.Series[int], noun: str) -> str:
+    least, most = int(numbers.min()), int(numbers.max())
+    return f"{most if least == most else f'{least} to {most}'} {noun}{'' if most == 1 else 's'}"
+
+
+def _best(values: pd.Series[float], better: str) -> list[int]:
+    """Places of the best value, where there is another to be better than."""
+    best = values.min() if better == "lower" else values.max()
+    return [i for i, value in enumerate(values) if value == best] if values.notna().sum() > 1 else []
+
+
+def _score_texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:
+    """One column's scores with decimals in common, so that they compare at a glance."""
+    values, deviations = block[column].to_numpy(), block[f"{column}_std"].to_numpy()
+    largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
+    decimals = _decimals(largest, 4 if largest >= 1 else 3)
+    texts = []
+    for value, deviation in zip(values, deviations, strict=True):
+        own = max(decimals, _decimals(value, 2))  # a value far below the others keeps two digits
+        spread_text = f" ± {deviation:.{own}f}" if spread and np.isfinite(deviation) else ""
+        texts.append("" if np.isnan(value) else f"{value:.{own}f}{spread_text}")
+    return texts
+
+
+def _decimals(value: float, digits: int) -> int:
+    """How many decimals show `digits` significant digits; 0 for zero and for NaN."""
+    if not np.isfinite(value) or value == 0:
+        return 0
+    return min(max(digits - 1 - int(np.floor(np.log10(abs(value)))), 0), 9)
+
+
+def _rounded(value: float, digits: int) -> str:
+    return "" if np.isnan(value) else f"{value:.{_decimals(value, digits)}f}"
+
+
+def _noise_text(noise: float) -> list[str]:
+    """Return the level as people write it (2e5, 0.25), nothing where there is none."""
+    if np.isnan(noise):
+        return []
+    mantissa, exponent = f"{noise:.6e}".split("e")
+    short = f"{float(mantissa):g}e{int(exponent)}"
+    return [short if abs(int(exponent)) > 3 else f"{noise:g}"]
+
+
+def _spelled(word: str) -> str:
+    parts = [part.upper() if part in _ACRONYMS else part for part in word.split("_")]
+    return " ".join(parts).replace("tmax", "Tmax")
+
+
+def _listed(parameters: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={text}" for name, text in parameters.items())
+
+
+def _parsed(text: str) -> Any:
+    """Return the value of a parameter that was kept as JSON, or as it is where it is plain text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _compact(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as JSON can hold it."""
+    if pd.isna(value) or (isinstance(value, float) and not np.isfinite(value)):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, inside a table too; underscores within words are left alone."""
+    return re.sub(r"[\\|*<`\[]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])", r"\\\g<0>", " ".join(text.split()))

@@ -1,0 +1,48 @@
+"""From frames to perfusion maps: pure functions over numpy arrays.
+
+Conventions
+-----------
+Time is the first axis of every series; any spatial axes may follow. Image values and concentrations are in
+HU, times in s, lengths in mm, residues (flow included) in 1/s, CBF in mL/100 g/min, CBV in mL/100 g; MTT, TTP
+and Tmax in s. With ``kappa = rho = 1`` a value per 100 mL equals one per 100 g.
+
+T frames are padded with zeros to M = 2 T lags, on which convolution with the AIF is the circulant matrix A of
+``c = A r``, ``A[i, j] = dt * AIF[(i - j) mod M]``: causal, samples of the AIF below zero set to zero. The
+maximum that gives CBF and Tmax is taken over all M lags of the circle; a lag k above M / 2 stands for the
+negative lag k - M: tissue that enhances before the AIF.
+
+Sources: Wu, Ren, Li, appendix VIII-A, eqs 16-23 (eq. 21 prints its two cases swapped; here they are causal);
+Wu O. et al. 2003, Magn Reson Med 50:164 (circulant deconvolution, oscillation index); Fieselmann et al. 2011,
+Int J Biomed Imaging 2011:467563 (deconvolution in CT, units, Tikhonov filter).
+"""
+
+from ctpbench.perfusion.concentration import resample, subtract_baseline
+from ctpbench.perfusion.deconvolution import (
+    Method,
+    circulant_length,
+    circulant_matrix,
+    deconvolve,
+    tikhonov_kernel,
+    tsvd_kernel,
+)
+from ctpbench.perfusion.maps import maps_from_residues, perfusion_maps
+from ctpbench.perfusion.masks import brain_mask, vessel_mask
+from ctpbench.perfusion.scaling import roi_factor, scale_factor, scale_sums
+
+__all__ = [
+    "Method",
+    "brain_mask",
+    "circulant_length",
+    "circulant_matrix",
+    "deconvolve",
+    "maps_from_residues",
+    "perfusion_maps",
+    "resample",
+    "roi_factor",
+    "scale_factor",
+    "scale_sums",
+    "subtract_baseline",
+    "tikhonov_kernel",
+    "tsvd_kernel",
+    "vessel_mask",
+]

@@ -1,0 +1,88 @@
+"""From frames to concentration: the baseline subtracted, irregular frame times made uniform."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench.errors import DataError
+
+_UNIFORM_S = 1e-6
+
+
+def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> npt.NDArray[np.float32]:
+    """Subtract from every frame the mean of the first frames, before the bolus arrives.
+
+    Parameters
+    ----------
+    frames : array, (time, ...), HU
+    baseline_frames : int
+        T0, how many early frames make the baseline: at least 1, fewer than there are frames.
+
+    Returns
+    -------
+    array, (time, ...), float32, HU above baseline
+
+    Raises
+    ------
+    DataError
+        Where `baseline_frames` does not fit the series.
+
+    Source: Wu, Ren, Li, section III: ``c(t) = x(t) - mean(x(1..T0))``.
+    """
+    series = np.asarray(frames)
+    length = series.shape[0] if series.ndim else 0
+    if not 1 <= baseline_frames < length:
+        raise DataError(
+            f"baseline: got {baseline_frames} early frames of {length}; allowed: 1 to {length - 1}"
+        )
+    baseline = series[:baseline_frames].mean(axis=0, dtype=np.float32)
+    concentration: npt.NDArray[np.float32] = np.subtract(series, baseline, dtype=np.float32)
+    return concentration
+
+
+def resample(curves: npt.ArrayLike, times_s: npt.ArrayLike) -> tuple[npt.NDArray[np.float32], float]:
+    """Bring curves onto a uniform time grid by linear interpolation.
+
+    The grid starts at the first frame, its interval is the median of the given ones, and it ends at or before
+    the last frame. Times that are uniform within 1e-6 s leave the curves as they are.
+
+    Parameters
+    ----------
+    curves : array, (time, ...)
+        The AIF, or concentrations with their spatial axes.
+    times_s : array, (time,), s
+        Strictly increasing.
+
+    Returns
+    -------
+    curves : array, (time, ...), float32
+        Its length differs from the input's where the times were irregular.
+    dt_s : float
+        The interval of the grid in s.
+
+    Raises
+    ------
+    DataError
+        Where the times are fewer than 2, not finite, not increasing, or not one for each frame.
+    """
+    values = np.asarray(curves, dtype=np.float32)
+    times = np.asarray(times_s, dtype=np.float64)
+    if times.ndim != 1 or times.size < 2 or values.shape[:1] != times.shape:
+        raise DataError(
+            f"times: got shape {times.shape} for curves of shape {values.shape}; "
+            "allowed: one time for each frame, at least 2"
+        )
+    intervals = np.diff(times)
+    if not (np.isfinite(times).all() and (intervals > 0).all()):
+        raise DataError("times: got times that are not finite or do not increase; allowed: increasing, in s")
+    dt_s = float(np.median(intervals))
+    if np.abs(intervals - dt_s).max() <= _UNIFORM_S:
+        return values, dt_s
+    # A thousandth of an interval forgives rounded time stamps, which would otherwise cost the last frame.
+    length = int((times[-1] - times[0]) / dt_s + 1e-3) + 1
+    grid = np.minimum(times[0] + dt_s * np.arange(length), times[-1])
+    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, times.size - 2)
+    weight = ((grid - times[left]) / intervals[left]).astype(np.float32)
+    weight = weight.reshape(-1, *(1,) * (values.ndim - 1))
+    return values[left] * (1 - weight) + values[left + 1] * weight, dt_s

@@ -1,0 +1,263 @@
+"""From a suite to cells, and from a cell to the pieces of work it needs, each with its content key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import ctpbench.perfusion
+from ctpbench.components import Component, Dataset, Denoiser, Split, Trainable
+from ctpbench.errors import DataError, SuiteError
+from ctpbench.plugins import code_hash
+from ctpbench.stages import file_name
+from ctpbench.store import Stage
+from ctpbench.suite import DenoiserEntry, MetricEntry, Suite
+from ctpbench.work import ComponentSpec, Item, digest
+
+_FORMAT = 1  # raise when a stage's files or its computation change in a way that no code hash below sees
+Inputs = dict[str, tuple[Stage, str, str]]
+
+
+@dataclass(frozen=True)
+class CaseSet:
+    """The cases of one split of one dataset at one noise level; `keys` are those of their data entries."""
+
+    label: str
+    dataset: ComponentSpec
+    split: Split
+    noise: float | None
+    cases: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return digest(self.cases, self.keys)
+
+    def items(self) -> list[Item]:
+        """Return the work that loads the cases. All noise levels of a case share a process, and what it caches."""
+        return [
+            Item(
+                "data",
+                key,
+                {"dataset": self.dataset, "case": case, "noise": self.noise},
+                group=f"data {self.label} {case}",
+                label=f"{self.label} {case}{_noise_text(self.noise)}",
+            )
+            for case, key in zip(self.cases, self.keys, strict=True)
+        ]
+
+    def observations(self) -> Inputs:
+        """Return the inputs that name the observations, and nothing else."""
+        return {
+            f"observation/{case}": ("data", key, "observation.nc")
+            for case, key in zip(self.cases, self.keys, strict=True)
+        }
+
+    def truths(self) -> Inputs:
+        return {
+            f"truth/{case}": ("data", key, "truth.nc")
+            for case, key in zip(self.cases, self.keys, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row at one noise level of one dataset with one seed."""
+
+    suite: Suite
+    dataset: str
+    noise: float | None
+    row: DenoiserEntry
+    seed: int
+    test: CaseSet
+    validation: CaseSet | None
+    train: CaseSet | None
+
+    @property
+    def label(self) -> str:
+        return f"{self.dataset}{_noise_text(self.noise)} {self.row.label} seed {self.seed}"
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the record: all that decides it, and the labels it is filed under."""
+        sets = [case_set.key if case_set else None for case_set in (self.test, self.validation, self.train)]
+        method = self.row.cls
+        metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
+        return digest(
+            _FORMAT, "cell", self.dataset, self.noise, self.row.label, self.seed, sets, method.name, method.version,
+            code_hash(method), dict(self.row.params), repr(self.row.tune), metrics, self._maps, _core_code(),
+        )  # fmt: skip
+
+    @cached_property
+    def _maps(self) -> dict[str, Any]:
+        return self.suite.maps.model_dump(mode="json")
+
+    def reference(self, cases: CaseSet) -> Item:
+        """Return the work that makes the noiseless maps and the scaling factors of a case set."""
+        task = {"cases": cases.cases, "maps": self._maps}
+        inputs = {**cases.observations(), **cases.truths()}
+        key = digest(_FORMAT, "reference", cases.key, self._maps, _core_code())
+        return Item(
+            "reference",
+            key,
+            task,
+            inputs,
+            label=f"reference {cases.label} {cases.split}{_noise_text(cases.noise)}",
+        )
+
+    def model(self, denoiser: Denoiser) -> Item | None:
+        """Return the work that fits a denoiser, None where there is nothing to learn."""
+        if self.train is None or not isinstance(denoiser, Trainable):
+            return None
+        spec = ComponentSpec.of(denoiser)
+        inputs = self.train.observations()
+        if denoiser.learns_from == "clean":
+            inputs |= self.train.truths()
+        task = {"denoiser": spec, "cases": self.train.cases, "seed": self.seed}
+        key = digest(_FORMAT, "model", self.train.key, spec.identity, self.seed)
+        return Item("model", key, task, inputs, label=f"{self.label}: fit", alone=True)
+
+    def prediction(self, denoiser: Denoiser, cases: CaseSet, *, trial: bool) -> Item:
+        """Return the work that denoises a case set: timed on the test split, quick in a trial."""
+        spec, model = ComponentSpec.of(denoiser), self.model(denoiser)
+        inputs = cases.observations()
+        if model is not None:
+            inputs["model"] = ("model", model.key, "")
+        task = {
+            "denoiser": spec,
+            "cases": cases.cases,
+            "seed": self.seed,
+            "maps": self._maps,
+            "timed": not trial,
+            "repeats": self.suite.resources.repeats,
+            "keep_concentration": not trial or self._trial_needs_concentration,
+        }
+        upstream = model.key if model else None
+        purpose = ComponentSpec.of(self.objective.component).identity if trial else "test"
+        key = digest(
+            _FORMAT,
+            "prediction",
+            purpose,
+            cases.key,
+            upstream,
+            spec.identity,
+            self.seed,
+            self._maps,
+            _core_code(),
+        )
+        group = f"{self.key} trials" if trial else ""
+        return Item(
+            "prediction", key, task, inputs, group=group, label=f"{self.label}: denoise", alone=not trial
+        )
+
+    def scores(
+        self,
+        prediction: Item,
+        reference: Item,
+        scale: Mapping[str, float],
+        cases: CaseSet,
+        metrics: tuple[MetricEntry, ...],
+    ) -> Item:
+        """Return the work that scores a prediction."""
+        specs = {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
+        identities = {label: spec.identity for label, spec in specs.items()}
+        answers: Inputs = {
+            f"prediction/{case}": ("prediction", prediction.key, file_name(case)) for case in cases.cases
+        }
+        references: Inputs = {
+            f"reference/{case}": ("reference", reference.key, file_name(case)) for case in cases.cases
+        }
+        inputs = {**cases.observations(), **cases.truths(), **answers, **references}
+        task = {"metrics": specs, "cases": cases.cases, "maps": self._maps, "scale": dict(scale)}
+        key = digest(_FORMAT, "scores", prediction.key, reference.key, identities)
+        group = f"{self.key} scores" if len(metrics) < len(self.suite.metrics) else ""
+        return Item("scores", key, task, inputs, group=group, label=f"{self.label}: score")
+
+    @property
+    def objective(self) -> MetricEntry:
+        """The metric that tuning goes by."""
+        assert self.row.tune is not None
+        name = self.row.tune.metric
+        return next(metric for metric in self.suite.metrics if metric.label == name)
+
+    @property
+    def _trial_needs_concentration(self) -> bool:
+        return self.row.tune is not None and any(
+            "concentration" in need for need in self.objective.component.needs
+        )
+
+
+def plan(suite: Suite) -> list[Cell]:
+    """Return the suite's cells in order: dataset, noise, row, seed; those it excludes are left out.
+
+    Raises
+    ------
+    SuiteError, DataError
+        Where a dataset has no case for a split that a row needs, or nothing is left to run.
+    """
+    cells = []
+    for entry in suite.datasets:
+        splits = {split: _cases(entry.label, entry.component, split) for split in _needed_splits(suite)}
+        spec = ComponentSpec.of(entry.component)
+        fingerprint = entry.component.fingerprint()
+        for noise in entry.noise:
+            sets = {}
+            for split, cases in splits.items():
+                keys = tuple(
+                    digest(_FORMAT, "data", spec.identity, fingerprint, case, noise) for case in cases
+                )
+                sets[split] = CaseSet(entry.label, spec, split, noise, cases, keys)
+            for row in suite.denoisers:
+                for seed in suite.seeds:
+                    if any(exclusion.matches(entry.label, row, noise, seed) for exclusion in suite.exclude):
+                        continue
+                    validation = _needed(sets, "validation", entry.label, row) if row.tune else None
+                    train = (
+                        _needed(sets, "train", entry.label, row) if issubclass(row.cls, Trainable) else None
+                    )
+                    test = _needed(sets, "test", entry.label, row)
+                    cells.append(Cell(suite, entry.label, noise, row, seed, test, validation, train))
+    if not cells:
+        raise SuiteError(f"{suite.name}: nothing to run; exclude leaves no cell")
+    return cells
+
+
+def _needed_splits(suite: Suite) -> tuple[Split, ...]:
+    tuned = any(row.tune for row in suite.denoisers)
+    trained = any(issubclass(row.cls, Trainable) for row in suite.denoisers)
+    wanted: dict[Split, bool] = {"train": trained, "validation": tuned, "test": True}
+    return tuple(split for split, needed in wanted.items() if needed)
+
+
+def _cases(label: str, dataset: Dataset, split: Split) -> tuple[str, ...]:
+    cases = tuple(dataset.cases(split))
+    if len(set(cases)) < len(cases):
+        raise DataError(f"dataset {label}: {split} split names a case twice: {sorted(cases)}")
+    return cases
+
+
+def _needed(sets: Mapping[Split, CaseSet], split: Split, label: str, row: DenoiserEntry) -> CaseSet:
+    if not sets[split].cases:
+        why = {"validation": "is tuned", "train": "learns", "test": "is scored"}[split]
+        raise SuiteError(
+            f"dataset {label}: its {split} split is empty, on which {row.label!r} {why}; give it cases, or exclude the pair"
+        )
+    return sets[split]
+
+
+def _core_code() -> str:
+    """The part of the core that decides maps: a change of it makes cached predictions stale."""
+    return code_hash(ctpbench.perfusion)
+
+
+def _noise_text(noise: float | None) -> str:
+    return "" if noise is None else f" noise {noise:g}"
+
+
+def component_of(row: DenoiserEntry, tuned: Mapping[str, Any]) -> Denoiser:
+    """Return a row's denoiser with tuned parameters put in."""
+    component: Component = row.component(**tuned)
+    assert isinstance(component, Denoiser)
+    return component

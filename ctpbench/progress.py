@@ -1,0 +1,78 @@
+"""How a run shows itself: live bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ctpbench.store import Outcome
+
+
+@contextmanager
+def listener(console: Console, cells: int) -> Iterator[Lines]:
+    """Lend what suits the console while a run lasts."""
+    if not console.is_terminal:
+        yield Lines(console, cells)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bars(console, cells, progress)
+
+
+class Lines:
+    """One line for each finished cell."""
+
+    def __init__(self, console: Console, cells: int) -> None:
+        self._console, self._cells = console, cells
+        self._finished = self._reused = 0
+
+    def work_started(self, label: str) -> None:
+        pass
+
+    def work_progress(self, label: str, fraction: float, text: str) -> None:
+        pass
+
+    def work_done(self, label: str, outcome: Outcome) -> None:
+        pass
+
+    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
+        self._finished += 1
+        style = {"ok": "green", "skipped": "yellow"}.get(record["status"], "red")
+        noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
+        tuned = ", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in record["tuned"].items())
+        words = [f"{self._finished}/{self._cells} {record['dataset']}{noise} {record['config']}"]
+        words += [f"seed {record['seed']}"] if record["seed"] else []
+        words += [f"tuned to {tuned}"] if tuned else []
+        words += ["(cached)"] if reused else []
+        text = f"{' '.join(words)}: [{style}]{record['status']}[/]"
+        message = str(record["message"])
+        self._console.print(text + (f" {message}" if message else ""), highlight=False, soft_wrap=True)
+
+
+class Bars(Lines):
+    """The lines above, and below them a bar for all cells and one for each piece of work under way."""
+
+    def __init__(self, console: Console, cells: int, progress: Progress) -> None:
+        super().__init__(console, cells)
+        self._progress = progress
+        self._all = progress.add_task("cells", total=cells)
+        self._work: dict[str, Any] = {}
+
+    def work_started(self, label: str) -> None:
+        self._work[label] = self._progress.add_task(label, total=None)
+
+    def work_progress(self, label: str, fraction: float, text: str) -> None:
+        if label in self._work:
+            self._progress.update(self._work[label], total=100, completed=round(100 * fraction), description=f"{label} {text}")
+
+    def work_done(self, label: str, outcome: Outcome) -> None:
+        if label in self._work:
+            self._progress.remove_task(self._work.pop(label))
+
+    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
+        super().cell_finished(record, reused)
+        self._progress.advance(self._all)

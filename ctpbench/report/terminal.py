@@ -1,0 +1,158 @@
+"""What the smaller commands print."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ctpbench.components import Component, Metric
+from ctpbench.errors import PluginError
+from ctpbench.plan import Cell
+from ctpbench.plugins import Catalogue, did_you_mean, distribution_of
+from ctpbench.report.folder import finished
+from ctpbench.store import Store
+from ctpbench.testing import CheckResult
+
+
+def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
+    """Print each cell with what is done of it."""
+    table = _table("Dataset", "Noise", "Row", "Seed", "Tuning", "State")
+    counts: Counter[str] = Counter()
+    for cell in cells:
+        record = store.record(cell.key)
+        state = record["status"] if record and record["status"] != "skipped" else "to run"
+        counts["to run" if state == "to run" else "finished"] += 1
+        noise = "-" if cell.noise is None else f"{cell.noise:g}"
+        table.add_row(cell.dataset, noise, cell.row.label, str(cell.seed), _tuning(cell), state)
+    console.print(table)
+    keys = {key for cell in cells for cases in (cell.test, cell.validation, cell.train) if cases for key in cases.keys}
+    cached = sum(store.outcome("data", key) is not None for key in keys)
+    console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
+    console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")
+
+
+def _tuning(cell: Cell) -> str:
+    tune = cell.row.tune
+    if tune is None:
+        return "-"
+    if tune.trials is not None:
+        return f"{tune.search}, {tune.trials} trials"
+    total = 1
+    for values in tune.parameters.values():
+        total *= len(values)  # type: ignore[arg-type]  # a range belongs to tpe, which has trials
+    return f"{tune.search}, {total} trials"
+
+
+def print_status(store: Store, console: Console) -> None:
+    """Print how far a run is, and each failure with its log."""
+    index = store.index()
+    records = finished(store)
+    counts = Counter(record["status"] for record in records)
+    holder = store.holder()
+    console.print(f"{index['suite']}: {len(records)} of {len(index['cells'])} cells finished" + (f"; running now (process {holder})" if holder else ""))
+    console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
+    for record in records:
+        if record["status"] != "ok":
+            noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
+            where = escape(f"{record['dataset']}{noise} {record['config']}")
+            console.print(f"[red]{record['status']}[/] {where}: {escape(record['message'])}", soft_wrap=True)
+            console.print(f"  log: {store.folder / record['log']}", soft_wrap=True, highlight=False)
+    if any(record["status"] not in ("ok", "skipped") for record in records):
+        console.print("Give the same command with --rerun failed to run them again.")
+
+
+def print_catalogue(catalogue: Catalogue, console: Console) -> None:
+    """Print what is installed, by kind."""
+    for title, components in _kinds(catalogue).items():
+        table = _table(title, "What it is", "From")
+        for name, cls in components.items():
+            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(cls)), distribution_of(cls)[0])
+        console.print(table)
+    if catalogue.failures:
+        console.print(f"[red]{len(catalogue.failures)} plugin(s) did not load:[/] ctpbench plugins says why.")
+
+
+def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
+    """Print a component's description and parameters.
+
+    Raises
+    ------
+    PluginError
+        Where nothing installed has that name.
+    """
+    kinds = _kinds(catalogue)
+    found = [(title, components[name]) for title, components in kinds.items() if name in components]
+    if not found:
+        known = sorted({known for components in kinds.values() for known in components})
+        raise PluginError(f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}")
+    for title, cls in found:
+        origin = " ".join(distribution_of(cls))
+        console.print(f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}")
+        console.print(f"\n{escape(inspect.getdoc(cls) or '')}\n")
+        if issubclass(cls, Metric):
+            console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
+        if cls.model_fields:
+            console.print(_parameters(cls))
+        else:
+            console.print("It has no parameters.")
+
+
+def _parameters(cls: type[Component]) -> Table:
+    table = _table("Parameter", "Default", "Allowed", "Meaning")
+    described = cls.model_json_schema()
+    for name, facts in described["properties"].items():
+        default = "[red]required[/]" if name in described.get("required", ()) else escape(str(facts.get("default")))
+        table.add_row(f"[bold]{name}[/]", default, escape(_allowed(facts)), escape(str(facts.get("description", ""))))
+    return table
+
+
+def _allowed(facts: Mapping[str, Any]) -> str:
+    if "enum" in facts:
+        return " | ".join(str(value) for value in facts["enum"])
+    if "anyOf" in facts:
+        return " | ".join(_allowed(option) for option in facts["anyOf"])
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {facts[word]:g}" for word, sign in signs.items() if word in facts]
+    return " ".join([str(facts.get("const", facts.get("type", ""))), *bounds])
+
+
+def print_plugins(catalogue: Catalogue, console: Console) -> None:
+    """Print which plugins loaded and which did not."""
+    table = _table("Plugin", "Version", "Offers")
+    for plugin in catalogue.loaded:
+        table.add_row(plugin.distribution, plugin.version, ", ".join(plugin.components))
+    console.print(table)
+    for failure in catalogue.failures:
+        console.print(f"[red]did not load:[/] {escape(str(failure))}", soft_wrap=True)
+
+
+def print_checks(results: Sequence[CheckResult], console: Console) -> None:
+    """Print each check of the conformance kit, and how many passed."""
+    for result in results:
+        mark = "[green]passed[/]" if result.passed else "[red]failed[/]"
+        text = f": {escape(result.message)}" if result.message else ""
+        console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
+    passed = sum(result.passed for result in results)
+    console.print(f"{passed} of {len(results)} checks passed.")
+
+
+def _kinds(catalogue: Catalogue) -> dict[str, Mapping[str, type[Component]]]:
+    return {"Datasets": catalogue.datasets, "Denoisers": catalogue.denoisers, "Metrics": catalogue.metrics}
+
+
+def _summary(cls: type[Component]) -> str:
+    return (inspect.getdoc(cls) or "").split("\n")[0]
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table

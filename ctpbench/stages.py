@@ -1,0 +1,267 @@
+"""The five stages of work: data -> reference, data -> model -> prediction, all -> scores.
+
+Each function runs in a child process. It reads only the files it is handed, writes into ``out`` and returns what it
+measured as plain data. Those that run a method are handed observations only; the truth is opened by `reference` and
+`scores`, which run no method, and by `model` where the method declares that it learns from clean.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast, overload
+from urllib.parse import quote
+
+import numpy as np
+import xarray as xr
+
+from ctpbench import device
+from ctpbench.case import Case, Observation, ScoredCase, TrainingCase, Truth, check_observation
+from ctpbench.components import Component, Context, Dataset, Denoiser, Metric, Trainable
+from ctpbench.errors import DataError
+from ctpbench.estimation import Estimate, baseline_subtracted, concentration_maps, estimate
+from ctpbench.perfusion import scale_factor
+from ctpbench.store import (
+    load_arrays,
+    load_observation,
+    load_truth,
+    save_arrays,
+    save_observation,
+    save_truth,
+)
+from ctpbench.suite import MapsSettings
+from ctpbench.work import ComponentSpec, Item
+
+
+@dataclass(frozen=True)
+class Lent:
+    """What the executor lends a piece of work."""
+
+    inputs: Mapping[str, Path]
+    out: Path
+    scratch: Path
+    device: str
+    threads: int
+    progress: Callable[[float, str], None]
+
+    def observation(self, case: str) -> Observation:
+        return load_observation(self.inputs[f"observation/{case}"])
+
+    def truth(self, case: str) -> Truth | None:
+        path = self.inputs[f"truth/{case}"]
+        return load_truth(path) if path.exists() else None
+
+    def context(self, seed: int, *names: str) -> Context:
+        """Return a context whose generator depends on the seed and the names alone."""
+        entropy = [seed, *(zlib.crc32(name.encode()) for name in names)]
+        return Context(self.device, self.threads, np.random.default_rng(entropy), self.scratch, self.progress)
+
+
+def run(item: Item, lent: Lent) -> dict[str, Any]:
+    """Do one item's work."""
+    stages = {
+        "data": data,
+        "reference": reference,
+        "model": model,
+        "prediction": prediction,
+        "scores": scores,
+    }
+    return stages[item.stage](item.task, lent)
+
+
+def data(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
+    """Load one case at one noise level and check it."""
+    dataset = cast(Dataset, build(task["dataset"]))
+    case = dataset.load(task["case"], task["noise"])
+    if not isinstance(case, Case) or case.id != task["case"]:
+        raise DataError(
+            f"dataset {dataset.name}: load({task['case']!r}) returned {getattr(case, 'id', case)!r}"
+        )
+    check_observation(case.observation)
+    save_observation(case.observation, lent.out / "observation.nc")
+    if case.truth is not None:
+        save_truth(case.truth, lent.out / "truth.nc")
+    return {}
+
+
+def reference(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
+    """Compute the noiseless maps of a case set and the one pair of scaling factors it shares."""
+    settings = MapsSettings(**task["maps"])
+    pairs: dict[str, list[tuple[Any, Any, Any]]] = {"cbf": [], "cbv": []}
+    for case in task["cases"]:
+        observation, truth = lent.observation(case), lent.truth(case)
+        if truth is None or truth.frames is None:
+            continue
+        maps = concentration_maps(baseline_subtracted(truth.frames, settings), observation, settings)
+        save_arrays(lent.out / file_name(case), maps=maps)
+        if truth.maps is None:
+            continue
+        for name, known in pairs.items():
+            true = truth.maps.sel(map=name).values
+            known.append((maps.sel(map=name).values, true, observation.tissue & np.isfinite(true)))
+    factors = {"cbf": 1.0, "cbv": 1.0}
+    if settings.scaling == "truth":
+        factors = {
+            name: scale_factor(*(list(column) for column in zip(*known, strict=True))) if known else 1.0
+            for name, known in pairs.items()
+        }
+    return {"scale": factors}
+
+
+def model(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
+    """Fit a trainable denoiser on the training split and save what it learnt."""
+    trainable = cast(Trainable, build(task["denoiser"]))
+    training = TrainingView(lent, tuple(task["cases"]), clean=trainable.learns_from == "clean")
+    clock = device.Stopwatch(lent.device)
+    fitted = trainable.fit(training, lent.context(task["seed"], trainable.name))
+    fit_s = clock.seconds()
+    trainable.save(fitted, lent.out)
+    return {"fit_s": fit_s, **_resources(lent)}
+
+
+def prediction(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
+    """Denoise every case of a set and compute its maps, not yet scaled."""
+    denoiser = cast(Denoiser, build(task["denoiser"]))
+    if isinstance(denoiser, Trainable):
+        denoiser = denoiser.load(lent.inputs["model"])
+    settings = MapsSettings(**task["maps"])
+
+    def attempt(case: str) -> Estimate:
+        return estimate(
+            denoiser, lent.observation(case), settings, lent.context(task["seed"], denoiser.name, case)
+        )
+
+    if task["timed"]:
+        attempt(task["cases"][0])  # warm-up: compilation, caches, allocators
+    estimates = []
+    for done, case in enumerate(task["cases"]):
+        lent.progress(done / len(task["cases"]), case)
+        runs = [attempt(case) for _ in range(task["repeats"] if task["timed"] else 1)]
+        kept = runs[-1].concentration if task["keep_concentration"] else None
+        save_arrays(lent.out / file_name(case), maps=runs[-1].maps, concentration=kept)
+        estimates.append(
+            (
+                statistics.median(r.denoise_s for r in runs),
+                statistics.median(r.maps_s for r in runs),
+                runs[-1].diagnostics,
+            )
+        )
+    names = sorted({name for *_, diagnostics in estimates for name in diagnostics})
+    return {
+        "denoise_s": [denoise_s for denoise_s, _, _ in estimates],
+        "maps_s": [maps_s for _, maps_s, _ in estimates],
+        "diagnostics": {name: [d.get(name) for *_, d in estimates] for name in names},
+        **_resources(lent),
+    }
+
+
+def scores(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
+    """Score every case of a set with every metric."""
+    metrics = {label: cast(Metric, build(spec)) for label, spec in task["metrics"].items()}
+    settings = MapsSettings(**task["maps"])
+    scored: dict[str, list[xr.DataArray | None]] = {label: [] for label in metrics}
+    for case in task["cases"]:
+        answer = scored_case(case, lent, settings, task["scale"])
+        for label, metric in metrics.items():
+            applies = all(getattr(answer, need) is not None for need in metric.needs)
+            scored[label].append(metric.score(answer).astype(np.float64) if applies else None)
+    return {"scores": {label: _score_table(metrics[label], results) for label, results in scored.items()}}
+
+
+def scored_case(case: str, lent: Lent, settings: MapsSettings, scale: Mapping[str, float]) -> ScoredCase:
+    """Bring together a case's observation, truth and reference with a method's answer, scaled alike."""
+    observation, truth = lent.observation(case), lent.truth(case)
+    answer = load_arrays(lent.inputs[f"prediction/{case}"])
+    noiseless_path = lent.inputs[f"reference/{case}"]
+    noiseless = scaled(load_arrays(noiseless_path)["maps"], scale) if noiseless_path.exists() else None
+    clean = None if truth is None or truth.frames is None else baseline_subtracted(truth.frames, settings)
+    return ScoredCase(
+        case, observation, scaled(answer["maps"], scale), noiseless, truth, answer.get("concentration"), clean
+    )
+
+
+def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
+    """Return maps with CBF and CBV times their factors, and MTT = 60 CBV / CBF of those."""
+    factor = {**scale, "mtt": scale["cbv"] / scale["cbf"]}
+    names = [str(name) for name in maps["map"].values]
+    factors = xr.DataArray([factor.get(name, 1.0) for name in names], dims="map").astype(np.float32)
+    return (maps * factors).transpose(*maps.dims)
+
+
+class TrainingView(Sequence[TrainingCase]):
+    """The training split as a method may see it; loads one case at a time, clean frames only where allowed."""
+
+    def __init__(self, lent: Lent, cases: tuple[str, ...], clean: bool) -> None:
+        self._lent, self._cases, self._clean = lent, cases, clean
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    @overload
+    def __getitem__(self, index: int) -> TrainingCase: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TrainingCase]: ...
+    def __getitem__(self, index: int | slice) -> TrainingCase | Sequence[TrainingCase]:
+        if isinstance(index, slice):
+            return TrainingView(self._lent, self._cases[index], self._clean)
+        case = self._cases[index]
+        clean = None
+        if self._clean:
+            truth = self._lent.truth(case)
+            if truth is None or truth.frames is None:
+                raise DataError(
+                    f"case {case}: has no noiseless frames, which this method learns from; choose another dataset"
+                )
+            clean = truth.frames
+        return TrainingCase(case, self._lent.observation(case), clean)
+
+    def __iter__(self) -> Iterator[TrainingCase]:
+        return (self[i] for i in range(len(self)))
+
+
+def build(spec: ComponentSpec) -> Component:
+    """Import a component's class and make it."""
+    kind = reduce(getattr, spec.qualname.split("."), import_module(spec.module))
+    return cast(type[Component], kind)(**spec.params)
+
+
+def file_name(case: str) -> str:
+    """Return a case's file name, whatever characters its id holds."""
+    return quote(case, safe=" ") + ".nc"
+
+
+def _resources(lent: Lent) -> dict[str, Any]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return {
+        "peak_memory_mib": peak,
+        "peak_device_memory_mib": device.peak_memory_mib(lent.device),
+        "device": lent.device,
+        "threads": lent.threads,
+        "hardware": device.hardware(lent.device),
+    }
+
+
+def _score_table(metric: Metric, results: list[xr.DataArray | None]) -> dict[str, Any]:
+    """Stack one metric's results over cases; None and NaN become null, for JSON knows no NaN."""
+    known = next((r for r in results if r is not None), None)
+    dims = [] if known is None else [str(dim) for dim in known.dims]
+    coords = {} if known is None else {dim: known[dim].values.tolist() for dim in dims}
+    empty = np.full(() if known is None else known.shape, np.nan)
+    stack = np.stack([empty if r is None else r.values for r in results])
+    values = np.where(np.isfinite(stack), stack.astype(object), None).tolist()
+    summary = (type(metric).__doc__ or "").strip().split("\n")[0]
+    return {
+        "dims": ["case", *dims],
+        "coords": coords,
+        "values": values,
+        "units": metric.units,
+        "better": metric.better,
+        "description": summary,
+    }

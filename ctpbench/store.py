@@ -1,0 +1,252 @@
+"""A run's folder on disk: cached stages by key, one record per finished cell, logs.
+
+Everything is written beside its place and renamed into it, so that killing the runner at any moment leaves whole
+entries or none. One runner at a time holds the folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from ctpbench.case import Observation, Truth
+from ctpbench.errors import ResultError
+
+Stage = Literal["data", "reference", "model", "prediction", "scores"]
+Status = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one piece of work ended, with what it measured."""
+
+    status: Status
+    message: str = ""
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+
+class Store:
+    """The folder of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one runner; clear what a killed one left half-written.
+
+        Raises
+        ------
+        ResultError
+            Where another runner holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "run.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise ResultError(
+                    f"{self.folder}: another run (process {holder}) is writing here; wait for it, or name another --out"
+                ) from None
+            lock.seek(0)
+            lock.truncate()
+            lock.write(str(os.getpid()))
+            lock.flush()
+            shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+            (self.folder / "tmp").mkdir()
+            try:
+                yield
+            finally:
+                shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+
+    def holder(self) -> str | None:
+        """Return the process that is running here now, None where there is none."""
+        with suppress(FileNotFoundError), (self.folder / "run.lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return lock.read().strip() or "unknown"
+        return None
+
+    # -- cached stages ------------------------------------------------------------------------------------------
+
+    def path(self, stage: Stage, key: str) -> Path:
+        """Where the entry of a stage lies, or would lie."""
+        return self.folder / "cache" / stage / key
+
+    def outcome(self, stage: Stage, key: str) -> Outcome | None:
+        """Return how the cached entry ended, None where there is none."""
+        try:
+            return Outcome(**json.loads((self.path(stage, key) / "outcome.json").read_text()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValueError, TypeError):
+            self.discard(stage, key)
+            return None
+
+    def workspace(self) -> Path:
+        """Return a new empty folder on the same file system, for work in progress."""
+        return Path(tempfile.mkdtemp(dir=self.folder / "tmp"))
+
+    def commit(self, stage: Stage, key: str, made: Path, outcome: Outcome) -> None:
+        """Move the folder `made` into the cache as the entry of `key`."""
+        (made / "outcome.json").write_text(json.dumps(asdict(outcome)))
+        place = self.path(stage, key)
+        self.discard(stage, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(place)
+
+    def discard(self, stage: Stage, key: str) -> None:
+        """Forget an entry: renamed away first, so that no half-deleted entry is ever found."""
+        place = self.path(stage, key)
+        if place.exists():
+            (self.folder / "tmp").mkdir(exist_ok=True)
+            grave = Path(tempfile.mkdtemp(dir=self.folder / "tmp")) / "entry"
+            place.rename(grave)
+            shutil.rmtree(grave.parent, ignore_errors=True)
+
+    # -- records ------------------------------------------------------------------------------------------------
+
+    def log_path(self, key: str) -> Path:
+        """Where a cell's log lies."""
+        return self.folder / "logs" / f"{key}.log"
+
+    def record(self, key: str) -> dict[str, Any] | None:
+        """Return a finished cell's record, None where there is none."""
+        try:
+            record: dict[str, Any] = json.loads((self.folder / "records" / f"{key}.json").read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return None  # cut short by a full disk: the cell is simply not finished
+        return record
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write a finished cell's record."""
+        write_text(
+            self.folder / "records" / f"{record['key']}.json", json.dumps(record, indent=1, allow_nan=False)
+        )
+
+    def forget_record(self, key: str) -> None:
+        """Remove a record, so that its cell counts as not finished."""
+        with suppress(FileNotFoundError):
+            (self.folder / "records" / f"{key}.json").unlink()
+
+    def write_index(self, index: Mapping[str, Any]) -> None:
+        """Write what this run consists of: its cells in the suite's order and the run's provenance."""
+        write_text(self.folder / "cells.json", json.dumps(index, indent=1))
+
+    def index(self) -> dict[str, Any]:
+        """Return what `write_index` wrote.
+
+        Raises
+        ------
+        ResultError
+            Where the folder holds no run.
+        """
+        path = self.folder / "cells.json"
+        try:
+            index: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise ResultError(
+                f"{self.folder}: no run here (cells.json missing); name a folder that `ctpbench run` wrote"
+            ) from None
+        except ValueError as error:
+            raise ResultError(
+                f"{path}: unreadable ({error}); run the suite again, finished cells are kept"
+            ) from None
+        return index
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_observation(observation: Observation, path: Path) -> None:
+    """Write an observation as NetCDF."""
+    _plain_masks(observation.frames.to_dataset(name="frames")).to_netcdf(path, engine="h5netcdf")
+
+
+def load_observation(path: Path) -> Observation:
+    """Read what `save_observation` wrote; its arrays are read-only."""
+    frames = _read(path)["frames"]
+    spacing = [float(s) for s in np.atleast_1d(frames.attrs["spacing_mm"])]
+    masks = {name: frames[name].astype(bool) for name in ("brain", "vessels")}
+    frames = frames.assign_coords(masks).assign_attrs(spacing_mm=spacing)
+    for array in (frames, *frames.coords.values()):
+        if array.values.flags.writeable and array.values.flags.owndata:
+            array.values.setflags(write=False)
+    return Observation(frames)
+
+
+def save_truth(truth: Truth, path: Path) -> None:
+    """Write a truth as NetCDF: those of maps, frames and labels that are known."""
+    parts = {"maps": truth.maps, "frames": truth.frames, "labels": truth.labels}
+    known = {
+        name: part.drop_vars(set(part.coords) - set(part.dims))
+        for name, part in parts.items()
+        if part is not None
+    }
+    xr.Dataset(known).to_netcdf(path, engine="h5netcdf")
+
+
+def load_truth(path: Path) -> Truth:
+    """Read what `save_truth` wrote."""
+    parts = _read(path)
+    return Truth(**{name: parts.get(name) for name in ("maps", "frames", "labels")})
+
+
+def save_arrays(path: Path, **arrays: xr.DataArray | None) -> None:
+    """Write named arrays as one NetCDF file, without the coordinates that the observation already holds."""
+    known = {
+        name: array.drop_vars(set(array.coords) - set(array.dims)).drop_attrs()
+        for name, array in arrays.items()
+        if array is not None
+    }
+    xr.Dataset(known).to_netcdf(path, engine="h5netcdf")
+
+
+def load_arrays(path: Path) -> xr.Dataset:
+    """Read what `save_arrays` wrote."""
+    return _read(path)
+
+
+def _plain_masks(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset.assign_coords({name: dataset[name].astype("i1") for name in ("brain", "vessels")})
+
+
+def _read(path: Path) -> xr.Dataset:
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as file:
+            return file.load()
+    except OSError as error:
+        raise ResultError(f"{path}: unreadable ({error}); delete it and run again") from error

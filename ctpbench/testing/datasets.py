@@ -1,0 +1,245 @@
+"""What a dataset must keep to. Of each split only the first case is loaded, at each noise level asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+
+from ctpbench.case import (
+    FRAME_DIMS,
+    MAP_DIMS,
+    MAPS,
+    Case,
+    Observation,
+    Truth,
+    check_observation,
+    check_output,
+)
+from ctpbench.components import SPLITS, Dataset
+from ctpbench.errors import DataError
+from ctpbench.testing.check import Check, require, require_same
+from ctpbench.testing.components import component_checks, fresh
+
+Noise = Sequence[float | None]
+OBSERVATION_COORDS = ("time", "z", "y", "x", "brain", "vessels", "aif", "vof")
+# More numbers than a remark about the scan needs, fewer than any image has.
+_MAX_REMARK = 64
+
+
+class _FirstCases:
+    """Loads the first case of each split at each noise level when first asked, and keeps them for all."""
+
+    def __init__(self, noise: Noise) -> None:
+        self.noise = tuple(noise)
+        self._dataset: Dataset | None = None
+
+    def __call__(self, dataset: Dataset) -> list[tuple[str, float | None, Case]]:
+        if self._dataset is not dataset:
+            self._cases = list(self.load(dataset))
+            self._dataset = dataset
+        return self._cases
+
+    def load(self, dataset: Dataset) -> Iterator[tuple[str, float | None, Case]]:
+        for case_id in (dataset.cases(split)[0] for split in SPLITS if len(dataset.cases(split))):
+            for noise in self.noise:
+                case = dataset.load(case_id, noise)
+                require(
+                    isinstance(case, Case), f"{_at(case_id, noise)}: got {type(case).__name__}; allowed: Case"
+                )
+                yield case_id, noise, case
+
+
+def dataset_checks(noise: Noise = (None,)) -> list[Check]:
+    """Return the checks of a dataset at the given noise levels."""
+    first = _FirstCases(noise)
+
+    def each(name: str, demand: Callable[[str, float | None, Case], None], basis: str) -> Check:
+        def on_each(dataset: Dataset) -> None:
+            for case_id, level, case in first(dataset):
+                demand(case_id, level, case)
+
+        return Check(name, on_each, basis)
+
+    listed, loads, sound = "case_ids_are_unique_text", "loads_cases", "observation_keeps_contract"
+    return [
+        *component_checks(),
+        Check(listed, _case_ids_are_unique_text),
+        Check("splits_are_disjoint", _splits_are_disjoint, listed),
+        Check("cases_are_stable", _cases_are_stable, listed),
+        Check("fingerprint_is_stable", _fingerprint_is_stable),
+        Check(
+            "unknown_case_is_refused",
+            lambda dataset: _unknown_case_is_refused(dataset, first.noise[0]),
+            listed,
+        ),
+        Check(loads, first, listed),
+        each("case_has_its_id", _case_has_its_id, loads),
+        each(sound, _observation_keeps_contract, loads),
+        each("observation_holds_no_truth", _observation_holds_no_truth, sound),
+        each("truth_maps_keep_contract", _truth_maps_keep_contract, sound),
+        each("truth_frames_keep_contract", _truth_frames_keep_contract, sound),
+        each("truth_labels_keep_contract", _truth_labels_keep_contract, sound),
+        Check("same_case_same_bytes", lambda dataset: _same_case_same_bytes(dataset, first), sound),
+    ]
+
+
+def _case_ids_are_unique_text(dataset: Dataset) -> None:
+    total = 0
+    for split in SPLITS:
+        ids = dataset.cases(split)
+        listed = isinstance(ids, Sequence) and not isinstance(ids, str)
+        require(listed, f"cases({split!r}): got {type(ids).__name__}; allowed: a sequence of ids")
+        wrong = [case_id for case_id in ids if not (isinstance(case_id, str) and case_id)]
+        require(not wrong, f"cases({split!r}): got {wrong[:3]}; allowed: text that is not empty")
+        twice = sorted({case_id for case_id in ids if list(ids).count(case_id) > 1})
+        require(not twice, f"cases({split!r}): got {twice[:3]} more than once; allowed: unique ids")
+        total += len(ids)
+    require(total > 0, "cases: got no case in any split; allowed: at least one")
+
+
+def _splits_are_disjoint(dataset: Dataset) -> None:
+    for one, other in combinations(SPLITS, 2):
+        both = sorted(set(dataset.cases(one)) & set(dataset.cases(other)))
+        require(not both, f"cases: got {both[:3]} in {one} and {other}; allowed: each case in one split")
+
+
+def _cases_are_stable(dataset: Dataset) -> None:
+    for split in SPLITS:
+        first = list(dataset.cases(split))
+        for who, again in (("second call", dataset), ("another instance", fresh(dataset))):
+            got = list(again.cases(split))
+            require(
+                got == first, f"cases({split!r}), {who}: got {got[:3]}...; allowed: {first[:3]}..., as before"
+            )
+
+
+def _fingerprint_is_stable(dataset: Dataset) -> None:
+    first = dataset.fingerprint()
+    require(isinstance(first, str), f"fingerprint: got {type(first).__name__}; allowed: text")
+    for who, again in (("second call", dataset), ("another instance", fresh(dataset))):
+        got = again.fingerprint()
+        require(got == first, f"fingerprint, {who}: got {got!r}; allowed: {first!r}, as before")
+
+
+def _unknown_case_is_refused(dataset: Dataset, noise: float | None) -> None:
+    unknown = "no such case"
+    try:
+        dataset.load(unknown, noise)
+    except DataError:
+        return
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+        raise AssertionError(f"load({unknown!r}): got {got}; allowed: DataError") from error
+    raise AssertionError(f"load({unknown!r}): got a case; allowed: DataError")
+
+
+def _case_has_its_id(case_id: str, noise: float | None, case: Case) -> None:
+    require(case.id == case_id, f"{_at(case_id, noise)}: got id {case.id!r}; allowed: {case_id!r}")
+
+
+def _observation_keeps_contract(case_id: str, noise: float | None, case: Case) -> None:
+    got = type(case.observation).__name__
+    require(
+        isinstance(case.observation, Observation), f"{_at(case_id, noise)}: got {got}; allowed: Observation"
+    )
+    try:
+        check_observation(case.observation)
+    except DataError as error:
+        raise AssertionError(f"{_at(case_id, noise)}: {error}") from None
+
+
+def _observation_holds_no_truth(case_id: str, noise: float | None, case: Case) -> None:
+    """No coordinate beyond the contract's, no attribute larger than a remark, and noise where asked."""
+    frames, where = case.observation.frames, _at(case_id, noise)
+    extra = [str(name) for name in frames.coords if name not in OBSERVATION_COORDS]
+    allowed = ", ".join(OBSERVATION_COORDS)
+    require(not extra, f"{where}: got coordinates {', '.join(extra)} in the frames; allowed: {allowed}")
+    for array in (frames, *frames.coords.values()):
+        odd = [str(name) for name, value in array.attrs.items() if not _is_remark(value)]
+        text = f"got attributes {', '.join(odd)} of {array.name}; allowed: text, numbers, short lists of them"
+        require(not odd, f"{where}: {text}")
+    if noise is not None and case.truth is not None and case.truth.frames is not None:
+        same = np.array_equal(frames.values, case.truth.frames.values)
+        require(not same, f"{where}: got the noiseless frames themselves; allowed: frames with noise")
+
+
+def _truth_maps_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
+    where = f"{_at(case_id, noise)}: truth.maps"
+    maps = _truth(case_id, noise, case).maps
+    if maps is None:
+        return
+    _require_output(maps.fillna(0.0) if isinstance(maps, xr.DataArray) else maps, MAP_DIMS, case, where)
+    names = maps["map"].values.tolist() if "map" in maps.coords else None
+    require(
+        names == list(MAPS), f"{where}: got maps {names}; allowed: {list(MAPS)}, NaN where one is not known"
+    )
+
+
+def _truth_frames_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
+    frames = _truth(case_id, noise, case).frames
+    if frames is not None:
+        _require_output(frames, FRAME_DIMS, case, f"{_at(case_id, noise)}: truth.frames")
+
+
+def _truth_labels_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
+    labels, where = _truth(case_id, noise, case).labels, f"{_at(case_id, noise)}: truth.labels"
+    if labels is None:
+        return
+    require(labels.dtype == np.int8, f"{where}: got dtype {labels.dtype}; allowed: int8")
+    _require_output(labels.astype(np.float32), FRAME_DIMS[1:], case, where)
+    values = np.atleast_1d(labels.attrs.get("flag_values", ())).tolist()
+    meanings = str(labels.attrs.get("flag_meanings", "")).split()
+    text = f"{where}: got flag_values {values} and flag_meanings {meanings}; allowed: one meaning a value"
+    require(len(values) == len(meanings) > 0, text)
+    unknown = sorted(set(np.unique(labels.values).tolist()) - set(values))
+    require(not unknown, f"{where}: got labels {unknown} without a meaning; allowed: {values}")
+
+
+def _same_case_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
+    another = fresh(dataset)
+    for case_id, noise, case in first(dataset):
+        again = another.load(case_id, noise)
+        pairs = [("frames", again.observation.frames, case.observation.frames)]
+        for part in ("maps", "frames", "labels"):
+            got, expected = (getattr(c.truth, part, None) for c in (again, case))
+            require(
+                (got is None) == (expected is None),
+                f"{_at(case_id, noise)}: got truth.{part} in one of two loads",
+            )
+            if got is not None and expected is not None:
+                pairs.append((f"truth.{part}", got, expected))
+        for name, got, expected in pairs:
+            text = f"{_at(case_id, noise)}, loaded again by another instance: {name}"
+            require_same(text, got, expected, "the same, to the bit")
+
+
+def _is_remark(value: object) -> bool:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return len(value) <= _MAX_REMARK and all(isinstance(part, str | int | float) for part in value)
+    return isinstance(value, str | int | float | np.generic)
+
+
+def _truth(case_id: str, noise: float | None, case: Case) -> Truth:
+    if case.truth is None:
+        return Truth()
+    got = type(case.truth).__name__
+    require(
+        isinstance(case.truth, Truth), f"{_at(case_id, noise)}: got {got} as truth; allowed: Truth or None"
+    )
+    return case.truth
+
+
+def _require_output(array: xr.DataArray, dims: tuple[str, ...], case: Case, name: str) -> None:
+    try:
+        check_output(array, dims, case.observation.frames, name)
+    except ValueError as error:
+        raise AssertionError(str(error)) from None
+
+
+def _at(case_id: str, noise: float | None) -> str:
+    return f"load({case_id!r}, noise={noise})"

@@ -1,0 +1,1 @@
+"""Classical CT-perfusion denoisers for ctpbench: none, gaussian, tips, ttv."""

@@ -1,0 +1,151 @@
+"""What the package offers, and what holds for all of its metrics."""
+
+import subprocess
+import sys
+
+import ctpbench_metrics
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from ctpbench import MAPS, Truth
+
+METRICS = ctpbench_metrics.ctpbench_metrics()
+BY_NAME = {metric.name: metric for metric in METRICS}
+AGAINST = [metric for metric in METRICS if "against" in metric.model_fields]
+PER_MAP = [metric for metric in METRICS if "mtt_range_s" in metric.model_fields]
+
+
+@pytest.fixture
+def full_case(make_case):
+    rng = np.random.default_rng(1)
+    shape = (2, 12, 13)
+    maps, noiseless, true_maps = ({m: rng.uniform(0, 9, shape) for m in MAPS} for _ in range(3))
+    concentration, clean = rng.normal(size=(2, 3, *shape))
+    return make_case(maps, noiseless, true_maps, concentration=concentration, noiseless_concentration=clean)
+
+
+def test_names():
+    assert list(BY_NAME) == (
+        ["rmse", "mae", "bias", "ccc", "ssim", "psnr", "frame_rmse", "lesion_dice", "lesion_volume_error"]
+    )
+
+
+def test_import_stays_light():
+    code = "import sys, ctpbench_metrics; print({'skimage', 'scipy', 'numba', 'torch'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_score_has_allowed_dims_finite_values_and_changes_no_input(metric, full_case):
+    before = full_case.maps.copy(deep=True)
+    score = metric().score(full_case)
+    assert set(score.dims) <= {"map", "time", "roi"}
+    assert set(score.coords) == set(score.dims)
+    assert score.dtype == np.float64
+    assert np.isfinite(score.values).all()
+    assert full_case.maps.identical(before)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_docstring_begins_with_a_line_on_its_own_and_the_class_is_complete(metric):
+    first, blank, *_ = metric.__doc__.split("\n")
+    assert first.endswith(".")
+    assert not blank.strip()
+    assert metric.better in ("lower", "higher")
+    assert metric.units in ("map", "1", "dB", "HU", "mL")
+
+
+@pytest.mark.parametrize("metric", AGAINST, ids=lambda m: m.name)
+def test_needs_names_the_reference_and_reads_no_other(metric, full_case, make_case):
+    assert metric().needs == {"noiseless"}
+    assert metric(against="truth").needs == {"truth"}
+    noiseless, truth = metric().score(full_case), metric(against="truth").score(full_case)
+    assert not noiseless.equals(truth)
+    object.__setattr__(full_case, "noiseless", None)
+    assert metric(against="truth").score(full_case).identical(truth)
+
+
+def test_frame_rmse_needs_both_concentrations():
+    assert BY_NAME["frame_rmse"]().needs == {"concentration", "noiseless_concentration"}
+
+
+@pytest.mark.parametrize("metric", AGAINST, ids=lambda m: m.name)
+def test_truth_without_maps_scores_nan(metric, full_case):
+    object.__setattr__(full_case, "truth", Truth(labels=full_case.maps[0]))
+    assert np.isnan(metric(against="truth").score(full_case)).all()
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_voxels_outside_the_tissue_do_not_count(metric, make_case):
+    """Brain without vessels is scored: what a method leaves elsewhere, NaN included, changes nothing."""
+    rng = np.random.default_rng(2)
+    shape = (1, 13, 16)
+    brain, vessels = np.zeros(shape, bool), np.zeros(shape, bool)
+    brain[:, 1:-1, 2:-2] = True
+    vessels[:, 5, 5:8] = True
+    outside = ~brain | vessels
+    maps, noiseless = ({m: rng.uniform(0, 9, shape) for m in MAPS} for _ in range(2))
+    concentration, clean = rng.normal(size=(2, 3, *shape))
+    plain = make_case(
+        maps,
+        noiseless,
+        brain=brain,
+        vessels=vessels,
+        concentration=concentration,
+        noiseless_concentration=clean,
+    )
+    spoilt = make_case(
+        {m: np.where(outside, np.nan, v) for m, v in maps.items()},
+        {m: np.where(outside, 77, v) for m, v in noiseless.items()},
+        brain=brain,
+        vessels=vessels,
+        concentration=np.where(outside, np.nan, concentration),
+        noiseless_concentration=np.where(outside, 77, clean),
+    )
+    assert metric().score(spoilt).identical(metric().score(plain))
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_a_nan_of_the_method_inside_the_tissue_is_not_hidden(metric, full_case):
+    clean = metric().score(full_case)
+    for part in ("maps", "concentration"):
+        values = getattr(full_case, part).values.copy()
+        values[:, 0, 6, 6] = np.nan
+        object.__setattr__(full_case, part, getattr(full_case, part).copy(data=values))
+    assert np.isfinite(clean).all()
+    assert np.isnan(metric().score(full_case)).all()
+
+
+@pytest.mark.parametrize("metric", PER_MAP, ids=lambda m: m.name)
+def test_maps_keep_their_order_and_a_lack_of_one_is_nan(metric, make_case):
+    rng = np.random.default_rng(3)
+    maps = {m: rng.uniform(0, 9, (1, 11, 11)) for m in ("tmax", "cbf", "mtt")}
+    score = metric().score(make_case(maps, {m: maps[m] + 1 for m in ("cbf", "tmax")}))
+    assert score["map"].values.tolist() == ["tmax", "cbf", "mtt"]
+    assert np.isnan(score.values).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("metric", PER_MAP, ids=lambda m: m.name)
+def test_mtt_is_clipped_on_both_sides_and_no_other_map_is(metric, make_case):
+    rng = np.random.default_rng(4)
+    maps, noiseless = ({m: rng.uniform(-5, 20, (1, 12, 12)) for m in ("mtt", "cbf")} for _ in range(2))
+    clipped = {
+        side: {**m, "mtt": np.clip(m["mtt"], 0, 10)} for side, m in {"p": maps, "r": noiseless}.items()
+    }
+    by_hand = metric(mtt_range_s=None).score(make_case(clipped["p"], clipped["r"]))
+    assert metric().score(make_case(maps, noiseless)).identical(by_hand)
+    unclipped = metric(mtt_range_s=None).score(make_case(maps, noiseless))
+    assert unclipped.sel(map="cbf") == by_hand.sel(map="cbf")
+    assert unclipped.sel(map="mtt") != by_hand.sel(map="mtt")
+
+
+@pytest.mark.parametrize("limits", [(10, 0), (3, 3), (0, float("inf"))])
+def test_mtt_range_must_be_in_order_and_finite(limits):
+    with pytest.raises(ValidationError):
+        BY_NAME["rmse"](mtt_range_s=limits)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_parameters_survive_json(metric):
+    assert metric.model_validate_json(metric().model_dump_json()) == metric()

@@ -1,0 +1,1 @@
+"""Simulated CT-perfusion head for ctpbench: anatomy, scanner and reconstruction."""

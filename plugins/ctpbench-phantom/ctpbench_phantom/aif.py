@@ -1,0 +1,130 @@
+"""Arterial input function and venous outflow: enhancement curves on a fine grid of times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import CubicSpline
+
+from ctpbench.errors import DataError
+
+Array = npt.NDArray[np.float64]
+
+GRID_S = 0.1  # step of the fine grid
+ARRIVAL_S = 7.0  # the built-in curve is zero up to here
+# HU at t = 1, 3, 5, ..., 49 s: the digital brain phantom's input function (Aichert et al., 2013).
+_PHANTOM_HU = (
+    0, 0, 0, 0, 25, 105, 220, 350, 440, 485, 430, 300, 180, 110, 104, 108, 115, 125, 115, 108, 98, 90, 98, 108, 112,
+)  # fmt: skip
+# The vein sees the artery's bolus later, spread out and free of partial volume.
+_VENOUS_DELAY_S = 3.5
+_VENOUS_SPREAD_S = 2.5
+_VENOUS_GAIN = 1.25
+
+
+def grid(end_s: float) -> Array:
+    """Return the fine grid's times, s, from 0 to at least `end_s`."""
+    return np.arange(int(np.ceil(end_s / GRID_S - 1e-9)) + 1) * GRID_S
+
+
+def phantom_aif(times_s: npt.ArrayLike) -> Array:
+    """Return the digital brain phantom's AIF.
+
+    A cubic spline through the published samples, zero until 7 s, held constant after 49 s.
+
+    Parameters
+    ----------
+    times_s : array, (time)
+        Times since the start of the scan, s.
+
+    Returns
+    -------
+    ndarray, (time), float64, HU above baseline
+        Its peak is 485 HU at 19 s.
+
+    Source: Aichert, Manhart et al., "A realistic digital phantom for perfusion C-arm CT", 2013.
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    knots = np.arange(1.0, 50.0, 2.0)
+    curve = CubicSpline(knots, _PHANTOM_HU, bc_type="natural")(np.minimum(times, knots[-1]))
+    return np.where(times <= ARRIVAL_S, 0.0, np.maximum(curve, 0.0))
+
+
+def venous(aif_hu: npt.ArrayLike) -> Array:
+    """Return the VOF that belongs to an AIF: 6 s later on average, broader, with a larger area.
+
+    Parameters
+    ----------
+    aif_hu : array, (time)
+        Enhancement in HU on the fine grid.
+
+    Returns
+    -------
+    ndarray, (time), float64, HU above baseline
+        The AIF after a delay of 3.5 s and a spread of 2.5 s (exponential), times 1.25.
+    """
+    curve = np.asarray(aif_hu, dtype=np.float64)
+    lags = np.arange(curve.size) * GRID_S
+    spread = np.exp(-lags / _VENOUS_SPREAD_S)
+    spread /= spread.sum() if spread.sum() > 0 else 1.0
+    spread_curve = np.convolve(curve, spread)[: curve.size]
+    return _VENOUS_GAIN * np.interp(lags - _VENOUS_DELAY_S, lags, spread_curve, left=curve[0])
+
+
+def read_aif(path: Path, end_s: float) -> Array:
+    """Return the AIF of a CSV file on the fine grid.
+
+    Parameters
+    ----------
+    path : Path
+        Two columns, ``time_s,hu``: time since the start of the scan in s and HU above baseline. A line of titles
+        may come first. Times increase, begin at 0 or below, and reach the last frame.
+    end_s : float
+        Time of the last frame, s.
+
+    Returns
+    -------
+    ndarray, (time), float64, HU above baseline
+        Interpolated by a cubic spline; negative values are set to 0.
+
+    Raises
+    ------
+    DataError
+        Where the file cannot be read or breaks one of these rules.
+    """
+    times, values = _columns(path)
+    if times.size < 4:
+        raise DataError(f"{path}: got {times.size} samples; allowed: 4 or more lines of time_s,hu")
+    if not (np.isfinite(times).all() and np.isfinite(values).all()):
+        raise DataError(f"{path}: got NaN or infinity; allowed: finite numbers in both columns")
+    if not (np.diff(times) > 0).all():
+        raise DataError(f"{path}: column time_s does not increase; allowed: each time later than the one before")
+    if times[0] > 0 or times[-1] < end_s - 1e-6:
+        raise DataError(
+            f"{path}: covers {times[0]:g} to {times[-1]:g} s; allowed: all of the scan, 0 to {end_s:g} s "
+            "(give a longer curve, or fewer frames)"
+        )
+    if not values.max() > 0:
+        raise DataError(f"{path}: column hu never rises above 0; allowed: HU above baseline with a bolus")
+    return np.maximum(CubicSpline(times, values)(np.minimum(grid(end_s), times[-1])), 0.0)
+
+
+def _columns(path: Path) -> tuple[Array, Array]:
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as text ({error}); allowed: a CSV file of time_s,hu") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        cells = [cell.strip() for cell in line.split(",")]
+        try:
+            time_s, value_hu = map(float, cells)
+        except ValueError:
+            if number == 1 and len(cells) == 2:
+                continue  # titles
+            raise DataError(f"{path}:{number}: got {line!r}; allowed: two numbers, time_s,hu") from None
+        rows.append((time_s, value_hu))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]

@@ -1,0 +1,42 @@
+"""The inner loop of projector and backprojector: several images side by side in the last axis.
+
+Both look up a linear interpolation at places that are the same for every image. With `LANES` images in the
+last axis a look-up is two contiguous loads, and the cost of finding the place is shared by all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+LANES = 16
+FUSED = 4
+FLAGS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
+
+
+def to_lanes(stack: np.ndarray) -> np.ndarray:
+    """Copy (n <= LANES, ...) to contiguous float32 (..., LANES); the lanes without an image are 0."""
+    lanes = np.zeros((*stack.shape[1:], LANES), np.float32)
+    lanes[..., : len(stack)] = np.moveaxis(stack, 0, -1)
+    return lanes
+
+
+@njit(**FLAGS)
+def add_interpolated(sums, table, place, near, far):
+    # sums[k] += sum over r < FUSED of near[r, k] * table[place[r, k]] + far[r, k] * table[place[r, k] + 1],
+    # each a vector of LANES images; places are given in floats. Four terms share one load and store of sums.
+    # Unsigned indices need no check for Python's negative ones: without them the inner loop is not SIMD.
+    step = np.uintp(LANES)
+    for k in range(np.uintp(place.shape[1])):
+        n0, n1, n2, n3 = near[0, k], near[1, k], near[2, k], near[3, k]
+        f0, f1, f2, f3 = far[0, k], far[1, k], far[2, k], far[3, k]
+        a, b = np.uintp(place[0, k]), np.uintp(place[1, k])
+        c, d = np.uintp(place[2, k]), np.uintp(place[3, k])
+        start = k * step
+        for lane in range(step):
+            sums[start + lane] += (
+                (n0 * table[a + lane] + f0 * table[a + step + lane])
+                + (n1 * table[b + lane] + f1 * table[b + step + lane])
+                + (n2 * table[c + lane] + f2 * table[c + step + lane])
+                + (n3 * table[d + lane] + f3 * table[d + step + lane])
+            )
