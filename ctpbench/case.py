@@ -70,10 +70,7 @@ class Observation:
                     **axes,
                     "brain": (FRAME_DIMS[1:], np.asarray(brain)),
                     "vessels": (FRAME_DIMS[1:], np.asarray(vessels)),
-                    **{
-                        k: ("time", np.asarray(v, dtype=np.float32), {"units": "HU"})
-                        for k, v in curves.items()
-                    },
+                    **{k: ("time", np.asarray(v, dtype=np.float32), {"units": "HU"}) for k, v in curves.items()},
                 },
                 attrs={"units": "HU", "spacing_mm": [float(s) for s in spacing_mm]},
                 name="frames",
@@ -144,7 +141,7 @@ class TrainingCase:
 
 @dataclass(frozen=True)
 class ScoredCase:
-    """One case with a method's answer, as a metric reads it. All maps are scaled alike, one pair of factors a set.
+    """One case with a method's answer, as a metric reads it. All maps of a case set are scaled alike.
 
     Attributes
     ----------
@@ -178,21 +175,15 @@ def check_observation(observation: Observation) -> None:
         faults.append(f"frames: got dtype {frames.dtype}; allowed: float32")
     elif not np.isfinite(frames.values).all():
         faults.append("frames: got NaN or infinity; allowed: finite HU")
-    missing = [
-        name for name in ("time", "z", "y", "x", "brain", "vessels", "aif") if name not in frames.coords
-    ]
+    missing = [name for name in ("time", "z", "y", "x", "brain", "vessels", "aif") if name not in frames.coords]
     if missing:
         faults.append(f"frames: coordinates missing: {', '.join(missing)}")
         raise DataError("observation: " + "; ".join(faults))
     if frames.sizes.get("time", 0) < 3 or not (np.diff(frames["time"].values) > 0).all():
-        faults.append(
-            "time: got fewer than 3 frames or times that do not increase; allowed: 3 or more, increasing"
-        )
+        faults.append("time: got fewer than 3 frames or times that do not increase; allowed: 3 or more, increasing")
     for mask in ("brain", "vessels"):
         if frames[mask].dims != FRAME_DIMS[1:] or frames[mask].dtype != bool:
-            faults.append(
-                f"{mask}: got {frames[mask].dtype} {frames[mask].dims}; allowed: bool ('z', 'y', 'x')"
-            )
+            faults.append(f"{mask}: got {frames[mask].dtype} {frames[mask].dims}; allowed: bool ('z', 'y', 'x')")
     if frames["brain"].dtype == bool and not frames["brain"].values.any():
         faults.append("brain: got an empty mask; allowed: at least one voxel")
     for curve in ("aif", "vof"):
@@ -209,8 +200,8 @@ def check_observation(observation: Observation) -> None:
 def check_output(output: object, dims: Sequence[str], like: xr.DataArray, name: str) -> xr.DataArray:
     """Return a method's output where it is sound, raise ValueError where not.
 
-    It must be a float32 DataArray of finite values with `dims`, whose sizes and coordinates equal those of `like`
-    wherever `like` has the dimension.
+    It must be a float32 DataArray of finite values with `dims`, whose sizes and coordinates equal those of
+    `like` wherever `like` has the dimension.
     """
     if not isinstance(output, xr.DataArray):
         raise ValueError(f"{name}: got {type(output).__name__}; allowed: DataArray {tuple(dims)}")

@@ -21,9 +21,14 @@ EXIT_WRONG, EXIT_FAILED_CELLS, EXIT_INTERRUPTED = 2, 3, 130
 _SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
 _RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 _OUT = click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; default: runs/NAME of the suite."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the run; default: runs/NAME of the suite.",
 )
-_ONLY = click.option("--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable.")
+_ONLY = click.option(
+    "--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable."
+)
 
 
 class _Group(click.Group):
@@ -88,7 +93,10 @@ def run(
         with store.locked():
             records = _run_locked(store, loaded, cells, options, on, catalogue)
     except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on", err=True)
+        click.echo(
+            f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
+            err=True,
+        )
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0 if all(record["status"] == "ok" for record in records) else EXIT_FAILED_CELLS)
 
@@ -113,7 +121,11 @@ def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on:
         frame = render(store)
         pictures = draw(store)
     print_table(frame, console)
-    lines = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
+    lines = [
+        "results.nc",
+        "leaderboard.md, .csv, .json",
+        *(str(p.relative_to(store.folder)) for p in pictures),
+    ]
     click.echo(f"Written to {store.folder}: {', '.join(lines)}")
     failed = [record for record in records if record["status"] != "ok"]
     for record in failed:
@@ -234,13 +246,21 @@ def schema() -> None:
 
 @main.command(epilog="Example: ctpbench check ctpbench-filters")
 @click.argument("package")
-def check(package: str) -> None:
+@click.option(
+    "--noise",
+    multiple=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="LEVEL",
+    help="A noise level to load datasets at.",
+)
+def check(package: str, noise: tuple[float, ...]) -> None:
     """Check a plugin's components against their contracts. PACKAGE is a distribution or an import name."""
     from rich.console import Console
 
-    from ctpbench.report.terminal import print_checks
+    from ctpbench.report.terminal import print_check
     from ctpbench.testing import check_package
 
-    results = check_package(package)
-    print_checks(results, Console())
+    console = Console()
+    results = check_package(package, noise=noise or (None,), progress=lambda result: print_check(result, console))
+    console.print(f"{sum(result.passed for result in results)} of {len(results)} checks passed.")
     sys.exit(0 if all(result.passed for result in results) else EXIT_FAILED_CELLS)

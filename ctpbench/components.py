@@ -1,8 +1,8 @@
 """The contracts a plugin fulfils: Dataset, Denoiser (three kinds), Trainable and Metric.
 
-A component is a frozen pydantic model. Its fields are its parameters: typed, bounded, with the unit in the name.
-Its docstring says what it is and cites the source. From the model come validation, ``ctpbench show NAME``, the
-suite's JSON Schema and the row's label.
+A component is a frozen pydantic model. Its fields are its parameters: typed, bounded, with the unit in the
+name. Its docstring says what it is and cites the source. From the model come validation, ``ctpbench show NAME``,
+the suite's JSON Schema and the row's label.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ctpbench.case import Case, ScoredCase, TrainingCase
 
+Better = Literal["lower", "higher", "zero"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -61,7 +62,7 @@ class Component(BaseModel):
 
 
 class Dataset(Component, ABC):
-    """A source of cases. `noise` is one value of the suite's noise axis, None where the suite names none."""
+    """A source of cases. `noise` is a value of the suite's noise axis, None where the suite names none."""
 
     @abstractmethod
     def cases(self, split: Split) -> Sequence[str]:
@@ -105,7 +106,7 @@ class ConcentrationDenoiser(Denoiser):
 
     @abstractmethod
     def concentration(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
-        """Return the denoised concentration, (time, z, y, x), float32, HU above baseline. See `FrameDenoiser`."""
+        """Return the concentration, (time, z, y, x), float32, HU above baseline. See `FrameDenoiser`."""
 
 
 class Deconvolver(Denoiser):
@@ -147,16 +148,17 @@ class Trainable(Denoiser):
 
 
 class Metric(Component, ABC):
-    """A score of one case. Lower or higher is `better`; `units` is ``"map"`` where it has those of each map."""
+    """A score of one case. `better` is lower, higher, or nearer to zero; `units` ``"map"`` means those of each map."""
 
-    better: ClassVar[Literal["lower", "higher"]]
+    better: ClassVar[Better]
     units: ClassVar[str]
 
     @property
     def needs(self) -> frozenset[str]:
-        """Which optional parts of a ScoredCase are read: of noiseless, truth, concentration, noiseless_concentration.
+        """Which optional parts of a ScoredCase are read.
 
-        Where a case lacks one of them the score is "not applicable", which is no failure.
+        Of noiseless, truth, concentration and noiseless_concentration. Where a case lacks one of them the score
+        is "not applicable", which is no failure.
         """
         return frozenset()
 

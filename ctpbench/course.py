@@ -64,9 +64,7 @@ def _work(cell: Cell, store: Store, record: dict[str, Any]) -> Course:
     record["timings"] |= measured
     reference = cell.reference(cell.test)
     (referenced,) = yield from _upstream([reference])
-    (scored,) = yield [
-        cell.scores(prediction, reference, referenced.info["scale"], cell.test, cell.suite.metrics)
-    ]
+    (scored,) = yield [cell.scores(prediction, reference, referenced.info["scale"], cell.test, cell.suite.metrics)]
     _demand(scored, "metrics: ")
     record["scale"] = referenced.info["scale"]
     record["entries"] = {
@@ -115,9 +113,7 @@ def _trials(
     reference = cell.reference(validation)
     scores = [cell.scores(p, reference, scale, validation, (cell.objective,)) for p in predictions]
     outcomes: dict[int, Outcome] = {
-        i: known
-        for i, item in enumerate(scores)
-        if (known := store.outcome(item.stage, item.key)) is not None
+        i: known for i, item in enumerate(scores) if (known := store.outcome(item.stage, item.key)) is not None
     }
     for ask in ([cell.model(denoiser) for denoiser in denoisers], predictions, scores):
         wanted = {i: item for i, item in enumerate(ask) if item is not None and i not in outcomes}
@@ -141,12 +137,12 @@ def _trial(cell: Cell, parameters: Mapping[str, Any], outcome: Outcome) -> Trial
 
 
 def _mean(table: Mapping[str, Any], map_name: str) -> float | None:
-    """Average a metric's table over cases, at one map where it has maps; None where a case has no number."""
+    """Average a metric's table over the cases it applies to, at one map where it has maps; None where to none."""
     array = np.asarray(table["values"], dtype=float)
     if "map" in table["dims"]:
         array = np.take(array, table["coords"]["map"].index(map_name), axis=table["dims"].index("map"))
-    mean = float(array.mean())
-    return mean if np.isfinite(mean) else None
+    known = array[np.isfinite(array)]
+    return float(known.mean()) if known.size else None
 
 
 def _upstream(items: list[Item]) -> Generator[list[Item], Outcomes, Outcomes]:

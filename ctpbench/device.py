@@ -1,4 +1,7 @@
-"""The accelerator, if any: resolving ``auto``, waiting for it, asking for its memory. Torch is never imported needlessly."""
+"""The accelerator, if any: resolving ``auto``, waiting for it, asking for its memory.
+
+Importing torch takes seconds, so it is asked only where a device may be there, or where a method has imported it.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,7 @@ def resolve(device: str) -> str:
             return candidate
     if device == "auto":
         return "cpu"
-    raise SuiteError(
-        f"resources.device: got {device!r}, which this machine lacks (or torch does not see it); use auto or cpu"
-    )
+    raise SuiteError(f"resources.device: got {device!r}, which torch does not find on this machine; use auto or cpu")
 
 
 def _plausible(device: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,9 +20,7 @@ from ctpbench.perfusion import (
     resample,
     subtract_baseline,
 )
-
-if TYPE_CHECKING:
-    from ctpbench.suite import MapsSettings
+from ctpbench.settings import MapsSettings
 
 
 class InvalidOutput(Exception):
@@ -52,9 +50,7 @@ class Estimate:
     diagnostics: Mapping[str, float]
 
 
-def estimate(
-    denoiser: Denoiser, observation: Observation, settings: MapsSettings, context: Context
-) -> Estimate:
+def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
     """Denoise one observation and compute its maps.
 
     Raises
@@ -75,9 +71,7 @@ def estimate(
     elif isinstance(denoiser, Deconvolver):
         return _deconvolved(denoiser, observation, settings, context)
     else:
-        raise InvalidOutput(
-            f"{type(denoiser).__name__} is none of FrameDenoiser, ConcentrationDenoiser, Deconvolver"
-        )
+        raise InvalidOutput(f"{type(denoiser).__name__} is none of FrameDenoiser, ConcentrationDenoiser, Deconvolver")
     maps = concentration_maps(concentration, observation, settings)
     maps_s = time.perf_counter() - started
     return Estimate(maps, concentration, denoise_s, maps_s, _diagnostics(output))
@@ -88,9 +82,7 @@ def baseline_subtracted(frames: xr.DataArray, settings: MapsSettings) -> xr.Data
     return frames.copy(data=subtract_baseline(frames.values, settings.baseline_frames))
 
 
-def concentration_maps(
-    concentration: xr.DataArray, observation: Observation, settings: MapsSettings
-) -> xr.DataArray:
+def concentration_maps(concentration: xr.DataArray, observation: Observation, settings: MapsSettings) -> xr.DataArray:
     """Return the maps (map, z, y, x) of a concentration, zero outside the brain."""
     curves, dt_s = resample(concentration.values, observation.times_s)
     aif, _ = resample(observation.aif, observation.times_s)
@@ -109,9 +101,7 @@ def concentration_maps(
     return _as_maps(values, observation)
 
 
-def _deconvolved(
-    denoiser: Deconvolver, observation: Observation, settings: MapsSettings, context: Context
-) -> Estimate:
+def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
     started = time.perf_counter()
     concentration = _uniform(baseline_subtracted(observation.frames, settings))
     baseline_s = time.perf_counter() - started
@@ -119,9 +109,7 @@ def _deconvolved(
     residues = _checked(residues, ("lag", *FRAME_DIMS[1:]), concentration, "deconvolve")
     n_frames = concentration.sizes["time"]
     if residues.sizes["lag"] != circulant_length(n_frames):
-        raise InvalidOutput(
-            f"deconvolve: got {residues.sizes['lag']} along lag; allowed: {circulant_length(n_frames)}"
-        )
+        raise InvalidOutput(f"deconvolve: got {residues.sizes['lag']} along lag; allowed: {circulant_length(n_frames)}")
     started = time.perf_counter()
     values = maps_from_residues(
         residues.values,
@@ -149,9 +137,7 @@ def _uniform(concentration: xr.DataArray) -> xr.DataArray:
     }
     kept = {name: coord for name, coord in concentration.coords.items() if "time" not in coord.dims}
     grid = times_s[0] + dt_s * np.arange(curves.shape[0])
-    return xr.DataArray(
-        curves, dims=FRAME_DIMS, coords={"time": grid, **kept, **resampled}, attrs=concentration.attrs
-    )
+    return xr.DataArray(curves, dims=FRAME_DIMS, coords={"time": grid, **kept, **resampled}, attrs=concentration.attrs)
 
 
 def _as_maps(values: Mapping[str, Any], observation: Observation) -> xr.DataArray:

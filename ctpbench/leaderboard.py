@@ -31,6 +31,9 @@ _DEFAULT_RANK_BY = "rmse_cbf"
 _SHOWN = [f"{metric}_{name}" for metric in ("rmse", "ssim") for name in ("cbf", "cbv", "mtt")]
 _MOST_SHOWN = 6
 _PARAMETER = "parameter_"
+_EDGE = " (edge)"
+_BEFORE, _AFTER = (("Rank", ""), ("Method", ""), ("Tuned", "")), (("s/case", ""), ("Status", ""))
+_TEXT_COLUMNS = ("Method", "Tuned", "Status")
 _TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi"}
 _ACRONYMS = {"rmse", "ssim", "psnr", "mae", "cbf", "cbv", "mtt", "ttp"}
 
@@ -126,7 +129,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
             [f"**{text}**" if (i, j) in table.best else _escaped(text) for j, text in enumerate(row)]
             for i, row in enumerate(table.rows)
         ]
-        align = ["---:" if j not in (1, 2, len(header) - 1) else ":---" for j in range(len(header))]
+        align = [":---" if title in _TEXT_COLUMNS else "---:" for title in header]
         lines += [f"## {_escaped(table.title)}", ""]
         lines += [f"| {' | '.join(row)} |" for row in (header, align, *cells)]
         lines += ["", " ".join(_escaped(note) for note in table.notes), ""]
@@ -144,17 +147,15 @@ def print_table(frame: pd.DataFrame, console: Console) -> None:
     if frame.empty:
         console.print("No cell has finished.")
     for table in _tables(frame, spread=False):
-        shown = Table(
-            title=Text(table.title, "bold"), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left"
-        )
+        shown = Table(title=Text(table.title, "bold"), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
         shown.add_column("#", justify="right")
         shown.add_column("Method", overflow="fold")
-        for title, _ in table.header[3:-1]:
+        for title, _ in table.header[len(_BEFORE) : -1]:
             shown.add_column(title.replace(" ", "\n", 1), justify="right", no_wrap=True, vertical="top")
         shown.add_column("Status", overflow="fold")
         for i, (rank, method, tuned, *cells, status) in enumerate(table.rows):
             label = Text(method).append(f"\n{tuned}", "dim") if tuned else Text(method)
-            numbers = [Text(text, "bold" if (i, j) in table.best else "") for j, text in enumerate(cells, 3)]
+            numbers = [Text(text, "bold" if (i, j) in table.best else "") for j, text in enumerate(cells, len(_BEFORE))]
             shown.add_row(rank, label, *numbers, Text(status, "" if status == "ok" else "red"))
         console.print(shown)
         units = [f"{title} in {units}" for title, units in table.header if units]
@@ -173,28 +174,11 @@ def write(tree: xr.DataTree, folder: Path) -> pd.DataFrame:
 
 
 def _columns(scores: Iterable[str]) -> list[str]:
-    facts = [
-        "dataset",
-        "noise",
-        "rank",
-        "rank_by",
-        "config",
-        "method",
-        "parameters",
-        "tuned",
-        "status",
-        "message",
-    ]
-    costs = [
-        "denoise_s",
-        "maps_s",
-        "total_s",
-        "fit_s",
-        "peak_memory_mib",
-        "peak_device_memory_mib",
-        "contended",
-    ]
-    return [*facts, "n_cases", "n_seeds", *(c for name in scores for c in (name, f"{name}_std")), *costs]
+    place = ["dataset", "noise", "rank", "rank_by", "config"]
+    facts = ["method", "parameters", "tuned", "status", "message", "n_cases", "n_seeds"]
+    seconds = ["denoise_s", "maps_s", "total_s", "fit_s"]
+    others = ["peak_memory_mib", "peak_device_memory_mib", "contended"]
+    return [*place, *facts, *(c for name in scores for c in (name, f"{name}_std")), *seconds, *others]
 
 
 def _scores(data: xr.Dataset, known: dict[str, Score]) -> dict[str, Grid]:
@@ -212,16 +196,19 @@ def _scores(data: xr.Dataset, known: dict[str, Score]) -> dict[str, Grid]:
             name = "_".join(map(str, (metric, *labels)))
             for column, grid in ((name, part.mean("case")), (f"{name}_std", part.std("case", ddof=1))):
                 if column in taken or column in columns:
-                    raise ResultError(
-                        f"leaderboard: two scores are called {column!r}; relabel a metric in the suite"
-                    )
+                    raise ResultError(f"leaderboard: two scores are called {column!r}; relabel a metric in the suite")
                 columns[column] = grid.transpose("config", "noise").values
-            units = values.attrs["units"]
-            units = values.attrs.get(f"units_{labels[0]}", "") if units == "map" else units
-            title = " ".join(_spelled(str(word)) for word in (metric, *labels))
-            known.setdefault(name, Score(name, title, "" if units == "1" else units, values.attrs["better"]))
+            units = _units(values.attrs, *labels)
+            known.setdefault(name, Score(name, _spelled(name), units, values.attrs["better"]))
             counted = counted | part.notnull()
     return {**columns, "n_cases": counted.sum("case").transpose("config", "noise").values}
+
+
+def _units(attrs: Mapping[str, str], *labels: str) -> str:
+    """Return a score's units as people write them; the units of the map where the metric has those."""
+    if attrs["units"] == "map":
+        return attrs.get(f"units_{labels[0]}", "") if labels else ""
+    return "" if attrs["units"] == "1" else attrs["units"]
 
 
 def _costs(data: xr.Dataset) -> dict[str, Grid]:
@@ -250,22 +237,21 @@ def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
     if failed and len(finished) > 1:
         message = f"{len(failed)} of {len(finished)} seeds: {message}"
     tuned: dict[str, list[str]] = {}
+    edges: set[str] = set()
     for k in finished:
+        edges |= set(json.loads(str(row["tuned_at_edge"].values[k])))
         for name, value in json.loads(str(row["tuned_parameters"].values[k])).items():
-            text = _compact(value)
-            tuned.setdefault(name, []).extend([] if text in tuned.get(name, []) else [text])
-    chosen = {name: "|".join(texts) for name, texts in tuned.items()}
+            tuned.setdefault(name, []).append(_compact(value))
+    chosen = {name: "|".join(dict.fromkeys(texts)) for name, texts in tuned.items()}
     coords = {str(name): str(value.values) for name, value in row.coords.items()}
-    given = {
-        n.removeprefix(_PARAMETER): text for n, text in coords.items() if n.startswith(_PARAMETER) and text
-    }
+    given = {n.removeprefix(_PARAMETER): text for n, text in coords.items() if n.startswith(_PARAMETER) and text}
     fixed = {name: _compact(_parsed(text)) for name, text in given.items() if text != "tuned"}
     settings = {**fixed, **chosen}
     return {
         "config": coords["config"],
         "method": coords["method"],
         "parameters": _listed({name: settings[name] for name in given if name in settings}),
-        "tuned": _listed(chosen),
+        "tuned": _listed({name: text + _EDGE * (name in edges) for name, text in chosen.items()}),
         "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
         "message": message,
     }
@@ -295,22 +281,21 @@ def _tables(frame: pd.DataFrame, spread: bool) -> Iterator[_Table]:
         by = known.get(block["rank_by"].iloc[0])
         shown = [by, *shown] if by and by not in shown else shown
         well = block[block["status"] == "ok"]  # these come first: places in it are places in the block
-        columns = {
-            ("Rank", ""): ["" if pd.isna(rank) else str(rank) for rank in block["rank"]],
-            ("Method", ""): list(block["config"]),
-            ("Tuned", ""): list(block["tuned"]),
-            **{(s.title, s.units): _score_texts(block, s.column, spread) for s in shown},
-            ("s/case", ""): [
-                _rounded(s, 3) + "*" * c for s, c in zip(block["total_s"], block["contended"], strict=True)
-            ],
-            ("Status", ""): list(block["status"]),
-        }
+        seconds = zip(block["total_s"], block["contended"], strict=True)
+        columns = [
+            ["" if pd.isna(rank) else str(rank) for rank in block["rank"]],
+            list(block["config"]),
+            list(block["tuned"]),
+            *(_score_texts(block, score.column, spread) for score in shown),
+            [_rounded(total_s, 3) + "*" * contended for total_s, contended in seconds],
+            list(block["status"]),
+        ]
         yield _Table(
             title,
-            header=list(columns),
-            rows=[list(row) for row in zip(*columns.values(), strict=True)],
+            header=[*_BEFORE, *((score.title, score.units) for score in shown), *_AFTER],
+            rows=[list(row) for row in zip(*columns, strict=True)],
             best={
-                (i, j) for j, score in enumerate(shown, 3) for i in _best(well[score.column], score.better)
+                (i, j) for j, score in enumerate(shown, len(_BEFORE)) for i in _best(well[score.column], score.better)
             },
             notes=_notes(block, by, spread),
             failures=[f"{r.config}: {r.status}: {r.message}" for r in block[len(well) :].itertuples()],
@@ -327,10 +312,10 @@ def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
         notes.insert(0, f"Scores: {mean} over {over}{seeds}.")
     if block["contended"].any():
         notes.append("*: timed while other cells ran on the same machine.")
-    return [
-        f"Ranked by {by.title}, {by.better} is better." if by else "Not ranked: no score applies.",
-        *notes,
-    ]
+    if block["tuned"].str.contains(_EDGE, regex=False).any():
+        notes.append("(edge): the end of the values tried; a wider range may do better.")
+    ranked = f"Ranked by {by.title}, {by.better} is better." if by else "Not ranked: no score applies."
+    return [ranked, *notes]
 
 
 def _counted(numbers: pd.Series[int], noun: str) -> str:
@@ -408,5 +393,5 @@ def _plain(value: Any) -> Any:
 
 
 def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, inside a table too; underscores within words are left alone."""
+    """Return text that Markdown shows as it is, inside a table too; underscores within words stay."""
     return re.sub(r"[\\|*<`\[]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])", r"\\\g<0>", " ".join(text.split()))

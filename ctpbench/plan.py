@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import ctpbench.perfusion
-from ctpbench.components import Component, Dataset, Denoiser, Split, Trainable
+from ctpbench.components import Dataset, Denoiser, Split, Trainable
 from ctpbench.errors import DataError, SuiteError
 from ctpbench.plugins import code_hash
+from ctpbench.rows import DenoiserEntry
 from ctpbench.stages import file_name
 from ctpbench.store import Stage
-from ctpbench.suite import DenoiserEntry, MetricEntry, Suite
+from ctpbench.suite import MetricEntry, Suite
 from ctpbench.work import ComponentSpec, Item, digest
 
 _FORMAT = 1  # raise when a stage's files or its computation change in a way that no code hash below sees
@@ -56,10 +57,7 @@ class CaseSet:
         }
 
     def truths(self) -> Inputs:
-        return {
-            f"truth/{case}": ("data", key, "truth.nc")
-            for case, key in zip(self.cases, self.keys, strict=True)
-        }
+        return {f"truth/{case}": ("data", key, "truth.nc") for case, key in zip(self.cases, self.keys, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,8 @@ class Cell:
 
     @cached_property
     def _maps(self) -> dict[str, Any]:
-        return self.suite.maps.model_dump(mode="json")
+        settings: dict[str, Any] = self.suite.maps.model_dump(mode="json")
+        return settings
 
     def reference(self, cases: CaseSet) -> Item:
         """Return the work that makes the noiseless maps and the scaling factors of a case set."""
@@ -148,9 +147,7 @@ class Cell:
             _core_code(),
         )
         group = f"{self.key} trials" if trial else ""
-        return Item(
-            "prediction", key, task, inputs, group=group, label=f"{self.label}: denoise", alone=not trial
-        )
+        return Item("prediction", key, task, inputs, group=group, label=f"{self.label}: denoise", alone=not trial)
 
     def scores(
         self,
@@ -184,9 +181,7 @@ class Cell:
 
     @property
     def _trial_needs_concentration(self) -> bool:
-        return self.row.tune is not None and any(
-            "concentration" in need for need in self.objective.component.needs
-        )
+        return self.row.tune is not None and any("concentration" in need for need in self.objective.component.needs)
 
 
 def plan(suite: Suite) -> list[Cell]:
@@ -205,18 +200,14 @@ def plan(suite: Suite) -> list[Cell]:
         for noise in entry.noise:
             sets = {}
             for split, cases in splits.items():
-                keys = tuple(
-                    digest(_FORMAT, "data", spec.identity, fingerprint, case, noise) for case in cases
-                )
+                keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise) for case in cases)
                 sets[split] = CaseSet(entry.label, spec, split, noise, cases, keys)
             for row in suite.denoisers:
                 for seed in suite.seeds:
                     if any(exclusion.matches(entry.label, row, noise, seed) for exclusion in suite.exclude):
                         continue
                     validation = _needed(sets, "validation", entry.label, row) if row.tune else None
-                    train = (
-                        _needed(sets, "train", entry.label, row) if issubclass(row.cls, Trainable) else None
-                    )
+                    train = _needed(sets, "train", entry.label, row) if issubclass(row.cls, Trainable) else None
                     test = _needed(sets, "test", entry.label, row)
                     cells.append(Cell(suite, entry.label, noise, row, seed, test, validation, train))
     if not cells:
@@ -242,7 +233,8 @@ def _needed(sets: Mapping[Split, CaseSet], split: Split, label: str, row: Denois
     if not sets[split].cases:
         why = {"validation": "is tuned", "train": "learns", "test": "is scored"}[split]
         raise SuiteError(
-            f"dataset {label}: its {split} split is empty, on which {row.label!r} {why}; give it cases, or exclude the pair"
+            f"dataset {label}: its {split} split is empty, on which {row.label!r} {why}; "
+            "give it cases, or exclude the pair"
         )
     return sets[split]
 
@@ -254,10 +246,3 @@ def _core_code() -> str:
 
 def _noise_text(noise: float | None) -> str:
     return "" if noise is None else f" noise {noise:g}"
-
-
-def component_of(row: DenoiserEntry, tuned: Mapping[str, Any]) -> Denoiser:
-    """Return a row's denoiser with tuned parameters put in."""
-    component: Component = row.component(**tuned)
-    assert isinstance(component, Denoiser)
-    return component

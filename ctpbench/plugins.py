@@ -179,9 +179,7 @@ def code_hash(cls_or_module: type | ModuleType) -> str:
     return _code_hash(top if hasattr(sys.modules.get(top), "__path__") else module)
 
 
-def _register(
-    manager: pluggy.PluginManager, entry_point: metadata.EntryPoint
-) -> list[tuple[Kind, type[Component]]]:
+def _register(manager: pluggy.PluginManager, entry_point: metadata.EntryPoint) -> list[tuple[Kind, type[Component]]]:
     """Load and register one plugin and return its components; where that raises, it is not registered."""
     plugin = entry_point.load()
     manager.register(plugin, name=f"{_distribution(entry_point)[0]}:{entry_point.name}")
@@ -231,12 +229,10 @@ def check_component(kind: Kind, cls: object) -> None:
             f"{where}: got name {name!r}; allowed: a class attribute, a letter, then letters, digits, _ or -"
         )
     if not (isinstance(version, str) and version):
-        raise PluginError(
-            f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty"
-        )
+        raise PluginError(f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty")
     choices = {"learns_from": ("noisy", "clean")} if issubclass(cls, Trainable) else {}
     if kind == "metric":
-        choices = {"better": ("lower", "higher")}
+        choices = {"better": ("lower", "higher", "zero")}
         if not isinstance(getattr(cls, "units", None), str):
             raise PluginError(f"{where}: units missing; allowed: a class attribute, text")
     for attribute, allowed in choices.items():
@@ -267,9 +263,7 @@ def _distribution_of_module(module: str) -> tuple[str, str]:
     parts = module.split(".")
 
     def shared(entry_point: metadata.EntryPoint) -> int:
-        return next(
-            (n for n in range(len(parts), 0, -1) if entry_point.module.split(".")[:n] == parts[:n]), 0
-        )
+        return next((n for n in range(len(parts), 0, -1) if entry_point.module.split(".")[:n] == parts[:n]), 0)
 
     nearest = max(metadata.entry_points(group=GROUP), key=shared, default=None)
     if nearest is not None and shared(nearest):

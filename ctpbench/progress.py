@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from ctpbench.store import Outcome
 
@@ -18,7 +25,13 @@ def listener(console: Console, cells: int) -> Iterator[Lines]:
     if not console.is_terminal:
         yield Lines(console, cells)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         yield Bars(console, cells, progress)
 
@@ -43,7 +56,10 @@ class Lines:
         self._finished += 1
         style = {"ok": "green", "skipped": "yellow"}.get(record["status"], "red")
         noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
-        tuned = ", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in record["tuned"].items())
+        tuned = ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in record["tuned"].items()
+        )
         words = [f"{self._finished}/{self._cells} {record['dataset']}{noise} {record['config']}"]
         words += [f"seed {record['seed']}"] if record["seed"] else []
         words += [f"tuned to {tuned}"] if tuned else []
@@ -67,7 +83,9 @@ class Bars(Lines):
 
     def work_progress(self, label: str, fraction: float, text: str) -> None:
         if label in self._work:
-            self._progress.update(self._work[label], total=100, completed=round(100 * fraction), description=f"{label} {text}")
+            self._progress.update(
+                self._work[label], total=100, completed=round(100 * fraction), description=f"{label} {text}"
+            )
 
     def work_done(self, label: str, outcome: Outcome) -> None:
         if label in self._work:

@@ -35,9 +35,7 @@ Variables = dict[str, xr.Variable]
 
 _REQUIRED = ("key", "dataset", "noise", "config", "seed", "status")
 _ROW_FACTS = ("method", "version", "distribution")
-_CELL_FACTS: Mapping[
-    str, tuple[str | float | bool, str, str]
-] = {  # what a missing cell holds, long name, units
+_CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a missing cell holds, long name, units
     "status": (MISSING, "how the cell ended", ""),
     "message": ("", "why the cell failed", ""),
     "key": ("", "name of the cell's record and log", ""),
@@ -77,7 +75,7 @@ def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
     Raises
     ------
     ResultError
-        Where two records describe one cell, contradict each other about a row, or use a name that is taken.
+        Where two records describe one cell, or a label is taken or not allowed as a name.
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
@@ -107,16 +105,13 @@ def open_results(path: Path) -> xr.DataTree:
         Where it is missing, not NetCDF, or not of the format this version writes.
     """
     if not path.is_file():
-        raise ResultError(
-            f"{path}: no such file; name the results.nc that `ctpbench run` wrote in its folder"
-        )
+        raise ResultError(f"{path}: no such file; name the results.nc that `ctpbench run` wrote in its folder")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as file:
             tree = file.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ResultError(
-            f"{path}: not a readable NetCDF file ({_first_line(error)}); run the suite again, "
-            "finished cells are kept"
+            f"{path}: not a readable NetCDF file ({_first_line(error)}); run the suite again, finished cells are kept"
         ) from error
     found = tree.attrs.get("format")
     if found != FORMAT:
@@ -190,9 +185,7 @@ class _Cells:
         position = {label: place for place, label in enumerate(self.labels[dim])}
         return [position[label] for label in labels]
 
-    def filled(
-        self, fill: Any, values: Mapping[tuple[int, ...], Any], attrs: Mapping[str, str]
-    ) -> xr.Variable:
+    def filled(self, fill: Any, values: Mapping[tuple[int, ...], Any], attrs: Mapping[str, str]) -> xr.Variable:
         """One value a cell, (config, noise, seed); `fill` where there is none."""
         grid = np.full(self.shape(*CELL_DIMS), fill, dtype=object if isinstance(fill, str) else type(fill))
         for place, value in values.items():
@@ -242,21 +235,17 @@ def _coordinates(cells: _Cells) -> Variables:
 
 
 def _row_coordinates(cells: _Cells) -> Variables:
-    """Method, version, distribution and one ``parameter_<name>`` for each parameter of any method."""
+    """Method, version, distribution and one ``parameter_<name>`` for each parameter of any method.
+
+    Where a row's cells differ, one that went well knows best: a failed one may lack what it never came to.
+    """
     rows: list[dict[str, str]] = [{} for _ in cells.labels["config"]]
+    for place, record in sorted(cells.records.items(), key=lambda item: item[1]["status"] == "ok"):
+        facts = {name: str(record[name]) for name in _ROW_FACTS if name in record}
+        given = {f"parameter_{name}": _text(value) for name, value in record.get("parameters", {}).items()}
+        rows[place[0]] |= {**facts, **given}
     for place, record in cells.records.items():
-        row = rows[place[0]]
-        facts = {name: str(record.get(name) or "") for name in _ROW_FACTS}
-        for name, value in record.get("parameters", {}).items():
-            facts[f"parameter_{name}"] = "tuned" if name in record.get("tuned", {}) else _text(value)
-        for name, text in facts.items():
-            known = row.get(name) or text
-            if text and text != known and "tuned" not in (text, known):
-                raise ResultError(
-                    f"record {record['key']}: row {record['config']!r} has {name} {text!r} here and "
-                    f"{known!r} in another record; allowed: the records of one plan; delete the stale one"
-                )
-            row[name] = "tuned" if "tuned" in (text, known) else known
+        rows[place[0]] |= {f"parameter_{name}": "tuned" for name in record.get("tuned", {})}
     names = [str(name) for name in _unique((*_ROW_FACTS, *(name for row in rows for name in row)))]
     return {name: xr.Variable("config", _labels([row.get(name, "") for row in rows])) for name in names}
 
@@ -298,6 +287,9 @@ def _measured(cells: _Cells) -> Variables:
         variables[name] = cells.per_case(lists, {"long_name": long_name, "units": "s"})
     chosen = {place: _text(record.get("tuned", {})) for place, record in cells.records.items()}
     variables["tuned_parameters"] = cells.filled("", chosen, {"long_name": "tuned parameters, JSON"})
+    edges = {place: _text(record.get("tuned_at_edge", [])) for place, record in cells.records.items()}
+    long_name = "tuned parameters that ended at an edge of the values tried, JSON"
+    variables["tuned_at_edge"] = cells.filled("", edges, {"long_name": long_name})
     return variables
 
 
@@ -319,14 +311,10 @@ def _tuned(cells: _Cells) -> Variables:
     variables: Variables = {}
     for name in _unique(name for chosen in tuned.values() for name in chosen):
         values = {place: chosen[name] for place, chosen in tuned.items() if name in chosen}
-        numeric = all(
-            isinstance(value, int | float) and not isinstance(value, bool) for value in values.values()
-        )
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
         texts = {place: _text(value) for place, value in values.items()}
         attrs = {"long_name": f"tuned value of {name}"}
-        variables[f"tuned_{name}"] = cells.filled(
-            np.nan if numeric else "", values if numeric else texts, attrs
-        )
+        variables[f"tuned_{name}"] = cells.filled(np.nan if numeric else "", values if numeric else texts, attrs)
     return variables
 
 

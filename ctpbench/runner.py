@@ -119,9 +119,7 @@ class Runner:
             return None
         return None if self._options.rerun_failed and record["status"] != "ok" else record
 
-    def _advance(
-        self, key: str, answers: Sequence[Outcome] | None, records: dict[str, dict[str, Any]]
-    ) -> None:
+    def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, dict[str, Any]]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""
         active = self._active[key]
         while True:
@@ -130,9 +128,7 @@ class Runner:
             except StopIteration as end:
                 self._finish(key, end.value, records)
                 return
-            active.answers = {
-                item.id: known for item in active.asked if (known := self._known(item)) is not None
-            }
+            active.answers = {item.id: known for item in active.asked if (known := self._known(item)) is not None}
             for item in active.asked:
                 if item.id not in active.answers:
                     self._request(item, active)
@@ -150,9 +146,7 @@ class Runner:
     def _give_up(self, records: dict[str, dict[str, Any]]) -> None:
         """Leave what is not finished: it is skipped, and runs when the same command is given again."""
         for key, active in list(self._active.items()):
-            self._finish(
-                key, skipped(active.cell, "a cell failed before it and --fail-fast was given"), records
-            )
+            self._finish(key, skipped(active.cell, "a cell failed before it and --fail-fast was given"), records)
         self._queue.clear()
 
     # -- work ---------------------------------------------------------------------------------------------------
@@ -211,9 +205,7 @@ class Runner:
             self._listener.work_progress(item.label, *event.content)
         elif event.kind == "returned":
             self._clear(event.assignment)
-            owners = [
-                self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active
-            ]
+            owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
             if owners:
                 heapq.heappush(self._queue, (min(owners), next(self._order), item))
         elif event.kind == "done":
@@ -256,7 +248,13 @@ def write_plan(store: Store, suite: Suite, catalogue: Catalogue, limits: Limits,
     lock = yaml.safe_dump(resolved(suite), sort_keys=False, allow_unicode=True)
     write_text(store.folder / "suite.lock.yaml", lock)
     cells = [
-        {"key": cell.key, "dataset": cell.dataset, "noise": cell.noise, "config": cell.row.label, "seed": cell.seed}
+        {
+            "key": cell.key,
+            "dataset": cell.dataset,
+            "noise": cell.noise,
+            "config": cell.row.label,
+            "seed": cell.seed,
+        }
         for cell in plan(suite)
     ]
     store.write_index({"format": 1, "suite": suite.name, "provenance": described, "cells": cells})

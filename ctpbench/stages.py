@@ -1,8 +1,8 @@
 """The five stages of work: data -> reference, data -> model -> prediction, all -> scores.
 
-Each function runs in a child process. It reads only the files it is handed, writes into ``out`` and returns what it
-measured as plain data. Those that run a method are handed observations only; the truth is opened by `reference` and
-`scores`, which run no method, and by `model` where the method declares that it learns from clean.
+Each function runs in a child process. It reads only the files it is handed, writes into ``out`` and returns what
+it measured as plain data. Those that run a method are handed observations only; the truth is opened by
+`reference` and `scores`, which run no method, and by `model` where the method declares that it learns from clean.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, cast, overload
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ctpbench import device
@@ -28,6 +29,7 @@ from ctpbench.components import Component, Context, Dataset, Denoiser, Metric, T
 from ctpbench.errors import DataError
 from ctpbench.estimation import Estimate, baseline_subtracted, concentration_maps, estimate
 from ctpbench.perfusion import scale_factor
+from ctpbench.settings import MapsSettings
 from ctpbench.store import (
     load_arrays,
     load_observation,
@@ -36,7 +38,6 @@ from ctpbench.store import (
     save_observation,
     save_truth,
 )
-from ctpbench.suite import MapsSettings
 from ctpbench.work import ComponentSpec, Item
 
 
@@ -81,9 +82,7 @@ def data(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
     dataset = cast(Dataset, build(task["dataset"]))
     case = dataset.load(task["case"], task["noise"])
     if not isinstance(case, Case) or case.id != task["case"]:
-        raise DataError(
-            f"dataset {dataset.name}: load({task['case']!r}) returned {getattr(case, 'id', case)!r}"
-        )
+        raise DataError(f"dataset {dataset.name}: load({task['case']!r}) returned {getattr(case, 'id', case)!r}")
     check_observation(case.observation)
     save_observation(case.observation, lent.out / "observation.nc")
     if case.truth is not None:
@@ -134,9 +133,7 @@ def prediction(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
     settings = MapsSettings(**task["maps"])
 
     def attempt(case: str) -> Estimate:
-        return estimate(
-            denoiser, lent.observation(case), settings, lent.context(task["seed"], denoiser.name, case)
-        )
+        return estimate(denoiser, lent.observation(case), settings, lent.context(task["seed"], denoiser.name, case))
 
     if task["timed"]:
         attempt(task["cases"][0])  # warm-up: compilation, caches, allocators
@@ -250,15 +247,22 @@ def _resources(lent: Lent) -> dict[str, Any]:
 
 def _score_table(metric: Metric, results: list[xr.DataArray | None]) -> dict[str, Any]:
     """Stack one metric's results over cases; None and NaN become null, for JSON knows no NaN."""
-    known = next((r for r in results if r is not None), None)
-    dims = [] if known is None else [str(dim) for dim in known.dims]
-    coords = {} if known is None else {dim: known[dim].values.tolist() for dim in dims}
-    empty = np.full(() if known is None else known.shape, np.nan)
-    stack = np.stack([empty if r is None else r.values for r in results])
-    values = np.where(np.isfinite(stack), stack.astype(object), None).tolist()
+    known = [r.drop_vars(set(r.coords) - set(r.dims)) for r in results if r is not None]
+    cases = [i for i, r in enumerate(results) if r is not None]
+    values: Any = [None] * len(results)
+    dims, coords = ["case"], {}
+    if known:  # cases may differ in their times: the union of their coordinates is kept
+        at = pd.Index(cases, name="case")
+        table = xr.concat(known, at, join="outer", coords="minimal", compat="override")
+        table = table.reindex(case=range(len(results))).transpose("case", ...)
+        dims = [str(dim) for dim in table.dims]
+        coords = {dim: np.asarray(table[dim].values).tolist() for dim in dims[1:]}
+        array = np.asarray(table.values, dtype=object)
+        array[~np.isfinite(table.values)] = None
+        values = array.tolist()
     summary = (type(metric).__doc__ or "").strip().split("\n")[0]
     return {
-        "dims": ["case", *dims],
+        "dims": dims,
         "coords": coords,
         "values": values,
         "units": metric.units,

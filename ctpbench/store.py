@@ -1,7 +1,7 @@
 """A run's folder on disk: cached stages by key, one record per finished cell, logs.
 
-Everything is written beside its place and renamed into it, so that killing the runner at any moment leaves whole
-entries or none. One runner at a time holds the folder.
+Everything is written beside its place and renamed into it, so that killing the runner at any moment leaves
+whole entries or none. One runner at a time holds the folder.
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ class Store:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write a finished cell's record."""
-        write_text(
-            self.folder / "records" / f"{record['key']}.json", json.dumps(record, indent=1, allow_nan=False)
-        )
+        write_text(self.folder / "records" / f"{record['key']}.json", json.dumps(record, indent=1, allow_nan=False))
 
     def forget_record(self, key: str) -> None:
         """Remove a record, so that its cell counts as not finished."""
@@ -169,9 +167,7 @@ class Store:
                 f"{self.folder}: no run here (cells.json missing); name a folder that `ctpbench run` wrote"
             ) from None
         except ValueError as error:
-            raise ResultError(
-                f"{path}: unreadable ({error}); run the suite again, finished cells are kept"
-            ) from None
+            raise ResultError(f"{path}: unreadable ({error}); run the suite again, finished cells are kept") from None
         return index
 
 
@@ -203,8 +199,7 @@ def load_observation(path: Path) -> Observation:
     masks = {name: frames[name].astype(bool) for name in ("brain", "vessels")}
     frames = frames.assign_coords(masks).assign_attrs(spacing_mm=spacing)
     for array in (frames, *frames.coords.values()):
-        if array.values.flags.writeable and array.values.flags.owndata:
-            array.values.setflags(write=False)
+        array.values.setflags(write=False)
     return Observation(frames)
 
 
@@ -212,9 +207,7 @@ def save_truth(truth: Truth, path: Path) -> None:
     """Write a truth as NetCDF: those of maps, frames and labels that are known."""
     parts = {"maps": truth.maps, "frames": truth.frames, "labels": truth.labels}
     known = {
-        name: part.drop_vars(set(part.coords) - set(part.dims))
-        for name, part in parts.items()
-        if part is not None
+        name: part.drop_vars(set(part.coords) - set(part.dims)) for name, part in parts.items() if part is not None
     }
     xr.Dataset(known).to_netcdf(path, engine="h5netcdf")
 

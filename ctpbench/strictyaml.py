@@ -1,8 +1,8 @@
 """YAML read strictly, with the line of every value: what a person wrote is what the program gets, or a fault.
 
-Scalars follow YAML 1.2 and less: ``1e5`` and ``1e-3`` are numbers; only ``true`` and ``false`` are booleans, so
-that ``no`` stays text; ``10:30``, ``0x1f``, ``007`` and dates stay text. Duplicate keys are faults. ``${NAME}``
-and ``${NAME:-default}`` stand for environment variables in values, ``$${`` for the characters ``${``.
+Scalars follow YAML 1.2 and less: ``1e5`` and ``1e-3`` are numbers; only ``true`` and ``false`` are booleans,
+so that ``no`` stays text; ``10:30``, ``0x1f``, ``007`` and dates stay text. Duplicate keys are faults.
+``${NAME}`` and ``${NAME:-default}`` in a value stand for environment variables, ``$${`` for a plain ``${``.
 """
 
 from __future__ import annotations
@@ -120,14 +120,16 @@ def parse(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Docu
         node = yaml.compose(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        raise SuiteError(
-            f"{name}:{mark.line + 1 if mark else 1}: not YAML: {' '.join(what.split())}"
-        ) from error
+        line = mark.line + 1 if mark else 1
+        what = " ".join(f"{error.context or ''} {error.problem or ''}".split())
+        if "${" in text.split("\n")[line - 1]:
+            what += "; ${NAME} within [ ] or { } needs quotes"
+        raise SuiteError(f"{name}:{line}: not YAML: {what}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise SuiteError(f"{name}:{line}: not YAML: character {error.character!r} is not allowed") from error
-    if node is None:
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        raise SuiteError(f"{name}:{line}: not YAML: the character U+{code:04X} is not allowed") from error
+    if node is None or node.tag == _TAG + "null":
         raise SuiteError(f"{name}:1: the file is empty; allowed: a mapping, as in 'datasets: [...]'")
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
@@ -151,6 +153,11 @@ def _escaped(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_escaped(value) for value in data]
     return data
+
+
+def _implied_tag(text: str) -> str:
+    names = (name for name, pattern, _ in _RESOLVERS if pattern.fullmatch(text))
+    return _TAG + next(names, "str")
 
 
 def _kind(node: yaml.Node) -> str:
@@ -229,7 +236,7 @@ class _Reader:
         if "${" in text and tag == _TAG + "str":
             text = _VARIABLE.sub(lambda match: self.variable(match, node), text)
             if node.style is None:  # unquoted, so that threads: ${THREADS} is a number
-                tag = self.implied_tag(text)
+                tag = _implied_tag(text)
         try:
             return _SCALARS[tag.removeprefix(_TAG)](text)
         except KeyError:
@@ -243,9 +250,7 @@ class _Reader:
             return match[0][1:]
         parsed = _NAME.fullmatch(match[1])
         if not parsed or not match[2]:
-            self.fault(
-                node, f"got {match[0]!r}; allowed: ${{NAME}} or ${{NAME:-default}}, $${{ for a plain ${{"
-            )
+            self.fault(node, f"got {match[0]!r}; allowed: ${{NAME}} or ${{NAME:-default}}, $${{ for a plain ${{")
             return match[0]
         name, default = parsed[1], parsed[2]
         if name not in self.environ and default is None:

@@ -1,4 +1,4 @@
-"""Choosing a row's parameters on the validation split: every combination, or a search that learns from its trials."""
+"""Choosing a row's parameters on the validation split: every combination, or a search that learns on the way."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctpbench.components import Better
 from ctpbench.errors import SuiteError
-from ctpbench.suite import Range, Tune
+from ctpbench.rows import Tune
+from ctpbench.settings import Range
 
 Parameters = Mapping[str, Any]
 
@@ -24,7 +26,7 @@ class Trial:
     message: str = ""
 
 
-def proposals(tune: Tune, better: str) -> Generator[list[Parameters], Sequence[Trial], None]:
+def proposals(tune: Tune, better: Better) -> Generator[list[Parameters], Sequence[Trial], None]:
     """Yield batches of parameters to try; each is answered by ``send`` with the trials in the same order."""
     if tune.search == "exhaustive":
         names = list(tune.parameters)
@@ -34,15 +36,19 @@ def proposals(tune: Tune, better: str) -> Generator[list[Parameters], Sequence[T
         yield from _tpe(tune, better)
 
 
-def best(trials: Sequence[Trial], better: str) -> Trial | None:
+def best(trials: Sequence[Trial], better: Better) -> Trial | None:
     """Return the trial with the best value, the first of equals; None where all failed."""
-    scored = [trial for trial in trials if trial.value is not None and math.isfinite(trial.value)]
-    sign = -1.0 if better == "higher" else 1.0
-    return min(scored, key=lambda trial: sign * float(trial.value or 0.0), default=None)
+    scored = [(_cost(trial.value, better), trial) for trial in trials if trial.value is not None]
+    return min(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+
+def _cost(value: float, better: Better) -> float:
+    """Return what is to be made small."""
+    return {"lower": value, "higher": -value, "zero": abs(value)}[better]
 
 
 def at_edge(tune: Tune, chosen: Parameters) -> list[str]:
-    """Return the names of numeric parameters that ended at an edge of what was allowed: a wider grid may do better."""
+    """Return the numeric parameters that ended at an edge of what was allowed: a wider grid may do better."""
     edges = []
     for name, allowed in tune.parameters.items():
         if isinstance(allowed, Range):
@@ -53,12 +59,13 @@ def at_edge(tune: Tune, chosen: Parameters) -> list[str]:
             ]
             if min(gaps) < 0.01 * span:
                 edges.append(name)
-        elif len(allowed) > 2 and all(
-            isinstance(v, int | float) and not isinstance(v, bool) for v in allowed
-        ):
-            if chosen[name] in (min(allowed), max(allowed)):
-                edges.append(name)
+        elif _ordered(allowed) and chosen[name] in (min(allowed), max(allowed)):
+            edges.append(name)
     return edges
+
+
+def _ordered(values: Sequence[Any]) -> bool:
+    return len(values) > 2 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
 
 
 def _values(allowed: Any) -> Sequence[Any]:
@@ -67,7 +74,7 @@ def _values(allowed: Any) -> Sequence[Any]:
     return values
 
 
-def _tpe(tune: Tune, better: str) -> Generator[list[Parameters], Sequence[Trial], None]:
+def _tpe(tune: Tune, better: Better) -> Generator[list[Parameters], Sequence[Trial], None]:
     """Ask Optuna's tree-structured Parzen estimator (Bergstra 2011) for one trial after the other, seeded."""
     try:
         import optuna
@@ -76,8 +83,7 @@ def _tpe(tune: Tune, better: str) -> Generator[list[Parameters], Sequence[Trial]
             "tune.search: tpe needs Optuna; pip install 'ctpbench[tpe]', or use search: exhaustive"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction = "maximize" if better == "higher" else "minimize"
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=tune.seed))
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=tune.seed))
     for _ in range(tune.trials or 0):
         asked = study.ask()
         parameters = {name: _suggest(asked, name, allowed) for name, allowed in tune.parameters.items()}
@@ -85,7 +91,7 @@ def _tpe(tune: Tune, better: str) -> Generator[list[Parameters], Sequence[Trial]
         if answer.value is None:
             study.tell(asked, state=optuna.trial.TrialState.FAIL)
         else:
-            study.tell(asked, answer.value)
+            study.tell(asked, _cost(answer.value, better))
 
 
 def _suggest(asked: Any, name: str, allowed: Any) -> Any:

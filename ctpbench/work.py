@@ -61,9 +61,7 @@ class Item:
 
 def digest(*parts: Any) -> str:
     """Return a content key: 32 hex digits over plain data."""
-    return hashlib.sha256(
-        json.dumps(parts, sort_keys=True, allow_nan=False, default=str).encode()
-    ).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False, default=str).encode()).hexdigest()[:32]
 
 
 def input_paths(item: Item, cache: Path) -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """The child process: works on a batch of items, one after the other, and reports each by a pipe.
 
-Whatever happens here stays here: an exception becomes an outcome, and a crash is seen by the parent, which knows which
-item was under way. When the parent dies, so does the child.
+Whatever happens here stays here: an exception becomes an outcome, and a crash is seen by the parent, which knows
+which item was under way. When the parent dies, so does the child.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Assignment:
 
 
 def main(pipe: Connection, assignments: Sequence[Assignment], device: str, threads: int) -> None:
-    """Work on the assignments in order. Sends ``(event, item id, content)``; events: started, progress, done."""
+    """Work on the assignments in order; sends ``(event, item id, content)``: started, progress, done."""
     os.setsid()  # a group of its own: whatever a method starts can be killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["NUMBA_CACHE_DIR"] = str(numba_cache(assignments[0].item))

@@ -1,1 +1,1 @@
-"""Where work runs. An executor takes batches of items and yields events; it never touches the store's cache."""
+"""Where work runs. An executor takes batches of items and yields events; it never writes the store."""

@@ -28,14 +28,12 @@ def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> npt.ND
     DataError
         Where `baseline_frames` does not fit the series.
 
-    Source: Wu, Ren, Li, section III: ``c(t) = x(t) - mean(x(1..T0))``.
+    Source: Wu, Ren, Li, eq. 1.
     """
     series = np.asarray(frames)
     length = series.shape[0] if series.ndim else 0
     if not 1 <= baseline_frames < length:
-        raise DataError(
-            f"baseline: got {baseline_frames} early frames of {length}; allowed: 1 to {length - 1}"
-        )
+        raise DataError(f"baseline: got {baseline_frames} early frames of {length}; allowed: 1 to {length - 1}")
     baseline = series[:baseline_frames].mean(axis=0, dtype=np.float32)
     concentration: npt.NDArray[np.float32] = np.subtract(series, baseline, dtype=np.float32)
     return concentration

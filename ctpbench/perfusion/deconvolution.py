@@ -174,7 +174,7 @@ def deconvolve(
     residues = np.empty((circulant_length(len(flat)), flat.shape[1]), np.float32)
     for start in range(0, flat.shape[1], PIXEL_BLOCK):
         residues[:, start : start + PIXEL_BLOCK] = solve(flat[:, start : start + PIXEL_BLOCK])
-    return residues.reshape(-1, *curves.shape[1:])
+    return residues.reshape(len(residues), *curves.shape[1:])
 
 
 def residue_solver(
@@ -204,8 +204,8 @@ def residue_solver(
 def multiply(kernel: Float32, curves: Float32) -> Float32:
     """Return ``kernel @ curves`` by strips of columns so narrow that BLAS keeps each on one thread.
 
-    A wide product in two threads waits at their barriers. Measured on two cores, that gains a third on an idle
-    machine and costs thirty times as much on a busy one; the strips cost a fifth, whatever the machine does.
+    A wide product in two threads waits at their barriers. Measured on two cores, threads gain a third on an
+    idle machine and cost thirty times as much on a busy one; the strips cost a fifth, idle or busy.
     """
     width = max(16, _ONE_THREAD // kernel.size // 16 * 16)
     strips = curves.shape[1] // width
@@ -249,9 +249,7 @@ def _spectrum(aif: npt.ArrayLike, dt_s: float) -> tuple[npt.NDArray[np.complex12
     return spectrum, modulus, float(padded.size * np.finfo(np.float64).eps * modulus.max())
 
 
-def _truncated_inverse(
-    spectrum: npt.NDArray[np.complex128], kept: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.complex128]:
+def _truncated_inverse(spectrum: npt.NDArray[np.complex128], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.complex128]:
     return np.divide(1, spectrum, out=np.zeros_like(spectrum), where=kept)
 
 

@@ -13,7 +13,7 @@ from ctpbench.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
 
-_CLOSING_MM = (0.0, 3.0, 6.0)  # radii: gaps in the skull up to twice as wide are closed
+_CLOSING_MM = (0.0, 3.0, 6.0)  # radii; the last shuts a gap of 9 mm in a skull that is 5 mm thick
 _TISSUE_HU = -100.0  # between air and brain, ten times the noise below the latter
 _HOLE_MM2 = 20.0  # holes up to this area in the brain are filled: calcifications, flecks of noise
 
@@ -24,8 +24,8 @@ def brain_mask(
     """Return what lies inside the cortical bone, slice by slice.
 
     Bone is what exceeds `bone_hu` in the mean of the early frames. Inside are the pixels that it encloses,
-    gaps of up to 12 mm closed; of these the mask keeps the largest connected piece of tissue in each slice
-    and fills its small holes. A slice whose bone encloses nothing stays empty.
+    once gaps of up to 9 mm are closed; of these the mask keeps the largest connected piece of tissue in each
+    slice and fills its small holes. A slice whose bone encloses nothing stays empty.
 
     Parameters
     ----------

@@ -48,9 +48,7 @@ def scale_factor(
     sums = [scale_sums(*case) for case in zip(estimates, references, masks, strict=True)]
     xy, xx = sum(s[0] for s in sums), sum(s[1] for s in sums)
     if not xx > 0:
-        raise DataError(
-            "scaling: got an estimate of zeros; allowed: a value other than 0 where the mask holds"
-        )
+        raise DataError("scaling: got an estimate of zeros; allowed: a value other than 0 where the mask holds")
     return xy / xx
 
 
@@ -67,9 +65,7 @@ def scale_sums(estimate: Array, reference: Array, mask: Array | None = None) -> 
     x, y = x[counts], y[counts]
     xy, xx = float(x @ y), float(x @ x)
     if not (np.isfinite(xy) and np.isfinite(xx)):
-        raise DataError(
-            "scaling: got NaN or infinity; allowed: finite estimates where the reference is known"
-        )
+        raise DataError("scaling: got NaN or infinity; allowed: finite estimates where the reference is known")
     return xy, xx
 
 

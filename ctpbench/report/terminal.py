@@ -32,7 +32,13 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
         noise = "-" if cell.noise is None else f"{cell.noise:g}"
         table.add_row(cell.dataset, noise, cell.row.label, str(cell.seed), _tuning(cell), state)
     console.print(table)
-    keys = {key for cell in cells for cases in (cell.test, cell.validation, cell.train) if cases for key in cases.keys}
+    keys = {
+        key
+        for cell in cells
+        for cases in (cell.test, cell.validation, cell.train)
+        if cases
+        for key in cases.keys
+    }
     cached = sum(store.outcome("data", key) is not None for key in keys)
     console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
     console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")
@@ -56,8 +62,13 @@ def print_status(store: Store, console: Console) -> None:
     records = finished(store)
     counts = Counter(record["status"] for record in records)
     holder = store.holder()
-    console.print(f"{index['suite']}: {len(records)} of {len(index['cells'])} cells finished" + (f"; running now (process {holder})" if holder else ""))
-    console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
+    console.print(
+        f"{index['suite']}: {len(records)} of {len(index['cells'])} cells finished"
+        + (f"; running now (process {holder})" if holder else "")
+    )
+    console.print(
+        ", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet"
+    )
     for record in records:
         if record["status"] != "ok":
             noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
@@ -91,10 +102,14 @@ def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
     found = [(title, components[name]) for title, components in kinds.items() if name in components]
     if not found:
         known = sorted({known for components in kinds.values() for known in components})
-        raise PluginError(f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}")
+        raise PluginError(
+            f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}"
+        )
     for title, cls in found:
         origin = " ".join(distribution_of(cls))
-        console.print(f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}")
+        console.print(
+            f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}"
+        )
         console.print(f"\n{escape(inspect.getdoc(cls) or '')}\n")
         if issubclass(cls, Metric):
             console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
@@ -108,8 +123,12 @@ def _parameters(cls: type[Component]) -> Table:
     table = _table("Parameter", "Default", "Allowed", "Meaning")
     described = cls.model_json_schema()
     for name, facts in described["properties"].items():
-        default = "[red]required[/]" if name in described.get("required", ()) else escape(str(facts.get("default")))
-        table.add_row(f"[bold]{name}[/]", default, escape(_allowed(facts)), escape(str(facts.get("description", ""))))
+        default = (
+            "[red]required[/]" if name in described.get("required", ()) else escape(str(facts.get("default")))
+        )
+        table.add_row(
+            f"[bold]{name}[/]", default, escape(_allowed(facts)), escape(str(facts.get("description", "")))
+        )
     return table
 
 
@@ -133,14 +152,11 @@ def print_plugins(catalogue: Catalogue, console: Console) -> None:
         console.print(f"[red]did not load:[/] {escape(str(failure))}", soft_wrap=True)
 
 
-def print_checks(results: Sequence[CheckResult], console: Console) -> None:
-    """Print each check of the conformance kit, and how many passed."""
-    for result in results:
-        mark = "[green]passed[/]" if result.passed else "[red]failed[/]"
-        text = f": {escape(result.message)}" if result.message else ""
-        console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
-    passed = sum(result.passed for result in results)
-    console.print(f"{passed} of {len(results)} checks passed.")
+def print_check(result: CheckResult, console: Console) -> None:
+    """Print how one check of the conformance kit ended."""
+    mark = "[green]passed[/]" if result.passed else "[red]failed[/]"
+    text = f": {escape(result.message)}" if result.message else ""
+    console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
 
 
 def _kinds(catalogue: Catalogue) -> dict[str, Mapping[str, type[Component]]]:

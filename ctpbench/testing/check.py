@@ -68,9 +68,7 @@ def require_same(name: str, got: xr.DataArray, expected: xr.DataArray, allowed: 
     if got.shape != expected.shape or got.dtype != expected.dtype:
         pair = f"{expected.dtype} {expected.shape} and then {got.dtype} {got.shape}"
         raise AssertionError(f"{name}: got {pair}; allowed: {allowed}")
-    differ = ~(
-        (got.values == expected.values) | ((got.values != got.values) & (expected.values != expected.values))
-    )
+    differ = ~((got.values == expected.values) | ((got.values != got.values) & (expected.values != expected.values)))
     if differ.any():
         sizes = np.abs(got.values[differ].astype(np.float64) - expected.values[differ])
         counts = f"{int(differ.sum())} of {differ.size} values that differ, by up to {np.nanmax(sizes):.3g}"

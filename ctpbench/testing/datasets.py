@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -33,23 +33,15 @@ class _FirstCases:
     """Loads the first case of each split at each noise level when first asked, and keeps them for all."""
 
     def __init__(self, noise: Noise) -> None:
-        self.noise = tuple(noise)
+        self.noise = tuple(noise) or (None,)
         self._dataset: Dataset | None = None
 
     def __call__(self, dataset: Dataset) -> list[tuple[str, float | None, Case]]:
         if self._dataset is not dataset:
-            self._cases = list(self.load(dataset))
+            ids = [dataset.cases(split)[0] for split in SPLITS if len(dataset.cases(split))]
+            self._cases = [(case_id, noise, dataset.load(case_id, noise)) for case_id in ids for noise in self.noise]
             self._dataset = dataset
         return self._cases
-
-    def load(self, dataset: Dataset) -> Iterator[tuple[str, float | None, Case]]:
-        for case_id in (dataset.cases(split)[0] for split in SPLITS if len(dataset.cases(split))):
-            for noise in self.noise:
-                case = dataset.load(case_id, noise)
-                require(
-                    isinstance(case, Case), f"{_at(case_id, noise)}: got {type(case).__name__}; allowed: Case"
-                )
-                yield case_id, noise, case
 
 
 def dataset_checks(noise: Noise = (None,)) -> list[Check]:
@@ -76,8 +68,8 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
             listed,
         ),
         Check(loads, first, listed),
-        each("case_has_its_id", _case_has_its_id, loads),
         each(sound, _observation_keeps_contract, loads),
+        each("case_has_its_id", _case_has_its_id, sound),
         each("observation_holds_no_truth", _observation_holds_no_truth, sound),
         each("truth_maps_keep_contract", _truth_maps_keep_contract, sound),
         each("truth_frames_keep_contract", _truth_frames_keep_contract, sound),
@@ -111,9 +103,7 @@ def _cases_are_stable(dataset: Dataset) -> None:
         first = list(dataset.cases(split))
         for who, again in (("second call", dataset), ("another instance", fresh(dataset))):
             got = list(again.cases(split))
-            require(
-                got == first, f"cases({split!r}), {who}: got {got[:3]}...; allowed: {first[:3]}..., as before"
-            )
+            require(got == first, f"cases({split!r}), {who}: got {got[:3]}...; allowed: {first[:3]}..., as before")
 
 
 def _fingerprint_is_stable(dataset: Dataset) -> None:
@@ -141,14 +131,14 @@ def _case_has_its_id(case_id: str, noise: float | None, case: Case) -> None:
 
 
 def _observation_keeps_contract(case_id: str, noise: float | None, case: Case) -> None:
+    where = _at(case_id, noise)
+    require(isinstance(case, Case), f"{where}: got {type(case).__name__}; allowed: Case")
     got = type(case.observation).__name__
-    require(
-        isinstance(case.observation, Observation), f"{_at(case_id, noise)}: got {got}; allowed: Observation"
-    )
+    require(isinstance(case.observation, Observation), f"{where}: got {got}; allowed: Observation")
     try:
         check_observation(case.observation)
     except DataError as error:
-        raise AssertionError(f"{_at(case_id, noise)}: {error}") from None
+        raise AssertionError(f"{where}: {error}") from None
 
 
 def _observation_holds_no_truth(case_id: str, noise: float | None, case: Case) -> None:
@@ -173,9 +163,7 @@ def _truth_maps_keep_contract(case_id: str, noise: float | None, case: Case) -> 
         return
     _require_output(maps.fillna(0.0) if isinstance(maps, xr.DataArray) else maps, MAP_DIMS, case, where)
     names = maps["map"].values.tolist() if "map" in maps.coords else None
-    require(
-        names == list(MAPS), f"{where}: got maps {names}; allowed: {list(MAPS)}, NaN where one is not known"
-    )
+    require(names == list(MAPS), f"{where}: got maps {names}; allowed: {list(MAPS)}, NaN where one is not known")
 
 
 def _truth_frames_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
@@ -228,9 +216,7 @@ def _truth(case_id: str, noise: float | None, case: Case) -> Truth:
     if case.truth is None:
         return Truth()
     got = type(case.truth).__name__
-    require(
-        isinstance(case.truth, Truth), f"{_at(case_id, noise)}: got {got} as truth; allowed: Truth or None"
-    )
+    require(isinstance(case.truth, Truth), f"{_at(case_id, noise)}: got {got} as truth; allowed: Truth or None")
     return case.truth
 
 

@@ -90,9 +90,7 @@ def example_case(
         vof=1.2 * np.interp(times_s - 6.0, fine_s, curves[_ARTERY]) if vof else None,
     )
     read_only(observation.frames)
-    return Case(
-        f"example-{seed}", observation, _truth(clean, labels, fine_s[np.argmax(curves, axis=1)], observation)
-    )
+    return Case(f"example-{seed}", observation, _truth(clean, labels, fine_s[np.argmax(curves, axis=1)], observation))
 
 
 def example_observation(**shape: Unpack[Shape]) -> Observation:
@@ -105,9 +103,7 @@ def example_concentration(**shape: Unpack[Shape]) -> xr.DataArray:
     return _above_baseline(example_case(**shape).observation.frames)
 
 
-def example_scored_case(
-    *, error: float = 0.0, unknown: Collection[str] = (), **shape: Unpack[Shape]
-) -> ScoredCase:
+def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **shape: Unpack[Shape]) -> ScoredCase:
     """Return `example_case` with an answer of known quality, as a metric is given it.
 
     With `error` 0 the answer's maps equal noiseless and true maps, and its concentration the noiseless one.
@@ -198,9 +194,7 @@ def _truth(clean: Floats, labels: npt.NDArray[np.intp], ttp_s: Floats, observati
     return Truth(
         maps=read_only(xr.DataArray(maps, dims=MAP_DIMS, coords={"map": list(MAPS), **plane})),
         frames=read_only(xr.DataArray(clean.astype(np.float32), dims=FRAME_DIMS, coords=axes)),
-        labels=read_only(
-            xr.DataArray(labels.astype(np.int8), dims=FRAME_DIMS[1:], coords=plane, attrs=flags)
-        ),
+        labels=read_only(xr.DataArray(labels.astype(np.int8), dims=FRAME_DIMS[1:], coords=plane, attrs=flags)),
     )
 
 

@@ -47,9 +47,7 @@ def run_checks(component: Component, *, noise: Noise = (None,)) -> list[CheckRes
     return list(run_all(checks_for(component, noise=noise), component, label_of(component)))
 
 
-def parametrize_with_checks(
-    components: Sequence[Component], *, noise: Noise = (None,)
-) -> pytest.MarkDecorator:
+def parametrize_with_checks(components: Sequence[Component], *, noise: Noise = (None,)) -> pytest.MarkDecorator:
     """Make a pytest test of each check of each component; the test takes ``component`` and ``check``.
 
     Examples

@@ -70,29 +70,21 @@ def example_component(cls: type[Component]) -> Component:
     ValueError
         Where a parameter has neither, or an example is not allowed.
     """
-    examples: dict[str, Any] = {
-        n: field.examples[0] for n, field in cls.model_fields.items() if field.examples
-    }
+    examples: dict[str, Any] = {n: field.examples[0] for n, field in cls.model_fields.items() if field.examples}
     bare = [n for n, field in cls.model_fields.items() if field.is_required() and n not in examples]
     if bare:
-        raise ValueError(
-            f"needs parameters: {', '.join(bare)}; give examples in the Field: Field(examples=[...])"
-        )
+        raise ValueError(f"needs parameters: {', '.join(bare)}; give examples in the Field: Field(examples=[...])")
     try:
         return cls(**examples)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors())
-        raise ValueError(
-            f"got {examples}, which it refuses ({faults}); allowed: valid examples in the Field"
-        ) from None
+        raise ValueError(f"got {examples}, which it refuses ({faults}); allowed: valid examples in the Field") from None
 
 
 def _classes(name: str) -> list[type[Component]]:
     """Return what a package registers: datasets, denoisers and metrics, in order of their names."""
     installed = list(metadata.entry_points(group=GROUP))
-    mine = [
-        e for e in installed if _folded(name) in (_folded(_distribution(e)), _folded(e.module.split(".")[0]))
-    ]
+    mine = [e for e in installed if _folded(name) in (_folded(_distribution(e)), _folded(e.module.split(".")[0]))]
     if not mine:
         names = sorted({_distribution(e) for e in installed})
         known = ", ".join(names) or "none"

@@ -69,9 +69,7 @@ def _fit(component: Trainable, training: ExampleTraining) -> Denoiser:
 def _training_is_unchanged(component: Trainable, once: _FitOnce) -> None:
     once(component)
     for case, before in zip(once.training, _training(component), strict=True):
-        require_same(
-            f"{case.id} afterwards", case.observation.frames, before.observation.frames, "the case as it was"
-        )
+        require_same(f"{case.id} afterwards", case.observation.frames, before.observation.frames, "the case as it was")
         if case.clean is not None and before.clean is not None:
             require_same(f"{case.id}, clean, afterwards", case.clean, before.clean, "the case as it was")
 
@@ -83,20 +81,18 @@ def _fit_leaves_global_random_state(component: Trainable) -> None:
 
 def _same_seed_same_fit(component: Trainable, once: _FitOnce) -> None:
     first, second = once(component), _fit(fresh(component), _training(component))
-    given = example_input(first)
-    same = "the output of the first, to the bit"
-    require_same("second fit with the same seed", answer(second, given), answer(first, given), same)
+    got, expected = (answer(fitted, example_input(fitted)) for fitted in (second, first))
+    require_same("second fit with the same seed", got, expected, "the output of the first, to the bit")
 
 
 def _saves_and_loads(component: Trainable, once: _FitOnce) -> None:
     """What was saved can be moved, as the cache does, and loaded by another instance."""
     fitted = once(component)
-    given = example_input(fitted)
     with TemporaryDirectory() as parent:
         saved, moved = Path(parent, "saved"), Path(parent, "moved")
         saved.mkdir()
         component.save(fitted, saved)
         saved.rename(moved)
         loaded = fresh(component).load(moved)
-        got = answer(loaded, given)
-    require_same("after save and load", got, answer(fitted, given), "the output before, to the bit")
+        got, expected = (answer(denoiser, example_input(denoiser)) for denoiser in (loaded, fitted))
+    require_same("after save and load", got, expected, "the output before, to the bit")

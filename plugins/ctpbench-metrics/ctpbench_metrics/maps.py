@@ -16,9 +16,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Against = Annotated[
     Literal["noiseless", "truth"],
-    Field(
-        description="the reference: maps of the noiseless frames through the same deconvolution, or true maps"
-    ),
+    Field(description="the reference: maps of the noiseless frames through the same deconvolution, or true maps"),
 ]
 
 
@@ -136,13 +134,12 @@ class Mae(MapMetric):
 class Bias(MapMetric):
     """Mean of the method's map minus the reference over the tissue, in the map's unit, with its sign.
 
-    Positive: the method overestimates. Zero is best, so do not rank by it: "lower" holds for its size alone.
-    The maximum in CBF turns noise into positive bias (paper: Wu, Ren and Li, eq. 17 and section VI-C). MTT is
+    Positive: the method overestimates. The maximum in CBF turns noise into positive bias (paper: Wu, Ren and Li, eq. 17 and section VI-C). MTT is
     clipped to 0-10 s on both sides first; see `mtt_range_s`.
     """
 
     name, version = "bias", "1"
-    better, units = "lower", "map"
+    better, units = "zero", "map"
 
     def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
         return bias(prediction[mask], reference[mask])

@@ -117,9 +117,7 @@ def test_thresholds_are_strict_and_are_parameters(make_case):
     assert np.isnan(stricter).all()
     healthy = make_case({"cbf": cbf, "tmax": tmax}, {"cbf": cbf + 40, "tmax": tmax - 1})
     assert LesionDice().score(healthy).values.tolist() == [0, 0]
-    assert LesionVolumeError(tmax_threshold_s=5.5).score(healthy).values.tolist() == pytest.approx(
-        [0.005, 0.5]
-    )
+    assert LesionVolumeError(tmax_threshold_s=5.5).score(healthy).values.tolist() == pytest.approx([0.005, 0.5])
 
 
 def test_fluid_is_no_core_and_in_no_mean(make_case):

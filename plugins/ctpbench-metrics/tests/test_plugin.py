@@ -52,7 +52,7 @@ def test_docstring_begins_with_a_line_on_its_own_and_the_class_is_complete(metri
     first, blank, *_ = metric.__doc__.split("\n")
     assert first.endswith(".")
     assert not blank.strip()
-    assert metric.better in ("lower", "higher")
+    assert metric.better in ("lower", "higher", "zero")
     assert metric.units in ("map", "1", "dB", "HU", "mL")
 
 
@@ -130,9 +130,7 @@ def test_maps_keep_their_order_and_a_lack_of_one_is_nan(metric, make_case):
 def test_mtt_is_clipped_on_both_sides_and_no_other_map_is(metric, make_case):
     rng = np.random.default_rng(4)
     maps, noiseless = ({m: rng.uniform(-5, 20, (1, 12, 12)) for m in ("mtt", "cbf")} for _ in range(2))
-    clipped = {
-        side: {**m, "mtt": np.clip(m["mtt"], 0, 10)} for side, m in {"p": maps, "r": noiseless}.items()
-    }
+    clipped = {side: {**m, "mtt": np.clip(m["mtt"], 0, 10)} for side, m in {"p": maps, "r": noiseless}.items()}
     by_hand = metric(mtt_range_s=None).score(make_case(clipped["p"], clipped["r"]))
     assert metric().score(make_case(maps, noiseless)).identical(by_hand)
     unclipped = metric(mtt_range_s=None).score(make_case(maps, noiseless))

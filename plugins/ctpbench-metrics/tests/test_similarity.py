@@ -77,9 +77,7 @@ def test_ssim_averages_voxels_of_all_slices_together(noisy):
 @pytest.mark.parametrize("shape", [(1, 10, 30), (1, 30, 10)])
 def test_slice_smaller_than_the_window_is_refused_in_one_clear_line(make_case, shape):
     maps = {"cbf": np.ones(shape)}
-    with pytest.raises(
-        DataError, match=rf"ssim: got slices of {shape[1]} x {shape[2]} px; allowed: 11 x 11 or more"
-    ):
+    with pytest.raises(DataError, match=rf"ssim: got slices of {shape[1]} x {shape[2]} px; allowed: 11 x 11 or more"):
         Ssim().score(make_case(maps, maps))
 
 
@@ -95,9 +93,7 @@ def test_psnr_is_the_range_over_the_rmse(make_case):
     case = make_case(maps, noiseless)
     errors, ratios = Rmse().score(case), Psnr().score(case)
     for name, data_range in RANGES.items():
-        assert ratios.sel(map=name).item() == pytest.approx(
-            20 * math.log10(data_range / errors.sel(map=name).item())
-        )
+        assert ratios.sel(map=name).item() == pytest.approx(20 * math.log10(data_range / errors.sel(map=name).item()))
 
 
 @pytest.mark.parametrize("metric", [Ssim, Psnr])

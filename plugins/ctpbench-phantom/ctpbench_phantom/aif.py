@@ -19,7 +19,7 @@ _PHANTOM_HU = (
     0, 0, 0, 0, 25, 105, 220, 350, 440, 485, 430, 300, 180, 110, 104, 108, 115, 125, 115, 108, 98, 90, 98, 108, 112,
 )  # fmt: skip
 # The vein sees the artery's bolus later, spread out and free of partial volume.
-_VENOUS_DELAY_S = 3.5
+_VENOUS_DELAY_S = 4.0
 _VENOUS_SPREAD_S = 2.5
 _VENOUS_GAIN = 1.25
 
@@ -53,7 +53,7 @@ def phantom_aif(times_s: npt.ArrayLike) -> Array:
 
 
 def venous(aif_hu: npt.ArrayLike) -> Array:
-    """Return the VOF that belongs to an AIF: 6 s later on average, broader, with a larger area.
+    """Return the VOF that belongs to an AIF: 6 s later, broader, with a larger area.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def venous(aif_hu: npt.ArrayLike) -> Array:
     Returns
     -------
     ndarray, (time), float64, HU above baseline
-        The AIF after a delay of 3.5 s and a spread of 2.5 s (exponential), times 1.25.
+        The AIF after a delay of 4 s and a spread of 2.5 s (exponential), times 1.25.
     """
     curve = np.asarray(aif_hu, dtype=np.float64)
     lags = np.arange(curve.size) * GRID_S
     spread = np.exp(-lags / _VENOUS_SPREAD_S)
-    spread /= spread.sum() if spread.sum() > 0 else 1.0
+    spread /= spread.sum()
     spread_curve = np.convolve(curve, spread)[: curve.size]
     return _VENOUS_GAIN * np.interp(lags - _VENOUS_DELAY_S, lags, spread_curve, left=curve[0])
 

@@ -35,6 +35,13 @@ class Tissue(IntEnum):
     VEIN = 11
 
 
+def pixel_centres(size_px: int, pixel_mm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return x and y of a slice's pixel centres, each (y, x), in mm from the image's middle."""
+    along = (np.arange(size_px) - (size_px - 1) / 2) * pixel_mm
+    y, x = np.meshgrid(along, along, indexing="ij")
+    return x, y
+
+
 def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> npt.NDArray[np.int8]:
     """Return the tissue classes of one slice.
 
@@ -54,12 +61,12 @@ def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> npt.N
     ndarray, (y, x), int8
         Values of `Tissue`. Rows run from front to back; the head is in the middle.
     """
-    along = (np.arange(size_px) - (size_px - 1) / 2) * pixel_mm
-    rows = np.flatnonzero(np.abs(along) <= SEMI_MM[1] + MARGIN_MM)
-    columns = np.flatnonzero(np.abs(along) <= SEMI_MM[0] * 1.1 + MARGIN_MM)
+    x, y = pixel_centres(size_px, pixel_mm)
+    rows = np.abs(y[:, 0]) <= SEMI_MM[1] + MARGIN_MM
+    columns = np.abs(x[0]) <= 1.1 * SEMI_MM[0] + MARGIN_MM
+    box = np.ix_(rows, columns)
     labels = np.zeros((size_px, size_px), np.int8)
-    y, x = np.meshgrid(along[rows], along[columns], indexing="ij")
-    labels[np.ix_(rows, columns)] = _classes(Points(x, y, np.full_like(x, z_mm)), pixel_mm, seed)
+    labels[box] = _classes(Points(x[box], y[box], np.full_like(x[box], z_mm)), pixel_mm, seed)
     return labels
 
 
@@ -67,7 +74,7 @@ def _bent(points: Points, seed: int) -> Points:
     """Return points folded onto one side and moved by some 4 mm: both sides stray alike, and each on its own."""
     same = [field(seed, f"bend-{axis}", 38.0)(np.abs(points.x), points.y, points.z) for axis in "xyz"]
     own = [field(seed, f"side-{axis}", 50.0)(points.x, points.y, points.z) for axis in "xyz"]
-    return points.mirrored().moved(*(3.0 * s + 2.0 * o for s, o in zip(same, own, strict=True)))
+    return points.mirrored().moved(*(3.2 * s + 1.3 * o for s, o in zip(same, own, strict=True)))
 
 
 def _classes(points: Points, pixel_mm: float, seed: int) -> npt.NDArray[np.int8]:

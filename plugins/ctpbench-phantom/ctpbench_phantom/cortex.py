@@ -11,8 +11,9 @@ from ctpbench_phantom.shapes import Array, Points, level_distance, smooth_min, t
 from ctpbench_phantom.texture import field
 
 RIBBON_MM = 3.4  # thickness of the cortex
-_FOLD_MM = 21.0  # two gyri
+_FOLD_MM = 19.5  # two gyri
 _RADIAL = 0.55  # how much of the sulci's pattern hangs on the surface above them rather than on the place itself
+_UPRIGHT = 0.75  # sulci stand rather than lie: a slice resembles the next
 _STEEPEST = 0.06  # least slope of the folds' field, 1/mm, where its zero level is taken for a sharp sheet
 
 
@@ -88,13 +89,14 @@ def cortex(points: Points, bent: Points, hull: Hull, seed: int, pixel_mm: float)
     pattern = Points(
         bent.x + _RADIAL * (feet.x - np.abs(points.x)),
         bent.y + _RADIAL * (feet.y - points.y),
-        bent.z + _RADIAL * (feet.z - points.z),
+        _UPRIGHT * (bent.z + _RADIAL * (feet.z - points.z)),
     ).moved(0.5 * dx, 0.5 * dy, 0.5 * dz)
     outer, sheet = _sulci(pattern, hull.brain, seed, "folds", (18.0, 6.5), pixel_mm)
 
-    fissure = np.hypot(points.x, np.maximum(callosum_depth(points), 0))
-    medial = Points(0.45 * points.x + 1.5 * dx, bent.y + 1.2 * dy, bent.z + dz)
-    inner, _ = _sulci(medial, fissure, seed, "medial folds", (7.0, 7.0), pixel_mm)
+    inside = np.maximum(callosum_depth(points), 0)
+    fissure = np.hypot(points.x, inside)
+    medial = Points(0.45 * points.x + 1.5 * dx, bent.y + 1.2 * dy, _UPRIGHT * (bent.z + dz))
+    inner, _ = _sulci(medial, fissure + inside, seed, "medial folds", (7.0, 7.0), pixel_mm)
 
     gap = 0.75 + 0.2 * np.tanh(field(seed, "sulcal width", 35.0)(points.x, points.y, points.z))
     insula = np.maximum(_sylvian(bent) - 0.5, 0)

@@ -9,12 +9,12 @@ import numpy as np
 from ctpbench_phantom.shapes import Array, Points
 from ctpbench_phantom.texture import field
 
-SEMI_MM = (75.0, 95.0, 98.0)  # half of the head's width, length and height
+SEMI_MM = (77.0, 97.0, 100.0)  # half of the head's width, length and height
 LOWEST_MM = -10.0  # the lowest slice's z; 0 is the level of the interventricular foramina's base
 HEIGHT_MM = 80.0  # how far up slices may lie
 _POWER = 2.4  # of the superellipse: 2 would be an ellipse
 _SCALP_MM = 5.0
-_SKULL_MM = 6.5
+_SKULL_MM = 8.0
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,7 @@ def hull(points: Points, seed: int) -> Hull:
     wide = 1 + 0.10 * points.y / (b * radius)  # broader at the back; depends on the direction alone
     parts = np.abs(points.x / (a * wide)), np.abs(points.y / b), np.abs(points.z / c)
     level = sum(p**_POWER for p in parts) ** (1 / _POWER) + 1e-9
-    slope = np.sqrt(
-        sum(((p / level) ** (_POWER - 1) / s) ** 2 for p, s in zip(parts, SEMI_MM, strict=True))
-    )
+    slope = np.sqrt(sum(((p / level) ** (_POWER - 1) / s) ** 2 for p, s in zip(parts, SEMI_MM, strict=True)))
     surface = Points(points.x / level, points.y / level, points.z / level)
     bumps = field(seed, "hull", 80.0)(surface.x, surface.y, surface.z)
     skin = (1 - level) / slope - 1.0 - 0.9 * bumps

@@ -16,7 +16,7 @@ _RUN = 3  # so many lesions lie on one side before the other side's turn
 
 @dataclass(frozen=True)
 class Lesion:
-    """One ellipsoid; lengths in mm. The core lies at `core_shift` (in units of `semi_mm`) and is `core_size` as large."""
+    """One ellipsoid, in mm. Its core lies at `core_shift`, in units of `semi_mm`, and is `core_size` as large."""
 
     centre_mm: tuple[float, float, float]
     semi_mm: tuple[float, float, float]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ class Points:
     y: Array
     z: Array
 
-    def moved(self, dx: npt.ArrayLike, dy: npt.ArrayLike, dz: npt.ArrayLike) -> Points:
+    def moved(self, dx: Array | float, dy: Array | float, dz: Array | float) -> Points:
         """Return the points displaced by mm."""
         return Points(self.x + dx, self.y + dy, self.z + dz)
 
@@ -34,9 +35,7 @@ def smooth_min(first: Array, second: Array, blend_mm: float) -> Array:
     return np.minimum(first, second) - 0.25 * blend_mm * overlap**2
 
 
-def ellipsoid(
-    points: Points, centre_mm: Sequence[float], semi_mm: Sequence[float], turn_deg: float = 0.0
-) -> Array:
+def ellipsoid(points: Points, centre_mm: Sequence[float], semi_mm: Sequence[float], turn_deg: float = 0.0) -> Array:
     """Distance to an ellipsoid turned about z, exact to first order near its surface."""
     angle = np.deg2rad(turn_deg)
     dx, dy, dz = points.x - centre_mm[0], points.y - centre_mm[1], points.z - centre_mm[2]
@@ -49,7 +48,7 @@ def ellipsoid(
 def tube(points: Points, knots: Sequence[Sequence[float]], blend_mm: float = 1.0) -> Array:
     """Distance to a tube through knots ``(x, y, z, radius)`` in mm, its radius linear between them."""
     distance = None
-    for start, end in zip(knots[:-1], knots[1:], strict=True):
+    for start, end in pairwise(knots):
         axis = np.subtract(end[:3], start[:3])
         offset = points.x - start[0], points.y - start[1], points.z - start[2]
         share = np.clip(sum(o * a for o, a in zip(offset, axis, strict=True)) / (axis @ axis), 0.0, 1.0)

@@ -29,10 +29,10 @@ def _pericallosal(points: Points) -> Array:
     return np.sqrt((np.abs(points.x) - 1.7) ** 2 + over**2 + end**2 + low**2) - 1.2
 
 
-def _callosomarginal(points: Points) -> Array:
-    """Distance to the branch that arches a gyrus further out, on alternating sides of the falx."""
-    over = np.abs(callosum_depth(points) + 15.0 + 2.5 * np.sin(points.y / 9.0))
-    side = points.x - 1.6 * np.sign(np.sin(points.y / 17.0 + 0.5))
+def _medial_branch(points: Points, out_mm: float) -> Array:
+    """Distance to a branch that arches so far outside the callosum, on alternating sides of the falx."""
+    over = np.abs(callosum_depth(points) + out_mm + 2.5 * np.sin(points.y / 9.0))
+    side = points.x - 1.6 * np.sign(np.sin(points.y / 17.0 + out_mm / 30.0))
     return np.sqrt(side**2 + over**2 + np.maximum(points.y - 40.0, 0.0) ** 2) - 1.15
 
 
@@ -67,8 +67,8 @@ def vessels(points: Points, bent: Points, hull: Hull, folds: Cortex, seed: int, 
         Vessels are widened where a coarse pixel would lose them.
     """
     trunks = [tube(bent, knots) for knots in (_MCA_STEM, *_MCA_BRANCHES, _PCA)]
-    trunks += [_pericallosal(points), _callosomarginal(points)]
-    branches = _pial(points, hull, folds, seed, "pial artery", 7.0, 0.42) - 1.05
+    trunks += [_pericallosal(points), _medial_branch(points, 15.0), _medial_branch(points, 30.0)]
+    branches = _pial(points, hull, folds, seed, "pial artery", 7.0, 0.48) - 1.05
     widen = max(0.0, 0.55 * pixel_mm - 1.0)
     arteries = np.minimum.reduce([*trunks, branches]) - widen
     deep_veins = tube(points.mirrored(), _DEEP_VEINS)

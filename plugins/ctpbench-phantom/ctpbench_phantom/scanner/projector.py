@@ -127,17 +127,17 @@ def _running_sums(images: np.ndarray, pixel_mm: float) -> np.ndarray:
 def _places(first_row, size, source_x, source_y, slopes, place, near, far):
     # Where each border crosses FUSED rows: its place in the running sums, and the two weights of the linear
     # interpolation there, divided by the distance of the row from the source.
-    last, edge = np.int32(size - 1), np.float32(size)
+    last, edge = np.float32(size - 1), np.float32(size)
     for r in range(FUSED):
         depth = np.float32(first_row + r - 0.5 * (size - 1) - source_y)
         shift = np.float32(source_x + 0.5 * size)
         over = np.float32(1.0) / depth
-        row = np.int32((first_row + r) * (size + 1))
+        row = (first_row + r) * (size + 1) * LANES
         for k in range(slopes.size):
             x = min(max(shift + depth * slopes[k], np.float32(0.0)), edge)
-            cell = min(np.int32(x), last)
-            fraction = x - np.float32(cell)
-            place[r, k] = (row + cell) * np.int32(LANES)
+            cell = min(np.floor(x), last)  # numba widens integers to 64 bits, floats stay SIMD
+            fraction = x - cell
+            place[r, k] = row + np.int32(cell) * LANES
             near[r, k] = over - fraction * over
             far[r, k] = fraction * over
 

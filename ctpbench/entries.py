@@ -1,0 +1,81 @@
+"""A suite with everything resolved: components built or ready to be, every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ctpbench.components import Dataset, Denoiser, Metric
+from ctpbench.settings import ExclusionSettings, MapsSettings, Range, Resources
+
+
+@dataclass(frozen=True)
+class Tune:
+    """How a row's parameters are chosen on the validation split; see `ctpbench.settings.TuneSettings`."""
+
+    parameters: Mapping[str, tuple[Any, ...] | Range]
+    search: Literal["exhaustive", "tpe"]
+    trials: int | None
+    metric: str
+    map: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A dataset and its noise levels; the one level None where the suite names none."""
+
+    label: str
+    component: Dataset
+    noise: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class DenoiserEntry:
+    """One row: a denoiser with every parameter as plain data, defaults included, but for those that are tuned."""
+
+    label: str
+    cls: type[Denoiser]
+    params: Mapping[str, Any]
+    tune: Tune | None
+
+    def component(self, **tuned: Any) -> Denoiser:
+        """Return the denoiser with the tuned parameters put in."""
+        return self.cls(**self.params, **tuned)
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """A metric and what results call it."""
+
+    label: str
+    component: Metric
+
+
+class Exclusion(ExclusionSettings):
+    """Cells that are left out: those that match every key given."""
+
+    def matches(self, dataset: str, row: DenoiserEntry, noise: float | None, seed: int) -> bool:
+        """Whether a cell is left out; `dataset` is the label."""
+        return (
+            self.dataset in (None, dataset)
+            and self.denoiser in (None, row.label, row.cls.name)
+            and self.noise in (None, noise)
+            and self.seed in (None, seed)
+        )
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite as it will be run. `text` is the YAML as read, which two equal suites need not share."""
+
+    name: str
+    datasets: tuple[DatasetEntry, ...]
+    denoisers: tuple[DenoiserEntry, ...]
+    metrics: tuple[MetricEntry, ...]
+    maps: MapsSettings
+    seeds: tuple[int, ...]
+    exclude: tuple[Exclusion, ...]
+    resources: Resources
+    text: str = field(compare=False)

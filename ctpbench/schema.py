@@ -1,0 +1,129 @@
+"""The JSON Schema of a suite with the installed plugins' parameters, for editors that complete and check YAML."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import models_json_schema
+
+from ctpbench.components import Component
+from ctpbench.plugins import KINDS, Catalogue, Kind
+from ctpbench.settings import (
+    DatasetSettings,
+    DenoiserSettings,
+    ExclusionSettings,
+    MapsSettings,
+    MetricSettings,
+    Name,
+    Range,
+    Resources,
+    Seed,
+    Settings,
+    TuneSettings,
+)
+
+Schema = dict[str, Any]
+_REF = "#/$defs/"
+_ENTRIES: dict[Kind, type[Settings]] = {
+    "dataset": DatasetSettings,
+    "denoiser": DenoiserSettings,
+    "metric": MetricSettings,
+}
+_SECTIONS = {
+    "datasets": "What is denoised. A bare name stands for its defaults.",
+    "denoisers": "The leaderboard's rows. A bare name stands for its defaults.",
+    "metrics": "What is measured; every installed metric where left out.",
+}
+
+
+def suite_schema(catalogue: Catalogue) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a suite, with the parameters of every installed component."""
+    models: list[type[BaseModel]]
+    models = [*_ENTRIES.values(), TuneSettings, Range, MapsSettings, Resources, ExclusionSettings]
+    _, core = models_json_schema([(model, "validation") for model in models], ref_template=_REF + "{model}")
+    settings: dict[str, Schema] = core["$defs"]
+    definitions = {name: settings[name] for name in ("MapsSettings", "Resources", "Range")}
+    definitions["Exclusion"] = {**settings["ExclusionSettings"], "minProperties": 1}
+    tables: dict[Kind, Mapping[str, type[Component]]]
+    tables = {"dataset": catalogue.datasets, "denoiser": catalogue.denoisers, "metric": catalogue.metrics}
+    properties: Schema = {"name": _schema_of(Name, "What runs are called; the file's or folder's name by default.")}
+    for kind in KINDS:
+        options = [_entry(kind, cls, settings, definitions) for cls in tables[kind].values()]
+        if bare := [cls.name for cls in tables[kind].values() if not _required(cls)]:
+            options.insert(0, {"enum": bare})
+        properties[f"{kind}s"] = {
+            "description": _SECTIONS[f"{kind}s"],
+            "type": "array",
+            "minItems": 1,
+            "items": {"anyOf": options} if options else False,
+        }
+    properties["maps"] = {"$ref": _REF + "MapsSettings"}
+    properties["seeds"] = {**_schema_of(list[Seed], "Each is a run of its own."), "minItems": 1, "uniqueItems": True}
+    properties["exclude"] = {"type": "array", "items": {"$ref": _REF + "Exclusion"}}
+    properties["resources"] = {"$ref": _REF + "Resources"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ctpbench suite",
+        "description": "Datasets, noise levels, denoisers with their parameters, and seeds to run as one benchmark.",
+        "type": "object",
+        "properties": properties,
+        "required": ["datasets", "denoisers"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _entry(kind: Kind, cls: type[Component], settings: Schema, definitions: Schema) -> Schema:
+    """Return the schema of an entry that names one component, and define its parameters."""
+    home = f"{kind}.{cls.name}"
+    parameters = _parameters(cls, home, definitions)
+    required = ["name", "params"] if kind != "denoiser" and _required(cls) else ["name"]
+    if kind == "denoiser":  # grid and tune give parameters, too
+        parameters.pop("required", None)
+    definitions[home] = parameters
+    properties = dict(settings[_ENTRIES[kind].__name__]["properties"])
+    properties |= {"name": {"const": cls.name}, "params": {"$ref": _REF + home}}
+    if kind == "denoiser":
+        lists = {name: _list_of(f"{_REF}{home}/properties/{name}") for name in cls.model_fields}
+        properties["grid"] = {**properties["grid"], "properties": lists, "additionalProperties": False}
+        properties["tune"] = _tune(settings["TuneSettings"], lists)
+    return {
+        "title": cls.name,
+        "description": " ".join(inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0].split()),
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _tune(tune: Schema, lists: Mapping[str, Schema]) -> Schema:
+    candidates = {name: {"anyOf": [values, {"$ref": _REF + "Range"}]} for name, values in lists.items()}
+    parameters = {**tune["properties"]["parameters"], "properties": candidates, "additionalProperties": False}
+    return {**tune, "properties": {**tune["properties"], "parameters": parameters}}
+
+
+def _list_of(reference: str) -> Schema:
+    return {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"$ref": reference}}
+
+
+def _parameters(cls: type[Component], home: str, definitions: Schema) -> Schema:
+    """Return the schema of a component's parameters, and define what it refers to under names of its own."""
+    try:
+        schema = cls.model_json_schema(ref_template=f"{_REF}{home}.{{model}}")
+    except PydanticInvalidForJsonSchema:  # a type that JSON Schema cannot say: the names at least
+        schema = {"type": "object", "properties": {name: {} for name in cls.model_fields}}
+    definitions |= {f"{home}.{model}": inner for model, inner in schema.pop("$defs", {}).items()}
+    return {**schema, "additionalProperties": False}
+
+
+def _required(cls: type[Component]) -> bool:
+    return any(field.is_required() for field in cls.model_fields.values())
+
+
+def _schema_of(kind: Any, description: str) -> Schema:
+    return {**TypeAdapter(kind).json_schema(), "description": description}

@@ -1,0 +1,281 @@
+"""The dataset `phantom`: slices of a simulated head, or of a user's own, as a simulated scanner sees them."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pydantic import Field, model_validator
+
+from ctpbench import MAPS, Case, DataError, Dataset, Observation, Split, Truth
+
+if TYPE_CHECKING:
+    from ctpbench_phantom.scanner import LineIntegrals, Scanner
+    from ctpbench_phantom.series import SliceSeries
+
+_DETECTOR_ARC_MM = 384 * 1.2858  # the whole detector of Table I; `detectors` divides it
+_HEAD_MM = 200.0  # what the field of view must hold
+_AIR_HU = -500.0  # what is below is outside the head, where no noise is wanted
+_BOLUS_S = 20.0  # a scan must last until after the AIF's peak
+# Fields that say how the procedural head is made; with `anatomy: file` the file says it.
+_OF_THE_HEAD = (
+    "size_px", "train_slices", "validation_slices", "test_slices", "gap_slices", "slice_step", "frames",
+    "frame_interval_s", "residue", "delay", "aif_file",
+)  # fmt: skip
+
+
+class Phantom(Dataset):
+    """A simulated CT-perfusion scan of a head with stroke: procedural anatomy, fan-beam scanner, FBP.
+
+    Noise is N0, the number of photons per ray; without it the frames are free of noise. One case is one slice.
+    The slices are stacked from the level of the basal ganglia upwards: test, gap, validation, gap, train.
+
+    Sources: Wu, Ren, Li, section V-A1 and Table I (scan and scanner); Aichert, Manhart et al., "A realistic
+    digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes, AIF).
+    """
+
+    name: ClassVar[str] = "phantom"
+    version: ClassVar[str] = "1"
+
+    size_px: Annotated[int, Field(ge=32, le=1024, description="rows and columns of a frame")] = 256
+    pixel_mm: Annotated[float, Field(gt=0, le=10, description="pixel size, mm")] = 1.0
+    slice_mm: Annotated[float, Field(gt=0, le=40, description="distance of neighbouring slices, mm")] = 1.0
+    train_slices: Annotated[int, Field(ge=0, description="slices of the training split")] = 50
+    validation_slices: Annotated[int, Field(ge=0, description="slices of the validation split")] = 5
+    test_slices: Annotated[int, Field(ge=1, description="slices of the test split")] = 15
+    gap_slices: Annotated[int, Field(ge=0, description="slices left out between two splits")] = 5
+    slice_step: Annotated[int, Field(ge=1, description="take every n-th slice within a split")] = 1
+    frames: Annotated[int, Field(ge=4, le=1000, description="frames of a scan, the first at 0 s")] = 50
+    frame_interval_s: Annotated[float, Field(ge=0.1, le=5, description="time between frames, s")] = 1.0
+    views: Annotated[int, Field(ge=16, multiple_of=8, description="views per rotation, a multiple of 8")] = 1152
+    detectors: Annotated[
+        int, Field(ge=32, multiple_of=2, description="detector elements, which divide an arc of 493.7 mm")
+    ] = 384
+    window: Annotated[
+        Literal["hann", "ramp", "shepp-logan", "cosine", "hamming"], Field(description="window of the ramp filter")
+    ] = "hann"
+    electronic_sigma: Annotated[float, Field(ge=0, description="electronic noise of a ray, photons (sd)")] = 0.0
+    residue: Annotated[
+        Literal["plateau", "gamma"],
+        Field(description="residue function of area MTT: plateau and exponential, or gamma-distributed transit times"),
+    ] = "plateau"
+    delay: Annotated[bool, Field(description="whether contrast reaches the tissue classes 1 to 12 s late")] = False
+    aif_file: Annotated[Path | None, Field(description="CSV of time_s,hu to use in place of the phantom's own AIF")] = (
+        None
+    )
+    anatomy: Annotated[
+        Literal["procedural", "file"], Field(description="the simulated head, or prepared slices from `file`")
+    ] = "procedural"
+    file: Annotated[
+        Path | None, Field(description="a .npz slice, or a folder of them (anatomy: file); README has the format")
+    ] = None
+    seed: Annotated[int, Field(ge=0, description="which head, and which noise")] = 0
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.anatomy == "file":
+            self._check_file()
+        else:
+            self._check_head()
+        return self
+
+    def _check_file(self) -> None:
+        if self.file is None:
+            raise ValueError("anatomy is file but file is missing; allowed: a .npz file or a folder of them")
+        fields = type(self).model_fields
+        set_here = [name for name in _OF_THE_HEAD if getattr(self, name) != fields[name].default]
+        if set_here:
+            raise ValueError(
+                f"anatomy is file, which decides {', '.join(set_here)} itself; "
+                "leave them out, or use anatomy: procedural"
+            )
+
+    def _check_head(self) -> None:
+        if self.file is not None:
+            raise ValueError(f"file is {self.file} but anatomy is procedural; allowed: anatomy: file, or no file")
+        if self.size_px * self.pixel_mm < _HEAD_MM:
+            raise ValueError(
+                f"size_px {self.size_px} x pixel_mm {self.pixel_mm:g} is a field of view of "
+                f"{self.size_px * self.pixel_mm:g} mm; allowed: {_HEAD_MM:g} mm or more, to hold the head"
+            )
+        from ctpbench_phantom.head import HEIGHT_MM
+
+        top_mm = max(index for indices in self._indices().values() for index in indices) * self.slice_mm
+        if top_mm > HEIGHT_MM:
+            raise ValueError(
+                f"the slices reach {top_mm:g} mm above the lowest; allowed: {HEIGHT_MM:g} mm, the head's height: "
+                "lower slice_mm, slice_step or the number of slices"
+            )
+        last_s = (self.frames - 1) * self.frame_interval_s
+        if last_s < _BOLUS_S and self.aif_file is None:
+            raise ValueError(
+                f"the last of {self.frames} frames is taken at {last_s:g} s; allowed: {_BOLUS_S:g} s or later, after "
+                "the contrast's peak: raise frames or frame_interval_s"
+            )
+
+    def cases(self, split: Split) -> Sequence[str]:
+        """Return the ids of one split's slices, such as ``slice-057``; of prepared files, their names."""
+        if self.anatomy == "file":
+            return [path.stem for path in self._files()[split]]
+        return [f"slice-{index:03d}" for index in self._indices()[split]]
+
+    def load(self, case_id: str, noise: float | None) -> Case:
+        """Return one slice scanned with `noise` photons per ray; without noise where it is None.
+
+        Raises
+        ------
+        DataError
+            Where there is no such case, N0 is not positive, or a file is faulty.
+        """
+        if noise is not None and not (math.isfinite(noise) and noise > 0):
+            raise DataError(f"phantom: noise: got {noise}; allowed: photons per ray above 0, such as 2e5, or none")
+        scan = _scan(self, case_id, self._stamp())
+        frames = scan.noiseless
+        if noise is not None:
+            from ctpbench_phantom.scanner import reconstruct
+
+            shape = frames.shape[1:]
+            seed = _noise_seed(self.seed, case_id, noise)
+            head = scan.source.series[0] > _AIR_HU
+            frames = reconstruct(scan.lines, self._scanner(), shape, n0=float(noise), seed=seed, roi=head)
+        return Case(case_id, self._observation(frames, scan.source), self._truth(scan))
+
+    def fingerprint(self) -> str:
+        """Return a hash of the bytes of the files that are read, or nothing where none is."""
+        from ctpbench_phantom.prepared import content_hash
+
+        paths = self._paths()
+        return content_hash(paths) if paths else ""
+
+    def _indices(self) -> dict[Split, range]:
+        """Slice numbers of each split, counted upwards from the lowest slice."""
+        indices: dict[Split, range] = {}
+        start = 0
+        counts: tuple[tuple[Split, int], ...] = (
+            ("test", self.test_slices), ("validation", self.validation_slices), ("train", self.train_slices),
+        )  # fmt: skip
+        for split, count in counts:
+            indices[split] = range(start, start + count * self.slice_step, self.slice_step)
+            if count:
+                start = indices[split][-1] + 1 + self.gap_slices
+        return indices
+
+    def _files(self) -> dict[str, list[Path]]:
+        from ctpbench_phantom.prepared import prepared_files
+
+        assert self.file is not None
+        return prepared_files(self.file)
+
+    def _paths(self) -> list[Path]:
+        if self.anatomy == "file":
+            return [path for paths in self._files().values() for path in paths]
+        return [self.aif_file] if self.aif_file is not None else []
+
+    def _stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """What tells cheaply that a file has changed since it was read."""
+        try:
+            found = [(str(path), path.stat()) for path in self._paths()]
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
+        return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+
+    def _scanner(self) -> Scanner:
+        from ctpbench_phantom.scanner import FanBeam, Scanner
+
+        fan = FanBeam(views=self.views, detectors=self.detectors, pitch_mm=_DETECTOR_ARC_MM / self.detectors)
+        return Scanner(fan, self.pixel_mm, window=self.window, electronic_sigma=self.electronic_sigma)
+
+    def _source(self, case_id: str) -> SliceSeries:
+        if self.anatomy == "file":
+            from ctpbench_phantom.prepared import read_prepared
+
+            files = {path.stem: path for path in self._paths()}
+            return read_prepared(files[_known(case_id, files)])
+        from ctpbench_phantom.aif import grid, phantom_aif, read_aif
+        from ctpbench_phantom.head import LOWEST_MM
+        from ctpbench_phantom.series import Head, simulate
+
+        index = {f"slice-{i:03d}": i for indices in self._indices().values() for i in indices}
+        z_mm = LOWEST_MM + index[_known(case_id, index)] * self.slice_mm
+        times_s = np.arange(self.frames) * self.frame_interval_s
+        aif_hu = phantom_aif(grid(times_s[-1])) if self.aif_file is None else read_aif(self.aif_file, times_s[-1])
+        return simulate(Head(self.size_px, self.pixel_mm, self.seed, self.residue, self.delay), z_mm, times_s, aif_hu)
+
+    def _observation(self, frames: npt.NDArray[np.float32], source: SliceSeries) -> Observation:
+        from ctpbench.perfusion import brain_mask, vessel_mask
+
+        spacing_mm = (self.slice_mm, self.pixel_mm, self.pixel_mm)
+        volume = np.array(frames, dtype=np.float32)[:, np.newaxis]
+        brain = brain_mask(volume, spacing_mm) if source.brain is None else source.brain[np.newaxis].copy()
+        return Observation.of(
+            volume, times_s=source.times_s, spacing_mm=spacing_mm, brain=brain, vessels=vessel_mask(volume),
+            aif=source.aif, vof=source.vof,
+        )  # fmt: skip
+
+    def _truth(self, scan: _Scan) -> Truth:
+        rows, columns = scan.noiseless.shape[1:]
+        sizes = {"z": (1, self.slice_mm), "y": (rows, self.pixel_mm), "x": (columns, self.pixel_mm)}
+        axes = {dim: (dim, np.arange(n) * step, {"units": "mm"}) for dim, (n, step) in sizes.items()}
+        times = {"time": ("time", scan.source.times_s, {"units": "s"})}
+        maps = xr.DataArray(
+            scan.source.maps[:, np.newaxis].copy(), dims=("map", *axes), coords={"map": list(MAPS), **axes}, name="maps"
+        )
+        frames = xr.DataArray(
+            scan.noiseless[:, np.newaxis].copy(), dims=("time", *axes), coords={**times, **axes},
+            attrs={"units": "HU"}, name="frames",
+        )  # fmt: skip
+        return Truth(maps=maps, frames=frames, labels=_labels(scan.source, axes))
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What all noise levels of a slice share."""
+
+    source: SliceSeries
+    lines: LineIntegrals
+    noiseless: npt.NDArray[np.float32]
+
+
+@lru_cache(maxsize=1)
+def _scan(phantom: Phantom, case_id: str, stamp: tuple[tuple[str, int, int], ...]) -> _Scan:
+    """Scan a slice once for all noise levels. `stamp` is in the key so that a changed file is read again."""
+    from ctpbench_phantom.scanner import acquire, reconstruct
+
+    source = phantom._source(case_id)
+    scanner = phantom._scanner()
+    lines = acquire(source.series, scanner)
+    return _Scan(source, lines, reconstruct(lines, scanner, source.series.shape[1:]))
+
+
+def _labels(source: SliceSeries, axes: dict[str, Any]) -> xr.DataArray | None:
+    if source.labels is None:
+        return None
+    from ctpbench_phantom.anatomy import Tissue
+
+    flags = {
+        "flag_values": np.array([int(tissue) for tissue in Tissue], np.int8),
+        "flag_meanings": " ".join(tissue.name.lower() for tissue in Tissue),
+    }
+    values = source.labels[np.newaxis].copy()
+    return xr.DataArray(values, dims=tuple(axes), coords=axes, attrs=flags, name="labels")
+
+
+def _known(case_id: str, known: dict[str, Any]) -> str:
+    if case_id not in known:
+        raise DataError(f"phantom: no case {case_id!r}; allowed: {', '.join(known)}")
+    return case_id
+
+
+def _noise_seed(seed: int, case_id: str, noise: float) -> int:
+    """A seed of its own for each phantom seed, case and noise level, the same in every process."""
+    level = struct.unpack("<2I", struct.pack("<d", noise))
+    state = np.random.SeedSequence([seed, *level, *case_id.encode()]).generate_state(1, np.uint64)
+    return int(state[0]) >> 1  # fits a signed 64-bit integer

@@ -1,0 +1,97 @@
+"""One slice before it is scanned: the true series, the curves and maps that belong to it, and how it is simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench import MAPS
+from ctpbench_phantom.aif import GRID_S, venous
+from ctpbench_phantom.anatomy import Tissue, pixel_centres, slice_labels
+from ctpbench_phantom.residue import Residue, tissue_curves
+from ctpbench_phantom.texture import centred_texture, field
+from ctpbench_phantom.tissue import TABLE, tissue_maps
+
+_TEXTURE_MM = 22.0
+
+
+@dataclass(frozen=True)
+class SliceSeries:
+    """The true series of one slice.
+
+    Attributes
+    ----------
+    series : ndarray, (time, y, x), float32, HU
+    times_s : ndarray, (time), float64, s
+    aif : ndarray, (time), float32, HU above baseline
+    vof : ndarray, (time), float32, HU above baseline, or None where unknown
+    maps : ndarray, (map, y, x), float32
+        CBF, CBV, MTT, TTP and Tmax in the order and units of `ctpbench.MAPS`; NaN where undefined.
+    labels : ndarray, (y, x), int8, or None
+        Values of `Tissue`.
+    brain : ndarray, (y, x), bool, or None where it is to be found from the frames
+    """
+
+    series: npt.NDArray[np.float32]
+    times_s: npt.NDArray[np.float64]
+    aif: npt.NDArray[np.float32]
+    vof: npt.NDArray[np.float32] | None
+    maps: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int8] | None = None
+    brain: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Head:
+    """What makes a procedural slice: its sampling, its physiology and the seed of the head."""
+
+    size_px: int
+    pixel_mm: float
+    seed: int
+    residue: Residue
+    delay: bool
+
+
+def simulate(head: Head, z_mm: float, times_s: npt.NDArray[np.float64], aif_hu: npt.NDArray[np.float64]) -> SliceSeries:
+    """Return one slice of the procedural head with contrast running through it.
+
+    Parameters
+    ----------
+    head : Head
+    z_mm : float
+        Height of the slice, mm.
+    times_s : ndarray, (time)
+        Frame times, s.
+    aif_hu : ndarray, (fine time)
+        AIF in HU above baseline on the fine grid of `ctpbench_phantom.aif`, reaching the last frame.
+
+    Returns
+    -------
+    SliceSeries
+    """
+    labels = slice_labels(z_mm, head.size_px, head.pixel_mm, head.seed)
+    x, y = pixel_centres(head.size_px, head.pixel_mm)
+    texture = centred_texture(field(head.seed, "texture", _TEXTURE_MM)(x, y, np.full_like(x, z_mm)), labels)
+    truth = tissue_maps(labels, texture, head.delay)
+    aif, vof = (at_frames(curve, times_s) for curve in (aif_hu, venous(aif_hu)))
+
+    tissue = np.isin(labels, list(TABLE))
+    enhancement = np.zeros((times_s.size, *labels.shape), np.float32)
+    curves = tissue_curves(aif_hu, times_s, truth.cbf[tissue], truth.mtt_s[tissue], truth.delay_s[tissue], head.residue)
+    enhancement[:, tissue] = curves
+    enhancement[:, labels == Tissue.ARTERY] = aif[:, None]
+    enhancement[:, labels == Tissue.VEIN] = vof[:, None]
+
+    ttp = np.full(labels.shape, np.nan)
+    ttp[tissue] = times_s[curves.argmax(axis=0)]
+    by_name = {"cbf": truth.cbf, "cbv": truth.cbv, "mtt": truth.mtt_s, "ttp": ttp, "tmax": truth.delay_s}
+    maps = np.stack([by_name[name] for name in MAPS]).astype(np.float32)
+    series = truth.baseline_hu.astype(np.float32) + enhancement
+    return SliceSeries(series, times_s, aif, vof, maps, labels=labels)
+
+
+def at_frames(curve_hu: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return a curve on the fine grid as the frames see it, (time), float32, HU."""
+    return np.interp(times_s, np.arange(curve_hu.size) * GRID_S, curve_hu).astype(np.float32)

@@ -1,0 +1,80 @@
+"""Slow, obvious twins of the fast code: loops, explicit matrices and numpy.linalg.svd, all in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def resample(curves, times_s):
+    """(time, n) curves, one np.interp each, on a grid of the median interval."""
+    dt_s = np.median(np.diff(times_s))
+    grid = [times_s[0]]
+    while grid[-1] + dt_s <= times_s[-1] + 1e-9:
+        grid.append(grid[-1] + dt_s)
+    return np.stack([np.interp(grid, times_s, curve) for curve in np.transpose(curves)], axis=1), dt_s
+
+
+def circulant_matrix(aif, dt_s):
+    """Entry by entry: the response at time i to an impulse at lag j."""
+    length = 2 * len(aif)
+    padded = [max(float(value), 0.0) for value in aif] + [0.0] * len(aif)
+    matrix = np.zeros((length, length))
+    for i in range(length):
+        for j in range(length):
+            matrix[i, j] = dt_s * padded[(i - j) % length]
+    return matrix
+
+
+def _svd_solutions(aif, dt_s, curves, inverses_of):
+    """For each inverse (M,) of the singular values: residues (M, n) of curves (time, n)."""
+    u, s, vt = np.linalg.svd(circulant_matrix(aif, dt_s))
+    padded = np.concatenate([curves, np.zeros_like(curves)])
+    return [vt.T @ np.diag(inverse) @ u.T @ padded for inverse in inverses_of(s)]
+
+
+def tikhonov(aif, dt_s, curves, lambda_rel):
+    """Residues by the SVD with the filter s / (s^2 + (lambda_rel smax)^2)."""
+    return _svd_solutions(aif, dt_s, curves, lambda s: [s / (s**2 + (lambda_rel * s.max()) ** 2)])[0]
+
+
+def tsvd(aif, dt_s, curves, threshold_rel):
+    """Residues by the SVD, singular values under threshold_rel smax left out."""
+    return _svd_solutions(aif, dt_s, curves, lambda s: [_truncated(s, threshold_rel * s.max())])[0]
+
+
+def _truncated(s, least):
+    return np.array([1 / value if value >= least * (1 - 1e-9) else 0.0 for value in s])  # equal ones stay together
+
+
+def oscillation(residue):
+    """Oscillation index of one residue: Wu O. 2003."""
+    total = sum(abs(residue[k] - 2 * residue[k - 1] + residue[k - 2]) for k in range(2, len(residue)))
+    return total / len(residue) / max(residue)
+
+
+def osvd(aif, dt_s, curves, limit):
+    """Residues at each voxel's lowest threshold whose oscillation index is within the limit."""
+    by_rung = _svd_solutions(aif, dt_s, curves, lambda s: [_truncated(s, least) for least in np.sort(s)])
+    chosen = []
+    for voxel in range(curves.shape[1]):
+        for residues in by_rung:
+            residue = residues[:, voxel]
+            if max(residue) > 0 and oscillation(residue) <= limit:
+                break
+        chosen.append(residue)
+    return np.stack(chosen, axis=1)
+
+
+def maps_of_voxel(curve, residue, dt_s, kappa=1.0, rho=1.0):
+    """(cbf, cbv, mtt, ttp, tmax) of one voxel: eqs 17-20 and the wrapped Tmax."""
+    cbf = 6000 * kappa / rho * max(residue)
+    cbv = 100 * kappa / rho * dt_s * sum(residue)
+    lag = int(np.argmax(residue))
+    if lag > len(residue) / 2:
+        lag -= len(residue)
+    return cbf, cbv, 60 * cbv / cbf if cbf > 0 else 0.0, dt_s * int(np.argmax(curve)), dt_s * lag
+
+
+def scale_factor(estimate, reference):
+    """The least-squares factor by numpy's general solver."""
+    return np.linalg.lstsq(np.ravel(estimate)[:, np.newaxis], np.ravel(reference), rcond=None)[0][0]

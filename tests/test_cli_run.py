@@ -1,0 +1,246 @@
+"""`ctpbench run` as a user meets it: statuses, exit codes, resuming, breaking off."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+SMALL = """
+datasets: [{name: toy, noise: [1, 3]}]
+denoisers: [leave, {name: shrink, params: {weight: 0.3}}]
+metrics: [error, frame-error]
+"""
+
+
+def records(folder: Path) -> dict[tuple[str, float | None], dict]:
+    index = json.loads((folder / "cells.json").read_text())
+    found = {}
+    for cell in index["cells"]:
+        path = folder / "records" / f"{cell['key']}.json"
+        if path.exists():
+            found[cell["config"], cell["noise"]] = json.loads(path.read_text())
+    return found
+
+
+def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_suite, tmp_path):
+    done = ctpbench("run", write_suite(SMALL), "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert "leave" in done.stdout
+    out = tmp_path / "out"
+    assert {p.name for p in out.iterdir()} >= {
+        "suite.lock.yaml", "cells.json", "records", "logs", "cache", "results.nc", "panels",
+        "leaderboard.md", "leaderboard.csv", "leaderboard.json",
+    }  # fmt: skip
+    assert sorted(p.name for p in (out / "panels").iterdir()) == ["toy-1.png", "toy-3.png"]
+    with xr.open_datatree(out / "results.nc") as tree:
+        toy = tree["toy"].to_dataset().load()
+    assert dict(toy.sizes) == {"config": 2, "noise": 2, "seed": 1, "case": 2, "map": 5, "time": 12}
+    assert (toy["status"] == "ok").all()
+    error = toy["error"].sel(map="cbf").mean("case").squeeze("seed")
+    assert (error.sel(noise=3) > error.sel(noise=1)).all()
+    assert (toy["denoise_s"] >= 0).all()
+    assert not list(out.glob("tmp/*"))
+
+
+def test_the_lock_is_a_suite_that_gives_the_same_cells(ctpbench, write_suite, tmp_path):
+    assert ctpbench("run", write_suite(SMALL), "--out", "out").returncode == 0
+    lock = yaml.safe_load((tmp_path / "out/suite.lock.yaml").read_text())
+    assert lock["denoisers"][1]["params"] == {"weight": 0.3}
+    before = records(tmp_path / "out")
+    again = ctpbench("run", "out/suite.lock.yaml", "--out", "out")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("(cached)") == 4
+    assert records(tmp_path / "out") == before
+
+
+def test_misbehaving_denoisers_become_rows_and_the_others_go_on(ctpbench, write_suite, tmp_path):
+    suite = """
+datasets: [{name: toy, params: {size: 8}, noise: [1]}]
+denoisers:
+  - leave
+  - {name: misbehave, grid: {how: [raise, sleep, eat, signal, nan, shape, exit, float64, grandchild]}}
+  - {name: shrink, params: {weight: 0.3}}
+metrics: [error]
+resources: {timeout_s: 6, memory_gib: 0.7}
+"""
+    done = ctpbench("run", write_suite(suite), "--out", "out", "-j", "2")
+    assert done.returncode == 3, done.stderr
+    found = {config.removeprefix("misbehave"): r for (config, _), r in records(tmp_path / "out").items()}
+    statuses = {config: record["status"] for config, record in found.items()}
+    assert statuses == {
+        "leave": "ok",
+        "(how=raise)": "error",
+        "(how=sleep)": "timeout",
+        "(how=eat)": "out_of_memory",
+        "(how=signal)": "crashed",
+        "(how=nan)": "invalid_output",
+        "(how=shape)": "invalid_output",
+        "(how=exit)": "crashed",
+        "(how=float64)": "invalid_output",
+        "(how=grandchild)": "timeout",
+        "shrink(weight=0.3)": "ok",
+    }
+    assert found["(how=raise)"]["message"] == "ZeroDivisionError: on purpose"
+    assert "SIGSEGV" in found["(how=signal)"]["message"]
+    assert "along y" in found["(how=shape)"]["message"]
+    assert "Traceback" in (tmp_path / "out" / found["(how=raise)"]["log"]).read_text()
+    assert "denoise" in (tmp_path / "out" / found["(how=signal)"]["log"]).read_text()
+    told = ctpbench("status", "out")
+    assert "9" in told.stdout
+    assert "--rerun failed" in told.stdout
+    with xr.open_datatree(tmp_path / "out/results.nc") as tree:
+        toy = tree["toy"].to_dataset().load()
+    assert int((toy["status"] == "ok").sum()) == 2
+    assert np.isfinite(toy["error"].where(toy["status"] == "ok", drop=True)).all()
+
+
+def test_failed_cells_stay_failed_until_they_are_run_again(ctpbench, write_suite, tmp_path):
+    flag = tmp_path / "count.txt"
+    suite = write_suite(f"""
+datasets: [{{name: toy, noise: [1]}}]
+denoisers: [{{name: tally, params: {{file: "{flag}/missing"}}}}, leave]
+metrics: [error]
+""")
+    assert ctpbench("run", suite, "--out", "out").returncode == 3
+    flag.mkdir()
+    again = ctpbench("run", suite, "--out", "out")
+    assert again.returncode == 3
+    assert "(cached)" in again.stdout
+    mended = ctpbench("run", suite, "--out", "out", "--rerun", "failed")
+    assert mended.returncode == 0, mended.stdout
+
+
+def test_a_broken_case_is_named_and_its_cells_are_skipped(ctpbench, write_suite, tmp_path):
+    suite = """
+datasets:
+  - {name: toy, label: whole, noise: [1]}
+  - {name: toy, label: torn, params: {broken_case: test/1}, noise: [1]}
+denoisers: [leave]
+metrics: [error]
+"""
+    done = ctpbench("run", write_suite(suite), "--out", "out")
+    assert done.returncode == 3
+    assert "test/1.nii: truncated; copy it again" in done.stdout
+    statuses = {r["dataset"]: r["status"] for r in map(json.loads, _texts(tmp_path / "out/records"))}
+    assert statuses == {"whole": "ok", "torn": "skipped"}
+
+
+def _texts(folder: Path) -> list[str]:
+    return [path.read_text() for path in folder.glob("*.json")]
+
+
+def test_fail_fast_leaves_the_rest_for_another_time(ctpbench, write_suite, tmp_path):
+    suite = write_suite("""
+datasets: [{name: toy, noise: [1]}]
+denoisers: [{name: misbehave, params: {how: raise}}, {name: leave, params: {wait_s: 0.2}}]
+metrics: [error]
+""")
+    assert ctpbench("run", suite, "--out", "out", "--fail-fast").returncode == 3
+    statuses = [record["status"] for record in records(tmp_path / "out").values()]
+    assert statuses == ["error", "skipped"]
+    assert ctpbench("run", suite, "--out", "out").returncode == 3
+    assert [record["status"] for record in records(tmp_path / "out").values()] == ["error", "ok"]
+
+
+def test_only_runs_what_is_named_and_helps_with_names(ctpbench, write_suite, tmp_path):
+    suite = write_suite(SMALL)
+    assert ctpbench("run", suite, "--out", "out", "--only", "shrink").returncode == 0
+    assert {config for config, _ in records(tmp_path / "out")} == {"shrink(weight=0.3)"}
+    wrong = ctpbench("run", suite, "--only", "shrnk")
+    assert wrong.returncode == 2
+    assert "did you mean shrink" in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(start, write_suite, ctpbench, tmp_path):
+    suite = write_suite("""
+datasets: [{name: toy, noise: [1]}]
+denoisers: [{name: leave, params: {wait_s: 3}}]
+metrics: [error]
+""")
+    first = start("run", suite, "--out", "out")
+    try:
+        _wait_for(lambda: (tmp_path / "out/cells.json").exists())
+        second = ctpbench("run", suite, "--out", "out")
+        assert second.returncode == 2
+        assert f"process {first.pid}" in second.stderr
+        assert f"running now (process {first.pid})" in ctpbench("status", "out").stdout
+    finally:
+        first.kill()
+        first.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_at_any_moment_it_goes_on_and_computes_nothing_twice(how, start, ctpbench, write_suite, tmp_path):
+    tally = tmp_path / "tally.txt"
+    text = f"""
+datasets: [{{name: toy, params: {{test_cases: 1, validation_cases: 1}}, noise: [1, 2]}}]
+denoisers:
+  - {{name: tally, params: {{file: "{tally}", wait_s: 0.1}}, tune: {{parameters: {{amount: [0.5, 0.9, 1.0]}}, metric: error}}}}
+metrics: [error]
+"""
+    suite = write_suite(text)
+    (tmp_path / "undisturbed").mkdir()
+    assert ctpbench("run", suite, "--out", "undisturbed/out").returncode == 0
+    undisturbed = len(tally.read_text().splitlines())
+    tally.unlink()
+    kills = 0
+    for pause in (0.3, 0.5, 0.7, 0.9, 1.1):
+        process = start("run", suite, "--out", "out")
+        before = len(tally.read_text().splitlines()) if tally.exists() else 0
+        _wait_for(
+            lambda: process.poll() is not None or (tally.exists() and len(tally.read_text().splitlines()) > before)
+        )  # noqa: B023
+        time.sleep(pause / 10)
+        if process.poll() is None:
+            os.kill(process.pid, how)
+            kills += 1
+        process.communicate(timeout=60)
+        code = process.returncode
+        assert code in (0, 130, -signal.SIGKILL)
+    assert kills >= 2
+    done = ctpbench("run", suite, "--out", "out")
+    assert done.returncode == 0, done.stderr
+    # a killed run may repeat the one piece of work that was under way, never a finished one
+    assert undisturbed <= len(tally.read_text().splitlines()) <= undisturbed + 2 * kills
+    for name in ("toy", "toy/trials"):
+        with xr.open_datatree(tmp_path / "out/results.nc") as tree:
+            resumed = tree[name].to_dataset().load()
+        with xr.open_datatree(tmp_path / "undisturbed/out/results.nc") as tree:
+            calm = tree[name].to_dataset().load()
+        measured = [v for v in calm.variables if "_s" in v or "memory" in v or v in ("started", "finished")]
+        xr.testing.assert_identical(resumed.drop_vars(measured), calm.drop_vars(measured))
+
+
+def _wait_for(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_killed_runner_takes_its_children_with_it(start, write_suite, tmp_path):
+    suite = write_suite("""
+datasets: [{name: toy, noise: [1]}]
+denoisers: [{name: misbehave, params: {how: sleep}}]
+metrics: [error]
+""")
+    process = start("run", suite, "--out", "out")
+    _wait_for(lambda: any((tmp_path / "out/cache/data").glob("*")) if (tmp_path / "out/cache").exists() else False)
+    time.sleep(0.5)
+    process.kill()
+    process.communicate()
+    import psutil
+
+    def left() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter(["cwd", "cmdline"]) if p.info["cwd"] == str(tmp_path)]
+
+    _wait_for(lambda: not left(), 20)
