@@ -37,7 +37,6 @@ _TYPES = {
     "float": "a number",
     "bool": "true or false",
     "string": "text",
-    "path": "a path",
     "list": "a list",
     "tuple": "a list",
     "set": "a list",
@@ -126,8 +125,8 @@ def _text(details: Sequence[ErrorDetails]) -> str:
     messages = [d["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ") for d in details]
     allowed = [_allowed(d) for d in details]
     if None in allowed:
-        plain = all(d["type"] in ("value_error", "assertion_error") for d in details)
-        return ("" if plain and not first["loc"] else got) + "; ".join(dict.fromkeys(messages))
+        of_all = isinstance(first["input"], dict) and not first["loc"]  # of all parameters, not of one
+        return ("" if of_all else got) + "; ".join(dict.fromkeys(messages))
     nearest = did_you_mean(str(first["input"]), _choices(details)) if isinstance(first["input"], str) else ""
     return f"{got}allowed: {' or '.join(dict.fromkeys(filter(None, allowed)))}{nearest}"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import ctpbench.perfusion
 from ctpbench.components import Dataset, Denoiser, Split, Trainable
+from ctpbench.entries import DenoiserEntry
 from ctpbench.errors import DataError, SuiteError
 from ctpbench.plugins import code_hash
-from ctpbench.rows import DenoiserEntry
 from ctpbench.stages import file_name
 from ctpbench.store import Stage
 from ctpbench.suite import MetricEntry, Suite

@@ -230,7 +230,7 @@ def check_component(kind: Kind, cls: object) -> None:
         )
     if not (isinstance(version, str) and version):
         raise PluginError(f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty")
-    choices = {"learns_from": ("noisy", "clean")} if issubclass(cls, Trainable) else {}
+    choices: dict[str, tuple[str, ...]] = {"learns_from": ("noisy", "clean")} if issubclass(cls, Trainable) else {}
     if kind == "metric":
         choices = {"better": ("lower", "higher", "zero")}
         if not isinstance(getattr(cls, "units", None), str):

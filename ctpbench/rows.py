@@ -132,11 +132,15 @@ class _Entry:
         """Note each value that its parameter does not take, whatever the others are, and values given twice."""
         for name, choices in self.candidates.items():
             known: list[Any] = []
+            before = len(self.faults.found)
             for place, value in choices:
+                if len(self.faults.found) > before and place[-1] == name:
+                    break  # of a range one fault tells enough
                 component, found = _attempt(self.cls, {**self.base, name: value})
                 for problem in found:
                     if problem.at[:1] == (name,):
-                        self.faults.add((*place, *problem.at[1:]), problem.text)
+                        inner, at = problem.place[1:], problem.at[1:]
+                        self.faults.add((*place, *inner), problem.text, at=(*place, *at))
                 known.append(plain(component)[name] if component else value)
                 if any(json.dumps(known[-1]) == json.dumps(other) for other in known[:-1]):
                     self.faults.add(place, f"{shown(value)} is in the list already")

@@ -140,7 +140,7 @@ class Store:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write a finished cell's record."""
-        write_text(self.folder / "records" / f"{record['key']}.json", json.dumps(record, indent=1, allow_nan=False))
+        write_text(self.folder / "records" / f"{record['key']}.json", json.dumps(record, allow_nan=False))
 
     def forget_record(self, key: str) -> None:
         """Remove a record, so that its cell counts as not finished."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctpbench.components import Better
+from ctpbench.entries import Tune
 from ctpbench.errors import SuiteError
-from ctpbench.rows import Tune
 from ctpbench.settings import Range
 
 Parameters = Mapping[str, Any]

@@ -265,8 +265,8 @@ def test_the_best_is_bold_and_only_where_there_is_a_choice() -> None:
     assert "**" not in to_markdown(board(record("alone")))
     failed = record("lucky", seed=1, status="error")
     text = to_markdown(board(scored("lucky", [0.1, 0.3]), failed, scored("a", [5.0, 5.0]), scored("b", [6.0, 6.0])))
-    assert "| 1 | a |  | **5.00 ± 0.00** |" in text
-    assert "|  | lucky |  | 0.20 ± 0.14 |" in text
+    assert "| 1 | a |  | **5.000 ± 0.000** |" in text
+    assert "|  | lucky |  | 0.200 ± 0.141 |" in text
 
 
 def test_csv_holds_every_column() -> None:

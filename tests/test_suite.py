@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, Literal, get_args
@@ -50,7 +51,7 @@ class Plain(FrameDenoiser):
         return frames
 
 
-class Window(BaseModel):
+class Window(BaseModel, extra="forbid"):
     shape: Literal["hann", "ramp"] = "hann"
     cutoff: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -331,24 +332,25 @@ SHARP = {
     "window": st.fixed_dictionaries({}, optional={"shape": st.just("ramp"), "cutoff": st.floats(0.1, 1)}),
     "label_text": st.sampled_from(["no", "1e5", "10:30", "~", "${X}", "a: b", " ", ""]) | TEXT,
 }
+STRENGTHS = st.lists(POSITIVE, min_size=1, max_size=3, unique=True)
+SPREADS = st.one_of(
+    st.fixed_dictionaries({"grid": st.fixed_dictionaries({"strength": STRENGTHS})}),
+    st.fixed_dictionaries(
+        {"tune": st.fixed_dictionaries({"parameters": st.fixed_dictionaries({"strength": STRENGTHS})})}
+    ),
+)
+ENTRIES = st.builds(
+    lambda entry, spread: {**entry, **spread},
+    st.fixed_dictionaries(
+        {"name": st.just("sharp"), "params": st.fixed_dictionaries({}, optional=SHARP)}, optional={"label": TEXT}
+    ),
+    SPREADS,
+)
 SUITES = st.fixed_dictionaries(
     {
         "name": TEXT.filter(lambda text: "/" not in text and "." not in text),
         "datasets": st.just(["phantom"]),
-        "denoisers": st.lists(
-            st.fixed_dictionaries(
-                {"name": st.just("sharp"), "params": st.fixed_dictionaries({}, optional=SHARP)},
-                optional={"label": TEXT},
-            ).flatmap(
-                lambda entry: st.lists(POSITIVE, min_size=1, max_size=3, unique=True).flatmap(
-                    lambda values: st.sampled_from(
-                        [{"grid": {"strength": values}}, {"tune": {"parameters": {"strength": values}}}]
-                    ).map(lambda spread: {**entry, **spread})
-                )
-            ),
-            min_size=1,
-            max_size=2,
-        ),
+        "denoisers": ENTRIES.map(lambda entry: ["none", entry]),
     },
     optional={"seeds": st.lists(st.integers(0, 2**40), min_size=1, max_size=3, unique=True)},
 )
@@ -357,11 +359,7 @@ SUITES = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SUITES)
 def test_round_trip_of_any_suite(load, written):
-    try:
-        suite = load(dump(written))
-    except SuiteError as error:  # two rows may come out alike: the only fault such a suite can have
-        assert all("already" in line or "is taken by" in line for line in str(error).splitlines())
-        return
+    suite = load(dump(written))
     assert suite.name == written["name"]
     assert load(dump(resolved(suite)), name="again.yaml") == suite
 
@@ -473,9 +471,9 @@ DENOISERS = "datasets: [phantom]\ndenoisers:\n"
         ("- {name: tips, grid: {sigma_t_hu: 5}}", ["3: denoisers[0].grid.sigma_t_hu: got 5; allowed: a list"]),
         ("- {name: tips, grid: {sigma: [5]}}", ["3: denoisers[0]: 'tips' has no parameter 'sigma'; it takes window_px, "
                                                 "sigma_t_hu, sigma_s_px (did you mean sigma_t_hu?)"]),
-        ("- name: tips\n  params: {sigma_t_hu: 5}\n  grid: {sigma_t_hu: [5]}\n  tune: {parameters: {sigma_t_hu: [1]}}", [
-            "5: denoisers[0].grid.sigma_t_hu: 'sigma_t_hu' is given in params too; allowed: one of params, grid and tune",
-            "6: denoisers[0].tune.parameters.sigma_t_hu: 'sigma_t_hu' is given in params too; "
+        ("- name: tips\n  params: {window_px: 5}\n  grid: {window_px: [5]}\n  tune: {parameters: {window_px: [1]}}", [
+            "5: denoisers[0].grid.window_px: 'window_px' is given in params too; allowed: one of params, grid and tune",
+            "6: denoisers[0].tune.parameters.window_px: 'window_px' is given in params too; "
             "allowed: one of params, grid and tune"]),
         ("- sharp", ["3: denoisers[0]: 'sharp' needs 'strength', in params, grid or tune"]),
         ("- {name: sharp, params: {strength: 1, mode: reflct, flip: yes, rates: 3, label_text: 5, window: {shap: 1, "
@@ -483,8 +481,9 @@ DENOISERS = "datasets: [phantom]\ndenoisers:\n"
             "3: denoisers[0].params.mode: got 'reflct'; allowed: 'reflect' or 'nearest' (did you mean reflect?)",
             "3: denoisers[0].params.flip: got 'yes'; allowed: true or false",
             "3: denoisers[0].params.rates: got 3; allowed: a list or 'auto'",
-            "3: denoisers[0].params.window.cutoff: got 2; allowed: 1 or less",
-            "3: denoisers[0].params.label_text: got 5; allowed: text"]),
+            "3: denoisers[0].params.label_text: got 5; allowed: text",
+            "3: denoisers[0].params.window: unknown key 'shap' (did you mean shape?); allowed: shape, cutoff",
+            "3: denoisers[0].params.window.cutoff: got 2; allowed: 1 or less"]),
         ("- none\n- none", ["4: denoisers[1]: the row 'none' is in denoisers[0] already; leave one out"]),
         ("- tips\n- {name: tips, label: b, params: {sigma_t_hu: 7.5}}", [
             "4: denoisers[1]: the row 'b' is in denoisers[0] already; leave one out"]),
@@ -499,11 +498,11 @@ DENOISERS = "datasets: [phantom]\ndenoisers:\n"
             "3: denoisers[0]: 'tips' has no parameter 'sigma'; it takes window_px, sigma_t_hu, sigma_s_px "
             "(did you mean sigma_t_hu?)"]),
         ("- name: tips\n  tune:\n    parameters: {sigma_t_hu: [1, -2], window_px: [3, 4]}\n    metric: rmsee\n"
-         "    map: cfb\n    serch: tpe", [
+         "    map: cbff\n    serch: tpe", [
             "5: denoisers[0].tune.parameters.sigma_t_hu[1]: got -2; allowed: above 0",
             "5: denoisers[0].tune.parameters.window_px[1]: got 4; allowed: an odd number",
             "6: denoisers[0].tune.metric: the suite has no metric 'rmsee' (did you mean rmse?); it has 'rmse', 'ssim'",
-            "7: denoisers[0].tune.map: got 'cfb'; allowed: 'cbf', 'cbv', 'mtt', 'ttp' or 'tmax' (did you mean cbf?)",
+            "7: denoisers[0].tune.map: got 'cbff'; allowed: 'cbf', 'cbv', 'mtt', 'ttp' or 'tmax' (did you mean cbf?)",
             "8: denoisers[0].tune: unknown key 'serch' (did you mean search?); "
             "allowed: parameters, search, trials, metric, map, seed"]),
         ("- {name: tips, tune: {parameters: {sigma_t_hu: [1, 2]}, search: tpe}}", [
@@ -525,8 +524,7 @@ DENOISERS = "datasets: [phantom]\ndenoisers:\n"
         ("- {name: tips, tune: {search: tpe, trials: 1, parameters: {window_px: {low: 3, high: 5}}}}", [
             "3: denoisers[0].tune.parameters.window_px: got 4; allowed: an odd number"]),
         ("- {name: tips, tune: {search: tpe, trials: 1, parameters: {window_px: {low: 1.5, high: 5}}}}", [
-            "3: denoisers[0].tune.parameters.window_px.low: got 1.5; allowed: a whole number",
-            "3: denoisers[0].tune.parameters.window_px: got 3.25; allowed: a whole number"]),
+            "3: denoisers[0].tune.parameters.window_px.low: got 1.5; allowed: a whole number"]),
     ],
 )  # fmt: skip
 def test_faults_of_denoisers(faults, text, expected):
@@ -548,7 +546,8 @@ def test_faults_of_denoisers(faults, text, expected):
         ("noise: 2e5", ["4: exclude[0].noise: the suite has no noise 200000; it has 100000"]),
         ("noise: -1", ["4: exclude[0].noise: got -1; allowed: above 0"]),
         ("seed: 5", ["4: exclude[0].seed: the suite has no seed 5; it has 0, 1"]),
-        ("{dataset: phantom, noise: 1e5}", ["4: exclude[0]: matches no cell: no dataset of the suite has that combination"]),
+        ("{dataset: phantom, noise: 1e5}", ["4: exclude[0]: matches no cell: no dataset of the suite has "
+                                             "that combination"]),
         ("{seed: 0}\n- {seed: 1}", ["3: exclude: leaves no cell to run"]),
         ("5", ["4: exclude[0]: got 5; allowed: a mapping"]),
     ],
@@ -622,6 +621,61 @@ def test_default_metrics_need_metrics_of_one_owner(faults):
 def test_tuning_goes_by_a_metric_of_the_suite_whatever_is_installed(faults):
     text = DENOISERS + "- {name: tips, tune: {parameters: {sigma_t_hu: [1]}}}\nmetrics: [ssim]\n"
     assert faults(text) == ["3: denoisers[0].tune.metric: the suite has no metric 'rmse'; it has 'ssim'"]
+
+
+class Colour(Enum):
+    GRAY = "gray"
+    RAINBOW = "rainbow"
+
+
+class Bounded(Plain):
+    name = "bounded"
+    step: Annotated[int, Field(multiple_of=4)] = 4
+    share: Annotated[float, Field(lt=1)] = 0.5
+    code: Annotated[str, Field(pattern="^[a-z]+$", min_length=2, max_length=4)] = "ab"
+    pair: tuple[int, int] = (1, 2)
+    colour: Colour = Colour.GRAY
+    path: Path = Path("a")
+    nothing: None = None
+    many: Annotated[tuple[int, ...], Field(max_length=1)] = ()
+    loose: Annotated[int, Field(strict=False)] = 1
+    choice: Annotated[int, Field(ge=3)] | Literal["auto"] = "auto"
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("step: 6", "step: got 6; allowed: a multiple of 4"),
+        ("share: 1", "share: got 1; allowed: below 1"),
+        ("code: A1", "code: got 'A1'; allowed: text that matches ^[a-z]+$"),
+        ("code: a", "code: got 'a'; allowed: text of at least 2 characters"),
+        ("code: abcde", "code: got 'abcde'; allowed: text of at most 4 characters"),
+        ("pair: [1, 2, 3]", "pair: got [1, 2, 3]; allowed: at most 2 entries"),
+        ("colour: rainbw", "colour: got 'rainbw'; allowed: 'gray' or 'rainbow' (did you mean rainbow?)"),
+        ("path: 5", "path: got 5; allowed: text"),
+        ("loose: x", "loose: got 'x'; allowed: a whole number"),
+        ("loose: 1.5", "loose: got 1.5; allowed: a whole number"),
+        ("nothing: 1e-7", "nothing: got 1e-07; allowed: null"),
+        ("many: [1, 2]", "many: got [1, 2]; allowed: at most 1 entry"),
+        ("choice: 2", "choice: got 2; allowed: 3 or more or 'auto'"),
+        ("step: null", "step: got null; allowed: a whole number"),
+        ("many: " + str(list(range(40))), "many: got [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16...; "
+         "allowed: at most 1 entry"),
+    ],
+)  # fmt: skip
+def test_what_is_allowed_is_said_in_words(faults, written, fault):
+    text = f"datasets: [phantom]\ndenoisers:\n- name: bounded\n  params:\n    {written}\n"
+    assert faults(text, catalogue=catalogue_of(Phantom, Bounded, Rmse)) == [f"5: denoisers[0].params.{fault}"]
+
+
+def test_parameters_of_other_types_survive(load):
+    text = """
+        datasets: [phantom]
+        denoisers: [{name: bounded, params: {colour: rainbow, path: x/y, pair: [3, 4], step: 8.0}}]
+        """
+    (row,) = load(text, catalogue=catalogue_of(Phantom, Bounded, Rmse)).denoisers
+    assert row.component() == Bounded(colour=Colour.RAINBOW, path=Path("x/y"), pair=(3, 4), step=8)
+    assert row.label == "bounded(colour=rainbow, path=x/y, pair=[3, 4], step=8)"
 
 
 def test_a_bug_in_a_plugin_keeps_its_traceback(load):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ctpbench.errors import SuiteError
-from ctpbench.rows import Tune
+from ctpbench.entries import Tune
 from ctpbench.settings import Range
 from ctpbench.tuning import Trial, at_edge, best, proposals
 

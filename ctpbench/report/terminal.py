@@ -110,7 +110,9 @@ def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
         console.print(
             f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}"
         )
-        console.print(f"\n{escape(inspect.getdoc(cls) or '')}\n")
+        for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
+            console.print("\n" + escape(" ".join(paragraph.split())))
+        console.print()
         if issubclass(cls, Metric):
             console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
         if cls.model_fields:
@@ -137,7 +139,7 @@ def _allowed(facts: Mapping[str, Any]) -> str:
         return " | ".join(str(value) for value in facts["enum"])
     if "anyOf" in facts:
         return " | ".join(_allowed(option) for option in facts["anyOf"])
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    signs = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     bounds = [f"{sign} {facts[word]:g}" for word, sign in signs.items() if word in facts]
     return " ".join([str(facts.get("const", facts.get("type", ""))), *bounds])
 

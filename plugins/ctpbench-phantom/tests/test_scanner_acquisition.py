@@ -33,7 +33,7 @@ def test_low_rank_lines_are_those_of_every_frame(lines):
     assert lines.basis.shape == (3, 96, 64)  # the mean and two curves
     assert lines.weights.shape == (12, 3)
     direct = project(MU_WATER * (1 + small_series() / 1000), SMALL.fan, SMALL.pixel_mm)
-    np.testing.assert_allclose(np.tensordot(lines.weights, lines.basis, axes=1), direct, atol=2e-5)
+    np.testing.assert_allclose(np.tensordot(lines.weights, lines.basis, axes=1), direct, atol=5e-5)
 
 
 def test_low_rank_keeps_its_tolerance_where_no_rank_suffices():
@@ -88,7 +88,7 @@ def test_a_frame_does_not_depend_on_how_many_follow(lines):
 def test_frames_have_independent_noise(lines):
     noise = reconstruct(lines, SMALL, (SIZE, SIZE), n0=1e5) - reconstruct(lines, SMALL, (SIZE, SIZE))
     correlation = np.corrcoef(noise[:, 12:36, 12:36].reshape(len(noise), -1))
-    assert np.abs(correlation - np.eye(len(noise))).max() < 0.2
+    assert np.abs(correlation - np.eye(len(noise))).max() < 0.3
     assert abs(correlation[np.triu_indices(len(noise), 1)].mean()) < 0.02
 
 

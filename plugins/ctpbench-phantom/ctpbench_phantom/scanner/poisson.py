@@ -10,6 +10,9 @@ from numba import njit
 LEAST_COUNT = 0.5
 """What a ray is taken to have counted where it counted less: its logarithm must be finite. Less than a photon."""
 
+LEAST_MEAN = 10.0  # below it PTRS does not hold, and numpy multiplies uniform numbers
+CHUNK = 2048  # draws whose uniform numbers stay in the first-level cache
+
 
 def frame_generator(seed: int, frame: int) -> np.random.Generator:
     """The stream of random numbers of one frame: the `frame`-th child of `SeedSequence(seed)`."""
@@ -17,12 +20,12 @@ def frame_generator(seed: int, frame: int) -> np.random.Generator:
 
 
 def poisson_counts(rng: np.random.Generator, mean: np.ndarray) -> np.ndarray:
-    """Poisson counts: sample for sample those of ``rng.poisson(mean)``, in a quarter of its time.
+    """Poisson counts, exact, in about half the time of ``rng.poisson(mean)``.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Advanced as ``rng.poisson(mean)`` would.
+        Advanced by as many numbers as it takes.
     mean : ndarray, float32
         Expected counts, finite and not negative.
 
@@ -33,8 +36,8 @@ def poisson_counts(rng: np.random.Generator, mean: np.ndarray) -> np.ndarray:
 
     Source
     ------
-    Algorithm PTRS in Hormann, Insurance: Mathematics and Economics 12 (1993) 39, with its logarithms taken only
-    where the quick acceptance fails.
+    Algorithm PTRS in Hormann, Insurance: Mathematics and Economics 12 (1993) 39, the algorithm
+    of numpy's own generator, here with SIMD and with its logarithms taken only where the quick acceptance fails.
     """
     counts = np.empty(mean.shape, np.float32)
     _draw(rng, np.ascontiguousarray(mean, np.float32).reshape(-1), counts.reshape(-1))
@@ -71,36 +74,54 @@ def line_integral_noise(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _draw(rng, mean, counts):
-    for i in range(mean.size):
-        lam = np.float64(mean[i])
-        counts[i] = rng.poisson(lam) if lam < 10.0 else _transformed_rejection(rng, lam)
+    # Four draws in five pass the quick acceptance, which is SIMD over a chunk; the others are settled one by one.
+    u, v = np.empty(CHUNK), np.empty(CHUNK)
+    for start in range(0, mean.size, CHUNK):
+        some = mean[start : start + CHUNK]
+        drawn = counts[start : start + CHUNK]
+        for i in range(some.size):
+            u[i] = rng.random() - 0.5
+            v[i] = rng.random()
+        _accept_quickly(some, u, v, drawn)
+        for i in range(some.size):
+            if drawn[i] < 0.0:
+                lam = np.float64(some[i])
+                drawn[i] = rng.poisson(lam) if lam < LEAST_MEAN else _transformed_rejection(rng, lam, u[i], v[i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _transformed_rejection(rng, lam):
+def _accept_quickly(mean, u, v, counts):
+    # Step 1 of PTRS; -1 where it does not accept, and where the mean is too small for the algorithm.
+    for i in range(np.uintp(mean.size)):
+        lam = np.float64(mean[i])
+        b = 0.931 + 2.53 * math.sqrt(lam)
+        a = -0.059 + 0.02483 * b
+        us = 0.5 - abs(u[i])
+        k = np.floor((2.0 * a / us + b) * u[i] + lam + 0.43)
+        accepted = (us >= 0.07) & (v[i] <= 0.9277 - 3.6224 / (b - 2.0)) & (lam >= LEAST_MEAN)
+        counts[i] = np.float32(k) if accepted else np.float32(-1.0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _transformed_rejection(rng, lam, u, v):
+    # PTRS without its quick acceptance, begun with a pair of uniform numbers that it did not accept.
     b = 0.931 + 2.53 * math.sqrt(lam)
     a = -0.059 + 0.02483 * b
-    squeeze = 0.9277 - 3.6224 / (b - 2.0)
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     while True:
-        u = rng.random() - 0.5
-        v = rng.random()
         us = 0.5 - abs(u)
         k = math.floor((2.0 * a / us + b) * u + lam + 0.43)
-        if us >= 0.07 and v <= squeeze:
-            return k
-        if k < 0.0 or (us < 0.013 and v > us):
-            continue
-        inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-        if math.log(v * inverse_alpha / (a / (us * us) + b)) <= _log_probability(k, lam):
-            return k
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _log_probability(k, lam):
-    # log(lam^k exp(-lam) / k!), from k = 10 on by Stirling's series (error below 1e-10): one logarithm, and no
-    # difference of large numbers.
-    if k < 10.0:
-        return k * math.log(lam) - lam - math.lgamma(k + 1.0)
-    square = 1.0 / (k * k)
-    series = (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0))) / k
-    return k * math.log(lam / k) + (k - lam) - 0.5 * math.log(2.0 * math.pi * k) - series
+        if k >= 0.0 and (us >= 0.013 or v <= us):
+            # v inverse_alpha / (a / us^2 + b) <= lam^k exp(-lam) / k!, k! by Stirling from 10 on (to 1e-10).
+            density = v * inverse_alpha / (a / (us * us) + b)
+            if k < 10.0:
+                accepted = math.log(density) <= k * math.log(lam) - lam - math.lgamma(k + 1.0)
+            else:
+                square = 1.0 / (k * k)
+                series = (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0))) / k
+                log_power = k * math.log(lam / k) + (k - lam) - series
+                accepted = math.log(density * math.sqrt(2.0 * math.pi * k)) <= log_power
+            if accepted:
+                return k
+        u = rng.random() - 0.5
+        v = rng.random()
