@@ -184,21 +184,21 @@ def test_killed_at_any_moment_it_goes_on_and_computes_nothing_twice(how, start, 
     text = f"""
 datasets: [{{name: toy, params: {{test_cases: 1, validation_cases: 1}}, noise: [1, 2]}}]
 denoisers:
-  - {{name: tally, params: {{file: "{tally}", wait_s: 0.1}}, tune: {{parameters: {{amount: [0.5, 0.9, 1.0]}}, metric: error}}}}
+  - name: tally
+    params: {{file: "{tally}", wait_s: 0.1}}
+    tune: {{parameters: {{amount: [0.5, 0.9, 1.0]}}, metric: error}}
 metrics: [error]
 """
     suite = write_suite(text)
     (tmp_path / "undisturbed").mkdir()
     assert ctpbench("run", suite, "--out", "undisturbed/out").returncode == 0
-    undisturbed = len(tally.read_text().splitlines())
+    undisturbed = _lines(tally)
     tally.unlink()
     kills = 0
     for pause in (0.3, 0.5, 0.7, 0.9, 1.1):
         process = start("run", suite, "--out", "out")
-        before = len(tally.read_text().splitlines()) if tally.exists() else 0
-        _wait_for(
-            lambda: process.poll() is not None or (tally.exists() and len(tally.read_text().splitlines()) > before)
-        )  # noqa: B023
+        before = _lines(tally)
+        _wait_for(lambda p=process, n=before: p.poll() is not None or _lines(tally) > n)
         time.sleep(pause / 10)
         if process.poll() is None:
             os.kill(process.pid, how)
@@ -210,7 +210,7 @@ metrics: [error]
     done = ctpbench("run", suite, "--out", "out")
     assert done.returncode == 0, done.stderr
     # a killed run may repeat the one piece of work that was under way, never a finished one
-    assert undisturbed <= len(tally.read_text().splitlines()) <= undisturbed + 2 * kills
+    assert undisturbed <= _lines(tally) <= undisturbed + 2 * kills
     for name in ("toy", "toy/trials"):
         with xr.open_datatree(tmp_path / "out/results.nc") as tree:
             resumed = tree[name].to_dataset().load()
@@ -218,6 +218,10 @@ metrics: [error]
             calm = tree[name].to_dataset().load()
         measured = [v for v in calm.variables if "_s" in v or "memory" in v or v in ("started", "finished")]
         xr.testing.assert_identical(resumed.drop_vars(measured), calm.drop_vars(measured))
+
+
+def _lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
 
 
 def _wait_for(condition, seconds: float = 60) -> None:

@@ -87,7 +87,7 @@ def test_a_map_that_a_column_lacks_is_left_blank(tmp_path: Path, tissue: np.ndar
 
 
 def test_any_label_and_any_tissue_can_be_drawn(tmp_path: Path) -> None:
-    labels = ["", "a $ and $x^$", "a_very_long_label(" + "sigma_t_hu=11.25, " * 9 + ")", "two\nlines"]
+    labels = ["", "$x^$", "a_very_long_label(" + "sigma_t_hu=11.25, " * 9 + ")", "two\nlines"]
     for tissue in (np.zeros((5, 9), dtype=bool), np.ones((5, 9), dtype=bool)):
         columns = [(label, maps(np.zeros((5, 9)))) for label in labels]
         image = draw(tmp_path / "odd.png", tissue, *columns)

@@ -87,9 +87,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_with_all(site):
     with pytest.raises(PluginError) as caught:
         site.catalogue().find("denoiser", "medain")
     assert str(caught.value) == "no denoiser 'medain' (did you mean median?); installed: mean, median"
-    with pytest.raises(
-        PluginError, match="no metric 'rmse'; installed: none; install a plugin that offers one"
-    ):
+    with pytest.raises(PluginError, match="no metric 'rmse'; installed: none; install a plugin that offers one"):
         site.catalogue().find("metric", "rmse")
 
 
@@ -201,9 +199,7 @@ def component(base: type, **namespace: object) -> type:
     ],
 )
 def test_component_checks(kind, base, namespace, reason):
-    methods = {
-        name: (lambda self: None) if value in (None, 0) else value for name, value in namespace.items()
-    }
+    methods = {name: (lambda self: None) if value in (None, 0) else value for name, value in namespace.items()}
     cls = component(getattr(ctpbench, base), **methods)
     if reason is None:
         check_component(kind, cls)
@@ -221,9 +217,7 @@ def test_a_denoiser_must_be_of_one_of_the_kinds():
 
 
 def test_an_annotated_name_is_a_parameter_and_no_class_attribute(site):
-    body = DENOISER.format(cls="C", name="a").replace(
-        'name, version = "a", "1"', 'name: str = "a"; version = "1"'
-    )
+    body = DENOISER.format(cls="C", name="a").replace('name, version = "a", "1"', 'name: str = "a"; version = "1"')
     site.install("acme", body + "@hookimpl\ndef ctpbench_denoisers():\n    return [C]")
     (failure,) = site.catalogue().failures
     assert "name" in failure.reason
@@ -263,9 +257,7 @@ def test_distribution_of_the_core_a_plugin_a_library_and_a_loose_module(site, mo
 def hash_in_a_new_process(folder: Path, module: str) -> str:
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module} as m\n"
     code += "from ctpbench.plugins import code_hash; print(code_hash(m))"
-    return subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_code_hash_covers_the_whole_package_and_nothing_else(site):

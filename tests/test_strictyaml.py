@@ -94,9 +94,7 @@ def test_lines_of_keys_and_items():
 
 
 def test_every_fault_of_the_yaml_is_reported_and_the_rest_is_read():
-    document = parse(
-        "a: 1\nb: 2\na: 3\n5: 1\ntrue: 1\n[x]: 1\nc: !x y\nd: !!int z\n~: 1\non: 1", "s.yaml", {}
-    )
+    document = parse("a: 1\nb: 2\na: 3\n5: 1\ntrue: 1\n[x]: 1\nc: !x y\nd: !!int z\n~: 1\non: 1", "s.yaml", {})
     assert [line for line, _ in document.faults] == [3, 4, 5, 6, 7, 8, 9]
     assert document.faults[0][1] == "the key 'a' is here again; it is on line 1 already"
     assert "the key '5'" in document.faults[1][1]
@@ -241,9 +239,7 @@ PLAIN = st.recursive(
             "- a",
         ]
     ),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text("abno1.:-", max_size=4), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abno1.:-", max_size=4), inner, max_size=3),
     max_leaves=8,
 )
 

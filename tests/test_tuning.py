@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from ctpbench.errors import SuiteError
 from ctpbench.entries import Tune
+from ctpbench.errors import SuiteError
 from ctpbench.settings import Range
 from ctpbench.tuning import Trial, at_edge, best, proposals
 

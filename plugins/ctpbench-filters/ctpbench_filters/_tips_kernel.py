@@ -10,9 +10,6 @@ import numpy.typing as npt
 
 from ._numba import OPTIONS, use_threads
 
-# Pixels of a row that are worked on at once: their sums stay in the nearest cache.
-BLOCK = 64
-
 
 def similar_mean(
     series: npt.ArrayLike,
@@ -60,48 +57,50 @@ def similar_mean(
 
 @numba.njit(parallel=True, **OPTIONS)
 def _filter_rows(padded, inside, penalty, similarity, smooth):
-    height, width = smooth.shape[1:]
     reach = len(penalty) // 2
-    for y in numba.prange(height):
-        for start in range(0, width, BLOCK):
-            stop = min(start + BLOCK, width)
-            if inside[y + reach, reach + start : reach + stop].any():
-                _filter_block(padded, inside, penalty, similarity, y, start, smooth[:, y, start:stop])
+    for y in numba.prange(smooth.shape[1]):
+        columns = np.flatnonzero(inside[y + reach])
+        if len(columns):
+            _filter_row(padded, inside, penalty, similarity, y, columns[0] - reach, columns[-1] - reach + 1, smooth)
 
 
 @numba.njit(**OPTIONS)
-def _filter_block(padded, inside, penalty, similarity, y, start, smooth):
-    """Filter the pixels of `smooth`, (time, block): part of row y, from column `start` on."""
-    frames, size = smooth.shape
-    window = len(penalty)
+def _filter_row(padded, inside, penalty, similarity, y, start, stop, smooth):
+    """Filter row y from column `start` to `stop`: its pixels are the lanes of every loop over x."""
+    frames, window, size = len(padded), len(penalty), stop - start
     reach = window // 2
-    weight = np.empty((window, size), np.float32)
+    weights = np.empty((window, size), np.float32)
     total = np.zeros(size, np.float32)
     sums = np.zeros((frames, size), np.float32)
     for dy in range(window):
-        weight[:] = 0
+        weights[:] = 0
         for t in range(frames):
-            here = padded[t, y + reach, start + reach : start + reach + size]
+            here = padded[t, y + reach, start + reach : stop + reach]
             for dx in range(window):
-                _add_squared_difference(weight[dx], here, padded[t, y + dy, start + dx : start + dx + size])
+                _add_squared_difference(weights[dx], here, padded[t, y + dy, start + dx : stop + dx])
         for dx in range(window):
-            there = inside[y + dy, start + dx : start + dx + size]
-            for x in range(size):
-                weight[dx, x] = there[x] * math.exp(-similarity * weight[dx, x] - penalty[dy, dx])
-                total[x] += weight[dx, x]
+            there = inside[y + dy, start + dx : stop + dx]
+            _weigh(weights[dx], there, similarity, penalty[dy, dx])
+            total += weights[dx]
         for t in range(frames):
             for dx in range(window):
-                _add_product(sums[t], weight[dx], padded[t, y + dy, start + dx : start + dx + size])
+                _add_product(sums[t], weights[dx], padded[t, y + dy, start + dx : stop + dx])
     for x in range(size):
         if inside[y + reach, start + reach + x]:
-            for t in range(frames):
-                smooth[t, x] = sums[t, x] / total[x]
+            smooth[:, y, start + x] = sums[:, x] / total[x]
 
 
 @numba.njit(**OPTIONS)
 def _add_squared_difference(sums, a, b):
     for x in range(len(sums)):
         sums[x] += (a[x] - b[x]) ** 2
+
+
+@numba.njit(**OPTIONS)
+def _weigh(ssd, inside, similarity, penalty):
+    """Turn squared differences into weights, in place; none where the neighbour is outside the mask."""
+    for x in range(len(ssd)):
+        ssd[x] = inside[x] * math.exp(-similarity * ssd[x] - penalty)
 
 
 @numba.njit(**OPTIONS)

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
-from ctpbench_phantom.scanner.poisson import frame_generator, line_integral_noise, poisson_counts
+from ctpbench_phantom.scanner.poisson import (
+    UNDECIDED,
+    _judge,
+    frame_generator,
+    line_integral_noise,
+    poisson_counts,
+)
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.3, 9.99, 10.0, 11.0, 30.0, 500.0, 2e4, 1e6])
@@ -18,6 +24,26 @@ def test_counts_follow_the_poisson_law(mean):
     expected = np.diff(np.concatenate([[0.0], law.cdf(borders), [1.0]])) * n
     found = np.bincount(np.searchsorted(borders, counts), minlength=len(expected))
     assert stats.chisquare(found, expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("mean", [10.0, 40.0, 1000.0, 5000.0, 2e5])
+def test_quick_verdicts_are_those_of_the_definition(mean):
+    # Hormann's PTRS as printed, beside the approximations that settle most draws.
+    rng = np.random.default_rng(12)
+    u, v, counts = rng.random(300_000) - 0.5, rng.random(300_000), np.empty(300_000, np.float32)
+    _judge(np.full(u.size, mean, np.float32), u, v, counts)
+    b = 0.931 + 2.53 * np.sqrt(mean)
+    a = -0.059 + 0.02483 * b
+    us = 0.5 - np.abs(u)
+    k = np.floor((2 * a / us + b) * u + mean + 0.43)
+    whole = np.maximum(k, 0)
+    hat = np.log(v) + np.log(1.1239 + 1.1328 / (b - 3.4)) - np.log(a / us**2 + b)
+    fits = (k >= 0) & ~((us < 0.013) & (v > us)) & (hat <= whole * np.log(mean) - mean - special.gammaln(whole + 1))
+    accepted = ((us >= 0.07) & (v <= 0.9277 - 3.6224 / (b - 2))) | fits
+    decided = counts != UNDECIDED
+    np.testing.assert_array_equal(counts[decided] >= 0, accepted[decided])
+    np.testing.assert_array_equal(counts[counts >= 0], k[counts >= 0].astype(np.float32))
+    assert decided.mean() > (0.9 if mean >= 1000 else 0.4)
 
 
 def test_tails_are_as_heavy_as_they_should_be():

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from ctpbench_phantom.scanner.backprojector import fbp
+from ctpbench_phantom.scanner.backprojector import BATCH, fbp
 from ctpbench_phantom.scanner.geometry import MU_WATER, Scanner, check_grid, check_sinograms
-from ctpbench_phantom.scanner.lanes import LANES
 from ctpbench_phantom.scanner.poisson import frame_generator, line_integral_noise
 from ctpbench_phantom.scanner.projector import project
 
@@ -85,20 +84,25 @@ def low_rank(series: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarr
     weights : ndarray (time, rank), float64
         1 for the mean.
     """
-    mean = series.mean(axis=0, dtype=np.float64)
-    change = series - mean
+    moving = (series != series[0]).any(axis=0)
+    mean = series[0].astype(np.float64)
+    mean[moving] = series[:, moving].mean(axis=0, dtype=np.float64)
+    change = series[:, moving] - mean[moving]
     power, curves = np.linalg.eigh(change @ change.T)
     curves = curves[:, ::-1]
     left_over = np.cumsum(np.maximum(power, 0.0))[::-1]  # squared error without the components from r on
     # The largest error is several times the mean one, so begin where that is tolerance / 4.
     rank = int((left_over > change.size * (tolerance / 4) ** 2).sum())
-    while rank < len(series):
+    while True:
         components = curves[:, :rank].T @ change
-        if np.abs(change - curves[:, :rank] @ components).max() <= tolerance:
+        error = np.abs(change - curves[:, :rank] @ components).max(initial=0.0)
+        if error <= tolerance or rank == len(series):
             break
         rank += 1
-    components = curves[:, :rank].T @ change
-    return np.vstack([mean, components]), np.hstack([np.ones((len(series), 1)), curves[:, :rank]])
+    images = np.zeros((rank + 1, series.shape[1]))
+    images[0] = mean
+    images[1:, moving] = components
+    return images, np.hstack([np.ones((len(series), 1)), curves[:, :rank]])
 
 
 def reconstruct(
@@ -147,8 +151,8 @@ def reconstruct(
     basis = fbp(lines.basis, scanner, shape)
     frames = np.tensordot(lines.weights, basis, axes=1)
     if n0 is not None:
-        for start in range(0, len(frames), LANES):
-            part = slice(start, start + LANES)
+        for start in range(0, len(frames), BATCH):
+            part = slice(start, start + BATCH)
             frames[part] += fbp(_noise(lines, scanner, n0, seed, range(len(frames))[part]), scanner, shape, roi)
     frames *= np.float32(1000 / MU_WATER)
     frames -= np.float32(1000)

@@ -11,7 +11,9 @@ LEAST_COUNT = 0.5
 """What a ray is taken to have counted where it counted less: its logarithm must be finite. Less than a photon."""
 
 LEAST_MEAN = 10.0  # below it PTRS does not hold, and numpy multiplies uniform numbers
-CHUNK = 2048  # draws whose uniform numbers stay in the first-level cache
+CHUNK = 1024  # draws whose uniform numbers stay in the first-level cache
+UNDECIDED, REJECTED = -1.0, -2.0
+GUARD = 1e-4
 
 
 def frame_generator(seed: int, frame: int) -> np.random.Generator:
@@ -74,7 +76,7 @@ def line_integral_noise(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _draw(rng, mean, counts):
-    # Four draws in five pass the quick acceptance, which is SIMD over a chunk; the others are settled one by one.
+    # Nearly every pair of uniform numbers is judged by SIMD; what remains is settled one by one.
     u, v = np.empty(CHUNK), np.empty(CHUNK)
     for start in range(0, mean.size, CHUNK):
         some = mean[start : start + CHUNK]
@@ -82,35 +84,63 @@ def _draw(rng, mean, counts):
         for i in range(some.size):
             u[i] = rng.random() - 0.5
             v[i] = rng.random()
-        _accept_quickly(some, u, v, drawn)
+        _judge(some, u, v, drawn)
         for i in range(some.size):
             if drawn[i] < 0.0:
                 lam = np.float64(some[i])
-                drawn[i] = rng.poisson(lam) if lam < LEAST_MEAN else _transformed_rejection(rng, lam, u[i], v[i])
+                if lam < LEAST_MEAN:
+                    drawn[i] = rng.poisson(lam)
+                elif drawn[i] == UNDECIDED:
+                    drawn[i] = _transformed_rejection(rng, lam, u[i], v[i])
+                else:
+                    drawn[i] = _transformed_rejection(rng, lam, rng.random() - 0.5, rng.random())
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _accept_quickly(mean, u, v, counts):
-    # Step 1 of PTRS; -1 where it does not accept, and where the mean is too small for the algorithm.
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _judge(mean, u, v, counts):
+    # One round of PTRS: the count if accepted, REJECTED, or UNDECIDED where these approximations cannot tell.
+    # Accepted is v inverse_alpha / (a / us^2 + b) <= lam^k exp(-lam) / k! =: exp(y) / sqrt(2 pi k), with y by the
+    # series of log(1 + t) and of Stirling. |t| <= 0.1 and y >= -8 hold exp(y) to 2e-6, so GUARD is
+    # ample; below, exp(y) < 4e-4.
     for i in range(np.uintp(mean.size)):
         lam = np.float64(mean[i])
         b = 0.931 + 2.53 * math.sqrt(lam)
         a = -0.059 + 0.02483 * b
         us = 0.5 - abs(u[i])
         k = np.floor((2.0 * a / us + b) * u[i] + lam + 0.43)
-        accepted = (us >= 0.07) & (v[i] <= 0.9277 - 3.6224 / (b - 2.0)) & (lam >= LEAST_MEAN)
-        counts[i] = np.float32(k) if accepted else np.float32(-1.0)
+        quickly = (us >= 0.07) & (v[i] <= 0.9277 - 3.6224 / (b - 2.0)) & (lam >= LEAST_MEAN)
+
+        per_k = 1.0 / k
+        t = (lam - k) * per_k
+        tail = 1.0 / 5.0 - t * (1.0 / 6.0 - t * (1.0 / 7.0 - t * (1.0 / 8.0 - t * (1.0 / 9.0))))
+        y = -k * t * t * (0.5 - t * (1.0 / 3.0 - t * (0.25 - t * tail))) - per_k * (1.0 / 12.0)
+        e = y * (1.0 / 16.0)
+        e = 1.0 + e * (1.0 + e * (0.5 + e * (1 / 6 + e * (1 / 24 + e * (1 / 120 + e * (1 / 720 + e / 5040))))))
+        e *= e
+        e *= e
+        e *= e
+        e *= e
+        density = v[i] * (1.1239 + 1.1328 / (b - 3.4)) * us * us / (a + b * us * us) * math.sqrt(2.0 * math.pi * k)
+        holds = (lam >= LEAST_MEAN) & (abs(t) <= 0.1)
+        tip = (us < 0.013) & (v[i] > us)
+        accepted = quickly | (holds & (y >= -8.0) & (density <= e * (1.0 - GUARD)) & (not tip))
+        rejected = holds & (tip | (density >= (e if y >= -8.0 else 4e-4) * (1.0 + GUARD)))
+        verdict = np.float32(REJECTED) if rejected else np.float32(UNDECIDED)
+        counts[i] = np.float32(k) if accepted else verdict
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _transformed_rejection(rng, lam, u, v):
-    # PTRS without its quick acceptance, begun with a pair of uniform numbers that it did not accept.
+    # PTRS from a first pair of uniform numbers on, by its definition.
     b = 0.931 + 2.53 * math.sqrt(lam)
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    squeeze = 0.9277 - 3.6224 / (b - 2.0)
     while True:
         us = 0.5 - abs(u)
         k = math.floor((2.0 * a / us + b) * u + lam + 0.43)
+        if us >= 0.07 and v <= squeeze:
+            return k
         if k >= 0.0 and (us >= 0.013 or v <= us):
             # v inverse_alpha / (a / us^2 + b) <= lam^k exp(-lam) / k!, k! by Stirling from 10 on (to 1e-10).
             density = v * inverse_alpha / (a / (us * us) + b)

@@ -1,0 +1,90 @@
+"""The loops of the TTV solver over pixels and lags.
+
+Arrays are (pixel, lag): a pixel's residue is one contiguous row, and so is each of its three dual rows: towards
+the next pixel along x, along y, and towards the next lag. ``ahead[axis, p]`` and ``behind[axis, p]`` are the rows
+of the neighbours of p along x (axis 0) and y (axis 1), -1 where there is none.
+"""
+
+from __future__ import annotations
+
+import numba
+
+from ._numba import OPTIONS
+
+SPACE = (0, 1)  # rows of `dual` along x and y
+TIME = 2  # and along the lags
+
+
+@numba.njit(parallel=True, **OPTIONS)
+def subtract_forces(target, dual, behind, out):
+    """Write ``target - D^T dual``, D^T the adjoint of the differences."""
+    for p in numba.prange(len(target)):
+        row = out[p]
+        row[:] = target[p]
+        for axis in SPACE:
+            row += dual[axis, p]
+            q = behind[axis, p]
+            if q >= 0:
+                row -= dual[axis, q]
+        row += dual[TIME, p]
+        row[1:] -= dual[TIME, p, :-1]
+
+
+@numba.njit(parallel=True, **OPTIONS)
+def ascend(residues, ahead, betas, step, momentum, dual, leading):
+    """One step of the dual variables along the differences of the residues, and of their leading point.
+
+    dual <- clip(leading + step D residues, -beta, beta); leading <- dual + momentum (dual - dual before)
+    """
+    for p in numba.prange(len(residues)):
+        for axis in SPACE:
+            q = ahead[axis, p]
+            if q >= 0:
+                _ascend_row(residues[p], residues[q], betas[axis], step, momentum, dual[axis, p], leading[axis, p])
+        here, there = residues[p, :-1], residues[p, 1:]
+        _ascend_row(here, there, betas[TIME], step, momentum, dual[TIME, p], leading[TIME, p])
+
+
+@numba.njit(**OPTIONS)
+def _ascend_row(here, there, beta, step, momentum, dual, leading):
+    for m in range(len(here)):
+        moved = min(max(leading[m] + step * (there[m] - here[m]), -beta), beta)
+        leading[m] = moved + momentum * (moved - dual[m])
+        dual[m] = moved
+
+
+@numba.njit(parallel=True, **OPTIONS)
+def gap_of_pixels(residues, tikhonov, dual, ahead, betas, out):
+    """Write each pixel's share of the gap, P(r(u)) - Q(u), to ``out[0]`` and of Q(u) - Q(0) to ``out[1]``.
+
+    Both are sums over differences: ``beta |D r| - u D r``, no term below zero, and ``u D (r(0) + r(u)) / 2``.
+    """
+    for p in numba.prange(len(residues)):
+        beta, row = betas[TIME], dual[TIME, p]
+        gap = _gap_of_row(residues[p, :-1], residues[p, 1:], beta, row)
+        rise = _rise_of_row(residues[p, :-1], residues[p, 1:], row) + _rise_of_row(tikhonov[p, :-1], tikhonov[p, 1:], row)
+        for axis in SPACE:
+            q = ahead[axis, p]
+            if q >= 0:
+                beta, row = betas[axis], dual[axis, p]
+                gap += _gap_of_row(residues[p], residues[q], beta, row)
+                rise += _rise_of_row(residues[p], residues[q], row) + _rise_of_row(tikhonov[p], tikhonov[q], row)
+        out[0, p] = gap
+        out[1, p] = rise
+
+
+@numba.njit(**OPTIONS)
+def _gap_of_row(here, there, beta, dual):
+    gap = 0.0
+    for m in range(len(here)):
+        difference = there[m] - here[m]
+        gap += beta * abs(difference) - dual[m] * difference
+    return gap
+
+
+@numba.njit(**OPTIONS)
+def _rise_of_row(here, there, dual):
+    rise = 0.0
+    for m in range(len(here)):
+        rise += dual[m] * (there[m] - here[m]) / 2
+    return rise

@@ -1,0 +1,90 @@
+"""A stranger joins: the template plugin under another name, and the README's example, installed and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def install(project: Path, site: Path) -> None:
+    """Install a distribution into a folder of its own, as pip would into an environment."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(site), str(project)], check=True, capture_output=True, text=True)
+
+
+def run(suite: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "tests/fakes")])}
+    program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')"]
+    command = [*program, "run", str(suite), "--out", str(suite.parent / "out")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    found = [json.loads(path.read_text()) for path in (folder / "records").glob("*.json")]
+    return {record["method"]: record["status"] for record in found}
+
+
+@pytest.fixture
+def renamed(tmp_path: Path) -> Path:
+    """The template plugin, copied as its README says: another distribution, package and other names."""
+    copy = tmp_path / "stranger-filters"
+    shutil.copytree(ROOT / "plugins/ctpbench-filters", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "ctpbench_filters").rename(copy / "stranger_filters")
+    for path in [copy / "pyproject.toml", *copy.rglob("*.py")]:
+        text = (
+            path.read_text()
+            .replace("ctpbench_filters", "stranger_filters")
+            .replace("ctpbench-filters", "stranger-filters")
+        )
+        text = re.sub(r"^filters = ", "stranger = ", text, flags=re.M)
+        path.write_text(re.sub(r'name, version = "', 'name, version = "stranger-', text))
+    return copy
+
+
+def test_a_renamed_copy_of_the_template_runs_and_conforms(renamed, tmp_path):
+    install(renamed, tmp_path / "site")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("""
+datasets: [{name: toy, params: {size: 12}, noise: [2]}]
+denoisers: [stranger-none, {name: stranger-gaussian, params: {sigma_px: 1}}, none]
+metrics: [error]
+""")
+    done = run(suite, tmp_path / "site")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert statuses(tmp_path / "out") == {"stranger-none": "ok", "stranger-gaussian": "ok", "none": "ok"}
+
+
+def readme_example() -> str:
+    """The complete example of a denoiser in the README: the first Python block that implements a hook."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    return next(block for block in blocks if "hookimpl" in block)
+
+
+def test_the_readme_example_is_short_installs_and_runs(tmp_path):
+    code = readme_example()
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
+    project = tmp_path / "median"
+    project.mkdir()
+    (project / "my_denoiser.py").write_text('"""An example."""\n' + code)
+    declared = re.search(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert declared is not None
+    (project / "pyproject.toml").write_text(declared[1])
+    install(project, tmp_path / "site")
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("""
+datasets: [{name: toy, noise: [2]}]
+denoisers: [{name: median, params: {width: 3}}]
+metrics: [error]
+""")
+    done = run(suite, tmp_path / "site")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert statuses(tmp_path / "out") == {"median": "ok"}
