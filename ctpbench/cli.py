@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ import click
 from ctpbench.errors import CtpbenchError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ctpbench.plan import Cell
     from ctpbench.store import Store
     from ctpbench.suite import Suite
@@ -29,6 +32,13 @@ _OUT = click.option(
 _ONLY = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable."
 )
+
+
+def _console() -> Console:
+    """A console as wide as the terminal; text that goes elsewhere is wide enough for the tables."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 110)
 
 
 class _Group(click.Group):
@@ -102,7 +112,6 @@ def run(
 
 
 def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on: str, catalogue: Any) -> list[Any]:
-    from rich.console import Console
 
     from ctpbench import runner
     from ctpbench.executors.local import Limits, LocalExecutor
@@ -110,7 +119,7 @@ def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on:
     from ctpbench.progress import listener
     from ctpbench.report.folder import draw, render
 
-    console = Console()
+    console = _console()
     limits = Limits.of(suite.resources, on, options.jobs)
     runner.write_plan(store, suite, catalogue, limits, options)
     try:
@@ -154,7 +163,6 @@ def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
 @_ONLY
 def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     """Show what a run would do, and what of it is already done."""
-    from rich.console import Console
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_plan
@@ -162,19 +170,18 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     from ctpbench.suite import load_suite
 
     loaded = load_suite(suite, load_catalogue())
-    print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), Console())
+    print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), _console())
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")
 @_RUN
 def status(run: Path) -> None:
     """Say how far a run is, and what failed."""
-    from rich.console import Console
 
     from ctpbench.report.terminal import print_status
     from ctpbench.store import Store
 
-    print_status(Store(run), Console())
+    print_status(Store(run), _console())
 
 
 @main.command("leaderboard", epilog="Example: ctpbench leaderboard runs/quick --by ssim_cbf")
@@ -185,7 +192,6 @@ def leaderboard_command(run: Path, by: str | None) -> None:
 
     RUN is a run's folder, or a results.nc that is then only printed.
     """
-    from rich.console import Console
 
     from ctpbench.leaderboard import leaderboard, print_table
     from ctpbench.report.folder import render
@@ -196,41 +202,38 @@ def leaderboard_command(run: Path, by: str | None) -> None:
         render(Store(run))
         run = run / "results.nc"
     tree = open_results(run)
-    print_table(leaderboard(tree, by) if by else leaderboard(tree), Console())
+    print_table(leaderboard(tree, by) if by else leaderboard(tree), _console())
 
 
 @main.command("list", epilog="Example: ctpbench list")
 def list_command() -> None:
     """List datasets, denoisers and metrics that are installed."""
-    from rich.console import Console
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_catalogue
 
-    print_catalogue(load_catalogue(), Console())
+    print_catalogue(load_catalogue(), _console())
 
 
 @main.command(epilog="Example: ctpbench show tips")
 @click.argument("name")
 def show(name: str) -> None:
     """Show a component: what it is, its parameters with units and defaults, its source."""
-    from rich.console import Console
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_component
 
-    print_component(load_catalogue(), name, Console())
+    print_component(load_catalogue(), name, _console())
 
 
 @main.command(epilog="Example: ctpbench plugins")
 def plugins() -> None:
     """Say which plugins loaded, which did not, and why."""
-    from rich.console import Console
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_plugins
 
-    print_plugins(load_catalogue(), Console())
+    print_plugins(load_catalogue(), _console())
 
 
 @main.command(epilog="Example: ctpbench schema > suite.schema.json")
@@ -255,12 +258,11 @@ def schema() -> None:
 )
 def check(package: str, noise: tuple[float, ...]) -> None:
     """Check a plugin's components against their contracts. PACKAGE is a distribution or an import name."""
-    from rich.console import Console
 
     from ctpbench.report.terminal import print_check
     from ctpbench.testing import check_package
 
-    console = Console()
+    console = _console()
     results = check_package(package, noise=noise or (None,), progress=lambda result: print_check(result, console))
     console.print(f"{sum(result.passed for result in results)} of {len(results)} checks passed.")
     sys.exit(0 if all(result.passed for result in results) else EXIT_FAILED_CELLS)

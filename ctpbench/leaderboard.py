@@ -177,7 +177,7 @@ def _columns(scores: Iterable[str]) -> list[str]:
     place = ["dataset", "noise", "rank", "rank_by", "config"]
     facts = ["method", "parameters", "tuned", "status", "message", "n_cases", "n_seeds"]
     seconds = ["denoise_s", "maps_s", "total_s", "fit_s"]
-    others = ["peak_memory_mib", "peak_device_memory_mib", "contended"]
+    others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware"]
     return [*place, *facts, *(c for name in scores for c in (name, f"{name}_std")), *seconds, *others]
 
 
@@ -254,15 +254,20 @@ def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
         "tuned": _listed({name: text + _EDGE * (name in edges) for name, text in chosen.items()}),
         "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
         "message": message,
+        "hardware": " and ".join(dict.fromkeys(_machine(row, k) for k in finished if str(row["hardware"].values[k]))),
     }
+
+
+def _machine(row: xr.Dataset, k: int) -> str:
+    threads = int(row["threads"].values[k])
+    return f"{row['hardware'].values[k]}, {threads} thread{'s' * (threads != 1)}"
 
 
 def _ranked(rows: Sequence[dict[str, Any]], ranking: Score | None) -> list[dict[str, Any]]:
     """Return the rows of one dataset and noise level in the order of the table, ranked."""
     column = ranking.column if ranking else ""
     values = [row.get(column, np.nan) if row["status"] == "ok" else np.nan for row in rows]
-    if ranking and ranking.better == "higher":
-        values = [-value for value in values]
+    values = list(_costs_of(np.array(values), ranking.better)) if ranking else values
     ranked = []
     for row, value in zip(rows, values, strict=True):
         rank = None if np.isnan(value) else 1 + sum(other < value for other in values)
@@ -314,7 +319,10 @@ def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
         notes.append("*: timed while other cells ran on the same machine.")
     if block["tuned"].str.contains(_EDGE, regex=False).any():
         notes.append("(edge): the end of the values tried; a wider range may do better.")
-    ranked = f"Ranked by {by.title}, {by.better} is better." if by else "Not ranked: no score applies."
+    if machines := sorted(set(block["hardware"]) - {""}):
+        notes.append(f"Timed on {' and '.join(machines)}.")
+    words = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to zero is better"}
+    ranked = f"Ranked by {by.title}, {words[by.better]}." if by else "Not ranked: no score applies."
     return [ranked, *notes]
 
 
@@ -325,8 +333,15 @@ def _counted(numbers: pd.Series[int], noun: str) -> str:
 
 def _best(values: pd.Series[float], better: str) -> list[int]:
     """Places of the best value, where there is another to be better than."""
-    best = values.min() if better == "lower" else values.max()
-    return [i for i, value in enumerate(values) if value == best] if values.notna().sum() > 1 else []
+    costs = _costs_of(values.to_numpy(), better)
+    return [i for i, cost in enumerate(costs) if cost == np.nanmin(costs)] if values.notna().sum() > 1 else []
+
+
+def _costs_of(values: npt.NDArray[np.floating[Any]], better: str) -> npt.NDArray[np.floating[Any]]:
+    """What is to be made small."""
+    costs: dict[str, npt.NDArray[np.floating[Any]]]
+    costs = {"lower": values, "higher": -values, "zero": np.abs(values)}
+    return costs[better]
 
 
 def _score_texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:

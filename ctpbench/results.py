@@ -10,10 +10,7 @@ record (excluded, or not finished) has the status ``"missing"``, empty texts and
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ import xarray as xr
 
 from ctpbench.case import MAP_UNITS, MAPS
 from ctpbench.errors import ResultError
+from ctpbench.store import replacing
 
 FORMAT = 1
 MISSING = "missing"
@@ -33,7 +31,6 @@ SCORE_DIMS = ("case", "map", "time", "roi")
 Record = Mapping[str, Any]
 Variables = dict[str, xr.Variable]
 
-_REQUIRED = ("key", "dataset", "noise", "config", "seed", "status")
 _ROW_FACTS = ("method", "version", "distribution")
 _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a missing cell holds, long name, units
     "status": (MISSING, "how the cell ended", ""),
@@ -42,6 +39,7 @@ _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a mis
     "started": ("", "start of the cell", ""),
     "finished": ("", "end of the cell", ""),
     "device": ("", "device the method ran on", ""),
+    "hardware": ("", "processor that the timings were taken on", ""),
     "threads": (np.nan, "threads lent to the cell", "1"),
     "contended": (False, "timed while other cells ran on the same machine", ""),
     "fit_s": (np.nan, "time to train the method", "s"),
@@ -49,17 +47,6 @@ _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a mis
     "peak_device_memory_mib": (np.nan, "peak memory of the accelerator", "MiB"),
 }
 _CASE_FACTS = {"denoise_s": "time to denoise a case", "maps_s": "time to compute the maps of a case"}
-
-
-def read_records(folder: Path) -> list[dict[str, Any]]:
-    """Return every record of a run's folder, ordered by file name.
-
-    Raises
-    ------
-    ResultError
-        Where a record is unreadable or of another format; none is skipped.
-    """
-    return [_read_record(path) for path in sorted((folder / "records").glob("*.json"))]
 
 
 def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
@@ -117,38 +104,6 @@ def open_results(path: Path) -> xr.DataTree:
     if found != FORMAT:
         raise ResultError(f"{path}: got results of format {found}; allowed: {FORMAT}; run the suite again")
     return tree
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside `path` and rename it once it is written: a whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    advice = "delete it and run the suite again"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path}: unreadable record ({_first_line(error)}); {advice}") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        found = record.get("format") if isinstance(record, dict) else type(record).__name__
-        raise ResultError(f"{path}: got a record of format {found}; allowed: {FORMAT}; {advice}")
-    lacking = [name for name in _REQUIRED if name not in record]
-    if lacking:
-        raise ResultError(f"{path}: record lacks {', '.join(lacking)}; {advice}")
-    return record
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class _Entry:
             self.faults.add((*self.place, "tune", "search"), "tpe needs trials, as in 'trials: 30'")
         for name, field in self.cls.model_fields.items():
             if field.is_required() and name not in self.candidates:
-                self.print(f"{self.cls.name!r} needs {name!r}, in params, grid or tune")
+                self.faults.add(self.place, f"{self.cls.name!r} needs {name!r}, in params, grid or tune")
 
     def check_values(self) -> None:
         """Note each value that its parameter does not take, whatever the others are, and values given twice."""

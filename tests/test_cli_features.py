@@ -72,8 +72,8 @@ metrics: [error]
     assert float(weights.sel(noise=8)) > float(weights.sel(noise=0.2))
     trials = open_group(tmp_path / "out", "toy/trials")
     assert trials.sizes["trial"] == 2 * (5 if search == "exhaustive" else 8)
-    at_8 = trials.where(trials["noise"] == 8, drop=True)
-    best = json.loads(str(at_8["parameters"].values[int(at_8["value"].argmin())]))
+    at_8 = trials.isel(trial=trials["trial_noise"].values == 8)
+    best = json.loads(str(at_8["parameters"].values[int(np.argmin(at_8["value"].values))]))
     assert best["weight"] == pytest.approx(float(weights.sel(noise=8)))
     assert not list((tmp_path / "out/cache/prediction").glob("*/validation*"))  # a scored trial's maps are not kept
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctpbench.errors import ResultError
-from ctpbench.results import build, open_results, read_records, save
+from ctpbench.results import build, open_results, save
 
 CASES = ["slice-070", "slice-071"]
 
@@ -309,37 +309,6 @@ def test_records_that_contradict_each_other_are_named(records: list[dict[str, An
         build(records, {})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def write_record(folder: Path, name: str, content: object) -> None:
-    (folder / "records").mkdir(exist_ok=True)
-    (folder / "records" / name).write_text(content if isinstance(content, str) else json.dumps(content))
-
-
-def test_records_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
-    for name, config in (("b.json", "second"), ("a.json", "first")):
-        write_record(tmp_path, name, record(config))
-    (tmp_path / "records" / "note.txt").write_text("not a record")
-    assert [r["config"] for r in read_records(tmp_path)] == ["first", "second"]
-    assert build(read_records(tmp_path), {})["phantom"].sizes["config"] == 2
-    assert read_records(tmp_path / "elsewhere") == []
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ('{"format": 1, "key": ', "unreadable record"),
-        ("[]", "got a record of format list; allowed: 1"),
-        ({**record("a"), "format": 2}, "got a record of format 2; allowed: 1"),
-        ({"format": 1, "key": "a", "noise": None, "seed": 0}, "record lacks dataset, config, status"),
-    ],
-)
-def test_an_unreadable_record_is_named_not_skipped(tmp_path: Path, content: object, says: str) -> None:
-    write_record(tmp_path, "good.json", record("a"))
-    write_record(tmp_path, "odd.json", content)
-    with pytest.raises(ResultError, match=r"odd\.json") as caught:
-        read_records(tmp_path)
-    assert says in str(caught.value)
 
 
 def test_faults_of_a_results_file_are_one_line_each(tmp_path: Path) -> None:

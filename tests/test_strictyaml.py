@@ -129,6 +129,12 @@ def test_anchors_and_merge_keys():
     assert document.data["two"] == yaml.safe_load(text)["two"]
 
 
+def test_a_key_written_out_keeps_its_line_when_the_merge_comes_after():
+    document = parse("base: &base {p: 1}\none:\n  p: 3\n  <<: *base\n", "s.yaml", {})
+    assert document.data["one"] == {"p": 3}
+    assert document.line(("one", "p")) == 3
+
+
 def test_faulty_merges_and_endless_aliases():
     assert faults("a: {<<: 3}") == [(1, "<<: got '3'; allowed: a mapping, as in '<<: *name'")]
     assert "alias" in faults("a: &a\n  - *a")[0][1]

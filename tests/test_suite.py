@@ -623,6 +623,15 @@ def test_tuning_goes_by_a_metric_of_the_suite_whatever_is_installed(faults):
     assert faults(text) == ["3: denoisers[0].tune.metric: the suite has no metric 'rmse'; it has 'ssim'"]
 
 
+def test_a_faulty_metric_is_no_reason_to_doubt_what_tuning_goes_by(faults):
+    text = (
+        DENOISERS
+        + "- {name: tips, tune: {parameters: {sigma_t_hu: [1]}, metric: x}}\nmetrics: [{name: ssin, label: x}]"
+    )
+    (fault,) = faults(text)
+    assert fault.startswith("4: metrics[0].name: no metric 'ssin' (did you mean ssim?)")
+
+
 class Colour(Enum):
     GRAY = "gray"
     RAINBOW = "rainbow"

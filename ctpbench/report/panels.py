@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from ctpbench.case import MAP_UNITS
-from ctpbench.results import replacing
+from ctpbench.store import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -32,13 +32,7 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
         noise = "-" if cell.noise is None else f"{cell.noise:g}"
         table.add_row(cell.dataset, noise, cell.row.label, str(cell.seed), _tuning(cell), state)
     console.print(table)
-    keys = {
-        key
-        for cell in cells
-        for cases in (cell.test, cell.validation, cell.train)
-        if cases
-        for key in cases.keys
-    }
+    keys = {key for cell in cells for cases in (cell.test, cell.validation, cell.train) if cases for key in cases.keys}
     cached = sum(store.outcome("data", key) is not None for key in keys)
     console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
     console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")
@@ -66,9 +60,7 @@ def print_status(store: Store, console: Console) -> None:
         f"{index['suite']}: {len(records)} of {len(index['cells'])} cells finished"
         + (f"; running now (process {holder})" if holder else "")
     )
-    console.print(
-        ", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet"
-    )
+    console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
     for record in records:
         if record["status"] != "ok":
             noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
@@ -102,14 +94,10 @@ def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
     found = [(title, components[name]) for title, components in kinds.items() if name in components]
     if not found:
         known = sorted({known for components in kinds.values() for known in components})
-        raise PluginError(
-            f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}"
-        )
+        raise PluginError(f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}")
     for title, cls in found:
         origin = " ".join(distribution_of(cls))
-        console.print(
-            f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}"
-        )
+        console.print(f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}")
         for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
             console.print("\n" + escape(" ".join(paragraph.split())))
         console.print()
@@ -125,12 +113,8 @@ def _parameters(cls: type[Component]) -> Table:
     table = _table("Parameter", "Default", "Allowed", "Meaning")
     described = cls.model_json_schema()
     for name, facts in described["properties"].items():
-        default = (
-            "[red]required[/]" if name in described.get("required", ()) else escape(str(facts.get("default")))
-        )
-        table.add_row(
-            f"[bold]{name}[/]", default, escape(_allowed(facts)), escape(str(facts.get("description", "")))
-        )
+        default = "[red]required[/]" if name in described.get("required", ()) else escape(str(facts.get("default")))
+        table.add_row(f"[bold]{name}[/]", default, escape(_allowed(facts)), escape(str(facts.get("description", ""))))
     return table
 
 

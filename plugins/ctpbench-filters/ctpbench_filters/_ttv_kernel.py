@@ -19,15 +19,24 @@ TIME = 2  # and along the lags
 def subtract_forces(target, dual, behind, out):
     """Write ``target - D^T dual``, D^T the adjoint of the differences."""
     for p in numba.prange(len(target)):
-        row = out[p]
-        row[:] = target[p]
+        _add_own(target[p], dual[0, p], dual[1, p], dual[TIME, p], out[p])
+        _subtract(dual[TIME, p, :-1], out[p, 1:])
         for axis in SPACE:
-            row += dual[axis, p]
             q = behind[axis, p]
             if q >= 0:
-                row -= dual[axis, q]
-        row += dual[TIME, p]
-        row[1:] -= dual[TIME, p, :-1]
+                _subtract(dual[axis, q], out[p])
+
+
+@numba.njit(**OPTIONS)
+def _add_own(target, along_x, along_y, along_time, out):
+    for m in range(len(out)):
+        out[m] = target[m] + along_x[m] + along_y[m] + along_time[m]
+
+
+@numba.njit(**OPTIONS)
+def _subtract(dual, out):
+    for m in range(len(out)):
+        out[m] -= dual[m]
 
 
 @numba.njit(parallel=True, **OPTIONS)

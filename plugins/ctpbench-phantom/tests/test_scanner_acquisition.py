@@ -110,10 +110,12 @@ def test_one_and_two_numba_threads_agree(lines):
 def test_one_and_two_blas_threads_agree():
     code = (
         "import sys, hashlib, numpy as np\n"
-        "from ctpbench_phantom.scanner import FanBeam, Scanner, acquire, reconstruct\n"
-        "s = Scanner(fan=FanBeam(views=96, detectors=64, pitch_mm=5.0), pixel_mm=4.0)\n"
-        "series = np.random.default_rng(0).normal(0, 100, (5, 48, 48)).astype('f4')\n"
-        "frames = reconstruct(acquire(series, s), s, (48, 48), n0=1e5)\n"
+        "from ctpbench_phantom.scanner import Scanner, acquire, reconstruct\n"
+        "s = Scanner()\n"
+        "t = np.arange(12)[:, None, None]\n"
+        "images = np.random.default_rng(0).normal(0, 100, (5, 256, 256))\n"
+        "series = sum(image * np.sin(t / (2 + i)) for i, image in enumerate(images)).astype('f4')\n"
+        "frames = reconstruct(acquire(series, s), s, (256, 256), n0=1e5)\n"
         "print(hashlib.sha256(frames.tobytes()).hexdigest())\n"
     )
     digests = []

@@ -88,13 +88,13 @@ def low_rank(series: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarr
     mean = series[0].astype(np.float64)
     mean[moving] = series[:, moving].mean(axis=0, dtype=np.float64)
     change = series[:, moving] - mean[moving]
-    power, curves = np.linalg.eigh(change @ change.T)
+    power, curves = np.linalg.eigh(np.einsum("tp,sp->ts", change, change))
     curves = curves[:, ::-1]
     left_over = np.cumsum(np.maximum(power, 0.0))[::-1]  # squared error without the components from r on
     # The largest error is several times the mean one, so begin where that is tolerance / 4.
     rank = int((left_over > change.size * (tolerance / 4) ** 2).sum())
     while True:
-        components = curves[:, :rank].T @ change
+        components = np.einsum("tr,tp->rp", curves[:, :rank], change)
         error = np.abs(change - curves[:, :rank] @ components).max(initial=0.0)
         if error <= tolerance or rank == len(series):
             break
@@ -149,7 +149,7 @@ def reconstruct(
         raise ValueError(f"reconstruct: n0 is {n0!r}; it must be a number of photons above 0, or None for no noise")
     check_sinograms(lines.basis.shape, scanner.fan)
     basis = fbp(lines.basis, scanner, shape)
-    frames = np.tensordot(lines.weights, basis, axes=1)
+    frames = _mix(lines.weights, basis)
     if n0 is not None:
         for start in range(0, len(frames), BATCH):
             part = slice(start, start + BATCH)
@@ -161,7 +161,7 @@ def reconstruct(
 
 def _noise(lines: LineIntegrals, scanner: Scanner, n0: float, seed: int, frames: range) -> np.ndarray:
     # (len(frames), views, detectors): the draw releases the GIL, so threads share the frames.
-    clean = np.tensordot(lines.weights[frames.start : frames.stop], lines.basis, axes=1)
+    clean = _mix(lines.weights[frames.start : frames.stop], lines.basis)
 
     def draw(i: int) -> None:
         rng = frame_generator(seed, frames[i])
@@ -170,3 +170,9 @@ def _noise(lines: LineIntegrals, scanner: Scanner, n0: float, seed: int, frames:
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         list(pool.map(draw, range(len(frames))))
     return clean
+
+
+def _mix(weights: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    # (time, rank) by (rank, ...) to (time, ...). By einsum, like the sums of `low_rank`: the last bit of a BLAS
+    # product this narrow depends on the number of threads.
+    return np.einsum("tr,r...->t...", weights, basis)
