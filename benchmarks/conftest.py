@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +24,9 @@ def _agreed() -> dict[tuple[str, str], dict[str, str]]:
 
 
 @pytest.fixture
-def contest(benchmark: Any, _agreed: dict[tuple[str, str], dict[str, str]]) -> Contest:
+def contest(request: pytest.FixtureRequest, _agreed: dict[tuple[str, str], dict[str, str]]) -> Contest:
     """Time a kernel or a peer of it."""
-    return Contest(benchmark, _agreed)
+    return Contest(request, _agreed)
 
 
 @pytest.fixture

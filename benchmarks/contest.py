@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 THREADS = os.cpu_count() or 1
 SPENT_S = 1.5  # on the rounds of one contestant, at least LEAST_ROUNDS of them
@@ -41,8 +42,8 @@ class Peer:
 class Contest:
     """Times one contestant of a group, ours or a peer, after asserting once that all of the group agree."""
 
-    def __init__(self, benchmark: Any, agreed: dict[tuple[str, str], dict[str, str]]) -> None:
-        self._benchmark, self._agreed = benchmark, agreed
+    def __init__(self, request: pytest.FixtureRequest, agreed: dict[tuple[str, str], dict[str, str]]) -> None:
+        self._request, self._agreed = request, agreed
 
     def __call__(
         self,
@@ -71,17 +72,16 @@ class Contest:
         """
         if (task, size) not in self._agreed:
             self._agreed[task, size] = _agree(ours, peers, setup)
-        self._benchmark.group = f"{task} {size}"
+        benchmark = self._request.getfixturevalue("benchmark")  # which complains where it is not used
+        benchmark.group = f"{task} {size}"
         checked = self._agreed[task, size].get(who, "")
-        images_at_once = (images or {}).get(who, 1)
-        self._benchmark.extra_info.update(
-            task=task, size=size, who=who, checked=checked, images=images_at_once, threads=THREADS, **facts
-        )
+        at_once = (images or {}).get(who, 1)
+        benchmark.extra_info.update(task=task, size=size, who=who, checked=checked, images=at_once, **facts)
         run = ours if who == "ours" else peers[who].run
-        if self._benchmark.enabled:
-            self._benchmark.pedantic(run, setup=setup, rounds=_rounds(run, setup))
+        if benchmark.enabled:
+            benchmark.pedantic(run, setup=setup, rounds=_rounds(run, setup))
         else:
-            self._benchmark(lambda: None)  # untimed: the agreement above was its one run
+            benchmark(lambda: None)  # untimed: the agreement above was its one run
 
 
 def _agree(ours: Callable[[], Any], peers: Mapping[str, Peer], setup: Callable[[], None] | None) -> dict[str, str]:

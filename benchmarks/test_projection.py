@@ -22,8 +22,8 @@ def crossings(fan: FanBeam, size: int, pixel_mm: float) -> Iterator[tuple[bool, 
     ray's length in the row over the width of its strip there.
     """
     depth_mm = (np.arange(size) - (size - 1) / 2) * pixel_mm
-    for beta in fan.view_angles():
-        by_rows = abs(np.cos(beta)) > abs(np.sin(beta)) - 1e-9
+    for view, beta in enumerate(fan.view_angles()):
+        by_rows = (8 * view + fan.views) // (2 * fan.views) % 2 == 0  # the central ray crosses rows more steeply
         along, across = (np.cos, lambda a: -np.sin(a)) if by_rows else (lambda a: -np.sin(a), np.cos)
         slopes = across(beta + fan.edge_angles()) / along(beta + fan.edge_angles())
         start, line = fan.source_iso_mm * np.array([np.sin(beta), -np.cos(beta)])[:: 1 if by_rows else -1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import ctpbench.estimation
 import ctpbench.perfusion
 from ctpbench.components import Dataset, Denoiser, Split, Trainable
 from ctpbench.entries import DenoiserEntry
@@ -241,7 +242,7 @@ def _needed(sets: Mapping[Split, CaseSet], split: Split, label: str, row: Denois
 
 def _core_code() -> str:
     """The part of the core that decides maps: a change of it makes cached predictions stale."""
-    return code_hash(ctpbench.perfusion)
+    return digest(code_hash(ctpbench.perfusion), code_hash(ctpbench.estimation))
 
 
 def _noise_text(noise: float | None) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import yaml
-
 from ctpbench.course import course, skipped
 from ctpbench.errors import ResultError
 from ctpbench.executors.local import Event, Limits, LocalExecutor
@@ -20,6 +18,7 @@ from ctpbench.plan import Cell, plan
 from ctpbench.plugins import Catalogue
 from ctpbench.provenance import provenance
 from ctpbench.store import Outcome, Store, write_text
+from ctpbench.strictyaml import dump
 from ctpbench.suite import Suite, resolved
 from ctpbench.work import Item, input_paths
 from ctpbench.worker import Assignment
@@ -245,8 +244,7 @@ def select(cells: Iterable[Cell], only: Sequence[str]) -> list[Cell]:
 def write_plan(store: Store, suite: Suite, catalogue: Catalogue, limits: Limits, options: Options) -> None:
     """Write what the run consists of: suite.lock.yaml, and cells.json with the provenance."""
     described = provenance(suite, catalogue, limits.device, limits.threads, options.jobs)
-    lock = yaml.safe_dump(resolved(suite), sort_keys=False, allow_unicode=True)
-    write_text(store.folder / "suite.lock.yaml", lock)
+    write_text(store.folder / "suite.lock.yaml", dump(resolved(suite)))
     cells = [
         {
             "key": cell.key,

@@ -64,26 +64,26 @@ def _ascend_row(here, there, beta, step, momentum, dual, leading):
 
 @numba.njit(parallel=True, **OPTIONS)
 def gap_of_pixels(residues, tikhonov, dual, ahead, betas, out):
-    """Write each pixel's share of the gap, P(r(u)) - Q(u), to ``out[0]`` and of Q(u) - Q(0) to ``out[1]``.
+    """Write each pixel's share of P(r(u)) - Q(u) to ``out[0]`` and of Q(u) - Q(0) to ``out[1]``.
 
-    Both are sums over differences: ``beta |D r| - u D r``, no term below zero, and ``u D (r(0) + r(u)) / 2``.
+    They are sums over differences: of ``beta |D r| - u D r``, never below zero, and of ``u D (r(0) + r(u)) / 2``.
     """
     for p in numba.prange(len(residues)):
-        beta, row = betas[TIME], dual[TIME, p]
-        gap = _gap_of_row(residues[p, :-1], residues[p, 1:], beta, row)
-        rise = _rise_of_row(residues[p, :-1], residues[p, 1:], row) + _rise_of_row(tikhonov[p, :-1], tikhonov[p, 1:], row)
+        row = dual[TIME, p]
+        gap = _gap(residues[p, :-1], residues[p, 1:], betas[TIME], row)
+        rise = _rise(residues[p, :-1], residues[p, 1:], row) + _rise(tikhonov[p, :-1], tikhonov[p, 1:], row)
         for axis in SPACE:
             q = ahead[axis, p]
             if q >= 0:
-                beta, row = betas[axis], dual[axis, p]
-                gap += _gap_of_row(residues[p], residues[q], beta, row)
-                rise += _rise_of_row(residues[p], residues[q], row) + _rise_of_row(tikhonov[p], tikhonov[q], row)
+                row = dual[axis, p]
+                gap += _gap(residues[p], residues[q], betas[axis], row)
+                rise += _rise(residues[p], residues[q], row) + _rise(tikhonov[p], tikhonov[q], row)
         out[0, p] = gap
         out[1, p] = rise
 
 
 @numba.njit(**OPTIONS)
-def _gap_of_row(here, there, beta, dual):
+def _gap(here, there, beta, dual):
     gap = 0.0
     for m in range(len(here)):
         difference = there[m] - here[m]
@@ -92,7 +92,7 @@ def _gap_of_row(here, there, beta, dual):
 
 
 @numba.njit(**OPTIONS)
-def _rise_of_row(here, there, dual):
+def _rise(here, there, dual):
     rise = 0.0
     for m in range(len(here)):
         rise += dual[m] * (there[m] - here[m]) / 2

@@ -30,6 +30,7 @@ iterates converge); Chambolle and Pock 2011, J Math Imaging Vis 40:120 (the gap 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,9 @@ from . import _ttv_kernel as kernel
 from ._numba import use_threads
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 CHECK_EVERY = 10  # iterations between two certificates
 NORM_OF_DIFFERENCES = 12.0  # ||D||^2 <= 4 for each of x, y and lag
@@ -57,7 +61,7 @@ class Solution:
 
 def minimise(
     concentration: npt.ArrayLike,
-    mask: npt.NDArray[np.bool_],
+    mask: Mask,
     aif: npt.ArrayLike,
     dt_s: float,
     *,
@@ -66,6 +70,7 @@ def minimise(
     tolerance: float,
     max_iterations: int,
     threads: int = 1,
+    report: Callable[[float, int], None] = lambda relative_gap, iterations: None,
 ) -> Solution:
     """Deconvolve one slice with total variation in space and time.
 
@@ -87,6 +92,8 @@ def minimise(
         Iterations after which the answer is returned with whatever gap it has.
     threads : int
         Of the loops; the matrix products run on the threads that BLAS was started with.
+    report : callable(relative_gap, iterations)
+        Hears of every certificate.
 
     Returns
     -------
@@ -99,29 +106,29 @@ def minimise(
 
     Source: Wu, Ren, Li, eq. 13, solved as the module says.
     """
-    problem = _Dual.of(np.asarray(concentration, np.float32)[:, mask].T, mask, aif, dt_s, betas, lambda_rel)
+    curves = np.asarray(concentration, dtype=np.float32)[:, mask].T
+    problem = _Dual.of(curves, mask, circulant_matrix(aif, dt_s), betas, lambda_rel)
     use_threads(threads)
     dual = np.zeros((3, *problem.target.shape), np.float32)
     leading = np.zeros_like(dual)
-    tikhonov = problem.residues(dual)
-    best, iterations, gap = tikhonov, 0, problem.relative_gap(tikhonov, dual, tikhonov)
+    tikhonov = residues = problem.residues(dual)
+    iterations, gap = 0, problem.relative_gap(residues, dual, tikhonov)
     while gap > tolerance and iterations < max_iterations:
         momentum = np.float32(iterations / (iterations + 5))
+        problem.ascend(dual, leading, momentum)
         iterations += 1
-        kernel.ascend(
-            problem.residues(leading), problem.ahead, problem.betas, problem.step, momentum, dual, leading
-        )
         if iterations % CHECK_EVERY == 0 or iterations == max_iterations:
-            best = problem.residues(dual)
-            gap = problem.relative_gap(best, dual, tikhonov)
-    residues = np.zeros((best.shape[1], *mask.shape), np.float32)
-    residues[:, mask] = best.T
-    return Solution(residues, gap, iterations)
+            residues = problem.residues(dual)
+            gap = problem.relative_gap(residues, dual, tikhonov)
+            report(gap, iterations)
+    image = np.zeros((residues.shape[1], *mask.shape), np.float32)
+    image[:, mask] = residues.T
+    return Solution(image, gap, iterations)
 
 
 @dataclass(frozen=True)
 class _Dual:
-    """The dual problem of one slice; arrays over pixels are (pixel, lag).
+    """The dual problem of one slice, and what is computed at a point u of it.
 
     Attributes
     ----------
@@ -129,53 +136,58 @@ class _Dual:
         A^T c.
     inverse : array, (lag, lag), float32
         H^-1.
-    betas : array, (3), float32
-        Weights along x, y and lag.
+    betas : array, (3,), float32
+        The bounds of u along x, y and lag.
     step : float32
-        1 / (||D||^2 ||H^-1||), at which Q can't overshoot.
-    ahead, behind : arrays, (2, pixel), int64
-        Neighbours along x and y, as in `_ttv_kernel`.
+        1 / (||D||^2 ||H^-1||): no step of this size overshoots.
+    ahead, behind : arrays, (2, pixel), int
+        The neighbours along x and y, as `_ttv_kernel` has them.
     """
 
     target: Float32
     inverse: Float32
     betas: Float32
     step: np.float32
-    ahead: npt.NDArray[np.int64]
-    behind: npt.NDArray[np.int64]
+    ahead: Index
+    behind: Index
 
     @classmethod
-    def of(cls, curves, mask, aif, dt_s, betas, lambda_rel) -> _Dual:
-        """Build the problem from the curves, (pixel, time), of the mask's pixels."""
-        A = circulant_matrix(aif, dt_s)
+    def of(cls, curves: Float32, mask: Mask, A: Float64, betas: tuple[float, float], lambda_rel: float) -> _Dual:
+        """Build the problem from the curves of the mask's pixels, (pixel, time), and the circulant matrix."""
         ridge = (lambda_rel * np.linalg.norm(A, 2)) ** 2
         inverse = np.linalg.inv(A.T @ A + ridge * np.eye(len(A)))
+        ahead, behind = neighbours(mask)
         return cls(
             target=curves @ A[: curves.shape[1]].astype(np.float32),  # beyond the last frame c is zero
             inverse=inverse.astype(np.float32),
             betas=np.array([betas[0], betas[0], betas[1]], np.float32),
             step=np.float32(1 / (NORM_OF_DIFFERENCES * np.linalg.norm(inverse, 2))),
-            **dict(zip(("ahead", "behind"), neighbours(mask), strict=True)),
+            ahead=ahead,
+            behind=behind,
         )
 
-    def residues(self, dual: Float32) -> Float32:
-        """Return r(u) = H^-1 (A^T c - D^T u)."""
+    def residues(self, u: Float32) -> Float32:
+        """Return r(u)."""
         forced = np.empty_like(self.target)
-        kernel.subtract_forces(self.target, dual, self.behind, forced)
+        kernel.subtract_forces(self.target, u, self.behind, forced)
         return forced @ self.inverse  # H^-1 is symmetric
 
-    def relative_gap(self, residues: Float32, dual: Float32, tikhonov: Float32) -> float:
-        """Return (P(r(u)) - Q(u)) / (P(r(u)) - Q(0)), `tikhonov` being r(0)."""
-        sums = np.empty((2, len(residues)))
-        kernel.gap_of_pixels(residues, tikhonov, dual, self.ahead, self.betas, sums)
-        gap, rise = sums.sum(axis=1)
+    def ascend(self, u: Float32, leading: Float32, momentum: np.float32) -> None:
+        """Move u along the gradient of Q at the leading point, and that point ahead of u, both in place."""
+        kernel.ascend(self.residues(leading), self.ahead, self.betas, self.step, momentum, u, leading)
+
+    def relative_gap(self, residues: Float32, u: Float32, tikhonov: Float32) -> float:
+        """Return (P(r) - Q(u)) / (P(r) - Q(0)) for r = r(u); `tikhonov` is r(0)."""
+        shares = np.empty((2, len(residues)))
+        kernel.gap_of_pixels(residues, tikhonov, u, self.ahead, self.betas, shares)
+        gap, rise = shares.sum(axis=1)
         return float(gap / (gap + rise)) if gap > 0 else 0.0
 
 
-def neighbours(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return which pixel of a mask is next, and which is before, along x and y: two arrays (2, pixel), -1 for none.
+def neighbours(mask: Mask) -> tuple[Index, Index]:
+    """Return each pixel's next and its previous neighbours in a mask: two arrays, (2, pixel), rows x and y.
 
-    Pixels are numbered in the order of ``image[mask]``.
+    Pixels are numbered in the order of ``image[mask]``; -1 stands for none.
     """
     number = np.full((mask.shape[0] + 2, mask.shape[1] + 2), -1)
     number[1:-1, 1:-1][mask] = np.arange(np.count_nonzero(mask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import Annotated
 
 import numpy as np
@@ -52,6 +53,11 @@ class Ttv(Deconvolver):
         slices = concentration.sizes["z"]
         residues = np.zeros((2 * concentration.sizes["time"], *tissue.shape), np.float32)
         gap, iterations = 0.0, 0
+
+        def report(relative_gap: float, after: int) -> None:
+            done = min(1.0, log(relative_gap) / log(self.tolerance)) if relative_gap > 0 else 1.0
+            context.progress((z + done) / slices, f"slice {z + 1} of {slices}: gap {relative_gap:.1e}")
+
         for z in range(slices):
             solution = minimise(
                 concentration.values[:, z],
@@ -63,10 +69,10 @@ class Ttv(Deconvolver):
                 tolerance=self.tolerance,
                 max_iterations=self.max_iterations,
                 threads=context.threads,
+                report=report,
             )
             residues[:, z] = solution.residues
             gap, iterations = max(gap, solution.relative_gap), max(iterations, solution.iterations)
-            context.progress((z + 1) / slices, f"slice {z + 1} of {slices}: gap {solution.relative_gap:.1e}")
         return xr.DataArray(
             residues,
             dims=("lag", "z", "y", "x"),
