@@ -41,9 +41,9 @@ bench-compare: $(STAMP) ## the same, set against the committed numbers
 	@$(BIN)/python benchmarks/table.py compare
 
 lock: ## compile constraints.txt anew (needs uv)
-	env -u PIP_FIND_LINKS uv pip compile --universal --python-version 3.11 --no-annotate --no-header \
-	  --all-extras pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS)) benchmarks/requirements.in -o constraints.txt
-	sed -i '/^-e /d; /^ctpbench/d' constraints.txt
+	env -u PIP_FIND_LINKS uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
+	  constraints.in -o constraints.txt
+	sed -i '/^-e /d' constraints.txt
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

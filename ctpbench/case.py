@@ -166,6 +166,17 @@ class ScoredCase:
     noiseless_concentration: xr.DataArray | None = None
 
 
+def noise_text(noise: float) -> str:
+    """Return a noise level as people write it: 2e5, 0.25."""
+    mantissa, exponent = f"{noise:.6e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}" if abs(int(exponent)) > 3 else f"{noise:g}"
+
+
+def level_text(dataset: str, noise: float | None) -> str:
+    """Return what a dataset at a noise level is called: ``phantom, noise 2e5``."""
+    return dataset if noise is None or np.isnan(noise) else f"{dataset}, noise {noise_text(noise)}"
+
+
 def check_observation(observation: Observation) -> None:
     """Raise DataError, naming every fault at once, where an observation breaks its contract."""
     frames, faults = observation.frames, []

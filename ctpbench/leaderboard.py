@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from ctpbench.case import level_text
 from ctpbench.errors import ResultError
 from ctpbench.results import MISSING
 from ctpbench.store import write_text
@@ -278,7 +279,7 @@ def _ranked(rows: Sequence[dict[str, Any]], ranking: Score | None) -> list[dict[
 def _tables(frame: pd.DataFrame, spread: bool) -> Iterator[_Table]:
     """Yield what people read, a table for each dataset and noise level; `spread` adds the deviations."""
     levels = zip(frame["dataset"], frame["noise"], strict=True)
-    titles = [", noise ".join([str(dataset), *_noise_text(float(noise))]) for dataset, noise in levels]
+    titles = [level_text(str(dataset), float(noise)) for dataset, noise in levels]
     for title in dict.fromkeys(titles):
         block = frame[[other == title for other in titles]]
         known = {s.column: s for s in frame.attrs["scores"] if block[s.column].notna().any()}
@@ -366,15 +367,6 @@ def _decimals(value: float, digits: int) -> int:
 
 def _rounded(value: float, digits: int) -> str:
     return "" if np.isnan(value) else f"{value:.{_decimals(value, digits)}f}"
-
-
-def _noise_text(noise: float) -> list[str]:
-    """Return the level as people write it (2e5, 0.25), nothing where there is none."""
-    if np.isnan(noise):
-        return []
-    mantissa, exponent = f"{noise:.6e}".split("e")
-    short = f"{float(mantissa):g}e{int(exponent)}"
-    return [short if abs(int(exponent)) > 3 else f"{noise:g}"]
 
 
 def _spelled(word: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import ctpbench.estimation
 import ctpbench.perfusion
+from ctpbench.case import level_text
 from ctpbench.components import Dataset, Denoiser, Split, Trainable
 from ctpbench.entries import DenoiserEntry
 from ctpbench.errors import DataError, SuiteError
@@ -45,7 +46,7 @@ class CaseSet:
                 key,
                 {"dataset": self.dataset, "case": case, "noise": self.noise},
                 group=f"data {self.label} {case}",
-                label=f"{self.label} {case}{_noise_text(self.noise)}",
+                label=f"{level_text(self.label, self.noise)}, {case}",
             )
             for case, key in zip(self.cases, self.keys, strict=True)
         ]
@@ -76,7 +77,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        return f"{self.dataset}{_noise_text(self.noise)} {self.row.label} seed {self.seed}"
+        return f"{level_text(self.dataset, self.noise)}: {self.row.label}, seed {self.seed}"
 
     @cached_property
     def key(self) -> str:
@@ -104,7 +105,7 @@ class Cell:
             key,
             task,
             inputs,
-            label=f"reference {cases.label} {cases.split}{_noise_text(cases.noise)}",
+            label=f"{level_text(cases.label, cases.noise)}: {cases.split} reference",
         )
 
     def model(self, denoiser: Denoiser) -> Item | None:
@@ -243,7 +244,3 @@ def _needed(sets: Mapping[Split, CaseSet], split: Split, label: str, row: Denois
 def _core_code() -> str:
     """The part of the core that decides maps: a change of it makes cached predictions stale."""
     return digest(code_hash(ctpbench.perfusion), code_hash(ctpbench.estimation))
-
-
-def _noise_text(noise: float | None) -> str:
-    return "" if noise is None else f" noise {noise:g}"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ctpbench.case import level_text
 from ctpbench.store import Outcome
 
 
@@ -55,18 +57,17 @@ class Lines:
     def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
         self._finished += 1
         style = {"ok": "green", "skipped": "yellow"}.get(record["status"], "red")
-        noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
+        level = level_text(record["dataset"], record["noise"])
         tuned = ", ".join(
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
             for name, value in record["tuned"].items()
         )
-        words = [f"{self._finished}/{self._cells} {record['dataset']}{noise} {record['config']}"]
+        words = [f"{self._finished}/{self._cells} {level}: {record['config']}"]
         words += [f"seed {record['seed']}"] if record["seed"] else []
         words += [f"tuned to {tuned}"] if tuned else []
         words += ["(cached)"] if reused else []
-        text = f"{' '.join(words)}: [{style}]{record['status']}[/]"
-        message = str(record["message"])
-        self._console.print(text + (f" {message}" if message else ""), highlight=False, soft_wrap=True)
+        text = f"{escape(' '.join(words))}: [{style}]{record['status']}[/] {escape(record['message'])}"
+        self._console.print(text.rstrip(), highlight=False, soft_wrap=True)
 
 
 class Bars(Lines):

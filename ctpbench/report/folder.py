@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench import leaderboard, results
+from ctpbench.case import level_text, noise_text
 from ctpbench.report.panels import map_panels
 from ctpbench.stages import file_name, scaled
 from ctpbench.store import Store, load_arrays, load_observation
@@ -68,10 +69,9 @@ def _draw(store: Store, dataset: str, noise: float | None, records: Sequence[Rec
     if not columns or not seen.exists():
         return None
     tissue = load_observation(seen).tissue
-    title = dataset if noise is None else f"{dataset}, noise {noise:g}"
-    stem = dataset if noise is None else f"{dataset}-{noise:g}"
+    stem = dataset if noise is None else f"{dataset}-{noise_text(noise)}"
     path = store.folder / "panels" / f"{file_name(stem).removesuffix('.nc')}.png"
-    map_panels(columns, tissue[tissue.shape[0] // 2], f"{title}, {case}", path)
+    map_panels(columns, tissue[tissue.shape[0] // 2], f"{level_text(dataset, noise)}, {case}", path)
     return path
 
 

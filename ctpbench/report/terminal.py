@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ctpbench.case import level_text, noise_text
 from ctpbench.components import Component, Metric
 from ctpbench.errors import PluginError
 from ctpbench.plan import Cell
@@ -29,7 +30,7 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
         record = store.record(cell.key)
         state = record["status"] if record and record["status"] != "skipped" else "to run"
         counts["to run" if state == "to run" else "finished"] += 1
-        noise = "-" if cell.noise is None else f"{cell.noise:g}"
+        noise = "-" if cell.noise is None else noise_text(cell.noise)
         table.add_row(cell.dataset, noise, cell.row.label, str(cell.seed), _tuning(cell), state)
     console.print(table)
     keys = {key for cell in cells for cases in (cell.test, cell.validation, cell.train) if cases for key in cases.keys}
@@ -63,8 +64,7 @@ def print_status(store: Store, console: Console) -> None:
     console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
     for record in records:
         if record["status"] != "ok":
-            noise = "" if record["noise"] is None else f" noise {record['noise']:g}"
-            where = escape(f"{record['dataset']}{noise} {record['config']}")
+            where = escape(f"{level_text(record['dataset'], record['noise'])}: {record['config']}")
             console.print(f"[red]{record['status']}[/] {where}: {escape(record['message'])}", soft_wrap=True)
             console.print(f"  log: {store.folder / record['log']}", soft_wrap=True, highlight=False)
     if any(record["status"] not in ("ok", "skipped") for record in records):

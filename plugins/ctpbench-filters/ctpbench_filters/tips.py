@@ -31,7 +31,9 @@ class Tips(FrameDenoiser):
 
     name, version = "tips", "1"
 
-    sigma_t_hu: Annotated[float, Field(ge=0.01, le=1000, description="width of the similarity of two curves, in HU")] = 7.5
+    sigma_t_hu: Annotated[
+        float, Field(ge=0.01, le=1000, description="width of the similarity of two curves, in HU")
+    ] = 7.5
     sigma_s_px: Annotated[float, Field(ge=0.01, le=1000, description="width of the spatial weight, in pixels")] = 2.0
     window_px: Annotated[
         int, Field(ge=3, le=41, description="side of the square window, odd, in pixels"), AfterValidator(_odd)
