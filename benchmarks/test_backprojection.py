@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ctpbench_phantom.scanner import FanBeam, Scanner, fbp, project
 from scipy import fft, ndimage
+
+from ctpbench_phantom.scanner import FanBeam, Scanner, fbp, project
 
 from .contest import Peer, within
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from ctpbench_filters import Gaussian
 from scipy import ndimage
+
+from ctpbench_filters import Gaussian
 
 from .contest import THREADS, Peer, within
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from ctpbench_phantom.scanner import FanBeam, project
 from ctpbench_phantom.scanner.poisson import poisson_counts
 

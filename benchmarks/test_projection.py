@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from ctpbench_phantom.scanner import FanBeam, project
 from scipy import sparse
+
+from ctpbench_phantom.scanner import FanBeam, project
 
 from .contest import Peer, within
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from ctpbench_filters import Tips
 
 from .contest import Peer, within

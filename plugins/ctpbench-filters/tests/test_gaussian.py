@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from ctpbench_filters.gaussian import Gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ctpbench_filters.gaussian import Gaussian
 
 from . import naive
 

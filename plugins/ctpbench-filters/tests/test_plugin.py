@@ -4,17 +4,17 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import ctpbench_filters
 import numpy as np
 import pytest
+from pydantic import ValidationError
+
+import ctpbench_filters
+from ctpbench import FrameDenoiser
+from ctpbench.testing import parametrize_with_checks
 from ctpbench_filters.gaussian import Gaussian
 from ctpbench_filters.identity import Identity
 from ctpbench_filters.tips import Tips
 from ctpbench_filters.ttv import Ttv
-from pydantic import ValidationError
-
-from ctpbench import FrameDenoiser
-from ctpbench.testing import parametrize_with_checks
 
 DENOISERS = [Identity(), Gaussian(), Tips(), Ttv(beta_space_hu2s=500, beta_time_hu2s=50)]
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from ctpbench_filters.tips import Tips
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ctpbench_filters.tips import Tips
 
 from . import naive
 

@@ -1,11 +1,13 @@
 """TTV against the Tikhonov answer, against a slow minimiser, and its certificate."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from ctpbench_filters.ttv import Ttv
 
 from ctpbench import DataError
 from ctpbench.perfusion import deconvolve
+from ctpbench_filters.ttv import Ttv
 
 from . import naive
 
@@ -110,11 +112,10 @@ def test_the_gap_bounds_the_excess_of_the_cost_and_the_error(solved, iterations)
     assert curvature / 2 * ((solution.residues - reference) ** 2).sum() <= gap + rounding
 
 
-def test_the_gap_is_that_of_a_dual_point(scan):
-    """Not only a bound: an answer that has not moved yet has the whole gap, one far along a small one."""
+def test_the_gap_is_near_one_at_first_and_shrinks(scan):
     gaps = [minimised(scan, STRONG, max_iterations=n).relative_gap for n in (1, 10, 40, 160)]
-    assert 0.1 < gaps[0] <= 1
-    assert all(later < earlier / 2 for earlier, later in zip(gaps, gaps[1:], strict=False))
+    assert 0.9 < gaps[0] <= 1
+    assert all(later < 0.8 * earlier for earlier, later in pairwise(gaps))
 
 
 def test_ends_at_the_tolerance(scan):
@@ -139,7 +140,7 @@ def test_total_variation_falls_as_beta_rises(scan):
             costs(minimised(scan, (beta * direction[0], beta * direction[1])).residues, scan, unit)[1]
             for beta in (0, 10, 100, 1000)
         ]
-        assert all(more > less for more, less in zip(variation, variation[1:], strict=False))
+        assert all(more > less for more, less in pairwise(variation))
 
 
 def test_a_scan_in_other_units_has_the_same_residues(scan):
@@ -185,7 +186,7 @@ def test_no_contrast_gives_no_residue(make_frames, context):
 
 def test_an_aif_that_never_rises_is_refused(scan):
     concentration, mask, aif = scan
-    with pytest.raises(DataError, match="AIF|aif"):
+    with pytest.raises(DataError, match="aif"):
         minimised((concentration, mask, -aif), WEAK)
 
 
