@@ -99,7 +99,7 @@ def _agree(ours: Callable[[], Any], peers: Mapping[str, Peer], setup: Callable[[
         agreement = peer.agreement
         distance = agreement.distance(answer, theirs)
         assert distance <= agreement.limit, f"{name}: {distance:.3g} from ours; allowed: {agreement.limit:g}"
-        checked[name] = f"{distance:.1e} <= {agreement.limit:g} {agreement.unit}".rstrip()
+        checked[name] = f"{distance:.2g} <= {agreement.limit:g} {agreement.unit}".rstrip()
     return checked
 
 

@@ -22,7 +22,7 @@ BASELINE = HERE / "baseline.json"
 LATEST = HERE.parent / ".benchmarks" / "latest.json"
 FORMAT = 1
 WORSE = 1.3  # ours against a peer, then over now: beyond it a row is flagged
-PACKAGES = ("ctpbench", "numpy", "scipy", "numba", "opencv-python-headless")
+PACKAGES = ("ctpbench", "numpy", "scipy", "numba")
 Report = dict[str, Any]
 Row = dict[str, Any]
 
@@ -73,7 +73,9 @@ def measure(targets: Sequence[Path]) -> Report:
     """Run the benchmarks below `targets` in a process of their own and return what they took."""
     missing = [name for name in ("pytest_benchmark", "cv2", "ctpbench_phantom") if find_spec(name) is None]
     if missing:
-        raise Failure(f"{', '.join(missing)}: not installed; install the project with `make lint` or its extra [dev]")
+        raise Failure(f"{', '.join(missing)}: not installed; use `make bench`, which sets everything up")
+    import cv2
+
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "benchmarks.json"
         options = ["--benchmark-enable", "--benchmark-quiet", f"--benchmark-json={out}", "-p", "no:cacheprovider"]
@@ -85,7 +87,11 @@ def measure(targets: Sequence[Path]) -> Report:
     return {
         "format": FORMAT,
         "hardware": f"{cpu.get('brand_raw', 'unknown CPU')}, {cpu.get('count', '?')} cores",
-        "versions": {"python": raw["machine_info"]["python_version"], **{name: version(name) for name in PACKAGES}},
+        "versions": {
+            "python": raw["machine_info"]["python_version"],
+            **{name: version(name) for name in PACKAGES},
+            "opencv": cv2.__version__,
+        },
         "taken": raw["datetime"][:10],
         **contests(raw["benchmarks"]),
     }
@@ -197,7 +203,7 @@ def print_table(header: Sequence[str], lines: Iterable[Sequence[str]], right: se
 
 
 def ms(value: float) -> str:
-    """Return milliseconds with three digits, more where they are whole."""
+    """Return milliseconds with three digits, or all that stand before the point."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -206,7 +212,7 @@ def met(row: Row) -> str:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write a report; what is not time or ratio is rounded away."""
+    """Write a report, its numbers with four digits."""
     path.parent.mkdir(exist_ok=True)
     rounded = json.loads(json.dumps(report), parse_float=lambda text: float(f"{float(text):.4g}"))
     path.write_text(json.dumps(rounded, indent=1) + "\n")

@@ -242,7 +242,7 @@ def schema() -> None:
     import json
 
     from ctpbench.plugins import load_catalogue
-    from ctpbench.schema import suite_schema
+    from ctpbench.suite.schema import suite_schema
 
     click.echo(json.dumps(suite_schema(load_catalogue()), indent=1))
 

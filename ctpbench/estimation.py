@@ -20,7 +20,7 @@ from ctpbench.perfusion import (
     resample,
     subtract_baseline,
 )
-from ctpbench.settings import MapsSettings
+from ctpbench.suite.settings import MapsSettings
 
 
 class InvalidOutput(Exception):

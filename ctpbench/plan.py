@@ -11,12 +11,12 @@ import ctpbench.estimation
 import ctpbench.perfusion
 from ctpbench.case import level_text
 from ctpbench.components import Dataset, Denoiser, Split, Trainable
-from ctpbench.entries import DenoiserEntry
 from ctpbench.errors import DataError, SuiteError
 from ctpbench.plugins import code_hash
 from ctpbench.stages import file_name
 from ctpbench.store import Stage
 from ctpbench.suite import MetricEntry, Suite
+from ctpbench.suite.entries import DenoiserEntry
 from ctpbench.work import ComponentSpec, Item, digest
 
 _FORMAT = 1  # raise when a stage's files or its computation change in a way that no code hash below sees

@@ -18,8 +18,8 @@ from ctpbench.plan import Cell, plan
 from ctpbench.plugins import Catalogue
 from ctpbench.provenance import provenance
 from ctpbench.store import Outcome, Store, write_text
-from ctpbench.strictyaml import dump
 from ctpbench.suite import Suite, resolved
+from ctpbench.suite.strictyaml import dump
 from ctpbench.work import Item, input_paths
 from ctpbench.worker import Assignment
 

@@ -29,7 +29,6 @@ from ctpbench.components import Component, Context, Dataset, Denoiser, Metric, T
 from ctpbench.errors import DataError
 from ctpbench.estimation import Estimate, baseline_subtracted, concentration_maps, estimate
 from ctpbench.perfusion import scale_factor
-from ctpbench.settings import MapsSettings
 from ctpbench.store import (
     load_arrays,
     load_observation,
@@ -38,6 +37,7 @@ from ctpbench.store import (
     save_observation,
     save_truth,
 )
+from ctpbench.suite.settings import MapsSettings
 from ctpbench.work import ComponentSpec, Item
 
 

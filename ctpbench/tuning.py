@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctpbench.components import Better
-from ctpbench.entries import Tune
 from ctpbench.errors import SuiteError
-from ctpbench.settings import Range
+from ctpbench.suite.entries import Tune
+from ctpbench.suite.settings import Range
 
 Parameters = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from ctpbench import Context, Observation
 from ctpbench.estimation import InvalidOutput, estimate
-from ctpbench.settings import MapsSettings
+from ctpbench.suite.settings import MapsSettings
 
 
 @pytest.fixture

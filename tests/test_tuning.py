@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from ctpbench.entries import Tune
 from ctpbench.errors import SuiteError
-from ctpbench.settings import Range
+from ctpbench.suite.entries import Tune
+from ctpbench.suite.settings import Range
 from ctpbench.tuning import Trial, at_edge, best, proposals
 
 

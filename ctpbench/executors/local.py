@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from ctpbench import worker
-from ctpbench.settings import Resources
 from ctpbench.store import Outcome
+from ctpbench.suite.settings import Resources
 from ctpbench.worker import Assignment
 
 _POLL_S = 0.02

@@ -134,8 +134,8 @@ class Mae(MapMetric):
 class Bias(MapMetric):
     """Mean of the method's map minus the reference over the tissue, in the map's unit, with its sign.
 
-    Positive: the method overestimates. The maximum in CBF turns noise into positive bias (paper: Wu, Ren and Li, eq. 17 and section VI-C). MTT is
-    clipped to 0-10 s on both sides first; see `mtt_range_s`.
+    Positive: the method overestimates. The maximum in CBF turns noise into positive bias (paper: Wu, Ren and Li,
+    eq. 17 and section VI-C). MTT is clipped to 0-10 s on both sides first; see `mtt_range_s`.
     """
 
     name, version = "bias", "1"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ctpbench_metrics.frames import FrameRmse
 
 

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from ctpbench_metrics.lesion import LesionDice, LesionVolumeError, dice, infarct_core, side_of, volume_error
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from ctpbench_metrics.lesion import LesionDice, LesionVolumeError, dice, infarct_core, side_of, volume_error
 
 masks = hnp.arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 40)))
 

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from ctpbench_metrics.maps import Bias, Concordance, Mae, Rmse, bias, concordance, mae, rmse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from ctpbench_metrics.maps import Bias, Concordance, Mae, Rmse, bias, concordance, mae, rmse
 
 values = st.floats(-100, 100)
 pairs = hnp.arrays(np.float64, st.tuples(st.just(2), st.integers(2, 30)), elements=values)

@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-import ctpbench_metrics
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import ctpbench_metrics
 from ctpbench import MAPS, Truth
 
 METRICS = ctpbench_metrics.ctpbench_metrics()

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from ctpbench_metrics.maps import Rmse
-from ctpbench_metrics.similarity import Psnr, Ssim, psnr, ssim
 from pydantic import ValidationError
 
 from ctpbench import MAPS, DataError
+from ctpbench_metrics.maps import Rmse
+from ctpbench_metrics.similarity import Psnr, Ssim, psnr, ssim
 
 RANGES = {"cbf": 80.0, "cbv": 6.0, "mtt": 10.0, "ttp": 50.0, "tmax": 12.0}
 

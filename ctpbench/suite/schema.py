@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from ctpbench.components import Component
 from ctpbench.plugins import KINDS, Catalogue, Kind
-from ctpbench.settings import (
+from ctpbench.suite.settings import (
     DatasetSettings,
     DenoiserSettings,
     ExclusionSettings,

@@ -15,9 +15,9 @@ from ctpbench.case import MAPS
 from ctpbench.components import Dataset, FrameDenoiser, Metric
 from ctpbench.errors import DataError, SuiteError
 from ctpbench.plugins import Catalogue, Failure
-from ctpbench.settings import TuneSettings
-from ctpbench.strictyaml import dump
 from ctpbench.suite import Exclusion, Range, load_suite, resolved
+from ctpbench.suite.settings import TuneSettings
+from ctpbench.suite.strictyaml import dump
 
 
 class Phantom(Dataset):

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ctpbench.components import Component, Denoiser
-from ctpbench.entries import DenoiserEntry, Tune
 from ctpbench.errors import CtpbenchError
-from ctpbench.faults import Faults, Problem, as_json, problems, shown
 from ctpbench.plugins import did_you_mean
-from ctpbench.settings import DenoiserSettings, Range, TuneSettings
-from ctpbench.strictyaml import Place
+from ctpbench.suite.entries import DenoiserEntry, Tune
+from ctpbench.suite.faults import Faults, Problem, as_json, problems, shown
+from ctpbench.suite.settings import DenoiserSettings, Range, TuneSettings
+from ctpbench.suite.strictyaml import Place
 
 C = TypeVar("C", bound=Component)
 Values = Mapping[str, Any]

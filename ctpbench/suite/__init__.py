@@ -14,21 +14,21 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field, ValidationError
 
 from ctpbench.components import Component, Dataset, Metric
-from ctpbench.entries import DatasetEntry as DatasetEntry
-from ctpbench.entries import DenoiserEntry as DenoiserEntry
-from ctpbench.entries import Exclusion as Exclusion
-from ctpbench.entries import MetricEntry as MetricEntry
-from ctpbench.entries import Suite as Suite
-from ctpbench.entries import Tune as Tune
 from ctpbench.errors import PluginError
-from ctpbench.faults import Faults, as_json, problems, shown, spelled
 from ctpbench.plugins import Catalogue, Kind, did_you_mean
-from ctpbench.rows import build, plain, rows
-from ctpbench.settings import DatasetSettings, DenoiserSettings, MetricSettings, Name, Seed, Settings
-from ctpbench.settings import MapsSettings as MapsSettings
-from ctpbench.settings import Range as Range
-from ctpbench.settings import Resources as Resources
-from ctpbench.strictyaml import Document, Place, read
+from ctpbench.suite.entries import DatasetEntry as DatasetEntry
+from ctpbench.suite.entries import DenoiserEntry as DenoiserEntry
+from ctpbench.suite.entries import Exclusion as Exclusion
+from ctpbench.suite.entries import MetricEntry as MetricEntry
+from ctpbench.suite.entries import Suite as Suite
+from ctpbench.suite.entries import Tune as Tune
+from ctpbench.suite.faults import Faults, as_json, problems, shown, spelled
+from ctpbench.suite.rows import build, plain, rows
+from ctpbench.suite.settings import DatasetSettings, DenoiserSettings, MetricSettings, Name, Seed, Settings
+from ctpbench.suite.settings import MapsSettings as MapsSettings
+from ctpbench.suite.settings import Range as Range
+from ctpbench.suite.settings import Resources as Resources
+from ctpbench.suite.strictyaml import Document, Place, read
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ctpbench.components import Dataset, Denoiser, Metric
-from ctpbench.settings import ExclusionSettings, MapsSettings, Range, Resources
+from ctpbench.suite.settings import ExclusionSettings, MapsSettings, Range, Resources
 
 
 @dataclass(frozen=True)
 class Tune:
-    """How a row's parameters are chosen on the validation split; see `ctpbench.settings.TuneSettings`."""
+    """How a row's parameters are chosen on the validation split; see `ctpbench.suite.settings.TuneSettings`."""
 
     parameters: Mapping[str, tuple[Any, ...] | Range]
     search: Literal["exhaustive", "tpe"]

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ctpbench.errors import SuiteError
 from ctpbench.plugins import did_you_mean
-from ctpbench.strictyaml import Document, Place
+from ctpbench.suite.strictyaml import Document, Place
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctpbench.errors import SuiteError
-from ctpbench.strictyaml import dump, parse, read
+from ctpbench.suite.strictyaml import dump, parse, read
 
 
 def data(text, **environ):

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from ctpbench.components import Dataset, FrameDenoiser, Metric
 from ctpbench.errors import SuiteError
 from ctpbench.plugins import Catalogue
-from ctpbench.schema import suite_schema
-from ctpbench.strictyaml import dump
 from ctpbench.suite import load_suite, resolved
+from ctpbench.suite.schema import suite_schema
+from ctpbench.suite.strictyaml import dump
 
 
 class Phantom(Dataset):
