@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ctpbench.store import Store
     from ctpbench.suite import Suite
 
+FULL = "no space left on the disk; free some and give the same command again, finished cells are kept"
 EXIT_WRONG, EXIT_FAILED_CELLS, EXIT_INTERRUPTED = 2, 3, 130
 _SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
 _RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
@@ -52,6 +54,11 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except CtpbenchError as error:
             click.echo(f"ctpbench: {error}" if "\n" not in str(error) else str(error), err=True)
+            sys.exit(EXIT_WRONG)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            click.echo(f"ctpbench: {FULL}", err=True)
             sys.exit(EXIT_WRONG)
 
 

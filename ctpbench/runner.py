@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ctpbench.course import course, skipped
-from ctpbench.errors import ResultError
 from ctpbench.executors.local import Event, Limits, LocalExecutor
 from ctpbench.plan import Cell, plan
 from ctpbench.plugins import Catalogue
@@ -83,7 +82,7 @@ class Runner:
 
         Raises
         ------
-        ResultError
+        OSError
             Where the disk is full: nothing finished is lost, the same command goes on.
         """
         records: dict[str, dict[str, Any]] = {}
@@ -95,19 +94,14 @@ class Runner:
             else:
                 self._store.log_path(cell.key).unlink(missing_ok=True)
                 self._active[cell.key] = _Active(index, cell, course(cell, self._store))
-        try:
-            for key in list(self._active):
-                self._advance(key, None, records)
-            while self._active:
-                self._fill()
-                for event in self._executor.events():
-                    self._handle(event, records)
-                if self._options.fail_fast and any(r["status"] != "ok" for r in records.values()):
-                    self._give_up(records)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise _disk_full(self._store) from error
-            raise
+        for key in list(self._active):
+            self._advance(key, None, records)
+        while self._active:
+            self._fill()
+            for event in self._executor.events():
+                self._handle(event, records)
+            if self._options.fail_fast and any(r["status"] != "ok" for r in records.values()):
+                self._give_up(records)
         return [records[cell.key] for cell in cells]
 
     # -- cells --------------------------------------------------------------------------------------------------
@@ -214,7 +208,7 @@ class Runner:
         """Commit an entry and tell the cells that wait for it."""
         item = assignment.item
         if outcome.info.get("disk_full"):
-            raise _disk_full(self._store)
+            raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if "denoise_s" in outcome.info:
             outcome = replace(outcome, info={**outcome.info, "contended": item.id in self._contended})
         made = assignment.out if outcome.ok else self._store.workspace()
@@ -268,9 +262,3 @@ def loggers(catalogue: Catalogue) -> Callable[[Mapping[str, Any]], None]:
             warnings.warn(f"ctpbench_cell_finished: {type(error).__name__}: {error}", stacklevel=2)
 
     return tell
-
-
-def _disk_full(store: Store) -> ResultError:
-    return ResultError(
-        f"{store.folder}: no space left on the disk; free some and give the same command again, finished cells are kept"
-    )

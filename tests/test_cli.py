@@ -124,3 +124,22 @@ resources: {device: mps}
     done = ctpbench("run", suite)
     assert done.returncode == 2
     assert "'mps'" in done.stderr
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_lost(monkeypatch, write_suite, tmp_path):
+    import errno
+
+    from click.testing import CliRunner
+
+    from ctpbench import runner
+    from ctpbench.cli import main
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner.Runner, "run", full)
+    suite = write_suite("datasets: [toy]\ndenoisers: [leave]\nmetrics: [error]\n")
+    done = CliRunner().invoke(main, ["run", str(suite), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "no space left on the disk" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
