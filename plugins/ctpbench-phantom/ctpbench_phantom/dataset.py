@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -42,22 +42,24 @@ class Phantom(Dataset):
     digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes, AIF).
     """
 
-    name: ClassVar[str] = "phantom"
-    version: ClassVar[str] = "1"
+    name, version = "phantom", "1"
 
-    size_px: Annotated[int, Field(ge=32, le=1024, description="rows and columns of a frame")] = 256
-    pixel_mm: Annotated[float, Field(gt=0, le=10, description="pixel size, mm")] = 1.0
+    size_px: Annotated[int, Field(ge=32, le=1024, examples=[64], description="rows and columns of a frame")] = 256
+    pixel_mm: Annotated[float, Field(gt=0, le=10, examples=[3.2], description="pixel size, mm")] = 1.0
     slice_mm: Annotated[float, Field(gt=0, le=40, description="distance of neighbouring slices, mm")] = 1.0
-    train_slices: Annotated[int, Field(ge=0, description="slices of the training split")] = 50
-    validation_slices: Annotated[int, Field(ge=0, description="slices of the validation split")] = 5
-    test_slices: Annotated[int, Field(ge=1, description="slices of the test split")] = 15
+    train_slices: Annotated[int, Field(ge=0, examples=[1], description="slices of the training split")] = 50
+    validation_slices: Annotated[int, Field(ge=0, examples=[1], description="slices of the validation split")] = 5
+    test_slices: Annotated[int, Field(ge=1, examples=[1], description="slices of the test split")] = 15
     gap_slices: Annotated[int, Field(ge=0, description="slices left out between two splits")] = 5
     slice_step: Annotated[int, Field(ge=1, description="take every n-th slice within a split")] = 1
-    frames: Annotated[int, Field(ge=4, le=1000, description="frames of a scan, the first at 0 s")] = 50
+    frames: Annotated[int, Field(ge=4, le=1000, examples=[24], description="frames of a scan, the first at 0 s")] = 50
     frame_interval_s: Annotated[float, Field(ge=0.1, le=5, description="time between frames, s")] = 1.0
-    views: Annotated[int, Field(ge=16, multiple_of=8, description="views per rotation, a multiple of 8")] = 1152
+    views: Annotated[
+        int, Field(ge=16, multiple_of=8, examples=[120], description="views per rotation, a multiple of 8")
+    ] = 1152
     detectors: Annotated[
-        int, Field(ge=32, multiple_of=2, description="detector elements, which divide an arc of 493.7 mm")
+        int,
+        Field(ge=32, multiple_of=2, examples=[96], description="detector elements, which divide an arc of 493.7 mm"),
     ] = 384
     window: Annotated[
         Literal["hann", "ramp", "shepp-logan", "cosine", "hamming"], Field(description="window of the ramp filter")
