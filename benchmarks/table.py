@@ -60,12 +60,14 @@ def compare() -> None:
     suspects = [row for row, then in pairs(report, baseline) if then and is_worse(row, then)]
     if suspects:
         files = sorted({HERE / row["file"] for row in suspects})
-        click.echo(f"{len(suspects)} rows seem worse; their {len(files)} files are timed once more.")
+        click.echo(f"Rows that seem worse: {len(suspects)}. Timed once more: {', '.join(file.name for file in files)}.")
         report["rows"] = keep_better(report["rows"], measure(files)["rows"])
     write(report, LATEST)
     worse = print_comparison(report, baseline)
     if worse:
-        click.echo(f"{worse} rows are worse by more than {WORSE - 1:.0%}. On a busy machine, compare again when idle.")
+        click.echo(
+            f"Rows worse by more than {WORSE - 1:.0%}: {worse}. On a busy machine, compare again when it is idle."
+        )
         sys.exit(1)
 
 
@@ -150,7 +152,7 @@ def print_report(report: Report) -> None:
             ms(row["ours_ms"]),
             row["peer"],
             ms(row["peer_ms"]),
-            f"{ratio(row):.2f}",
+            f"{ratio(row):.3g}",
             row["checked"],
         ]
         for row in report["rows"]
@@ -170,18 +172,18 @@ def print_comparison(report: Report, baseline: Report) -> int:
     header = ["task", "size", "peer", "peer/ours", "baseline", "now/then", ""]
     lines, worse = [], 0
     for row, then in pairs(report, baseline):
-        start = [row["task"], row["size"], row["peer"], f"{ratio(row):.2f}"]
+        start = [row["task"], row["size"], row["peer"], f"{ratio(row):.3g}"]
         if then is None:
             lines.append([*start, "", "", "new"])
             continue
         flagged = is_worse(row, then)
         worse += flagged
         change = f"{ratio(row) / ratio(then):.2f}"
-        lines.append([*start, f"{ratio(then):.2f}", change, "WORSE" if flagged else ""])
+        lines.append([*start, f"{ratio(then):.3g}", change, "WORSE" if flagged else ""])
     timed = {identity(row) for row in report["rows"]}
     for then in baseline["rows"]:
         if identity(then) not in timed:
-            lines.append([then["task"], then["size"], then["peer"], "", f"{ratio(then):.2f}", "", "gone"])
+            lines.append([then["task"], then["size"], then["peer"], "", f"{ratio(then):.3g}", "", "gone"])
     print_machine(baseline, "baseline: ")
     print_machine(report, "now:      ")
     print_table(header, lines, right={3, 4, 5})

@@ -42,10 +42,10 @@ def write_suite(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start a command of ctpbench in the test's folder, with the fake plugin installed."""
-    environment = {**os.environ, "PYTHONPATH": str(FAKES), "COLUMNS": "120"}
     program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')"]
 
     def begin(*words: str | Path) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(FAKES), "COLUMNS": "120"}
         pipe = subprocess.PIPE
         return subprocess.Popen(
             [*program, *map(str, words)], cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True

@@ -202,3 +202,19 @@ metrics: [error]
     assert done.returncode == 2
     assert f"its {split} split is empty" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_loggers_hear_of_each_cell_and_a_broken_one_does_no_harm(ctpbench, write_suite, tmp_path, monkeypatch):
+    suite = write_suite("""
+datasets: [{name: toy, noise: [1]}]
+denoisers: [leave, {name: misbehave, params: {how: raise}}]
+metrics: [error]
+""")
+    monkeypatch.setenv("CTPBENCH_FAKES_LOG", str(tmp_path / "heard.txt"))
+    assert ctpbench("run", suite, "--out", "out").returncode == 3
+    assert (tmp_path / "heard.txt").read_text() == "leave ok\nmisbehave(how=raise) error\n"
+    monkeypatch.setenv("CTPBENCH_FAKES_LOG", "raise")
+    done = ctpbench("run", suite, "--out", "other")
+    assert done.returncode == 3
+    assert "the logger's server is gone" in done.stderr
+    assert (tmp_path / "other/results.nc").exists()

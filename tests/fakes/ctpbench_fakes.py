@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -264,3 +264,14 @@ def ctpbench_denoisers() -> list[type]:
 @hookimpl
 def ctpbench_metrics() -> list[type[Metric]]:
     return [Error, FrameError]
+
+
+@hookimpl
+def ctpbench_cell_finished(record: Mapping[str, Any]) -> None:
+    """Log to the file that a test names; "raise" stands for a logger that is broken."""
+    place = os.environ.get("CTPBENCH_FAKES_LOG", "")
+    if place == "raise":
+        raise ConnectionError("the logger's server is gone")
+    if place:
+        with Path(place).open("a") as log:
+            log.write(f"{record['config']} {record['status']}\n")
