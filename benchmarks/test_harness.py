@@ -69,8 +69,8 @@ def forget(store, cell):
 def bare_call(store, cell, context):
     """Return the function that denoises, computes the maps and scores them as the cell does, all in memory."""
     settings, (key,) = cell.suite.maps, cell.test.keys
-    observation = load_observation(store.path("data", key) / "observation.nc")
-    clean = load_truth(store.path("data", key) / "truth.nc").frames
+    observation = load_observation(store.path("data", key) / "observation.npz")
+    clean = load_truth(store.path("data", key) / "truth.npz").frames
     noiseless = concentration_maps(baseline_subtracted(clean, settings), observation, settings)
     denoiser, metric = cell.row.component(), cell.suite.metrics[0].component
 

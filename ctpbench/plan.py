@@ -19,7 +19,7 @@ from ctpbench.suite import MetricEntry, Suite
 from ctpbench.suite.entries import DenoiserEntry
 from ctpbench.work import ComponentSpec, Item, digest
 
-_FORMAT = 1  # raise when a stage's files or its computation change in a way that no code hash below sees
+_FORMAT = 2  # raise when a stage's files or its computation change in a way that no code hash below sees
 Inputs = dict[str, tuple[Stage, str, str]]
 
 
@@ -54,12 +54,12 @@ class CaseSet:
     def observations(self) -> Inputs:
         """Return the inputs that name the observations, and nothing else."""
         return {
-            f"observation/{case}": ("data", key, "observation.nc")
+            f"observation/{case}": ("data", key, "observation.npz")
             for case, key in zip(self.cases, self.keys, strict=True)
         }
 
     def truths(self) -> Inputs:
-        return {f"truth/{case}": ("data", key, "truth.nc") for case, key in zip(self.cases, self.keys, strict=True)}
+        return {f"truth/{case}": ("data", key, "truth.npz") for case, key in zip(self.cases, self.keys, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ def data(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
     if not isinstance(case, Case) or case.id != task["case"]:
         raise DataError(f"dataset {dataset.name}: load({task['case']!r}) returned {getattr(case, 'id', case)!r}")
     check_observation(case.observation)
-    save_observation(case.observation, lent.out / "observation.nc")
+    save_observation(case.observation, lent.out / "observation.npz")
     if case.truth is not None:
-        save_truth(case.truth, lent.out / "truth.nc")
+        save_truth(case.truth, lent.out / "truth.npz")
     return {}
 
 
@@ -231,7 +231,7 @@ def build(spec: ComponentSpec) -> Component:
 
 def file_name(case: str) -> str:
     """Return a case's file name, whatever characters its id holds."""
-    return quote(case, safe=" ") + ".nc"
+    return quote(case, safe=" ") + ".npz"
 
 
 def _resources(lent: Lent) -> dict[str, Any]:

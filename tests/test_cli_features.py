@@ -43,9 +43,9 @@ metrics: [error]
     noisy, clean = plan(load_suite(path, catalogue))
     for cell in (noisy, clean):
         files = {name for _, _, name in cell.prediction(cell.row.cls(), cell.test, trial=False).inputs.values()}
-        assert files == {"observation.nc", ""}  # the empty name is the model's folder
-    assert {name for _, _, name in noisy.model(noisy.row.cls()).inputs.values()} == {"observation.nc"}
-    assert {name for _, _, name in clean.model(clean.row.cls()).inputs.values()} == {"observation.nc", "truth.nc"}
+        assert files == {"observation.npz", ""}  # the empty name is the model's folder
+    assert {name for _, _, name in noisy.model(noisy.row.cls()).inputs.values()} == {"observation.npz"}
+    assert {name for _, _, name in clean.model(clean.row.cls()).inputs.values()} == {"observation.npz", "truth.npz"}
     learns = noisy.model(noisy.row.cls()).inputs
     assert {role.split("/")[1] for role in learns} == {"train"}
     tried = clean.prediction(clean.row.cls(), clean.validation, trial=True).inputs

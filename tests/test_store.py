@@ -101,12 +101,12 @@ def test_a_folder_without_a_run_is_named(store):
 
 
 def test_observations_and_truths_survive_the_disk(case, tmp_path):
-    save_observation(case.observation, tmp_path / "o.nc")
-    read = load_observation(tmp_path / "o.nc")
+    save_observation(case.observation, tmp_path / "o.npz")
+    read = load_observation(tmp_path / "o.npz")
     xr.testing.assert_identical(read.frames, case.observation.frames)
     assert read.frames["brain"].dtype == bool
-    save_truth(case.truth, tmp_path / "t.nc")
-    truth = load_truth(tmp_path / "t.nc")
+    save_truth(case.truth, tmp_path / "t.npz")
+    truth = load_truth(tmp_path / "t.npz")
     np.testing.assert_array_equal(truth.frames.values, case.truth.frames.values)
     np.testing.assert_array_equal(truth.maps.values, case.truth.maps.values)
     assert list(truth.maps["map"].values) == list(case.truth.maps["map"].values)
@@ -114,8 +114,8 @@ def test_observations_and_truths_survive_the_disk(case, tmp_path):
 
 
 def test_a_loaded_observation_cannot_be_changed(case, tmp_path):
-    save_observation(case.observation, tmp_path / "o.nc")
-    frames = load_observation(tmp_path / "o.nc").frames
+    save_observation(case.observation, tmp_path / "o.npz")
+    frames = load_observation(tmp_path / "o.npz").frames
     with pytest.raises(ValueError, match="read-only"):
         frames.values[0] = 0
     with pytest.raises(ValueError, match="read-only"):
@@ -123,14 +123,14 @@ def test_a_loaded_observation_cannot_be_changed(case, tmp_path):
 
 
 def test_an_unreadable_file_is_named(tmp_path):
-    (tmp_path / "o.nc").write_bytes(b"nothing")
-    with pytest.raises(ResultError, match=r"o\.nc: unreadable"):
-        load_arrays(tmp_path / "o.nc")
+    (tmp_path / "o.npz").write_bytes(b"nothing")
+    with pytest.raises(ResultError, match=r"o\.npz: unreadable"):
+        load_arrays(tmp_path / "o.npz")
 
 
 def test_arrays_keep_their_dimensions_and_drop_what_the_observation_holds(case, tmp_path):
-    save_arrays(tmp_path / "a.nc", concentration=case.observation.frames, maps=None)
-    read = load_arrays(tmp_path / "a.nc")
+    save_arrays(tmp_path / "a.npz", concentration=case.observation.frames, maps=None)
+    read = load_arrays(tmp_path / "a.npz")
     assert list(read.data_vars) == ["concentration"]
     assert "brain" not in read.coords
     assert read["concentration"].dims == ("time", "z", "y", "x")

@@ -65,7 +65,7 @@ def _draw(store: Store, dataset: str, noise: float | None, records: Sequence[Rec
     noiseless = store.path("reference", first["entries"]["reference"]) / file_name(case)
     if noiseless.exists():
         columns.append(("noiseless", _slice(load_arrays(noiseless)["maps"], first)))
-    seen = store.path("data", first["entries"]["observation"]) / "observation.nc"
+    seen = store.path("data", first["entries"]["observation"]) / "observation.npz"
     if not columns or not seen.exists():
         return None
     tissue = load_observation(seen).tissue

@@ -40,22 +40,23 @@ def _subtract(dual, out):
 
 
 @numba.njit(parallel=True, **OPTIONS)
-def ascend(residues, ahead, betas, step, momentum, dual, leading):
+def ascend(residues, ahead, betas, steps, momentum, dual, leading):
     """One step of the dual variables along the differences of the residues, and of their leading point.
 
-    dual <- clip(leading + step D residues, -beta, beta); leading <- dual + momentum (dual - dual before)
+    dual <- clip(leading + steps D residues, -beta, beta); leading <- dual + momentum (dual - dual before)
     """
     for p in numba.prange(len(residues)):
         for axis in SPACE:
             q = ahead[axis, p]
             if q >= 0:
-                _ascend_row(residues[p], residues[q], betas[axis], step, momentum, dual[axis, p], leading[axis, p])
-        here, there = residues[p, :-1], residues[p, 1:]
-        _ascend_row(here, there, betas[TIME], step, momentum, dual[TIME, p], leading[TIME, p])
+                rows = residues[p], residues[q], dual[axis, p], leading[axis, p]
+                _ascend_row(*rows, betas[axis], steps[axis], momentum)
+        rows = residues[p, :-1], residues[p, 1:], dual[TIME, p], leading[TIME, p]
+        _ascend_row(*rows, betas[TIME], steps[TIME], momentum)
 
 
 @numba.njit(**OPTIONS)
-def _ascend_row(here, there, beta, step, momentum, dual, leading):
+def _ascend_row(here, there, dual, leading, beta, step, momentum):
     for m in range(len(here)):
         moved = min(max(leading[m] + step * (there[m] - here[m]), -beta), beta)
         leading[m] = moved + momentum * (moved - dual[m])

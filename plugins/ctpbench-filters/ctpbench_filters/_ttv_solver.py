@@ -10,9 +10,9 @@ the cost P and its dual Q are
     Q(u) = 1/2 ||c||^2 - 1/2 <w(u), r(u)>,
 
 and Q(u) <= min P <= P(r) for all r and all allowed u. The gradient of Q is D r(u): all that one iteration needs
-is a product with the matrix H^-1 (lags x lags, the same for all pixels), the differences, and a clip. H^-1 is at
-most 1 / (lambda_rel smax)^2, about 12 times its least value at lambda_rel = 0.3, and ||D||^2 <= 12, so the step
-size is known beforehand.
+is a product with the matrix H^-1 (lags x lags, the same for all pixels), the differences, and a clip. ||D||^2 is at
+most 4 along each of x, y and lag, so steps s overshoot nowhere where 4 (s_x + s_y + s_t) ||H^-1|| = 1; each is
+proportional to its beta, the way that its variables may have to go.
 
 At r(u) the gap is a sum in which no term is below zero, hence sound in float32:
 
@@ -20,8 +20,8 @@ At r(u) the gap is a sum in which no term is below zero, hence sound in float32:
 
 It bounds the excess of the cost, P(r(u)) - min P, and by strong convexity the error of the residues,
 ``(lambda_rel smax)^2 / 2 ||r(u) - r*||^2``. It is reported relative to P(r(u)) - Q(0), the cost that total
-variation adds to the Tikhonov answer's smooth cost Q(0): the misfit of noise that no r can explain does not dilute
-it. At u = 0, where the iterations begin, r is the Tikhonov answer and the relative gap is 1.
+variation adds to the smooth cost Q(0) of the Tikhonov answer, so that the misfit of noise, which no r can explain,
+does not dilute it. At u = 0, where the iterations begin, r is the Tikhonov answer and the relative gap is 1.
 
 Sources: Beck and Teboulle 2009, IEEE Trans Image Process 18:2419 (gradient projection on the dual of total
 variation, accelerated); Chambolle and Dossal 2015, J Optim Theory Appl 166:968 (the momentum, with which the
@@ -47,7 +47,6 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 CHECK_EVERY = 10  # iterations between two certificates
-NORM_OF_DIFFERENCES = 12.0  # ||D||^2 <= 4 for each of x, y and lag
 
 
 @dataclass(frozen=True)
@@ -113,6 +112,7 @@ def minimise(
     leading = np.zeros_like(dual)
     tikhonov = residues = problem.residues(dual)
     iterations, gap = 0, problem.relative_gap(residues, dual, tikhonov)
+    report(gap, iterations)
     while gap > tolerance and iterations < max_iterations:
         momentum = np.float32(iterations / (iterations + 5))
         problem.ascend(dual, leading, momentum)
@@ -138,8 +138,8 @@ class _Dual:
         H^-1.
     betas : array, (3,), float32
         The bounds of u along x, y and lag.
-    step : float32
-        1 / (||D||^2 ||H^-1||): no step of this size overshoots.
+    steps : array, (3,), float32
+        The step sizes along x, y and lag.
     ahead, behind : arrays, (2, pixel), int
         The neighbours along x and y, as `_ttv_kernel` has them.
     """
@@ -147,7 +147,7 @@ class _Dual:
     target: Float32
     inverse: Float32
     betas: Float32
-    step: np.float32
+    steps: Float32
     ahead: Index
     behind: Index
 
@@ -156,12 +156,14 @@ class _Dual:
         """Build the problem from the curves of the mask's pixels, (pixel, time), and the circulant matrix."""
         ridge = (lambda_rel * np.linalg.norm(A, 2)) ** 2
         inverse = np.linalg.inv(A.T @ A + ridge * np.eye(len(A)))
+        bounds = np.array([betas[0], betas[0], betas[1]])
+        total = bounds.sum() or 1.0  # without betas nothing is to move
         ahead, behind = neighbours(mask)
         return cls(
             target=curves @ A[: curves.shape[1]].astype(np.float32),  # beyond the last frame c is zero
             inverse=inverse.astype(np.float32),
-            betas=np.array([betas[0], betas[0], betas[1]], np.float32),
-            step=np.float32(1 / (NORM_OF_DIFFERENCES * np.linalg.norm(inverse, 2))),
+            betas=bounds.astype(np.float32),
+            steps=(bounds / (4 * total * np.linalg.norm(inverse, 2))).astype(np.float32),
             ahead=ahead,
             behind=behind,
         )
@@ -174,7 +176,7 @@ class _Dual:
 
     def ascend(self, u: Float32, leading: Float32, momentum: np.float32) -> None:
         """Move u along the gradient of Q at the leading point, and that point ahead of u, both in place."""
-        kernel.ascend(self.residues(leading), self.ahead, self.betas, self.step, momentum, u, leading)
+        kernel.ascend(self.residues(leading), self.ahead, self.betas, self.steps, momentum, u, leading)
 
     def relative_gap(self, residues: Float32, u: Float32, tikhonov: Float32) -> float:
         """Return (P(r) - Q(u)) / (P(r) - Q(0)) for r = r(u); `tikhonov` is r(0)."""

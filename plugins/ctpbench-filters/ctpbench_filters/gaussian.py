@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field
 
-from ctpbench import Context, FrameDenoiser
+from ctpbench import Context, FrameDenoiser, Observation
 
 
 class Gaussian(FrameDenoiser):
@@ -29,7 +29,7 @@ class Gaussian(FrameDenoiser):
         """Return filtered frames, (time, z, y, x), float32, HU."""
         from ._gaussian_kernel import masked_gaussian  # numba loads when a filter runs, not when it is listed
 
-        tissue = (frames["brain"] & ~frames["vessels"]).values
+        tissue = Observation(frames).tissue
         smooth = np.empty(frames.shape, np.float32)
         for z in range(frames.sizes["z"]):
             smooth[:, z] = masked_gaussian(frames.values[:, z], tissue[z], self.sigma_px, threads=context.threads)

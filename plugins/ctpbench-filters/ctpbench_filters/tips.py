@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from pydantic import AfterValidator, Field
 
-from ctpbench import Context, FrameDenoiser
+from ctpbench import Context, FrameDenoiser, Observation
 
 
 def _odd(value: int) -> int:
@@ -43,7 +43,7 @@ class Tips(FrameDenoiser):
         """Return filtered frames, (time, z, y, x), float32, HU."""
         from ._tips_kernel import similar_mean  # numba loads when a filter runs, not when it is listed
 
-        tissue = (frames["brain"] & ~frames["vessels"]).values
+        tissue = Observation(frames).tissue
         smooth = np.empty(frames.shape, np.float32)
         for z in range(frames.sizes["z"]):
             smooth[:, z] = similar_mean(

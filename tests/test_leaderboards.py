@@ -1,0 +1,35 @@
+"""The committed leaderboards: what people read is what the committed results say, and their suites still load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctpbench.leaderboard import leaderboard, to_markdown
+from ctpbench.plugins import load_catalogue
+from ctpbench.results import open_results
+from ctpbench.suite import load_suite
+
+BOARDS = sorted((Path(__file__).parents[1] / "leaderboards").iterdir())
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_page_is_rendered_from_the_committed_results(board):
+    tree = open_results(board / "results.nc")
+    assert to_markdown(leaderboard(tree)) == (board / "README.md").read_text()
+    assert tree.attrs["suite_text"] == (board / "suite.yaml").read_text()
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_suite_loads(board):
+    assert load_suite(board / "suite.yaml", load_catalogue()).name == board.name
+
+
+def test_on_the_quick_board_tips_and_gaussian_are_ahead_of_none_and_tuned_inside_their_grids():
+    frame = leaderboard(open_results(BOARDS[0].parent / "quick" / "results.nc"))
+    for _, level in frame.groupby("noise"):
+        rmse = level.set_index("config")["rmse_cbf"]
+        assert rmse["tips"] < rmse["none"]
+        assert rmse["gaussian"] < rmse["none"]
+        assert not level["tuned"].str.contains("edge").any()
