@@ -6,6 +6,7 @@ A ratio, peer's time over ours in the same run, travels between machines; a time
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from ctpbench.executors.local import IDLE_THREADS
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
@@ -82,7 +85,7 @@ def measure(targets: Sequence[Path]) -> Report:
         out = Path(folder) / "benchmarks.json"
         options = ["--benchmark-enable", "--benchmark-quiet", f"--benchmark-json={out}", "-p", "no:cacheprovider"]
         command = [sys.executable, "-m", "pytest", *map(str, targets), *options]
-        if subprocess.run(command, cwd=HERE.parent).returncode:
+        if subprocess.run(command, cwd=HERE.parent, env={**os.environ, **IDLE_THREADS}).returncode:
             raise Failure("a benchmark failed (above): no times are shown until all answers agree")
         raw = json.loads(out.read_text())
     cpu = raw["machine_info"]["cpu"]

@@ -17,7 +17,7 @@ METHODS = {  # denoiser, goal in ms on two cores, time in the paper's table III 
     "gaussian": (Gaussian(sigma_px=2), 50, 233),
     "tips": (Tips(sigma_t_hu=7.5, sigma_s_px=2), 150, 1098),
     # as strong as it must be for the best CBF of a scan at N0 = 2e5: a weaker one takes fewer iterations
-    "ttv": (Ttv(beta_space_hu2s=20000, beta_time_hu2s=2000, tolerance=1e-3), 10_000, 53_140),
+    "ttv": (Ttv(beta_space_hu2s=20000, beta_time_hu2s=600), 10_000, 53_140),
 }
 
 

@@ -24,7 +24,7 @@ _POLL_S = 0.02
 _GRACE_S = 2.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # Idle threads of one library must sleep, not spin: else they starve another library's in the same process.
-_IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
+IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _kill(process: Any) -> None:
 @contextmanager
 def _pinned_threads(threads: int) -> Iterator[None]:
     """Start the server with its thread counts set: libraries read them once, when they are imported."""
-    wanted = {**dict.fromkeys(_THREAD_COUNTS, str(threads)), **_IDLE_THREADS}
+    wanted = {**dict.fromkeys(_THREAD_COUNTS, str(threads)), **IDLE_THREADS}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -42,7 +42,7 @@ class Ttv(Deconvolver):
     beta_space_hu2s: Annotated[float, Field(ge=0, le=1e9, description="weight of differences in space, HU^2 s")] = 2e4
     beta_time_hu2s: Annotated[float, Field(ge=0, le=1e9, description="weight of differences in lag, HU^2 s")] = 600.0
     lambda_rel: Annotated[float, Field(ge=0.01, le=1, description="Tikhonov weight, relative to smax")] = 0.3
-    tolerance: Annotated[float, Field(ge=1e-5, lt=1, description="relative duality gap to reach")] = 1e-3
+    tolerance: Annotated[float, Field(ge=1e-5, lt=1, description="relative duality gap to reach")] = 1e-2
     max_iterations: Annotated[int, Field(ge=1, description="iterations after which a slice ends anyway")] = 2000
 
     def deconvolve(self, concentration: xr.DataArray, context: Context) -> xr.DataArray:
