@@ -249,7 +249,8 @@ def write_plan(store: Store, suite: Suite, catalogue: Catalogue, limits: Limits,
         }
         for cell in plan(suite)
     ]
-    store.write_index({"format": 1, "suite": suite.name, "provenance": described, "cells": cells})
+    maps = suite.maps.model_dump(mode="json")
+    store.write_index({"format": 1, "suite": suite.name, "provenance": described, "maps": maps, "cells": cells})
 
 
 def loggers(catalogue: Catalogue) -> Callable[[Mapping[str, Any]], None]:

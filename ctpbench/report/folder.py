@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ctpbench import leaderboard, results
 from ctpbench.case import level_text, noise_text
+from ctpbench.estimation import baseline_subtracted, concentration_maps
 from ctpbench.report.panels import map_panels
 from ctpbench.stages import file_name, scaled
 from ctpbench.store import Store, load_arrays, load_observation
+from ctpbench.suite.settings import MapsSettings
 
 Record = Mapping[str, Any]
 
@@ -45,33 +49,37 @@ def draw(store: Store) -> list[Path]:
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in finished(store):
-        groups.setdefault((record["dataset"], record["noise"]), []).append(record)
-    drawn = [_draw(store, dataset, noise, records) for (dataset, noise), records in groups.items()]
+        if record["status"] == "ok":
+            groups.setdefault((record["dataset"], record["noise"]), []).append(record)
+    settings = MapsSettings(**store.index()["maps"])
+    drawn = [_draw(store, settings, records) for records in groups.values()]
     return [path for path in drawn if path is not None]
 
 
-def _draw(store: Store, dataset: str, noise: float | None, records: Sequence[Record]) -> Path | None:
-    columns: list[tuple[str, xr.DataArray]] = []
-    first = next((r for r in records if r["status"] == "ok"), None)
-    if first is None:
+def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Path | None:
+    first = records[0]
+    dataset, noise, case = first["dataset"], first["noise"], first["cases"][0]
+    seen = store.path("data", first["entries"]["observation"]) / "observation.npz"
+    if not seen.exists():
         return None
-    case, seed = first["cases"][0], first["seed"]
+    observation = load_observation(seen)
+    noisy = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
+    columns = [("noisy", _slice(noisy, first))]
     for record in records:
-        if record["status"] != "ok" or record["seed"] != seed:
-            continue
         path = store.path("prediction", record["entries"]["prediction"]) / file_name(case)
-        if path.exists():
-            columns.append((record["config"], _slice(load_arrays(path)["maps"], record)))
+        if record["seed"] == first["seed"] and path.exists():
+            maps = _slice(load_arrays(path)["maps"], record)
+            if np.array_equal(maps.values, columns[0][1].values):
+                columns[0] = (f"{record['config']} (noisy)", maps)
+            else:
+                columns.append((record["config"], maps))
     noiseless = store.path("reference", first["entries"]["reference"]) / file_name(case)
     if noiseless.exists():
         columns.append(("noiseless", _slice(load_arrays(noiseless)["maps"], first)))
-    seen = store.path("data", first["entries"]["observation"]) / "observation.npz"
-    if not columns or not seen.exists():
-        return None
-    tissue = load_observation(seen).tissue
     stem = dataset if noise is None else f"{dataset}-{noise_text(noise)}"
-    path = store.folder / "panels" / f"{file_name(stem).removesuffix('.nc')}.png"
-    map_panels(columns, tissue[tissue.shape[0] // 2], f"{level_text(dataset, noise)}, {case}", path)
+    path = store.folder / "panels" / f"{quote(stem, safe=' ')}.png"
+    tissue = observation.tissue[observation.tissue.shape[0] // 2]
+    map_panels(columns, tissue, f"{level_text(dataset, noise)}, {case}", path)
     return path
 
 
