@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctpbench.errors import CtpbenchError
+from ctpbench.errors import CtpbenchError, SuiteError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +53,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except CtpbenchError as error:
-            click.echo(f"ctpbench: {error}" if "\n" not in str(error) else str(error), err=True)
+            click.echo(str(error) if isinstance(error, SuiteError) else f"ctpbench: {error}", err=True)
             sys.exit(EXIT_WRONG)
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -151,7 +151,6 @@ def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on:
 
 def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
     from ctpbench import runner
-    from ctpbench.errors import SuiteError
     from ctpbench.plan import plan
     from ctpbench.plugins import did_you_mean
 
