@@ -143,11 +143,6 @@ class Store:
         """Write a finished cell's record."""
         write_text(self.folder / "records" / f"{record['key']}.json", json.dumps(record, allow_nan=False))
 
-    def forget_record(self, key: str) -> None:
-        """Remove a record, so that its cell counts as not finished."""
-        with suppress(FileNotFoundError):
-            (self.folder / "records" / f"{key}.json").unlink()
-
     def write_index(self, index: Mapping[str, Any]) -> None:
         """Write what this run consists of: its cells in the suite's order and the run's provenance."""
         write_text(self.folder / "cells.json", json.dumps(index, indent=1))

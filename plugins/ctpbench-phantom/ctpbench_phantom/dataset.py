@@ -25,11 +25,13 @@ _DETECTOR_ARC_MM = 384 * 1.2858  # the whole detector of Table I; `detectors` di
 _HEAD_MM = 200.0  # what the field of view must hold
 _AIR_HU = -500.0  # what is below is outside the head, where no noise is wanted
 _BOLUS_S = 20.0  # a scan must last until after the AIF's peak
-# Fields that say how the procedural head is made; with `anatomy: file` the file says it.
+# Fields that say how the procedural head is made; with `anatomy: file` the file says it. Of the original phantom's
+# volumes slices are taken as of the procedural head, and the files do not tell how far apart their frames are.
 _OF_THE_HEAD = (
     "size_px", "train_slices", "validation_slices", "test_slices", "gap_slices", "slice_step", "frames",
     "frame_interval_s", "residue", "delay", "aif_file",
 )  # fmt: skip
+_OF_A_VOLUME = ("train_slices", "validation_slices", "test_slices", "gap_slices", "slice_step", "frame_interval_s")
 
 
 class Phantom(Dataset):
@@ -77,7 +79,8 @@ class Phantom(Dataset):
         Literal["procedural", "file"], Field(description="the simulated head, or prepared slices from `file`")
     ] = "procedural"
     file: Annotated[
-        Path | None, Field(description="a .npz slice, or a folder of them (anatomy: file); README has the format")
+        Path | None,
+        Field(description="a .npz slice, a folder of them, or the original phantom's volumes; see README"),
     ] = None
     seed: Annotated[int, Field(ge=0, description="which head, and which noise")] = 0
 
@@ -93,7 +96,10 @@ class Phantom(Dataset):
         if self.file is None:
             raise ValueError("anatomy is file but file is missing; allowed: a .npz file or a folder of them")
         fields = type(self).model_fields
-        set_here = [name for name in _OF_THE_HEAD if getattr(self, name) != fields[name].default]
+        from ctpbench_phantom.volume import is_volume
+
+        free = _OF_A_VOLUME if is_volume(self.file) else ()
+        set_here = [n for n in _OF_THE_HEAD if n not in free and getattr(self, n) != fields[n].default]
         if set_here:
             raise ValueError(
                 f"anatomy is file, which decides {', '.join(set_here)} itself; "
@@ -125,9 +131,9 @@ class Phantom(Dataset):
 
     def cases(self, split: Split) -> Sequence[str]:
         """Return the ids of one split's slices, such as ``slice-057``; of prepared files, their names."""
-        if self.anatomy == "file":
+        if self.anatomy == "file" and self._volume is None:
             return [path.stem for path in self._files()[split]]
-        return [f"slice-{index:03d}" for index in self._indices()[split]]
+        return [f"slice-{index:03d}" for index in self._slices()[split]]
 
     def load(self, case_id: str, noise: float | None) -> Case:
         """Return one slice scanned with `noise` photons per ray; without noise where it is None.
@@ -154,8 +160,34 @@ class Phantom(Dataset):
         """Return a hash of the bytes of the files that are read, or nothing where none is."""
         from ctpbench_phantom.prepared import content_hash
 
+        if self._volume is not None:  # gigabytes: size and time must do
+            return repr(self._stamp())
         paths = self._paths()
         return content_hash(paths) if paths else ""
+
+    @property
+    def _volume(self) -> Path | None:
+        """The folder of the original phantom's volumes, where that is what is read."""
+        from ctpbench_phantom.volume import is_volume
+
+        return self.file if self.anatomy == "file" and self.file is not None and is_volume(self.file) else None
+
+    def _slices(self) -> dict[Split, range]:
+        """Slice numbers of each split; in the original phantom's volumes they begin with its lowest slice of brain."""
+        indices = self._indices()
+        if self._volume is None:
+            return indices
+        from ctpbench_phantom.volume import brain_slices
+
+        found = brain_slices(self._volume)
+        asked = 1 + max(index for split in indices.values() for index in split)
+        if asked > len(found):
+            raise DataError(
+                f"{self._volume}: {len(found)} slices hold brain, {asked} are asked for; "
+                "lower train_slices, validation_slices, test_slices, gap_slices or slice_step"
+            )
+        first = found[0]
+        return {split: range(r.start + first, r.stop + first, r.step) for split, r in indices.items()}
 
     def _indices(self) -> dict[Split, range]:
         """Slice numbers of each split, counted upwards from the lowest slice."""
@@ -170,6 +202,10 @@ class Phantom(Dataset):
                 start = indices[split][-1] + 1 + self.gap_slices
         return indices
 
+    def _index(self, case_id: str) -> int:
+        index = {f"slice-{i:03d}": i for indices in self._slices().values() for i in indices}
+        return index[_known(case_id, index)]
+
     def _files(self) -> dict[str, list[Path]]:
         from ctpbench_phantom.prepared import prepared_files
 
@@ -177,6 +213,10 @@ class Phantom(Dataset):
         return prepared_files(self.file)
 
     def _paths(self) -> list[Path]:
+        if self._volume is not None:
+            from ctpbench_phantom.volume import volume_files
+
+            return volume_files(self._volume)
         if self.anatomy == "file":
             return [path for paths in self._files().values() for path in paths]
         return [self.aif_file] if self.aif_file is not None else []
@@ -196,6 +236,10 @@ class Phantom(Dataset):
         return Scanner(fan, self.pixel_mm, window=self.window, electronic_sigma=self.electronic_sigma)
 
     def _source(self, case_id: str) -> SliceSeries:
+        if self._volume is not None:
+            from ctpbench_phantom.volume import read_volume_slice
+
+            return read_volume_slice(self._volume, self._index(case_id), self.frame_interval_s)
         if self.anatomy == "file":
             from ctpbench_phantom.prepared import read_prepared
 
@@ -205,8 +249,7 @@ class Phantom(Dataset):
         from ctpbench_phantom.head import LOWEST_MM
         from ctpbench_phantom.series import Head, simulate
 
-        index = {f"slice-{i:03d}": i for indices in self._indices().values() for i in indices}
-        z_mm = LOWEST_MM + index[_known(case_id, index)] * self.slice_mm
+        z_mm = LOWEST_MM + self._index(case_id) * self.slice_mm
         times_s = np.arange(self.frames) * self.frame_interval_s
         aif_hu = phantom_aif(grid(times_s[-1])) if self.aif_file is None else read_aif(self.aif_file, times_s[-1])
         return simulate(Head(self.size_px, self.pixel_mm, self.seed, self.residue, self.delay), z_mm, times_s, aif_hu)
