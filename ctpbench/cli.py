@@ -153,7 +153,13 @@ def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
     from ctpbench import runner
     from ctpbench.plan import plan
     from ctpbench.plugins import did_you_mean
+    from ctpbench.results import TAKEN
 
+    for metric in suite.metrics:
+        if metric.label in TAKEN:
+            raise SuiteError(
+                f"metrics: the results call something else {metric.label!r}; choose another label"
+            )
     cells = plan(suite)
     known = {name for cell in cells for name in (cell.row.cls.name, cell.row.label, cell.dataset)}
     for name in only:

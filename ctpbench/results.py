@@ -48,6 +48,11 @@ _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a mis
 }
 _CASE_FACTS = {"denoise_s": "time to denoise a case", "maps_s": "time to compute the maps of a case"}
 
+TAKEN = frozenset(
+    {*CELL_DIMS, *SCORE_DIMS, *_ROW_FACTS, *_CELL_FACTS, *_CASE_FACTS, "tuned_parameters", "tuned_at_edge", "trials"}
+)
+"""Names of the tree's own, which no metric may be called."""
+
 
 def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
     """Return the results tree of a run.

@@ -114,6 +114,14 @@ resorces: {threads: 1}
         assert hint in done.stderr
 
 
+@pytest.mark.parametrize("label", ["status", "map", "denoise_s", "trials"])
+def test_a_metric_called_like_a_part_of_the_results_is_refused_before_anything_runs(label, ctpbench, write_suite):
+    suite = write_suite(f"datasets: [toy]\ndenoisers: [leave]\nmetrics: [{{name: error, label: {label}}}]\n")
+    done = ctpbench("run", suite)
+    assert done.returncode == 2
+    assert f"something else {label!r}" in done.stderr
+
+
 def test_a_device_that_is_not_there_is_named(ctpbench, write_suite):
     suite = write_suite("""
 datasets: [toy]
