@@ -119,7 +119,6 @@ def run(
 
 
 def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on: str, catalogue: Any) -> list[Any]:
-
     from ctpbench import runner
     from ctpbench.executors.local import Limits, LocalExecutor
     from ctpbench.leaderboard import print_table
@@ -157,9 +156,7 @@ def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
 
     for metric in suite.metrics:
         if metric.label in TAKEN:
-            raise SuiteError(
-                f"metrics: the results call something else {metric.label!r}; choose another label"
-            )
+            raise SuiteError(f"metrics: the results call something else {metric.label!r}; choose another label")
     cells = plan(suite)
     known = {name for cell in cells for name in (cell.row.cls.name, cell.row.label, cell.dataset)}
     for name in only:
@@ -200,9 +197,9 @@ def status(run: Path) -> None:
 @_RUN
 @click.option("--by", metavar="SCORE", help="Rank by this score column; default: rmse_cbf.")
 def leaderboard_command(run: Path, by: str | None) -> None:
-    """Rebuild a run's results.nc and leaderboards from its records, and print them.
+    """Rebuild a run's results, print its leaderboard.
 
-    RUN is a run's folder, or a results.nc that is then only printed.
+    results.nc and the leaderboards are made anew from the cells' records. RUN is a run's folder, or a results.nc that is then only printed.
     """
 
     from ctpbench.leaderboard import leaderboard, print_table
@@ -230,7 +227,7 @@ def list_command() -> None:
 @main.command(epilog="Example: ctpbench show tips")
 @click.argument("name")
 def show(name: str) -> None:
-    """Show a component: what it is, its parameters with units and defaults, its source."""
+    """Show a component, its parameters and source."""
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_component
@@ -250,7 +247,10 @@ def plugins() -> None:
 
 @main.command(epilog="Example: ctpbench schema > suite.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of a suite, installed plugins included, for editors that complete YAML."""
+    """Print the JSON Schema of a suite.
+
+    It knows the parameters of installed plugins, so that an editor can complete a suite.
+    """
     import json
 
     from ctpbench.plugins import load_catalogue
