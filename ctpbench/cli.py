@@ -199,7 +199,8 @@ def status(run: Path) -> None:
 def leaderboard_command(run: Path, by: str | None) -> None:
     """Rebuild a run's results, print its leaderboard.
 
-    results.nc and the leaderboards are made anew from the cells' records. RUN is a run's folder, or a results.nc that is then only printed.
+    results.nc and the leaderboards are made anew from the cells' records. RUN is a run's folder, or a results.nc
+    that is then only printed.
     """
 
     from ctpbench.leaderboard import leaderboard, print_table
