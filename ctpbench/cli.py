@@ -17,6 +17,7 @@ from ctpbench.errors import CtpbenchError, SuiteError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ctpbench.claims import Claims
     from ctpbench.plan import Cell
     from ctpbench.store import Store
     from ctpbench.suite import Suite
@@ -95,12 +96,15 @@ def run(
     cells ok, 3 some failed, 2 the suite or the call is wrong, 130 interrupted.
     """
     from ctpbench import device, runner
+    from ctpbench.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
     from ctpbench.store import Store
     from ctpbench.suite import load_suite
 
     catalogue = load_catalogue()
     loaded = load_suite(suite, catalogue)
+    beside = suite.with_name(FILE_NAME)
+    claims = load_claims(beside) if beside.is_file() else None
     cells = _planned(loaded, only)
     options = runner.Options(jobs, fail_fast, rerun == "failed", serial_timing)
     store = Store(out or Path("runs") / loaded.name)
@@ -108,7 +112,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with store.locked():
-            records = _run_locked(store, loaded, cells, options, on, catalogue)
+            records = _run_locked(store, loaded, claims, cells, options, on, catalogue)
     except KeyboardInterrupt:
         click.echo(
             f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
@@ -118,16 +122,22 @@ def run(
     sys.exit(0 if all(record["status"] == "ok" for record in records) else EXIT_FAILED_CELLS)
 
 
-def _run_locked(store: Store, suite: Suite, cells: list[Cell], options: Any, on: str, catalogue: Any) -> list[Any]:
+def _run_locked(
+    store: Store, suite: Suite, claims: Claims | None, cells: list[Cell], options: Any, on: str, catalogue: Any
+) -> list[Any]:
     from ctpbench import runner
+    from ctpbench.claims import FILE_NAME
     from ctpbench.executors.local import Limits, LocalExecutor
-    from ctpbench.leaderboard import print_table
     from ctpbench.progress import listener
     from ctpbench.report.folder import draw, render
+    from ctpbench.report.tables import print_table
+    from ctpbench.store import write_text
 
     console = _console()
     limits = Limits.of(suite.resources, on, options.jobs)
     runner.write_plan(store, suite, catalogue, limits, options)
+    if claims:
+        write_text(store.folder / FILE_NAME, claims.document.text)
     try:
         with listener(console, len(cells)) as listening, LocalExecutor(limits) as executor:
             work = runner.Runner(store, executor, options, listening, runner.loggers(catalogue))
@@ -203,8 +213,9 @@ def leaderboard_command(run: Path, by: str | None) -> None:
     that is then only printed.
     """
 
-    from ctpbench.leaderboard import leaderboard, print_table
+    from ctpbench.leaderboard import leaderboard
     from ctpbench.report.folder import render
+    from ctpbench.report.tables import print_table
     from ctpbench.results import open_results
     from ctpbench.store import Store
 
@@ -213,6 +224,31 @@ def leaderboard_command(run: Path, by: str | None) -> None:
         run = run / "results.nc"
     tree = open_results(run)
     print_table(leaderboard(tree, by) if by else leaderboard(tree), _console())
+
+
+@main.command("claims", epilog="Example: ctpbench claims runs/paper-simulation")
+@_RUN
+@click.option(
+    "--claims",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The claims; default: claims.yaml in that folder.",
+)
+def claims_command(run: Path, file: Path | None) -> None:
+    """Hold a paper's statements against a run.
+
+    Says of each whether the results bear it out, at each noise level. RUN is a run's folder, one of leaderboards/, or
+    a results.nc. A claims.yaml beside a suite goes into the run's folder with it. Exit code 0 whatever the verdicts.
+    """
+
+    from ctpbench.claims import FILE_NAME, judge, load_claims
+    from ctpbench.report.folder import results_of
+    from ctpbench.report.terminal import print_claims
+
+    tree, cells = results_of(run)
+    claims = load_claims(file or (run if run.is_dir() else run.parent) / FILE_NAME)
+    print_claims(claims.paper, judge(claims, tree, cells), _console())
 
 
 @main.command("list", epilog="Example: ctpbench list")

@@ -8,12 +8,13 @@ the suite's JSON Schema and the row's label.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,8 @@ from ctpbench.case import Case, ScoredCase, TrainingCase
 Better = Literal["lower", "higher", "zero"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+HARNESS_FILES = ("outcome.json", "training.json")
+"""What the harness itself writes beside a saved model."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Context:
         Seeded from the suite's seed, the method and the case: the only allowed source of randomness.
     scratch : Path
         An empty folder, deleted afterwards.
+    checkpoints : Path
+        A folder that outlives the process: what a killed `Trainable.fit` left there, its next attempt finds.
+        Deleted once the work is done. The end may come at any moment: write a file beside its place and rename
+        it. In all other work it is the scratch folder.
     progress : callable(fraction, text)
         Reports progress of long work, ``fraction`` from 0 to 1.
     """
@@ -46,6 +53,7 @@ class Context:
     threads: int
     rng: np.random.Generator
     scratch: Path
+    checkpoints: Path
     progress: Callable[[float, str], None] = lambda fraction, text: None
 
 
@@ -136,15 +144,53 @@ class Trainable(Denoiser):
 
     @abstractmethod
     def fit(self, training: Sequence[TrainingCase], context: Context) -> Denoiser:
-        """Return a fitted denoiser of one of the three kinds. Cases load lazily, one at a time."""
+        """Return a fitted denoiser of one of the three kinds. Cases load lazily, one at a time.
+
+        Long training goes on from where a killed attempt was: see `Context.checkpoints`.
+        """
 
     @abstractmethod
     def save(self, fitted: Denoiser, folder: Path) -> None:
-        """Write what `fit` returned into an existing empty folder."""
+        """Write what `fit` returned into an existing empty folder; the names `HARNESS_FILES` are taken."""
 
     @abstractmethod
     def load(self, folder: Path) -> Denoiser:
         """Return what `save` wrote."""
+
+    def learning_curve(self, fitted: Denoiser) -> Mapping[str, Sequence[float]] | None:
+        """Return what training logged, for `fitted` as `fit` returned it; None where it logs nothing.
+
+        Equally long lists of numbers by name, one of them ``step``: ``{"step": [0, 100], "loss": [9.1, 2.3]}``.
+        NaN where a quantity was not logged at a step.
+        """
+        return None
+
+
+def check_learning_curve(curve: object) -> dict[str, list[float | None]]:
+    """Return a learning curve as lists of plain numbers, None for each that is not finite.
+
+    Raises
+    ------
+    ValueError
+        Where it is no mapping of names to equally long lists of numbers with finite ``step`` among them.
+    """
+    if not isinstance(curve, Mapping):
+        raise ValueError(f"learning_curve: got {type(curve).__name__}; allowed: a mapping of lists, or None")
+    if "step" not in curve:
+        raise ValueError(f"learning_curve: got {', '.join(map(repr, curve)) or 'nothing'}; allowed: 'step' among them")
+    columns: dict[str, npt.NDArray[np.float64]] = {}
+    for name, values in curve.items():
+        column = np.asarray(values)
+        if not isinstance(name, str) or column.ndim != 1 or (column.size and column.dtype.kind not in "iuf"):
+            got = f"{column.dtype} of shape {column.shape}"
+            raise ValueError(f"learning_curve: {name!r}: got {got}; allowed: a name and a list of numbers")
+        columns[name] = column.astype(np.float64)
+    lengths = {name: column.size for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"learning_curve: got lengths {lengths}; allowed: equally long lists")
+    if not np.isfinite(columns["step"]).all():
+        raise ValueError("learning_curve: step: got NaN or infinity; allowed: finite numbers")
+    return {name: [v if np.isfinite(v) else None for v in column.tolist()] for name, column in columns.items()}
 
 
 class Metric(Component, ABC):

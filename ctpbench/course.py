@@ -55,7 +55,8 @@ def _work(cell: Cell, store: Store, record: dict[str, Any]) -> Course:
         yield from _upstream(cell.train.items())
         (fitted,) = yield [model]
         _demand(fitted, "fit: ")
-        record["timings"]["fit_s"] = fitted.info["fit_s"]
+        record["timings"] |= {name: fitted.info.get(name) for name in ("fit_s", "fit_resumed")}
+        record["learning"] = fitted.info.get("learning")
     prediction = cell.prediction(denoiser, cell.test, trial=False)
     (predicted,) = yield [prediction]
     _demand(predicted)
@@ -183,6 +184,7 @@ def _blank(cell: Cell) -> dict[str, Any]:
         "diagnostics": {},
         "timings": {"fit_s": None},
         "trials": [],
+        "learning": None,
         "log": f"logs/{cell.key}.log",
     }
 

@@ -1,40 +1,31 @@
 """The results tree becomes a ranked table: a row for each dataset, noise level and row of the suite.
 
-Rendered as Markdown and on a terminal for people, as CSV and JSON for programs.
+As CSV and JSON for programs; `ctpbench.report.tables` shows it to people.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from ctpbench.case import level_text
 from ctpbench.errors import ResultError
 from ctpbench.results import MISSING
-from ctpbench.store import write_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 Grid = npt.NDArray[Any]  # (config, noise)
 
+EDGE = " (edge)"
+"""Behind a tuned value that ended at an edge of what was tried."""
+
 _DEFAULT_RANK_BY = "rmse_cbf"
-_SHOWN = [f"{metric}_{name}" for metric in ("rmse", "ssim") for name in ("cbf", "cbv", "mtt")]
-_MOST_SHOWN = 6
 _PARAMETER = "parameter_"
-_EDGE = " (edge)"
-_BEFORE, _AFTER = (("Rank", ""), ("Method", ""), ("Tuned", "")), (("s/case", ""), ("Status", ""))
-_TEXT_COLUMNS = ("Method", "Tuned", "Status")
 _TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi"}
 _ACRONYMS = {"rmse", "ssim", "psnr", "mae", "cbf", "cbv", "mtt", "ttp"}
 
@@ -47,18 +38,6 @@ class Score:
     title: str
     units: str
     better: str
-
-
-@dataclass(frozen=True)
-class _Table:
-    """One dataset and noise level as people read it; `best` holds the (row, column) to be set in bold."""
-
-    title: str
-    header: list[tuple[str, str]]
-    rows: list[list[str]]
-    best: set[tuple[int, int]]
-    notes: list[str]
-    failures: list[str]
 
 
 def leaderboard(tree: xr.DataTree, rank_by: str = _DEFAULT_RANK_BY) -> pd.DataFrame:
@@ -121,57 +100,23 @@ def to_json(frame: pd.DataFrame) -> str:
     return json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def to_markdown(frame: pd.DataFrame) -> str:
-    """Return one Markdown table for each dataset and noise level, with the columns people compare."""
-    lines = ["# Leaderboard", ""] if len(frame) else ["# Leaderboard", "", "No cell has finished.", ""]
-    for table in _tables(frame, spread=True):
-        header = [f"{title} ({units})" if units else title for title, units in table.header]
-        cells = [
-            [f"**{text}**" if (i, j) in table.best else _escaped(text) for j, text in enumerate(row)]
-            for i, row in enumerate(table.rows)
-        ]
-        align = [":---" if title in _TEXT_COLUMNS else "---:" for title in header]
-        lines += [f"## {_escaped(table.title)}", ""]
-        lines += [f"| {' | '.join(row)} |" for row in (header, align, *cells)]
-        lines += ["", " ".join(_escaped(note) for note in table.notes), ""]
-        lines += [f"- {_escaped(failure)}" for failure in table.failures]
-        lines += [""] if table.failures else []
-    return "\n".join(lines)
+def cost(values: npt.NDArray[np.floating[Any]], better: str) -> npt.NDArray[np.floating[Any]]:
+    """Return what is to be made small, in the values' units; `better` is that of a `Score`."""
+    signed: dict[str, npt.NDArray[np.floating[Any]]]
+    signed = {"lower": values, "higher": -values, "zero": np.abs(values)}
+    return signed[better]
 
 
-def print_table(frame: pd.DataFrame, console: Console) -> None:
-    """Print the leaderboard on a terminal of 100 columns: means only, tuned values below the label."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    if frame.empty:
-        console.print("No cell has finished.")
-    for table in _tables(frame, spread=False):
-        shown = Table(title=Text(table.title, "bold"), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-        shown.add_column("#", justify="right")
-        shown.add_column("Method", overflow="fold")
-        for title, _ in table.header[len(_BEFORE) : -1]:
-            shown.add_column(title.replace(" ", "\n", 1), justify="right", no_wrap=True, vertical="top")
-        shown.add_column("Status", overflow="fold")
-        for i, (rank, method, tuned, *cells, status) in enumerate(table.rows):
-            label = Text(method).append(f"\n{tuned}", "dim") if tuned else Text(method)
-            numbers = [Text(text, "bold" if (i, j) in table.best else "") for j, text in enumerate(cells, len(_BEFORE))]
-            shown.add_row(rank, label, *numbers, Text(status, "" if status == "ok" else "red"))
-        console.print(shown)
-        units = [f"{title} in {units}" for title, units in table.header if units]
-        console.print(Text(" ".join([*table.notes, *([", ".join(units) + "."] if units else [])]), "dim"))
-        for failure in table.failures:
-            console.print(Text(failure, "red"))
-        console.print()
+def decimals(value: float, digits: int) -> int:
+    """Return how many decimals show `digits` significant digits; 0 for zero and for NaN."""
+    if not np.isfinite(value) or value == 0:
+        return 0
+    return min(max(digits - 1 - int(np.floor(np.log10(abs(value)))), 0), 9)
 
 
-def write(tree: xr.DataTree, folder: Path) -> pd.DataFrame:
-    """Write leaderboard.md, .csv and .json into a folder, each whole or not at all; return the table."""
-    frame = leaderboard(tree)
-    for ending, render in (("md", to_markdown), ("csv", to_csv), ("json", to_json)):
-        write_text(folder / f"leaderboard.{ending}", render(frame))
-    return frame
+def rounded(value: float, digits: int) -> str:
+    """Return a number with `digits` significant digits and no exponent; nothing for NaN."""
+    return "" if np.isnan(value) else f"{value:.{decimals(value, digits)}f}"
 
 
 def _columns(scores: Iterable[str]) -> list[str]:
@@ -252,7 +197,7 @@ def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
         "config": coords["config"],
         "method": coords["method"],
         "parameters": _listed({name: settings[name] for name in given if name in settings}),
-        "tuned": _listed({name: text + _EDGE * (name in edges) for name, text in chosen.items()}),
+        "tuned": _listed({name: text + EDGE * (name in edges) for name, text in chosen.items()}),
         "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
         "message": message,
         "hardware": " and ".join(dict.fromkeys(_machine(row, k) for k in finished if str(row["hardware"].values[k]))),
@@ -268,105 +213,12 @@ def _ranked(rows: Sequence[dict[str, Any]], ranking: Score | None) -> list[dict[
     """Return the rows of one dataset and noise level in the order of the table, ranked."""
     column = ranking.column if ranking else ""
     values = [row.get(column, np.nan) if row["status"] == "ok" else np.nan for row in rows]
-    values = list(_costs_of(np.array(values), ranking.better)) if ranking else values
+    values = list(cost(np.array(values), ranking.better)) if ranking else values
     ranked = []
     for row, value in zip(rows, values, strict=True):
         rank = None if np.isnan(value) else 1 + sum(other < value for other in values)
         ranked.append({**row, "rank": rank, "rank_by": column})
     return sorted(ranked, key=lambda row: (row["status"] != "ok", row["rank"] is None, row["rank"] or 0))
-
-
-def _tables(frame: pd.DataFrame, spread: bool) -> Iterator[_Table]:
-    """Yield what people read, a table for each dataset and noise level; `spread` adds the deviations."""
-    levels = zip(frame["dataset"], frame["noise"], strict=True)
-    titles = [level_text(str(dataset), float(noise)) for dataset, noise in levels]
-    for title in dict.fromkeys(titles):
-        block = frame[[other == title for other in titles]]
-        known = {s.column: s for s in frame.attrs["scores"] if block[s.column].notna().any()}
-        shown = [known[name] for name in _SHOWN if name in known] or list(known.values())[:_MOST_SHOWN]
-        by = known.get(block["rank_by"].iloc[0])
-        shown = [by, *shown] if by and by not in shown else shown
-        well = block[block["status"] == "ok"]  # these come first: places in it are places in the block
-        seconds = zip(block["total_s"], block["contended"], strict=True)
-        columns = [
-            ["" if pd.isna(rank) else str(rank) for rank in block["rank"]],
-            list(block["config"]),
-            list(block["tuned"]),
-            *(_score_texts(block, score.column, spread) for score in shown),
-            [_rounded(total_s, 3) + "*" * contended for total_s, contended in seconds],
-            list(block["status"]),
-        ]
-        yield _Table(
-            title,
-            header=[*_BEFORE, *((score.title, score.units) for score in shown), *_AFTER],
-            rows=[list(row) for row in zip(*columns, strict=True)],
-            best={
-                (i, j) for j, score in enumerate(shown, len(_BEFORE)) for i in _best(well[score.column], score.better)
-            },
-            notes=_notes(block, by, spread),
-            failures=[f"{r.config}: {r.status}: {r.message}" for r in block[len(well) :].itertuples()],
-        )
-
-
-def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
-    scored = block[block["n_cases"] > 0]
-    notes = ["s/case: median seconds for denoising and maps."]
-    if len(scored):
-        mean = "mean ± standard deviation" if spread and scored["n_cases"].max() > 1 else "mean"
-        over = _counted(scored["n_cases"], "case")
-        seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
-        notes.insert(0, f"Scores: {mean} over {over}{seeds}.")
-    if block["contended"].any():
-        notes.append("*: timed while other cells ran on the same machine.")
-    if block["tuned"].str.contains(_EDGE, regex=False).any():
-        notes.append("(edge): the end of the values tried; a wider range may do better.")
-    if machines := sorted(set(block["hardware"]) - {""}):
-        notes.append(f"Timed on {' and '.join(machines)}.")
-    words = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to zero is better"}
-    ranked = f"Ranked by {by.title}, {words[by.better]}." if by else "Not ranked: no score applies."
-    return [ranked, *notes]
-
-
-def _counted(numbers: pd.Series[int], noun: str) -> str:
-    least, most = int(numbers.min()), int(numbers.max())
-    return f"{most if least == most else f'{least} to {most}'} {noun}{'' if most == 1 else 's'}"
-
-
-def _best(values: pd.Series[float], better: str) -> list[int]:
-    """Places of the best value, where there is another to be better than."""
-    costs = _costs_of(values.to_numpy(), better)
-    return [i for i, cost in enumerate(costs) if cost == np.nanmin(costs)] if values.notna().sum() > 1 else []
-
-
-def _costs_of(values: npt.NDArray[np.floating[Any]], better: str) -> npt.NDArray[np.floating[Any]]:
-    """What is to be made small."""
-    costs: dict[str, npt.NDArray[np.floating[Any]]]
-    costs = {"lower": values, "higher": -values, "zero": np.abs(values)}
-    return costs[better]
-
-
-def _score_texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:
-    """One column's scores with decimals in common, so that they compare at a glance."""
-    values, deviations = block[column].to_numpy(), block[f"{column}_std"].to_numpy()
-    largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
-    decimals = _decimals(largest, 4 if largest >= 1 else 3)
-    texts = []
-    for value, deviation in zip(values, deviations, strict=True):
-        own = max(decimals, _decimals(value, 2))  # a value far below the others keeps two digits
-        spread_text = f" ± {deviation:.{own}f}" if spread and np.isfinite(deviation) else ""
-        texts.append("" if np.isnan(value) else f"{value:.{own}f}{spread_text}")
-    return texts
-
-
-def _decimals(value: float, digits: int) -> int:
-    """How many decimals show `digits` significant digits; 0 for zero and for NaN."""
-    if not np.isfinite(value) or value == 0:
-        return 0
-    return min(max(digits - 1 - int(np.floor(np.log10(abs(value)))), 0), 9)
-
-
-def _rounded(value: float, digits: int) -> str:
-    return "" if np.isnan(value) else f"{value:.{_decimals(value, digits)}f}"
 
 
 def _spelled(word: str) -> str:
@@ -397,8 +249,3 @@ def _plain(value: Any) -> Any:
     if pd.isna(value) or (isinstance(value, float) and not np.isfinite(value)):
         return None
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, inside a table too; underscores within words stay."""
-    return re.sub(r"[\\|*<`\[]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])", r"\\\g<0>", " ".join(text.split()))

@@ -116,7 +116,7 @@ class Cell:
         inputs = self.train.observations()
         if denoiser.learns_from == "clean":
             inputs |= self.train.truths()
-        task = {"denoiser": spec, "cases": self.train.cases, "seed": self.seed}
+        task = {"denoiser": spec, "cases": self.train.cases, "seed": self.seed, "data": self.train.key}
         key = digest(_FORMAT, "model", self.train.key, spec.identity, self.seed)
         return Item("model", key, task, inputs, label=f"{self.label}: fit", alone=True)
 

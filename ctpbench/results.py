@@ -4,7 +4,7 @@ One group per dataset, with the dimensions ``config`` (row labels), ``noise`` (N
 none), ``seed``, ``case``, and ``map``, ``time`` and ``roi`` where a metric keeps them. Each metric is one
 float variable; beside it lie ``status``, ``message``, tuned parameters, timings and memory. A cell without a
 record (excluded, or not finished) has the status ``"missing"``, empty texts and NaN. A dataset's group
-``trials`` holds what tuning tried.
+``trials`` holds what tuning tried, its group ``learning`` what training logged.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a mis
     "threads": (np.nan, "threads lent to the cell", "1"),
     "contended": (False, "timed while other cells ran on the same machine", ""),
     "fit_s": (np.nan, "time to train the method", "s"),
+    "fit_resumed": (False, "training went on from an attempt cut short, whose time fit_s leaves out", ""),
     "peak_memory_mib": (np.nan, "peak resident memory", "MiB"),
     "peak_device_memory_mib": (np.nan, "peak memory of the accelerator", "MiB"),
 }
 _CASE_FACTS = {"denoise_s": "time to denoise a case", "maps_s": "time to compute the maps of a case"}
+_GROUPS = ("trials", "learning")
 
 TAKEN = frozenset(
-    {*CELL_DIMS, *SCORE_DIMS, *_ROW_FACTS, *_CELL_FACTS, *_CASE_FACTS, "tuned_parameters", "tuned_at_edge", "trials"}
+    {*CELL_DIMS, *SCORE_DIMS, *_ROW_FACTS, *_CELL_FACTS, *_CASE_FACTS, "tuned_parameters", "tuned_at_edge", *_GROUPS}
 )
 """Names of the tree's own, which no metric may be called."""
 
@@ -79,6 +81,8 @@ def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
         nodes[f"/{label}"] = _group(label, members)
         if any(record.get("trials") for record in members):
             nodes[f"/{label}/trials"] = _trials(members)
+        if any(record.get("learning") for record in members):
+            nodes[f"/{label}/learning"] = _learning(members)
     return xr.DataTree.from_dict(nodes)
 
 
@@ -169,7 +173,7 @@ def _group(dataset: str, records: Sequence[Record]) -> xr.Dataset:
     coords = _joined(dataset, _coordinates(cells), _row_coordinates(cells))
     scores = {name: _score(cells, name) for name in metrics}
     variables = _joined(dataset, scores, _measured(cells), _diagnostics(cells), _tuned(cells))
-    _joined(dataset, coords, variables, {"trials": xr.Variable((), 0)})
+    _joined(dataset, coords, variables, {name: xr.Variable((), 0) for name in _GROUPS})
     return xr.Dataset(variables, coords)
 
 
@@ -291,6 +295,27 @@ def _trials(records: Sequence[Record]) -> xr.Dataset:
         "message": _labels([trial["message"] for _, trial in tried]),
     }
     return xr.Dataset({name: ("trial", column) for name, column in columns.items()})
+
+
+def _learning(records: Sequence[Record]) -> xr.Dataset:
+    """What training logged, a row for each number: what was not logged at a step, or not finite, is left out."""
+    logged = [
+        (record, quantity, step, value)
+        for record in records
+        for curve in [record.get("learning") or {}]
+        for quantity, values in curve.items()
+        for step, value in zip(curve["step"], values, strict=True)
+        if quantity != "step" and value is not None
+    ]
+    columns = {
+        "learning_config": (_labels([record["config"] for record, *_ in logged]), {}),
+        "learning_noise": (np.array([record["noise"] for record, *_ in logged], dtype=np.float64), {}),
+        "learning_seed": (np.array([record["seed"] for record, *_ in logged], dtype=np.int64), {}),
+        "quantity": (_labels([quantity for _, quantity, *_ in logged]), {"long_name": "what training logged"}),
+        "step": (np.array([step for *_, step, _ in logged]), {"long_name": "step of training"}),
+        "value": (np.array([value for *_, value in logged]), {"long_name": "its value at that step"}),
+    }
+    return xr.Dataset({name: ("point", column, attrs) for name, (column, attrs) in columns.items()})
 
 
 def _labels(values: Sequence[Hashable]) -> npt.NDArray[Any]:

@@ -185,10 +185,10 @@ class Runner:
 
     def _assign(self, item: Item) -> Assignment:
         out, scratch = self._store.workspace(), self._store.workspace()
-        owner = self._waiting[item.id][0]
-        return Assignment(
-            item, input_paths(item, self._store.folder / "cache"), out, scratch, self._store.log_path(owner)
-        )
+        checkpoints = self._store.checkpoints(item.key) if item.stage == "model" else scratch
+        inputs = input_paths(item, self._store.folder / "cache")
+        log = self._store.log_path(self._waiting[item.id][0])
+        return Assignment(item, inputs, out, scratch, checkpoints, log)
 
     def _handle(self, event: Event, records: dict[str, dict[str, Any]]) -> None:
         item = event.assignment.item
@@ -213,6 +213,8 @@ class Runner:
             outcome = replace(outcome, info={**outcome.info, "contended": item.id in self._contended})
         made = assignment.out if outcome.ok else self._store.workspace()
         self._store.commit(item.stage, item.key, made, outcome)
+        if outcome.ok:
+            shutil.rmtree(assignment.checkpoints, ignore_errors=True)
         self._clear(assignment)
         self._listener.work_done(item.label, outcome)
         for key in self._waiting.pop(item.id, ()):

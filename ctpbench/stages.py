@@ -7,6 +7,8 @@ it measured as plain data. Those that run a method are handed observations only;
 
 from __future__ import annotations
 
+import json
+import platform
 import resource
 import statistics
 import sys
@@ -14,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, cast, overload
 from urllib.parse import quote
@@ -25,10 +27,20 @@ import xarray as xr
 
 from ctpbench import device
 from ctpbench.case import Case, Observation, ScoredCase, TrainingCase, Truth, check_observation
-from ctpbench.components import Component, Context, Dataset, Denoiser, Metric, Trainable
-from ctpbench.errors import DataError
-from ctpbench.estimation import Estimate, baseline_subtracted, concentration_maps, estimate
+from ctpbench.components import (
+    HARNESS_FILES,
+    Component,
+    Context,
+    Dataset,
+    Denoiser,
+    Metric,
+    Trainable,
+    check_learning_curve,
+)
+from ctpbench.errors import DataError, PluginError
+from ctpbench.estimation import Estimate, InvalidOutput, baseline_subtracted, concentration_maps, estimate
 from ctpbench.perfusion import scale_factor
+from ctpbench.plugins import distribution_of
 from ctpbench.store import (
     load_arrays,
     load_observation,
@@ -48,6 +60,7 @@ class Lent:
     inputs: Mapping[str, Path]
     out: Path
     scratch: Path
+    checkpoints: Path
     device: str
     threads: int
     progress: Callable[[float, str], None]
@@ -62,7 +75,8 @@ class Lent:
     def context(self, seed: int, *names: str) -> Context:
         """Return a context whose generator depends on the seed and the names alone."""
         entropy = [seed, *(zlib.crc32(name.encode()) for name in names)]
-        return Context(self.device, self.threads, np.random.default_rng(entropy), self.scratch, self.progress)
+        rng = np.random.default_rng(entropy)
+        return Context(self.device, self.threads, rng, self.scratch, self.checkpoints, self.progress)
 
 
 def run(item: Item, lent: Lent) -> dict[str, Any]:
@@ -115,14 +129,19 @@ def reference(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
 
 
 def model(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
-    """Fit a trainable denoiser on the training split and save what it learnt."""
+    """Fit a trainable denoiser on the training split and save what it learnt, with where that comes from."""
     trainable = cast(Trainable, build(task["denoiser"]))
     training = TrainingView(lent, tuple(task["cases"]), clean=trainable.learns_from == "clean")
+    resumed = any(lent.checkpoints.iterdir())
     clock = device.Stopwatch(lent.device)
     fitted = trainable.fit(training, lent.context(task["seed"], trainable.name))
-    fit_s = clock.seconds()
+    measured = {"fit_s": clock.seconds(), "fit_resumed": resumed, **_resources(lent)}
+    learning = _learning(trainable, fitted)
     trainable.save(fitted, lent.out)
-    return {"fit_s": fit_s, **_resources(lent)}
+    if taken := [name for name in HARNESS_FILES if (lent.out / name).exists()]:
+        raise PluginError(f"{trainable.name}: save wrote {taken[0]}, which the harness writes; choose another name")
+    (lent.out / "training.json").write_text(json.dumps(_origin(task, trainable, measured), indent=1))
+    return {**measured, "learning": learning}
 
 
 def prediction(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
@@ -242,6 +261,52 @@ def _resources(lent: Lent) -> dict[str, Any]:
         "device": lent.device,
         "threads": lent.threads,
         "hardware": device.hardware(lent.device),
+    }
+
+
+def _learning(trainable: Trainable, fitted: Denoiser) -> dict[str, list[float | None]] | None:
+    """Return what training logged, checked and short enough for a record."""
+    curve = trainable.learning_curve(fitted)
+    try:
+        return None if curve is None else thinned(check_learning_curve(curve))
+    except ValueError as error:
+        raise InvalidOutput(str(error)) from None
+
+
+def thinned(curve: Mapping[str, list[float | None]], most: int = 500) -> dict[str, list[float | None]]:
+    """Return a learning curve with at most so many numbers of each quantity, its first and last among them.
+
+    Quantities may be logged at different steps, so each is thinned by itself; the steps that one needs alone
+    are null in the others.
+    """
+    if len(curve["step"]) <= most:
+        return dict(curve)
+    kept: dict[str, set[int]] = {}
+    for name, values in curve.items():
+        if name != "step":
+            known = [i for i, value in enumerate(values) if value is not None]
+            evenly = np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)
+            kept[name] = {known[i] for i in evenly}
+    rows = sorted(set().union(*kept.values()))
+    return {name: [values[i] if i in kept.get(name, rows) else None for i in rows] for name, values in curve.items()}
+
+
+def _origin(task: Mapping[str, Any], trainable: Trainable, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model was made of, by whom and where."""
+    spec = cast(ComponentSpec, task["denoiser"])
+    distribution, version = distribution_of(type(trainable))
+    versions = {"python": platform.python_version(), "ctpbench": metadata.version("ctpbench"), distribution: version}
+    versions |= {name: sys.modules[name].__version__ for name in ("numpy", "torch") if name in sys.modules}
+    return {
+        "denoiser": {"module": spec.module, "qualname": spec.qualname, **spec.identity},
+        "learns_from": trainable.learns_from,
+        "cases": list(task["cases"]),
+        "data": task["data"],
+        "seed": task["seed"],
+        "device": measured["device"],
+        "threads": measured["threads"],
+        "hardware": measured["hardware"],
+        "versions": {name: found for name, found in versions.items() if name},
     }
 
 

@@ -1,4 +1,4 @@
-"""A run's folder on disk: cached stages by key, one record per finished cell, logs.
+"""A run's folder on disk: cached stages by key, checkpoints of training, one record per finished cell, logs.
 
 Everything is written beside its place and renamed into it, so that killing the runner at any moment leaves
 whole entries or none. One runner at a time holds the folder.
@@ -122,6 +122,12 @@ class Store:
             grave = Path(tempfile.mkdtemp(dir=self.folder / "tmp")) / "entry"
             place.rename(grave)
             shutil.rmtree(grave.parent, ignore_errors=True)
+
+    def checkpoints(self, key: str) -> Path:
+        """Return the folder where the attempts at one piece of work leave what their next one goes on from."""
+        folder = self.folder / "checkpoints" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     # -- records ------------------------------------------------------------------------------------------------
 

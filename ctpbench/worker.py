@@ -24,17 +24,18 @@ from ctpbench.estimation import InvalidOutput
 from ctpbench.store import Outcome
 from ctpbench.work import ComponentSpec, Item, digest
 
-_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "status_alloc_failed")
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """One item with the places it may read from and write to."""
+    """One item with the places it may read from and write to; `checkpoints` alone outlives an attempt."""
 
     item: Item
     inputs: Mapping[str, Path]
     out: Path
     scratch: Path
+    checkpoints: Path
     log: Path
 
 
@@ -57,6 +58,7 @@ def _attempt(assignment: Assignment, pipe: Connection, device: str, threads: int
         assignment.inputs,
         assignment.out,
         assignment.scratch,
+        assignment.checkpoints,
         device,
         threads,
         lambda fraction, text: pipe.send(("progress", item.id, (float(fraction), str(text)))),

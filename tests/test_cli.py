@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "plan", "status", "leaderboard", "list", "show", "plugins", "schema", "check")
+COMMANDS = ("run", "plan", "status", "leaderboard", "claims", "list", "show", "plugins", "schema", "check")
 
 
 def test_help_lists_every_command_and_gives_an_example(ctpbench):

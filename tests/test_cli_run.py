@@ -36,10 +36,11 @@ def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_sui
     assert "leave" in done.stdout
     out = tmp_path / "out"
     assert {p.name for p in out.iterdir()} >= {
-        "suite.lock.yaml", "cells.json", "records", "logs", "cache", "results.nc", "panels",
+        "suite.lock.yaml", "cells.json", "records", "logs", "cache", "results.nc", "panels", "curves",
         "leaderboard.md", "leaderboard.csv", "leaderboard.json",
     }  # fmt: skip
     assert sorted(p.name for p in (out / "panels").iterdir()) == ["toy-1.png", "toy-3.png"]
+    assert [p.name for p in (out / "curves").iterdir()] == ["time-toy.png"]
     with xr.open_datatree(out / "results.nc") as tree:
         toy = tree["toy"].to_dataset().load()
     assert dict(toy.sizes) == {"config": 2, "noise": 2, "seed": 1, "case": 2, "map": 5, "time": 12}

@@ -13,7 +13,7 @@ from ctpbench.suite.settings import MapsSettings
 
 @pytest.fixture
 def context(tmp_path):
-    return Context("cpu", 1, np.random.default_rng(0), tmp_path)
+    return Context("cpu", 1, np.random.default_rng(0), tmp_path, tmp_path)
 
 
 @pytest.fixture

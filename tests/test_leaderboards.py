@@ -6,28 +6,40 @@ from pathlib import Path
 
 import pytest
 
-from ctpbench.leaderboard import leaderboard, to_markdown
+from ctpbench.claims import load_claims
+from ctpbench.leaderboard import leaderboard
 from ctpbench.plugins import load_catalogue
+from ctpbench.report.folder import page
 from ctpbench.results import open_results
 from ctpbench.suite import load_suite
 
-BOARDS = sorted((Path(__file__).parents[1] / "leaderboards").iterdir())
+FOLDER = Path(__file__).parents[1] / "leaderboards"
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def folders(name: str) -> list[Path]:
+    """The leaderboards' folders that hold a file; results come after a study, its suite and claims before."""
+    return sorted(path.parent for path in FOLDER.glob(f"*/{name}"))
+
+
+@pytest.mark.parametrize("board", folders("results.nc"), ids=lambda board: board.name)
 def test_the_page_is_rendered_from_the_committed_results(board):
     tree = open_results(board / "results.nc")
-    assert to_markdown(leaderboard(tree)) == (board / "README.md").read_text()
+    assert page(leaderboard(tree), tree, board) == (board / "README.md").read_text()
     assert tree.attrs["suite_text"] == (board / "suite.yaml").read_text()
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+@pytest.mark.parametrize("board", folders("suite.yaml"), ids=lambda board: board.name)
 def test_the_suite_loads(board):
     assert load_suite(board / "suite.yaml", load_catalogue()).name == board.name
 
 
+@pytest.mark.parametrize("board", folders("claims.yaml"), ids=lambda board: board.name)
+def test_the_claims_load(board):
+    assert load_claims(board / "claims.yaml").claims
+
+
 def test_on_the_quick_board_tips_and_gaussian_are_ahead_of_none_and_tuned_inside_their_grids():
-    frame = leaderboard(open_results(BOARDS[0].parent / "quick" / "results.nc"))
+    frame = leaderboard(open_results(FOLDER / "quick" / "results.nc"))
     for _, level in frame.groupby("noise"):
         rmse = level.set_index("config")["rmse_cbf"]
         assert rmse["tips"] < rmse["none"]

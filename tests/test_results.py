@@ -218,6 +218,44 @@ def test_trials_of_tuning(tree: xr.DataTree) -> None:
     assert "trials" not in tree["real"].children
 
 
+def test_what_training_logged_is_a_row_for_each_number(tmp_path: Path) -> None:
+    curve = {"step": [0, 100, 200], "loss": [9.0, 4.0, None], "bias": [None, 0.5, 0.25]}
+    other = {"step": [0.5], "loss": [7.0]}
+    records = [
+        record("n2n", 2e5, learning=curve),
+        record("n2n", 2e5, 1, learning=other),
+        record("supervised", None, learning=other, dataset="real"),
+        record("gaussian", 2e5, learning=None),
+        record("none", 2e5),  # as records were before there was anything to learn
+    ]
+    save(build(records, {}), tmp_path / "results.nc")
+    tree = open_results(tmp_path / "results.nc")
+    learning = tree["phantom/learning"].to_dataset(inherit=False)
+    assert dict(learning.sizes) == {"point": 5}
+    assert list(learning["learning_config"].values) == ["n2n"] * 5
+    assert list(learning["learning_noise"].values) == [2e5] * 5
+    assert list(learning["learning_seed"].values) == [0] * 4 + [1]
+    assert list(learning["quantity"].values) == ["loss", "loss", "bias", "bias", "loss"]
+    assert list(learning["step"].values) == [0, 100, 100, 200, 0.5]
+    assert list(learning["value"].values) == [9, 4, 0.5, 0.25, 7]
+    assert learning["step"].attrs["long_name"] == "step of training"
+    assert np.isnan(tree["real/learning/learning_noise"].values).all()
+    assert "config" in tree["phantom/learning"].to_dataset().coords  # inherited, which is why the names differ
+
+
+def test_a_group_without_training_has_no_learning(tree: xr.DataTree) -> None:
+    assert "learning" not in tree["phantom"].children
+    assert not tree["phantom/fit_resumed"].values.any()
+    resumed = build([record("n2n", timings={"fit_s": 3.0, "fit_resumed": True})], {})
+    assert resumed["phantom/fit_resumed"].values.all()
+
+
+def test_a_training_that_logged_no_number_at_all_can_be_written(tmp_path: Path) -> None:
+    records = [record("n2n", learning={"step": [0, 1], "loss": [None, None]})]
+    save(build(records, {}), tmp_path / "results.nc")
+    assert open_results(tmp_path / "results.nc")["phantom/status"].item() == "ok"
+
+
 def test_maps_and_times_are_brought_together_from_all_metrics() -> None:
     late = score([[1.0], [2.0]], ["case", "time"], "HU", time=[3.0])
     early = score([[3.0, 4.0], [5.0, 6.0]], ["case", "time"], "HU", time=[0.0, 3.0])
@@ -296,6 +334,7 @@ def test_no_records_make_an_empty_tree(tmp_path: Path) -> None:
         ([record("a", scores={"status": rmse([1.0, 2.0])})], "the name 'status' is taken"),
         ([record("a", scores={"map": rmse([1.0, 2.0])})], "the name 'map' is taken"),
         ([record("a", scores={"trials": rmse([1.0, 2.0])})], "the name 'trials' is taken"),
+        ([record("a", scores={"learning": rmse([1.0, 2.0])})], "the name 'learning' is taken"),
         ([record("a", scores={"a/b": rmse([1.0, 2.0])})], "the name 'a/b' holds '/'"),
         (
             [record("a"), record("b", scores={"rmse": score([1.0, 2.0], ["case"])})],

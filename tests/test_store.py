@@ -77,6 +77,14 @@ def test_what_a_killed_run_left_is_cleared(store):
         assert not left.exists()
 
 
+def test_checkpoints_outlive_the_run_that_made_them(store):
+    with store.locked():
+        (store.checkpoints("k") / "epoch.txt").write_text("2")
+    with store.locked():
+        assert (store.checkpoints("k") / "epoch.txt").read_text() == "2"
+        assert not any(store.checkpoints("other").iterdir())
+
+
 def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     write_text(path, "old")

@@ -226,12 +226,32 @@ class Mean(Trainable):
         values = fitted.model_dump()
         if self.fault == "saves_and_loads":
             values["mean"] = round(values["mean"])
+        if self.fault == "saves_and_loads/taken":
+            (folder / "training.json").write_text("{}")
         (folder / "model.json").write_text(json.dumps(values))
         self._path.append(folder)
 
     def load(self, folder):
         folder = self._path[0] if self.fault == "saves_and_loads/where_it_was" else folder
         return Fitted(**json.loads((folder / "model.json").read_text()))
+
+    def learning_curve(self, fitted):
+        assert fitted.mean
+        return CURVE_FAULTS.get(self.fault, {"step": [0, 100], "loss": np.array([2.5, np.nan])})
+
+
+# Also what `check_learning_curve` refuses, and what it says.
+CURVE_FAULTS = {
+    "learning_curve_is_well_formed": {"loss": [1.0, 2.0]},
+    "learning_curve_is_well_formed/none": [1.0, 2.0],
+    "learning_curve_is_well_formed/lengths": {"step": [0, 1], "loss": [1.0]},
+    "learning_curve_is_well_formed/step": {"step": [0, np.nan], "loss": [1.0, 2.0]},
+    "learning_curve_is_well_formed/numbers": {"step": [0, 1], "loss": ["a", "b"]},
+    "learning_curve_is_well_formed/nothing": {"step": [0, 1], "loss": [1.0, None]},
+    "learning_curve_is_well_formed/number": {"step": [0], "loss": 1.0},
+    "learning_curve_is_well_formed/truth": {"step": [0], "loss": [True]},
+    "learning_curve_is_well_formed/name": {"step": [0], 1: [1.0]},
+}
 
 
 class Fitted(Halve):
@@ -435,7 +455,13 @@ FAULTY = [
     *((Mean(fault=fault), fault) for fault in ("fits", "training_is_unchanged", "fit_leaves_global_random_state")),
     *(
         (Mean(fault=fault), fault)
-        for fault in ("same_seed_same_fit", "saves_and_loads", "saves_and_loads/where_it_was")
+        for fault in (
+            "same_seed_same_fit",
+            "saves_and_loads",
+            "saves_and_loads/where_it_was",
+            "saves_and_loads/taken",
+            *CURVE_FAULTS,
+        )
     ),
     *((Mean(fault=f"fitted_{fault}"), f"fitted_{fault}") for fault in FITTED_FAULTS),
     *((Heads(fault=fault), fault) for fault in (*LIST_FAULTS, *CASE_FAULTS, "loads_cases")),
@@ -470,6 +496,12 @@ def test_a_failure_says_what_was_got_and_what_is_allowed():
         "got a write to the input; allowed: reading it, and frames.copy(data=...)"
     )
     assert message(Ones(lags_per_frame=1)) == "deconvolve: got 24 along lag; allowed: 48, twice the frames"
+    assert message(Mean(fault="saves_and_loads/taken")) == (
+        "save: got a file training.json; allowed: any name but outcome.json, training.json"
+    )
+    assert message(Mean(fault="learning_curve_is_well_formed/lengths")) == (
+        "learning_curve: got lengths {'step': 2, 'loss': 1}; allowed: equally long lists"
+    )
     assert message(Reworded()) == "after YAML: got factor=2e-05 from 1e-05; allowed: the same parameters"
     assert message(Heads(fault="unknown_case_is_refused")) == (
         "load('no such case'): got KeyError: \"no case 'no such case'\"; allowed: DataError"

@@ -10,6 +10,10 @@ from ctpbench.errors import DataError
 from ctpbench.worker import failure
 
 
+class OutOfMemoryError(RuntimeError):
+    """Stands for torch's own, which is a RuntimeError too."""
+
+
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
@@ -19,7 +23,13 @@ from ctpbench.worker import failure
             "out_of_memory",
             "tried",
         ),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory", "2 GiB"),
+        (
+            OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 15.7 GiB"),
+            "out_of_memory",
+            "20.00 GiB",
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "out_of_memory", "CUBLAS"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GiB)"), "out_of_memory", "9 GiB"),
         (RuntimeError("shapes differ"), "error", "RuntimeError: shapes differ"),
         (ValueError("two\nlines"), "error", "ValueError: two lines"),
         (KeyError(), "error", "KeyError"),

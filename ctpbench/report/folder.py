@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ctpbench import leaderboard, results
+from ctpbench import results
 from ctpbench.case import level_text, noise_text
+from ctpbench.claims import FILE_NAME, judge, load_claims
+from ctpbench.errors import SuiteError
 from ctpbench.estimation import baseline_subtracted, concentration_maps
+from ctpbench.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
+from ctpbench.report.tables import claims_markdown, faults_markdown, to_markdown
 from ctpbench.stages import file_name, scaled
-from ctpbench.store import Store, load_arrays, load_observation
+from ctpbench.store import Store, load_arrays, load_observation, write_text
 from ctpbench.suite.settings import MapsSettings
 
 Record = Mapping[str, Any]
@@ -36,16 +41,63 @@ def render(store: Store) -> pd.DataFrame:
     ResultError
         Where the folder holds no run.
     """
-    index = store.index()
-    tree = results.build(finished(store), index["provenance"])
+    tree, cells = _built(store)
     results.save(tree, store.folder / "results.nc")
-    return leaderboard.write(tree, store.folder)
+    frame = leaderboard(tree)
+    texts = {"md": page(frame, tree, store.folder, cells), "csv": to_csv(frame), "json": to_json(frame)}
+    for ending, text in texts.items():
+        write_text(store.folder / f"leaderboard.{ending}", text)
+    return frame
+
+
+def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the leaderboards as Markdown and, where the folder holds claims.yaml, its claims with their verdicts.
+
+    Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The leaderboard of the tree.
+    tree : DataTree
+    folder : Path
+    cells : sequence of mappings
+        The cells that the run plans; see `ctpbench.claims.judge`.
+    """
+    board, path = to_markdown(frame), folder / FILE_NAME
+    if not path.is_file():
+        return board
+    try:
+        claims = load_claims(path)
+        return f"{board}\n{claims_markdown(claims.paper, judge(claims, tree, cells))}"
+    except SuiteError as error:
+        return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
+
+
+def results_of(run: Path) -> tuple[xr.DataTree, Sequence[Mapping[str, Any]]]:
+    """Return the results of a run's folder, made from its records, and the cells it plans.
+
+    Of a results.nc, or another folder that holds one, the results alone.
+
+    Raises
+    ------
+    ResultError
+        Where there are no results.
+    """
+    if (run / "cells.json").exists():
+        return _built(Store(run))
+    return results.open_results(run / "results.nc" if run.is_dir() else run), ()
+
+
+def _built(store: Store) -> tuple[xr.DataTree, Sequence[Mapping[str, Any]]]:
+    index = store.index()
+    return results.build(finished(store), index["provenance"]), index["cells"]
 
 
 def draw(store: Store) -> list[Path]:
-    """Draw map panels for the first test case of each dataset and noise level; return the pictures.
+    """Draw map panels for the first test case of each dataset and noise level, and curves; return the pictures.
 
-    Methods whose cached maps are gone are left out.
+    Of the panels, methods whose cached maps are gone are left out.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in finished(store):
@@ -53,7 +105,8 @@ def draw(store: Store) -> list[Path]:
             groups.setdefault((record["dataset"], record["noise"]), []).append(record)
     settings = MapsSettings(**store.index()["maps"])
     drawn = [_draw(store, settings, records) for records in groups.values()]
-    return [path for path in drawn if path is not None]
+    panels = [path for path in drawn if path is not None]
+    return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
 
 
 def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Path | None:

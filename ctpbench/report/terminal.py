@@ -11,13 +11,16 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ctpbench.case import level_text, noise_text
+from ctpbench.claims import Judgement
 from ctpbench.components import Component, Metric
 from ctpbench.errors import PluginError
 from ctpbench.plan import Cell
 from ctpbench.plugins import Catalogue, did_you_mean, distribution_of
 from ctpbench.report.folder import finished
+from ctpbench.report.tables import noise_column, tally
 from ctpbench.store import Store
 from ctpbench.testing import CheckResult
 
@@ -69,6 +72,21 @@ def print_status(store: Store, console: Console) -> None:
             console.print(f"  log: {store.folder / record['log']}", soft_wrap=True, highlight=False)
     if any(record["status"] not in ("ok", "skipped") for record in records):
         console.print("Give the same command with --rerun failed to run them again.")
+
+
+def print_claims(paper: str, judgements: Sequence[Judgement], console: Console) -> None:
+    """Print each claim with what its paper reports and a line for each noise level, and how many reproduce."""
+    console.print(Text(paper), soft_wrap=True)
+    console.print()
+    for number, judgement in enumerate(judgements, 1):
+        console.print(Text(f"{number}. {judgement.says}", "bold"))
+        console.print(Text(f"Paper: {judgement.paper}", "dim"))
+        table = _table("Noise", "Ours", "Verdict")
+        for finding in judgement.findings:
+            style = {"reproduces": "green", "does not reproduce": "red"}.get(finding.verdict, "yellow")
+            table.add_row(noise_column(finding.noise), Text(finding.ours), Text(finding.verdict, style))
+        console.print(table)
+    console.print(tally(judgements))
 
 
 def print_catalogue(catalogue: Catalogue, console: Console) -> None:

@@ -96,9 +96,9 @@ def answer(denoiser: Denoiser, given: xr.DataArray, *, seed: int = 0, threads: i
 
 @contextmanager
 def lent_context(*, seed: int = 0, threads: int = 1) -> Iterator[Context]:
-    """Lend what the harness lends, with an empty scratch folder that is deleted afterwards."""
-    with TemporaryDirectory() as scratch:
-        yield Context(device="cpu", threads=threads, rng=np.random.default_rng(seed), scratch=Path(scratch))
+    """Lend what the harness lends, with empty folders that are deleted afterwards."""
+    with TemporaryDirectory() as scratch, TemporaryDirectory() as checkpoints:
+        yield Context("cpu", threads, np.random.default_rng(seed), Path(scratch), Path(checkpoints))
 
 
 @contextmanager

@@ -1,12 +1,15 @@
-"""What a trainable denoiser must keep to: while it learns, and what it has learnt."""
+"""What a trainable denoiser must keep to: while it learns, and what it has learnt.
+
+It is given what it declares to learn from, so one that learns from noisy is fitted to cases whose `clean` is None.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctpbench.components import Denoiser, Trainable
-from ctpbench.testing.check import Check, require_same
+from ctpbench.components import HARNESS_FILES, Denoiser, Trainable, check_learning_curve
+from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.denoisers import (
     answer,
@@ -35,13 +38,14 @@ class _FitOnce:
 def trainable_checks() -> list[Check]:
     """Return the checks of a trainable denoiser. It is fitted three times, to three small cases."""
     once = _FitOnce()
-    steady = "fitted_same_seed_same_output"
+    kind, steady = "fitted_is_of_one_kind", "fitted_same_seed_same_output"
     return [
         *component_checks(),
         Check("fits", once, "declares_its_contract"),
         Check("training_is_unchanged", lambda c: _training_is_unchanged(c, once), "fits"),
         Check("fit_leaves_global_random_state", _fit_leaves_global_random_state, "fits"),
         *(_on_fitted(check, once) for check in answer_checks()),
+        Check("learning_curve_is_well_formed", lambda c: _learning_curve_is_well_formed(c, once), kind),
         Check("same_seed_same_fit", lambda c: _same_seed_same_fit(c, once), steady),
         Check("saves_and_loads", lambda c: _saves_and_loads(c, once), steady),
     ]
@@ -79,6 +83,16 @@ def _fit_leaves_global_random_state(component: Trainable) -> None:
         _fit(component, _training(component))
 
 
+def _learning_curve_is_well_formed(component: Trainable, once: _FitOnce) -> None:
+    curve = component.learning_curve(once(component))
+    if curve is None:
+        return
+    try:
+        check_learning_curve(curve)
+    except ValueError as error:
+        raise AssertionError(str(error)) from None
+
+
 def _same_seed_same_fit(component: Trainable, once: _FitOnce) -> None:
     first, second = once(component), _fit(fresh(component), _training(component))
     got, expected = (answer(fitted, example_input(fitted)) for fitted in (second, first))
@@ -92,6 +106,8 @@ def _saves_and_loads(component: Trainable, once: _FitOnce) -> None:
         saved, moved = Path(parent, "saved"), Path(parent, "moved")
         saved.mkdir()
         component.save(fitted, saved)
+        taken = [name for name in HARNESS_FILES if (saved / name).exists()]
+        require(not taken, f"save: got a file {', '.join(taken)}; allowed: any name but {', '.join(HARNESS_FILES)}")
         saved.rename(moved)
         loaded = fresh(component).load(moved)
         got, expected = (answer(denoiser, example_input(denoiser)) for denoiser in (loaded, fitted))

@@ -190,6 +190,32 @@ class LearnClean(Learn):
     learns_from: ClassVar[Literal["noisy", "clean"]] = "clean"
 
 
+class Train(Learn):
+    """Learns epoch by epoch, on from its last checkpoint, and notes each; a first attempt may end in the middle."""
+
+    name, version = "train", "1"
+    file: Path
+    ends: Literal["well", "hang", "raise", "crash"] = "well"
+
+    def fit(self, training: Sequence[TrainingCase], context: Context) -> Learnt:
+        checkpoint = context.checkpoints / "epoch.txt"
+        started = int(checkpoint.read_text()) if checkpoint.exists() else 0
+        for epoch in range(started, 4):
+            checkpoint.write_text(str(epoch + 1))
+            with self.file.open("a") as noted:
+                noted.write(f"{epoch}\n")
+            if epoch == 1 and self.ends == "hang":
+                time.sleep(600)
+            elif epoch == 1 and self.ends == "raise":
+                raise ZeroDivisionError("on purpose")
+            elif epoch == 1 and self.ends == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+        return super().fit(training, context)
+
+    def learning_curve(self, fitted: Learnt) -> Mapping[str, Sequence[float]]:
+        return {"step": [0, 1, 2, 3], "loss": [8.0, 4.0, 2.0, 1.0], "bias": [0.5, float("nan"), -0.5, float("inf")]}
+
+
 class Misbehave(FrameDenoiser):
     """Does what a denoiser should not."""
 
@@ -258,7 +284,7 @@ def ctpbench_datasets() -> list[type[Dataset]]:
 
 @hookimpl
 def ctpbench_denoisers() -> list[type]:
-    return [Leave, Shrink, Tally, Jitter, Concentrate, Unfold, Learn, LearnClean, Misbehave]
+    return [Leave, Shrink, Tally, Jitter, Concentrate, Unfold, Learn, LearnClean, Train, Misbehave]
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from ctpbench import Context, Observation
 
 @pytest.fixture
 def context(tmp_path):
-    return Context(device="cpu", threads=2, rng=np.random.default_rng(0), scratch=tmp_path)
+    return Context(device="cpu", threads=2, rng=np.random.default_rng(0), scratch=tmp_path, checkpoints=tmp_path)
 
 
 @pytest.fixture

@@ -1,0 +1,274 @@
+"""Curves of a run, a picture for each dataset: what training logged, what tuning tried, scores over time.
+
+Small multiples: a column of panels for each noise level. A row of the suite has one colour in all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from ctpbench.case import noise_text
+from ctpbench.results import CELL_DIMS
+from ctpbench.store import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Floats = npt.NDArray[np.float64]
+
+_DPI = 130
+_PANEL_IN, _HEAD_IN = (3.2, 2.2), 1.0  # width and height of a panel; height of title and legend
+_STYLES = ("-", "--", ":", "-.")
+_DOTTED = 50  # a curve of so many points or fewer shows them
+_WIDE = 20.0  # a parameter whose values span a larger ratio has a logarithmic axis
+_LONGEST = 34  # characters of a label
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve of one row of the suite, `config`, at one noise level.
+
+    Attributes
+    ----------
+    axes : (str, str)
+        What is on y and on x: lines of the same axes share a row of panels.
+    x, y : array, (points)
+    marked : int or None
+        Place of the point to ring.
+    joined : bool
+        Whether a line leads through the points.
+    """
+
+    axes: tuple[str, str]
+    noise: float
+    config: str
+    x: Floats
+    y: Floats
+    marked: int | None = None
+    joined: bool = True
+
+
+def draw_curves(tree: xr.DataTree, folder: Path) -> list[Path]:
+    """Write ``learning-``, ``sweep-`` and ``time-<dataset>.png`` where there is such data; return the pictures.
+
+    Parameters
+    ----------
+    tree : DataTree
+        As made by `ctpbench.results.build`.
+    folder : Path
+        Made where it is missing. Each picture is replaced whole or not at all.
+    """
+    drawn = []
+    for label, node in tree.children.items():
+        for kind, make in (("learning", learning_figure), ("sweep", sweep_figure), ("time", time_figure)):
+            figure = make(node)
+            if figure is not None:
+                path = folder / f"{kind}-{quote(label, safe=' ')}.png"
+                with replacing(path) as temporary:
+                    figure.savefig(temporary, format="png", dpi=_DPI)
+                drawn.append(path)
+    return drawn
+
+
+def learning_figure(node: xr.DataTree) -> Figure | None:
+    """Return each quantity that training logged against its step; None where nothing was logged.
+
+    The y axis is logarithmic where all is positive.
+
+    Parameters
+    ----------
+    node : DataTree
+        A dataset's group of a results tree.
+    """
+    logged = _groups(node, "learning", "quantity", "learning_noise", "learning_config", "learning_seed")
+    lines = [
+        Line((quantity, "step"), noise, config, points["step"].to_numpy(), points["value"].to_numpy())
+        for (quantity, noise, config, _), points in logged
+    ]
+    figure = _figure(node.to_dataset(inherit=False), f"{node.name}: what training logged", lines)
+    for axes in figure.axes if figure else ():
+        if (_values(axes, "y") > 0).all():
+            axes.set_yscale("log")
+    return figure
+
+
+def sweep_figure(node: xr.DataTree) -> Figure | None:
+    """Return validation scores against each tuned parameter that is a number; None where none was tuned.
+
+    Where several parameters were tuned, a value of one is shown with the best of the others. The value chosen
+    is ringed.
+
+    Parameters
+    ----------
+    node : DataTree
+        A dataset's group of a results tree.
+    """
+    data = node.to_dataset(inherit=False)
+    lines: list[Line] = []
+    for (config, noise, seed), tried in _groups(node, "trials", "trial_config", "trial_noise", "trial_seed"):
+        parameters = [json.loads(text) for text in tried["parameters"]]
+        chosen = _chosen(data, config, noise, seed)
+        lines += _sweeps(config, noise, parameters, tried["value"].to_numpy(), chosen)
+    title = f"{node.name}: tuning on the validation split, the chosen value ringed"
+    figure = _figure(data, title, lines, legend=False)
+    for axes in figure.axes if figure else ():
+        values = _values(axes, "x")
+        if 0 < _WIDE * values.min() < values.max():
+            axes.set_xscale("log")
+    return figure
+
+
+def time_figure(node: xr.DataTree) -> Figure | None:
+    """Return each metric that keeps time against time, the mean over seeds and cases; None where there is none.
+
+    Parameters
+    ----------
+    node : DataTree
+        A dataset's group of a results tree.
+    """
+    data = node.to_dataset(inherit=False)
+    lines = []
+    for metric, scores in data.data_vars.items():
+        if "better" not in scores.attrs or set(scores.dims) != {*CELL_DIMS, "case", "time"}:
+            continue
+        mean = scores.mean("seed").mean("case").transpose("noise", "config", "time")
+        units = "" if scores.attrs["units"] == "1" else f" ({scores.attrs['units']})"
+        for noise, level in zip(data["noise"].values, mean.values, strict=True):
+            for config, y in zip(data["config"].values, level, strict=True):
+                known = np.isfinite(y)
+                lines.append(
+                    Line((f"{metric}{units}", "time (s)"), noise, config, data["time"].values[known], y[known])
+                )
+    figure = _figure(data, f"{node.name}: mean over cases", [line for line in lines if line.y.size])
+    for axes in figure.axes if figure else ():
+        if (_values(axes, "y") >= 0).all():
+            axes.set_ylim(bottom=0)
+    return figure
+
+
+def _groups(node: xr.DataTree, child: str, *labels: str) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Yield the labels of each curve of a child group, in order of appearance, with its points."""
+    if child in node.children:
+        table = node.children[child].to_dataset(inherit=False).to_dataframe().dropna(subset="value")
+        yield from table.groupby(list(labels), sort=False, dropna=False)
+
+
+def _chosen(data: xr.Dataset, config: str, noise: float, seed: int) -> Mapping[str, Any]:
+    """Return what tuning chose for a cell."""
+    texts = data["tuned_parameters"].sel(config=config, seed=seed).transpose("noise").values
+    text = next(text for level, text in zip(data["noise"].values, texts, strict=True) if _same(level, noise))
+    chosen: Mapping[str, Any] = json.loads(text or "{}")
+    return chosen
+
+
+def _sweeps(
+    config: str, noise: float, tried: Sequence[Mapping[str, Any]], values: Floats, chosen: Mapping[str, Any]
+) -> Iterator[Line]:
+    """Yield a line for each numeric parameter: for each of its values the trial that was best."""
+    place = tried.index(chosen) if chosen in tried else None
+    costs = values if place is None else _costs(values, values[place])
+    for name in tried[0]:
+        if not all(isinstance(t[name], int | float) and not isinstance(t[name], bool) for t in tried):
+            continue
+        x = np.array([t[name] for t in tried], dtype=np.float64)
+        grid = np.unique(x)
+        if grid.size > 1:
+            best = [min(np.flatnonzero(x == value), key=costs.__getitem__) for value in grid]
+            marked = None if place is None else int(np.searchsorted(grid, x[place]))
+            joined = len(tried[0]) == 1 or grid.size < x.size  # no line leads through what is on no grid
+            yield Line((f"{config}\nvalidation score", name), noise, config, grid, values[best], marked, joined)
+
+
+def _costs(values: Floats, chosen: float) -> Floats:
+    """Return what is small where a score is good, told by the score that was chosen: it is the best of all."""
+    if chosen <= values.min():
+        return values
+    return -values if chosen >= values.max() else np.abs(values)
+
+
+def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool = True) -> Figure | None:
+    """Return panels of these lines, a row for each of their axes and a column for each noise level."""
+    from matplotlib.figure import Figure
+
+    if not lines:
+        return None
+    configs = [str(config) for config in data["config"].values]
+    rows = list(dict.fromkeys(line.axes for line in lines))
+    levels = [level for level in data["noise"].values if any(_same(level, line.noise) for line in lines)]
+    size = (_PANEL_IN[0] * max(len(levels), 2), _PANEL_IN[1] * len(rows) + _HEAD_IN)
+    figure = Figure(size, dpi=_DPI, layout="constrained")
+    figure.suptitle(_short(title, 2 * _LONGEST), fontsize=11, parse_math=False)
+    grid = figure.add_gridspec(len(rows), len(levels))
+    for i, row in enumerate(rows):
+        panels = [[line for line in lines if line.axes == row and _same(line.noise, level)] for level in levels]
+        drawn = [j for j, shown in enumerate(panels) if shown]
+        for j in drawn:
+            axes = figure.add_subplot(grid[i, j])
+            _fill(axes, panels[j], configs)
+            if j == drawn[0]:
+                axes.set_ylabel("\n".join(map(_short, row[0].split("\n"))), fontsize=8, parse_math=False)
+    if legend:
+        _add_legend(figure, configs, {line.config for line in lines})
+    return figure
+
+
+def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
+    """Draw the lines of one panel, in the colours of their rows of the suite."""
+    for line in lines:
+        style = _style(configs.index(line.config))
+        joined = {"linewidth": 1.2} if line.joined else {"linestyle": "none"}
+        marker = "." if line.x.size <= _DOTTED or not line.joined else None
+        axes.plot(line.x, line.y, label=line.config, marker=marker, markersize=4, **(style | joined))
+        if line.marked is not None:
+            ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5}
+            axes.plot(line.x[[line.marked]], line.y[[line.marked]], label=line.config, **style, **ring)
+    if not np.isnan(lines[0].noise):
+        axes.set_title(f"noise {noise_text(lines[0].noise)}", fontsize=9)
+    axes.set_xlabel(_short(lines[0].axes[1]), fontsize=8, parse_math=False)
+    axes.tick_params(which="both", labelsize=7)
+    axes.grid(color="0.9", linewidth=0.6)
+
+
+def _style(place: int) -> dict[str, Any]:
+    """Colour and dashes of a row of the suite, told by its place."""
+    return {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
+
+
+def _add_legend(figure: Figure, configs: Sequence[str], drawn: set[str]) -> None:
+    """Name the lines. Labels are the user's: one may begin with an underscore, which matplotlib would hide."""
+    from matplotlib.lines import Line2D
+
+    shown = [place for place, config in enumerate(configs) if config in drawn]
+    handles = [Line2D([], [], **_style(place)) for place in shown]
+    columns = max(1, int(figure.get_size_inches()[0] / 1.6))
+    legend = figure.legend(
+        handles, ["x"] * len(shown), loc="outside lower center", ncols=columns, fontsize=8, frameon=False
+    )
+    for text, place in zip(legend.get_texts(), shown, strict=True):
+        text.set_parse_math(False)
+        text.set_text(_short(configs[place]))
+
+
+def _values(axes: Any, of: str) -> Floats:
+    """Return all that a panel shows along x or y."""
+    return np.concatenate([np.asarray(getattr(line, f"get_{of}data")(), dtype=np.float64) for line in axes.lines])
+
+
+def _same(one: float, other: float) -> bool:
+    """Whether two noise levels are one; NaN stands for none."""
+    return one == other or bool(np.isnan(one) and np.isnan(other))
+
+
+def _short(text: str, longest: int = _LONGEST) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
