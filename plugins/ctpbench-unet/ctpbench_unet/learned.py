@@ -1,0 +1,176 @@
+"""What all networks of this package share: their parameters, and the way from training cases to a fitted network."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from ctpbench import Context, DataError, Trainable, TrainingCase
+
+if TYPE_CHECKING:
+    from .fitted import Fitted
+    from .objectives import Objective, Sampling
+    from .slices import Slice
+    from .training import Recipe
+
+_BUDGETS = ("epochs", "steps", "minutes")
+PAPER = {
+    "width": 32, "depth": 4, "residual": False, "batch": 20, "patch_px": None, "epochs": 100, "learning_rate": 1e-4,
+    "schedule": "constant", "ema": 0.0, "beta": 12.5, "near_peak": 0.5, "precision": "float32",
+}  # fmt: skip
+"""Wu, Ren, Li, section V-D; width and depth are those of their published network."""
+
+
+class Learned(Trainable):
+    """Base of the networks: a UNet from an image and an early frame to the concentration of the image."""
+
+    preset: Annotated[
+        Literal["default", "paper"],
+        Field(description="paper: Wu, Ren, Li's own values for whatever is not given; hours on a GPU"),
+    ] = "default"
+    beta: Annotated[float, Field(ge=0, le=1e4, description="weight of the bias compensation, eq. 10")] = 12.5
+    width: Annotated[int, Field(ge=2, le=256, examples=[4], description="channels of the network's first level")] = 16
+    depth: Annotated[int, Field(ge=1, le=7, examples=[2], description="levels of the network")] = 4
+    residual: Annotated[
+        bool, Field(description="whether the network learns what is to be removed from the noisy concentration")
+    ] = True
+    steps: Annotated[int | None, Field(ge=1, examples=[12], description="budget of training in steps of one batch")] = (
+        1000
+    )
+    epochs: Annotated[
+        float | None, Field(gt=0, description="budget in epochs: all frames of all slices but first and last")
+    ] = None
+    minutes: Annotated[
+        float | None, Field(gt=0, description="budget in minutes; the same seed then gives other weights each time")
+    ] = None
+    batch: Annotated[int, Field(ge=1, le=4096, examples=[4], description="images or patches in a batch")] = 16
+    patch_px: Annotated[
+        int | None, Field(ge=8, le=4096, examples=[16], description="side of a square patch; null: whole slices")
+    ] = 64
+    near_peak: Annotated[
+        float, Field(ge=0, le=1, description="share of a batch from within 2 frames of the bolus's peak, eq. 11")
+    ] = 0.5
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 3e-3
+    schedule: Annotated[
+        Literal["cosine", "constant"], Field(description="cosine: the learning rate falls to 0 as the budget ends")
+    ] = "cosine"
+    ema: Annotated[
+        float, Field(ge=0, lt=1, description="decay of the average of weights that is kept; 0: the last weights")
+    ] = 0.0
+    precision: Annotated[
+        Literal["auto", "float32", "bf16"],
+        Field(description="of the network's arithmetic; auto: bf16 where the device computes with it natively"),
+    ] = "auto"
+    compile: Annotated[bool, Field(description="whether torch compiles the network before training")] = False
+    inference_batch: Annotated[
+        int, Field(ge=1, le=4096, description="images denoised at once; halved where memory runs out")
+    ] = 16
+    training_seed: Annotated[
+        int | None, Field(ge=0, description="decides initial weights and batches; null: the suite's seed does")
+    ] = None
+
+    paper: ClassVar[Mapping[str, Any]] = PAPER
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, given: Any) -> Any:
+        """Take the preset's values for what is not given; a budget that is given takes the place of any other."""
+        if not isinstance(given, Mapping):
+            return given
+        asked = [name for name in _BUDGETS if given.get(name) is not None]
+        chosen = {**(cls.paper if given.get("preset") == "paper" else {}), **given}
+        if len(asked) > 1:
+            raise ValueError(f"got {' and '.join(asked)}; allowed: one of {', '.join(_BUDGETS)}")
+        budget = asked or [name for name in _BUDGETS if chosen.get(name) is not None]
+        return {**chosen, **{name: None for name in _BUDGETS if budget and name != budget[0]}}
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if all(getattr(self, name) is None for name in _BUDGETS):
+            raise ValueError(f"no budget; allowed: one of {', '.join(_BUDGETS)}")
+        if self.patch_px is not None and self.patch_px % self.multiple:
+            raise ValueError(
+                f"patch_px is {self.patch_px}; allowed with depth {self.depth}: a multiple of {self.multiple}"
+            )
+        return self
+
+    @property
+    def multiple(self) -> int:
+        """What rows and columns of an image must be a multiple of."""
+        return 2 ** (self.depth - 1)
+
+    @property
+    def context(self) -> int:
+        """How many frames to either side of a frame are shown with it."""
+        return 0
+
+    @abstractmethod
+    def objective(self, slices: Sequence[Slice]) -> Objective:
+        """Return what training makes small on these slices."""
+
+    def sampling(self) -> Sampling:
+        """Return how batches are drawn."""
+        from .objectives import Sampling
+
+        return Sampling(self.batch, self.patch_px, self.near_peak, self.context)
+
+    def recipe(self, frames: int) -> Recipe:
+        """Return how to train, where an epoch has so many frames."""
+        from .training import Recipe
+
+        steps = self.steps if self.epochs is None else math.ceil(self.epochs * frames / self.batch)
+        return Recipe(
+            steps=steps,
+            seconds=None if self.minutes is None else 60 * self.minutes,
+            learning_rate=self.learning_rate,
+            cosine=self.schedule == "cosine",
+            beta=self.beta,
+            ema=self.ema,
+            precision=self.precision,
+            compile=self.compile,
+        )
+
+    def fit(self, training: Sequence[TrainingCase], context: Context) -> Fitted:
+        """Train a network.
+
+        Raises
+        ------
+        DataError
+            Where no case holds a frame to learn from.
+        FloatingPointError
+            Where the loss is no longer finite.
+        """
+        from .fitted import Architecture, Fitted
+        from .slices import frames_in, training_slices
+        from .training import train
+
+        context.progress(0.0, f"reading {len(training)} cases")
+        slices = training_slices(training, multiple=self.multiple, least_px=self.patch_px or 1)
+        if not slices:
+            raise DataError(f"{self.name}: no training case holds tissue (brain without vessels); check the masks")
+        objective = self.objective([part.to(context.device) for part in slices])
+        rng = context.rng if self.training_seed is None else np.random.default_rng(self.training_seed)
+        architecture = Architecture.of(self)
+        network = architecture.network(seed=int(rng.integers(2**31)))
+        curve = train(network, objective, self.recipe(frames_in(slices)), rng, context)
+        return Fitted.of(network, architecture, curve)
+
+    def save(self, fitted: Fitted, folder: Path) -> None:
+        """Write ``network.safetensors`` and ``network.json``."""
+        fitted.write(folder)
+
+    def load(self, folder: Path) -> Fitted:
+        """Return the network that `save` wrote."""
+        from .fitted import Fitted
+
+        return Fitted.read(folder)
+
+    def learning_curve(self, fitted: Fitted) -> Mapping[str, Sequence[float]] | None:
+        """Return the loss and its bias term at some steps of training."""
+        return fitted.curve

@@ -1,0 +1,59 @@
+"""Noise2Noise: the network learns from noisy series alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from .learned import Learned
+
+if TYPE_CHECKING:
+    from .objectives import Objective
+    from .slices import Slice
+
+
+def _not_one(frames: int) -> int:
+    if frames == 1:
+        raise ValueError("got 1, which adds none: the frames before and after make the target; allowed: 0, 2 or more")
+    return frames
+
+
+class Noise2Noise(Learned):
+    """A UNet trained on noisy series alone: the mean of a frame's neighbours is its target.
+
+    The network is shown a frame x(t) and one early frame x(t0) and answers with the concentration. Its target is
+    ``kappa (x(t-1) + x(t+1)) / 2 - x(3 - t0)``: other frames, whose noise is independent of what it is shown. A
+    strong low-pass ties the answer to the noisy concentration, so that the mean of the neighbours does not bend the
+    bolus. The answers with either early frame are averaged.
+
+    Wu, Ren, Li, eqs 4 to 11. They chose beta = 25, 12.5 and 12.5 at N0 = 1e5, 2e5 and 1e6; ``preset: paper``
+    takes their network and their training.
+    """
+
+    name, version = "n2n", "1"
+    learns_from: ClassVar[Literal["noisy", "clean"]] = "noisy"
+
+    kappa: Annotated[
+        Literal["least_squares", "ratio"],
+        Field(description="correction of the neighbours' mean: eq. 6, or the ratio of the sums over the tissue"),
+    ] = "least_squares"
+    context_frames: Annotated[
+        int,
+        Field(ge=0, le=50, description="k: t-k .. t+k are shown too, but for t-1 and t+1, of which the target is made"),
+        AfterValidator(_not_one),
+    ] = 0
+
+    @property
+    def context(self) -> int:
+        """How many frames to either side of a frame are shown with it."""
+        return self.context_frames
+
+    def objective(self, slices: Sequence[Slice]) -> Objective:
+        """Return eqs 7 and 9."""
+        from .objectives import regression
+        from .targets import from_neighbours
+
+        maker = from_neighbours(slices, ratio=self.kappa == "ratio", context=self.context)
+        return regression(slices, maker, self.sampling())

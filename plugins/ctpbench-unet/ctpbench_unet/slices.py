@@ -1,0 +1,121 @@
+"""What the networks are shown: slices of a series, cropped to their tissue, everything else zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+from torch import Tensor
+
+from ctpbench import Observation, TrainingCase
+
+EARLY = (0, 1)
+"""The two early frames, T0 = 2."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One slice of a series, cropped to a box around its tissue.
+
+    Attributes
+    ----------
+    z : int
+        Where it lies in the series.
+    box : tuple of slice
+        Rows and columns of the image that it holds.
+    frames : Tensor, (time, y, x), float32, HU
+        Zero outside the tissue. Rows and columns of zeros may follow those of the box.
+    tissue : Tensor, (y, x), float32
+        1 in the brain without bones and major vessels, 0 elsewhere.
+    clean : Tensor, (time, y, x), float32, HU above baseline, or None
+        The noiseless concentration, eq. 15, where it is known and wanted.
+    """
+
+    z: int
+    box: tuple[slice, slice]
+    frames: Tensor
+    tissue: Tensor
+    clean: Tensor | None = None
+
+    @cached_property
+    def peak(self) -> int:
+        """Frame at which the sum over the tissue is largest: eq. 11."""
+        return int(self.frames.sum(dim=(1, 2), dtype=torch.float64).argmax())
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int64]:
+        """Row and column of each pixel of the tissue, (pixel, 2)."""
+        return np.argwhere(self.tissue.cpu().numpy() > 0)
+
+    def to(self, device: str) -> Slice:
+        """Return the slice with its images in the device's memory."""
+        moved = {
+            name: None if images is None else images.to(device)
+            for name, images in (("frames", self.frames), ("tissue", self.tissue), ("clean", self.clean))
+        }
+        there = replace(self, **moved)
+        there.__dict__.update(peak=self.peak, places=self.places)
+        return there
+
+
+def slices_of(
+    frames: xr.DataArray, *, multiple: int, least_px: int = 1, clean: xr.DataArray | None = None
+) -> list[Slice]:
+    """Return the slices of a series that hold tissue.
+
+    Parameters
+    ----------
+    frames : DataArray, (time, z, y, x), float32, HU
+        With the coordinates of `ctpbench.Observation`.
+    multiple, least_px : int
+        Rows and columns become a multiple of the first and no fewer than the second.
+    clean : DataArray, (time, z, y, x), float32, HU, optional
+        The noiseless frames.
+    """
+    tissue = Observation(frames).tissue
+    return [
+        _slice(z, frames.values[:, z], tissue[z], None if clean is None else clean.values[:, z], multiple, least_px)
+        for z in range(len(tissue))
+        if tissue[z].any()
+    ]
+
+
+def training_slices(training: Iterable[TrainingCase], *, multiple: int, least_px: int) -> list[Slice]:
+    """Return the slices of the training cases, which are loaded one at a time."""
+    return [
+        part
+        for case in training
+        for part in slices_of(case.observation.frames, multiple=multiple, least_px=least_px, clean=case.clean)
+    ]
+
+
+def frames_in(slices: Sequence[Slice]) -> int:
+    """Return how many frames there are to learn from, one epoch: all but the first and the last of each slice."""
+    return sum(len(part.frames) - 2 for part in slices)
+
+
+def _slice(
+    z: int,
+    frames: npt.NDArray[np.float32],
+    tissue: npt.NDArray[np.bool_],
+    clean: npt.NDArray[np.float32] | None,
+    multiple: int,
+    least_px: int,
+) -> Slice:
+    rows, columns = (np.flatnonzero(tissue.any(axis=axis)) for axis in (1, 0))
+    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    inside = tissue[box]
+    sizes = [multiple * -(-max(size, least_px) // multiple) for size in inside.shape]
+    padding = [(0, size - had) for size, had in zip(sizes, inside.shape, strict=True)]
+
+    def cropped(series: npt.NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(np.pad(np.where(inside, series[:, *box], np.float32(0)), [(0, 0), *padding]))
+
+    concentration = None if clean is None else cropped(clean - clean[list(EARLY)].mean(axis=0))
+    mask = torch.from_numpy(np.pad(inside, padding).astype(np.float32))
+    return Slice(z, box, cropped(frames), mask, concentration)

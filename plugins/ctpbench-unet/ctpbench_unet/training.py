@@ -1,0 +1,204 @@
+"""The training loop: a plain function from a network and a loss to a trained network and its learning curve."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ctpbench import Context
+
+from .inference import autocast, threads
+from .objectives import Objective
+
+_LOGS = 100  # points of the learning curve
+_CHECKPOINT_S = 30.0
+Curve = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes
+    ----------
+    steps : int or None
+        Budget in steps.
+    seconds : float or None
+        Budget in seconds, where `steps` is None.
+    learning_rate : float
+        Of Adam; with `cosine` it falls to zero as the budget ends.
+    cosine : bool
+    beta : float
+        Weight of the bias term, eq. 10.
+    ema : float
+        Decay of the average of the weights that is kept; 0 keeps the last weights.
+    precision : str
+        See `ctpbench_unet.inference.autocast`.
+    compile : bool
+        Whether torch compiles the network.
+    """
+
+    steps: int | None
+    seconds: float | None
+    learning_rate: float
+    cosine: bool
+    beta: float
+    ema: float
+    precision: str
+    compile: bool
+
+    def done(self, step: int, elapsed_s: float) -> float:
+        """Return the share of the budget that is used up."""
+        return step / self.steps if self.steps is not None else elapsed_s / (self.seconds or math.inf)
+
+    def rate(self, done: float) -> float:
+        """Return the learning rate."""
+        return self.learning_rate * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)) if self.cosine else 1.0)
+
+
+def train(
+    network: nn.Module,
+    objective: Objective,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    context: Context,
+) -> Curve:
+    """Train a network in place and return its learning curve.
+
+    Every half minute the whole state is written to ``context.checkpoints``; where such a state is found, training
+    goes on from there, on a CPU to the same weights as without the interruption.
+
+    Parameters
+    ----------
+    network : Module
+        Moved to ``context.device``.
+    objective : callable(network, rng) -> Terms
+        Draws a batch and returns the terms of the loss on it.
+    recipe : Recipe
+    rng : Generator
+        The only source of randomness.
+    context : Context
+
+    Returns
+    -------
+    dict of list
+        ``step``, ``loss`` and ``bias``, means over the steps since the last point; bias is not yet times beta.
+
+    Raises
+    ------
+    FloatingPointError
+        Where the loss is no longer finite.
+    """
+    with threads(context.threads):
+        network.train().to(context.device, memory_format=torch.channels_last)
+        state = _State(network, recipe, rng)
+        state.restore(context.checkpoints / "training.pt", context.device)
+        called = torch.compile(network) if recipe.compile else network
+        _loop(called, objective, recipe, state, context)
+        if state.average is not None:
+            network.load_state_dict(state.average)
+    return state.curve
+
+
+class _State:
+    """All that changes while training goes on."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, rng: np.random.Generator) -> None:
+        self.network, self.rng = network, rng
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, foreach=True)
+        self.average = {k: v.clone() for k, v in network.state_dict().items()} if recipe.ema else None
+        self.curve: Curve = {"step": [], "loss": [], "bias": []}
+        self.step, self.elapsed_s = 0, 0.0
+
+    def save(self, path: Path) -> None:
+        """Write everything, whole or not at all."""
+        everything = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "rng": self.rng.bit_generator.state,
+            "curve": self.curve,
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+        }
+        temporary = path.with_suffix(".part")
+        torch.save(everything, temporary)
+        os.replace(temporary, path)
+
+    def restore(self, path: Path, device: str) -> None:
+        """Read what `save` wrote, if it did."""
+        if not path.exists():
+            return
+        found: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        self.network.load_state_dict(found["network"])
+        self.optimizer.load_state_dict(found["optimizer"])
+        self.average, self.curve = found["average"], found["curve"]
+        self.rng.bit_generator.state = found["rng"]
+        self.step, self.elapsed_s = found["step"], found["elapsed_s"]
+
+
+def _loop(
+    network: nn.Module,
+    objective: Objective,
+    recipe: Recipe,
+    state: _State,
+    context: Context,
+) -> None:
+    started = saved = time.monotonic() - state.elapsed_s
+    saved = time.monotonic()
+    interval = max(1, (recipe.steps or 100 * _LOGS) // _LOGS)
+    sums = torch.zeros(2, device=context.device)  # read where a point is logged: the device is not waited for between
+    while (done := recipe.done(state.step, time.monotonic() - started)) < 1:
+        for group in state.optimizer.param_groups:
+            group["lr"] = recipe.rate(done)
+        with autocast(context.device, recipe.precision):
+            terms = objective(network, state.rng)
+        loss = terms.fit + recipe.beta * terms.bias
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        state.optimizer.step()
+        sums += torch.stack([loss.detach(), terms.bias.detach()])
+        state.step += 1
+        if state.average is not None:
+            _follow(state.average, state.network, min(recipe.ema, state.step / (state.step + 10)))
+        if state.step % interval == 0:
+            state.elapsed_s = time.monotonic() - started
+            _log(state, (sums / interval).tolist(), recipe, context)
+            sums.zero_()
+            if time.monotonic() - saved > _CHECKPOINT_S:
+                state.save(context.checkpoints / "training.pt")
+                saved = time.monotonic()
+
+
+def _log(state: _State, means: list[float], recipe: Recipe, context: Context) -> None:
+    loss, bias = means
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"training stopped at step {state.step}: the loss is {loss}; "
+            f"lower learning_rate, which is {recipe.learning_rate:g}"
+        )
+    for name, value in (("step", state.step), ("loss", loss), ("bias", bias)):
+        state.curve[name].append(value)
+    done = min(1.0, recipe.done(state.step, state.elapsed_s))
+    left_s = state.elapsed_s * (1 - done) / done
+    context.progress(done, f"step {state.step}, loss {loss:.3g}, bias {bias:.2g}, {_duration(left_s)} left")
+
+
+def _follow(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for name, weights in network.state_dict().items():
+            average[name].lerp_(weights, 1 - decay)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
