@@ -125,7 +125,7 @@ def run(
 def _run_locked(
     store: Store, suite: Suite, claims: Claims | None, cells: list[Cell], options: Any, on: str, catalogue: Any
 ) -> list[Any]:
-    from ctpbench import runner
+    from ctpbench import device, runner
     from ctpbench.claims import FILE_NAME
     from ctpbench.executors.local import Limits, LocalExecutor
     from ctpbench.progress import listener
@@ -135,6 +135,8 @@ def _run_locked(
 
     console = _console()
     limits = Limits.of(suite.resources, on, options.jobs)
+    where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
+    click.echo(f"{len(cells)} cells on {device.hardware(on)} ({on}), {where}")
     runner.write_plan(store, suite, catalogue, limits, options)
     if claims:
         write_text(store.folder / FILE_NAME, claims.document.text)

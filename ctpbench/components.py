@@ -142,6 +142,11 @@ class Trainable(Denoiser):
 
     learns_from: ClassVar[Literal["noisy", "clean"]]
 
+    @property
+    def all_levels(self) -> bool:
+        """Whether it learns from all noise levels of the dataset at once; one fit then serves every one of them."""
+        return False
+
     @abstractmethod
     def fit(self, training: Sequence[TrainingCase], context: Context) -> Denoiser:
         """Return a fitted denoiser of one of the three kinds. Cases load lazily, one at a time.

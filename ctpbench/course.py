@@ -51,8 +51,7 @@ def _work(cell: Cell, store: Store, record: dict[str, Any]) -> Course:
     record["parameters"] = denoiser.model_dump(mode="json")
     yield from _upstream(cell.test.items())
     if model := cell.model(denoiser):
-        assert cell.train is not None
-        yield from _upstream(cell.train.items())
+        yield from _upstream(_training_data(cell, [denoiser]))
         (fitted,) = yield [model]
         _demand(fitted, "fit: ")
         record["timings"] |= {name: fitted.info.get(name) for name in ("fit_s", "fit_resumed")}
@@ -82,7 +81,7 @@ def _tuned(cell: Cell, store: Store, record: dict[str, Any]) -> Generator[list[I
     assert tune is not None
     assert validation is not None
     better = cell.objective.component.better
-    yield from _upstream([*validation.items(), *(cell.train.items() if cell.train else [])])
+    yield from _upstream(validation.items())
     (referenced,) = yield from _upstream([cell.reference(validation)])
     trials: list[Trial] = []
     search = tuning.proposals(tune, better)
@@ -110,6 +109,7 @@ def _trials(
     validation = cell.validation
     assert validation is not None
     denoisers = [cell.row.component(**parameters) for parameters in batch]
+    yield from _upstream(_training_data(cell, denoisers))
     predictions = [cell.prediction(denoiser, validation, trial=True) for denoiser in denoisers]
     reference = cell.reference(validation)
     scores = [cell.scores(p, reference, scale, validation, (cell.objective,)) for p in predictions]
@@ -144,6 +144,11 @@ def _mean(table: Mapping[str, Any], map_name: str) -> float | None:
         array = np.take(array, table["coords"]["map"].index(map_name), axis=table["dims"].index("map"))
     known = array[np.isfinite(array)]
     return float(known.mean()) if known.size else None
+
+
+def _training_data(cell: Cell, denoisers: Sequence[Denoiser]) -> list[Item]:
+    sets = {case_set.key: case_set for denoiser in denoisers for case_set in cell.training(denoiser)}
+    return [item for case_set in sets.values() for item in case_set.items()]
 
 
 def _upstream(items: list[Item]) -> Generator[list[Item], Outcomes, Outcomes]:

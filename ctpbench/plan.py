@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import ctpbench.estimation
@@ -51,15 +52,24 @@ class CaseSet:
             for case, key in zip(self.cases, self.keys, strict=True)
         ]
 
-    def observations(self) -> Inputs:
-        """Return the inputs that name the observations, and nothing else."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the cases are called among those of other noise levels."""
+        return tuple(level_text(case, self.noise) for case in self.cases)
+
+    def observations(self, names: tuple[str, ...] = ()) -> Inputs:
+        """Return the inputs that name the observations, and nothing else; `names` in place of the cases' ids."""
         return {
             f"observation/{case}": ("data", key, "observation.npz")
-            for case, key in zip(self.cases, self.keys, strict=True)
+            for case, key in zip(names or self.cases, self.keys, strict=True)
         }
 
-    def truths(self) -> Inputs:
-        return {f"truth/{case}": ("data", key, "truth.npz") for case, key in zip(self.cases, self.keys, strict=True)}
+    def truths(self, names: tuple[str, ...] = ()) -> Inputs:
+        """Return the inputs that name the truths."""
+        return {
+            f"truth/{case}": ("data", key, "truth.npz")
+            for case, key in zip(names or self.cases, self.keys, strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ class Cell:
     seed: int
     test: CaseSet
     validation: CaseSet | None
-    train: CaseSet | None
+    train: tuple[CaseSet, ...]
+    """The training split at each of the dataset's noise levels; empty where the row does not learn."""
 
     @property
     def label(self) -> str:
@@ -82,7 +93,8 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """The key of the record: all that decides it, and the labels it is filed under."""
-        sets = [case_set.key if case_set else None for case_set in (self.test, self.validation, self.train)]
+        train = _joint_key(self.train if self.row.tune else self.training(self.row.component()))
+        sets = [self.test.key, self.validation.key if self.validation else None, train]
         method = self.row.cls
         metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
         return digest(
@@ -108,16 +120,29 @@ class Cell:
             label=f"{level_text(cases.label, cases.noise)}: {cases.split} reference",
         )
 
+    def training(self, denoiser: Denoiser) -> tuple[CaseSet, ...]:
+        """Return the case sets that a denoiser learns from: the cell's noise level, or all; none where it does not."""
+        if not isinstance(denoiser, Trainable):
+            return ()
+        return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == self.noise)
+
     def model(self, denoiser: Denoiser) -> Item | None:
         """Return the work that fits a denoiser, None where there is nothing to learn."""
-        if self.train is None or not isinstance(denoiser, Trainable):
+        sets = self.training(denoiser)
+        if not sets:
             return None
-        spec = ComponentSpec.of(denoiser)
-        inputs = self.train.observations()
-        if denoiser.learns_from == "clean":
-            inputs |= self.train.truths()
-        task = {"denoiser": spec, "cases": self.train.cases, "seed": self.seed, "data": self.train.key}
-        key = digest(_FORMAT, "model", self.train.key, spec.identity, self.seed)
+        assert isinstance(denoiser, Trainable)
+        spec, data = ComponentSpec.of(denoiser), _joint_key(sets)
+        cases: tuple[str, ...] = ()
+        inputs: Inputs = {}
+        for case_set in sets:
+            names = case_set.names if len(sets) > 1 else case_set.cases
+            cases += names
+            inputs |= case_set.observations(names)
+            if denoiser.learns_from == "clean":
+                inputs |= case_set.truths(names)
+        task = {"denoiser": spec, "cases": cases, "seed": self.seed, "data": data}
+        key = digest(_FORMAT, "model", data, spec.identity, self.seed)
         return Item("model", key, task, inputs, label=f"{self.label}: fit", alone=True)
 
     def prediction(self, denoiser: Denoiser, cases: CaseSet, *, trial: bool) -> Item:
@@ -199,22 +224,29 @@ def plan(suite: Suite) -> list[Cell]:
         splits = {split: _cases(entry.label, entry.component, split) for split in _needed_splits(suite)}
         spec = ComponentSpec.of(entry.component)
         fingerprint = entry.component.fingerprint()
-        for noise in entry.noise:
-            sets = {}
-            for split, cases in splits.items():
-                keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise) for case in cases)
-                sets[split] = CaseSet(entry.label, spec, split, noise, cases, keys)
+        levels: dict[float | None, dict[Split, CaseSet]] = {noise: {} for noise in entry.noise}
+        for noise, (split, cases) in product(entry.noise, splits.items()):
+            keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise) for case in cases)
+            levels[noise][split] = CaseSet(entry.label, spec, split, noise, cases, keys)
+        for noise, sets in levels.items():
             for row in suite.denoisers:
                 for seed in suite.seeds:
                     if any(exclusion.matches(entry.label, row, noise, seed) for exclusion in suite.exclude):
                         continue
                     validation = _needed(sets, "validation", entry.label, row) if row.tune else None
-                    train = _needed(sets, "train", entry.label, row) if issubclass(row.cls, Trainable) else None
+                    learns = issubclass(row.cls, Trainable)
+                    train = [_needed(level, "train", entry.label, row) for level in levels.values() if learns]
                     test = _needed(sets, "test", entry.label, row)
-                    cells.append(Cell(suite, entry.label, noise, row, seed, test, validation, train))
+                    cells.append(Cell(suite, entry.label, noise, row, seed, test, validation, tuple(train)))
     if not cells:
         raise SuiteError(f"{suite.name}: nothing to run; exclude leaves no cell")
     return cells
+
+
+def _joint_key(sets: Sequence[CaseSet]) -> str | None:
+    """Return the key of one case set, or of several together."""
+    keys = [case_set.key for case_set in sets]
+    return digest(keys) if len(keys) > 1 else next(iter(keys), None)
 
 
 def _needed_splits(suite: Suite) -> tuple[Split, ...]:

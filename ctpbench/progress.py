@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -38,21 +39,28 @@ def listener(console: Console, cells: int) -> Iterator[Lines]:
         yield Bars(console, cells, progress)
 
 
+_QUIET_S = 60.0
+
+
 class Lines:
-    """One line for each finished cell."""
+    """One line for each finished cell, and one a minute for long work."""
 
     def __init__(self, console: Console, cells: int) -> None:
         self._console, self._cells = console, cells
-        self._finished = self._reused = 0
+        self._finished = 0
+        self._shown: dict[str, float] = {}
 
     def work_started(self, label: str) -> None:
-        pass
+        self._shown[label] = time.monotonic()
 
     def work_progress(self, label: str, fraction: float, text: str) -> None:
-        pass
+        now = time.monotonic()
+        if now - self._shown.setdefault(label, now) >= _QUIET_S:
+            self._shown[label] = now
+            self._console.print(f"  {fraction:.0%} {label}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def work_done(self, label: str, outcome: Outcome) -> None:
-        pass
+        self._shown.pop(label, None)
 
     def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
         self._finished += 1

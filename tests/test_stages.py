@@ -85,7 +85,7 @@ def cell(catalogue, write_suite) -> Cell:
 @pytest.fixture
 def cache(cell, tmp_path) -> Path:
     """A cache that holds the training cases, observation and truth side by side."""
-    for item in cell.train.items():
+    for item in cell.train[0].items():
         stages.run(item, lend(item, tmp_path, tmp_path / "data" / item.key))
         assert {p.name for p in (tmp_path / "data" / item.key).iterdir()} == {"observation.npz", "truth.npz"}
     return tmp_path
@@ -160,7 +160,7 @@ def test_a_noisy_view_opens_no_truth_even_where_one_is_named(cell, cache):
     item = cell.model(CleanSpy())
     lent = lend(item, cache, cache / "out")
     assert lent.truth("train/0") is not None
-    assert all(case.clean is None for case in shown(TrainingView(lent, cell.train.cases, clean=False)))
+    assert all(case.clean is None for case in shown(TrainingView(lent, cell.train[0].cases, clean=False)))
 
 
 # -- what it leaves behind ---
@@ -176,7 +176,7 @@ def test_a_model_says_what_it_was_made_of(cell, cache):
     }
     assert origin["denoiser"]["params"] == {"factor": 0.5}
     assert origin["cases"] == ["train/0", "train/1"]
-    assert origin["data"] == cell.train.key
+    assert origin["data"] == cell.train[0].key
     assert (origin["learns_from"], origin["seed"], origin["threads"]) == ("noisy", 0, 1)
     assert {name: origin[name] for name in ("device", "hardware")} == {
         name: measured[name] for name in ("device", "hardware")
@@ -187,9 +187,9 @@ def test_a_model_says_what_it_was_made_of(cell, cache):
 
 
 def test_the_training_data_is_named_in_the_task_and_in_no_key(cell):
-    other = replace(cell.train, keys=cell.train.keys[::-1])
-    items = [replace(cell, train=train).model(Spy()) for train in (cell.train, other)]
-    assert [item.task["data"] for item in items] == [cell.train.key, other.key]
+    other = replace(cell.train[0], keys=cell.train[0].keys[::-1])
+    items = [replace(cell, train=(train,)).model(Spy()) for train in (cell.train[0], other)]
+    assert [item.task["data"] for item in items] == [cell.train[0].key, other.key]
     assert items[0].key == stages_key(cell)
 
 
@@ -197,7 +197,7 @@ def stages_key(cell: Cell) -> str:
     """The key of the cell's model, spelt out: models that are cached must be found by it."""
     from ctpbench.work import digest
 
-    return digest(2, "model", cell.train.key, ComponentSpec.of(Spy()).identity, cell.seed)
+    return digest(2, "model", cell.train[0].key, ComponentSpec.of(Spy()).identity, cell.seed)
 
 
 @pytest.mark.parametrize("name", ["training.json", "outcome.json"])

@@ -36,7 +36,7 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
         noise = "-" if cell.noise is None else noise_text(cell.noise)
         table.add_row(cell.dataset, noise, cell.row.label, str(cell.seed), _tuning(cell), state)
     console.print(table)
-    keys = {key for cell in cells for cases in (cell.test, cell.validation, cell.train) if cases for key in cases.keys}
+    keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
     cached = sum(store.outcome("data", key) is not None for key in keys)
     console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
     console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")

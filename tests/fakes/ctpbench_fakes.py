@@ -165,6 +165,11 @@ class Learn(Trainable):
     name, version = "learn", "1"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "noisy"
     factor: float = 0.0
+    levels: Literal["own", "all"] = "own"
+
+    @property
+    def all_levels(self) -> bool:
+        return self.levels == "all"
 
     def fit(self, training: Sequence[TrainingCase], context: Context) -> Learnt:
         wants_clean = self.learns_from == "clean"

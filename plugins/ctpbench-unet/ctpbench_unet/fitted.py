@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from ctpbench import ConcentrationDenoiser, Context
 
-from .frames import CONCENTRATION_HU, INPUT_HU, n_channels
+from .frames import n_channels
 from .inference import concentration_of
-from .network import UNet
+from .network import Inputs, Network
 from .slices import EARLY, slices_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Architecture:
 
     width: int
     depth: int
+    inputs: Inputs
     residual: bool
     context: int
     precision: str
@@ -36,14 +37,12 @@ class Architecture:
 
     @classmethod
     def of(cls, method: Learned) -> Architecture:
-        return cls(
-            method.width, method.depth, method.residual, method.context, method.precision, method.inference_batch
-        )
+        return cls(**{field.name: getattr(method, field.name) for field in fields(cls)})
 
-    def network(self, seed: int = 0) -> UNet:
+    def network(self, seed: int = 0) -> Network:
+        """Return a network that has learnt nothing yet."""
         channels = n_channels(self.context)
-        noisy = (INPUT_HU / CONCENTRATION_HU, -INPUT_HU / CONCENTRATION_HU, *[0.0] * (channels - 2))
-        return UNet(channels, self.width, self.depth, skip=noisy if self.residual else None, seed=seed)
+        return Network(channels, self.width, self.depth, inputs=self.inputs, residual=self.residual, seed=seed)
 
 
 class Fitted(ConcentrationDenoiser):
@@ -53,10 +52,10 @@ class Fitted(ConcentrationDenoiser):
 
     architecture: dict[str, Any]
     curve: dict[str, list[float]]
-    _network: UNet = PrivateAttr()
+    _network: Network = PrivateAttr()
 
     @classmethod
-    def of(cls, network: UNet, architecture: Architecture, curve: dict[str, list[float]]) -> Self:
+    def of(cls, network: Network, architecture: Architecture, curve: dict[str, list[float]]) -> Self:
         fitted = cls(architecture=asdict(architecture), curve=curve)
         fitted._network = network.eval().to("cpu", memory_format=torch.channels_last)
         return fitted

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from .slices import EARLY
 
-INPUT_HU = 150.0
-"""Images are divided by this on the way into the network (section V-D)."""
-CONCENTRATION_HU = 25.0
-"""The concentration that leaves the network is multiplied by this."""
+FRAME_CHANNEL, EARLY_CHANNEL = 0, 1
+"""Where `shown` has the frame itself and its early frame."""
 
 
 def shown(t: int, early: int, n_frames: int, context: int = 0) -> tuple[int, ...]:

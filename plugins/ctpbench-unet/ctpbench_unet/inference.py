@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from .frames import CONCENTRATION_HU, INPUT_HU, shown
+from .frames import shown
 from .slices import EARLY
 
 if TYPE_CHECKING:
@@ -35,40 +35,41 @@ def concentration_of(network: nn.Module, frames: Tensor, how: Architecture, devi
     torch.OutOfMemoryError, RuntimeError
         Where memory does not even suffice for one image at a time.
     """
+    network.eval().to(device, memory_format=torch.channels_last)
     with threads(n_threads), torch.inference_mode(), autocast(device, how.precision):
-        network.eval().to(device, memory_format=torch.channels_last)
         here = (frames.pin_memory() if device == "cuda" else frames).to(device, non_blocking=True)
         moments = [(t, early) for t in range(len(frames)) for early in range(len(EARLY))]
 
         def answer(some: list[tuple[int, int]]) -> Tensor:
             images = [torch.stack([here[f] for f in shown(t, e, len(frames), how.context)]) for t, e in some]
-            return apply(network, torch.stack(images)).float()
+            return network(torch.stack(images))
 
         answers = torch.cat(list(in_batches(answer, moments, how.inference_batch)))
         return answers.view(len(frames), len(EARLY), *frames.shape[1:]).mean(dim=1).cpu()
-
-
-def apply(network: nn.Module, images: Tensor) -> Tensor:
-    """Return the network's concentration, (batch, 1, y, x), HU, for images (batch, channels, y, x), HU."""
-    scaled = (images / INPUT_HU).contiguous(memory_format=torch.channels_last)
-    return network(scaled).float() * CONCENTRATION_HU
 
 
 def in_batches(answer: Callable[[list], Tensor], parts: list, size: int) -> Iterator[Tensor]:
     """Yield the answers to the parts in order, `size` at a time; half as many at a time where memory runs out."""
     at = 0
     while at < len(parts):
-        try:
-            result = answer(parts[at : at + size])
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if size == 1 or not any(sign in str(error).lower() for sign in _NO_MEMORY):
-                raise
+        result = _attempt(answer, parts[at : at + size], last=size == 1)
+        if result is None:
             size //= 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            continue
-        yield result
-        at += size
+        else:
+            yield result
+            at += size
+
+
+def _attempt(answer: Callable[[list], Tensor], parts: list, *, last: bool) -> Tensor | None:
+    """Return the answer, None where memory ran out. The error ends here: it holds on to the images of the batch."""
+    try:
+        return answer(parts)
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        if last or not any(sign in str(error).lower() for sign in _NO_MEMORY):
+            raise
+        return None
 
 
 def autocast(device: str, precision: str) -> torch.autocast:

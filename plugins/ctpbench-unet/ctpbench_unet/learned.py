@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _BUDGETS = ("epochs", "steps", "minutes")
 PAPER = {
-    "width": 32, "depth": 4, "residual": False, "batch": 20, "patch_px": None, "epochs": 100, "learning_rate": 1e-4,
-    "schedule": "constant", "ema": 0.0, "beta": 12.5, "near_peak": 0.5, "precision": "float32",
+    "width": 32, "depth": 4, "inputs": "frames", "residual": False, "precision": "float32",
+    "batch": 20, "patch_px": None, "near_peak": 0.5, "beta": 12.5,
+    "epochs": 100, "steps": None, "learning_rate": 1e-4, "warmup": 0.0, "schedule": "constant", "clip": None,
+    "ema": 0.0,
 }  # fmt: skip
 """Wu, Ren, Li, section V-D; width and depth are those of their published network."""
 
@@ -37,11 +39,17 @@ class Learned(Trainable):
     beta: Annotated[float, Field(ge=0, le=1e4, description="weight of the bias compensation, eq. 10")] = 12.5
     width: Annotated[int, Field(ge=2, le=256, examples=[4], description="channels of the network's first level")] = 16
     depth: Annotated[int, Field(ge=1, le=7, examples=[2], description="levels of the network")] = 4
+    inputs: Annotated[
+        Literal["frames", "differences"],
+        Field(
+            description="frames as they are, or all but the early one minus the early one: the same, easier to learn"
+        ),
+    ] = "differences"
     residual: Annotated[
         bool, Field(description="whether the network learns what is to be removed from the noisy concentration")
-    ] = True
+    ] = False
     steps: Annotated[int | None, Field(ge=1, examples=[12], description="budget of training in steps of one batch")] = (
-        1000
+        4000
     )
     epochs: Annotated[
         float | None, Field(gt=0, description="budget in epochs: all frames of all slices but first and last")
@@ -49,17 +57,21 @@ class Learned(Trainable):
     minutes: Annotated[
         float | None, Field(gt=0, description="budget in minutes; the same seed then gives other weights each time")
     ] = None
-    batch: Annotated[int, Field(ge=1, le=4096, examples=[4], description="images or patches in a batch")] = 16
+    batch: Annotated[int, Field(ge=1, le=4096, examples=[4], description="images or patches in a batch")] = 4
     patch_px: Annotated[
         int | None, Field(ge=8, le=4096, examples=[16], description="side of a square patch; null: whole slices")
     ] = 64
     near_peak: Annotated[
         float, Field(ge=0, le=1, description="share of a batch from within 2 frames of the bolus's peak, eq. 11")
     ] = 0.5
-    learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 3e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 5e-3
+    warmup: Annotated[
+        float, Field(ge=0, le=1, description="share of the budget over which the learning rate rises to its value")
+    ] = 0.05
     schedule: Annotated[
         Literal["cosine", "constant"], Field(description="cosine: the learning rate falls to 0 as the budget ends")
     ] = "cosine"
+    clip: Annotated[float | None, Field(gt=0, description="largest norm of the gradient; null: as it comes")] = 0.3
     ema: Annotated[
         float, Field(ge=0, lt=1, description="decay of the average of weights that is kept; 0: the last weights")
     ] = 0.0
@@ -71,6 +83,9 @@ class Learned(Trainable):
     inference_batch: Annotated[
         int, Field(ge=1, le=4096, description="images denoised at once; halved where memory runs out")
     ] = 16
+    levels: Annotated[
+        Literal["own", "all"], Field(description="one network for each noise level, or one trained on all of them")
+    ] = "own"
     training_seed: Annotated[
         int | None, Field(ge=0, description="decides initial weights and batches; null: the suite's seed does")
     ] = None
@@ -106,6 +121,11 @@ class Learned(Trainable):
         return 2 ** (self.depth - 1)
 
     @property
+    def all_levels(self) -> bool:
+        """Whether one network learns from all noise levels."""
+        return self.levels == "all"
+
+    @property
     def context(self) -> int:
         """How many frames to either side of a frame are shown with it."""
         return 0
@@ -129,7 +149,9 @@ class Learned(Trainable):
             steps=steps,
             seconds=None if self.minutes is None else 60 * self.minutes,
             learning_rate=self.learning_rate,
+            warmup=self.warmup,
             cosine=self.schedule == "cosine",
+            clip=self.clip,
             beta=self.beta,
             ema=self.ema,
             precision=self.precision,

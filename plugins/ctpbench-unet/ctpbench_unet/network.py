@@ -1,71 +1,105 @@
-"""The network: a two-dimensional UNet without normalisation."""
+"""The network: a two-dimensional UNet without normalisation, from frames to concentration."""
 
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.functional import interpolate, max_pool2d, relu
+from torch.nn.utils import skip_init
+
+from .frames import EARLY_CHANNEL, FRAME_CHANNEL
+
+Inputs = Literal["frames", "differences"]
+INPUT_HU = 150.0
+"""Frames are divided by this on the way in (section V-D)."""
+CONCENTRATION_HU = 25.0
+"""The concentration is in multiples of this on the way out, differences on the way in."""
 
 
-class UNet(nn.Module):
-    """A UNet with one 3x3 convolution a level on either side (Ronneberger et al. 2015, arXiv:1505.04597).
-
-    Level i has ``width * 2**i`` channels at 1/2**i of the resolution. Down by maximum, up by repetition. Wu, Ren,
-    Li use width 32 and depth 4.
+class Network(nn.Module):
+    """From frames in HU to the concentration of the first of them in HU.
 
     Parameters
     ----------
     channels : int
-        Channels of the input; the output has one.
+        Frames shown, in the order of `ctpbench_unet.frames.shown`.
     width, depth : int
-        Channels of the first level; number of levels.
-    skip : tuple of float, optional
-        Adds the input's channels, weighted so, to the output: the network then learns what is to be removed. A
-        new network's own part is zero.
+        See `UNet`.
+    inputs : str
+        ``"frames"``: as they are. ``"differences"``: all but the early frame minus the early frame. The same
+        knowledge, but the concentration, a few HU on a background of 35, need not be found first.
+    residual : bool
+        Whether the UNet's answer is added to the noisy concentration: it then learns what is to be removed.
     seed : int
         Decides the initial weights; the global random state is left alone.
     """
 
     def __init__(
-        self, channels: int, width: int, depth: int, *, skip: tuple[float, ...] | None = None, seed: int = 0
+        self,
+        channels: int,
+        width: int,
+        depth: int,
+        *,
+        inputs: Inputs,
+        residual: bool,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        levels = [width * 2**level for level in range(depth)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.first = _Block(channels, levels[0])
-            self.down = nn.ModuleList(_Block(fine, coarse) for fine, coarse in itertools.pairwise(levels))
-            self.up = nn.ModuleList(_Block(coarse + fine, fine) for fine, coarse in itertools.pairwise(levels))
-            self.last = nn.Conv2d(levels[0], 1, 1)
-        self.skip = skip
-        if skip is not None:
-            nn.init.zeros_(self.last.weight)
-            nn.init.zeros_(self.last.bias)
+        self.inputs, self.residual = inputs, residual
+        self.unet = UNet(channels, width, depth, torch.Generator().manual_seed(seed))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return (batch, 1, y, x) for (batch, channels, y, x); y and x are multiples of ``2**(depth - 1)``."""
-        fine = [self.first(images)]
-        for block in self.down:
-            fine.append(block(functional.max_pool2d(fine[-1], 2)))
-        features = fine.pop()
-        for block in reversed(self.up):
-            features = functional.interpolate(features, scale_factor=2.0, mode="nearest")
-            features = block(torch.cat([features, fine.pop()], dim=1))
-        output = self.last(features)
-        if self.skip is None:
-            return output
-        weights = images.new_tensor(self.skip).view(1, -1, 1, 1)
-        return output + (images * weights).sum(dim=1, keepdim=True)
+        """Return (batch, 1, y, x), float32, HU above baseline, for (batch, channels, y, x), HU.
+
+        y and x are multiples of ``2**(depth - 1)``.
+        """
+        frame = images[:, FRAME_CHANNEL : FRAME_CHANNEL + 1]
+        early = images[:, EARLY_CHANNEL : EARLY_CHANNEL + 1]
+        if self.inputs == "differences":
+            others = images[:, EARLY_CHANNEL + 1 :]
+            shown = torch.cat([frame - early, early / 2, others - early], dim=1) / CONCENTRATION_HU
+        else:
+            shown = images / INPUT_HU
+        answer = self.unet(shown.contiguous(memory_format=torch.channels_last)).float() * CONCENTRATION_HU
+        return answer + (frame - early) if self.residual else answer
 
 
-class _Block(nn.Module):
-    def __init__(self, channels: int, out: int) -> None:
+class UNet(nn.Module):
+    """A UNet with one 3x3 convolution a level on either side (Ronneberger et al. 2015, arXiv:1505.04597).
+
+    Level i has ``width * 2**i`` channels at 1/2**i of the resolution. Down by maximum, up by repetition, no
+    normalisation. Its answer is zero before it has learnt. Wu, Ren, Li use width 32 and depth 4.
+    """
+
+    def __init__(self, channels: int, width: int, depth: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(channels, out, 3, padding=1)
-        nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
-        nn.init.zeros_(self.convolution.bias)
+        levels = [width * 2**level for level in range(depth)]
+        steps = list(itertools.pairwise(levels))
+        self.first = _convolution(channels, levels[0], generator)
+        self.down = nn.ModuleList(_convolution(fine, coarse, generator) for fine, coarse in steps)
+        self.up = nn.ModuleList(_convolution(coarse + fine, fine, generator) for fine, coarse in steps)
+        self.last = skip_init(nn.Conv2d, levels[0], 1, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        return functional.relu(self.convolution(images), inplace=True)
+        """Return (batch, 1, y, x) for (batch, channels, y, x)."""
+        fine = [relu(self.first(images), inplace=True)]
+        for convolution in self.down:
+            fine.append(relu(convolution(max_pool2d(fine[-1], 2)), inplace=True))
+        features = fine.pop()
+        for convolution in reversed(self.up):
+            features = interpolate(features, scale_factor=2.0, mode="nearest")
+            features = relu(convolution(torch.cat([features, fine.pop()], dim=1)), inplace=True)
+        return self.last(features)
+
+
+def _convolution(channels: int, out: int, generator: torch.Generator) -> nn.Conv2d:
+    """Return a 3x3 convolution whose weights come from the generator alone; no global random state is touched."""
+    convolution = skip_init(nn.Conv2d, channels, out, 3, padding=1)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
+    nn.init.zeros_(convolution.bias)
+    return convolution

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .frames import CONCENTRATION_HU
-from .inference import apply
 from .losses import low_frequencies, mean_square
+from .network import CONCENTRATION_HU
 from .pairs import Example, batch_of, draw
 from .slices import Slice
 from .targets import Maker
@@ -35,15 +34,15 @@ class Terms:
     bias: Tensor
 
 
-Objective = Callable[[nn.Module, np.random.Generator], Terms]
+Objective = Callable[[Callable[[Tensor], Tensor], np.random.Generator], Terms]
 
 
 def regression(slices: Sequence[Slice], maker: Maker, sampling: Sampling) -> Objective:
     """Return the objective of Noise2Noise and of supervised learning: eqs 7 and 9, or 14 and 9."""
 
-    def terms(network: nn.Module, rng: np.random.Generator) -> Terms:
+    def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
         batch = drawn(slices, maker, sampling, rng)
-        answer = apply(network, batch.images)
+        answer = network(batch.images)
         return Terms(
             mean_square((answer - batch.target) / CONCENTRATION_HU, batch.mask),
             low_frequencies((answer - batch.noisy) / CONCENTRATION_HU, batch.mask),
@@ -59,12 +58,12 @@ def neighbours(slices: Sequence[Slice], maker: Maker, sampling: Sampling, gamma:
     first into the second; the regulariser asks that the two differ as the subimages of its answer to the whole do.
     """
 
-    def terms(network: nn.Module, rng: np.random.Generator) -> Terms:
+    def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
         batch = drawn(slices, maker, sampling, rng)
         first, second = neighbouring(batch.mask.shape, rng, batch.mask.device)
         with torch.no_grad():
-            whole = apply(network, batch.images)
-        answer = apply(network, first(batch.images))
+            whole = network(batch.images)
+        answer = network(first(batch.images))
         mask = first(batch.mask) * second(batch.mask)
         error = (answer - second(batch.target)) / CONCENTRATION_HU
         expected = (first(whole) - second(whole)) / CONCENTRATION_HU

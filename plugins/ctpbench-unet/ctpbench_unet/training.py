@@ -18,7 +18,7 @@ from ctpbench import Context
 from .inference import autocast, threads
 from .objectives import Objective
 
-_LOGS = 100  # points of the learning curve
+_POINTS = 100  # points of the learning curve
 _CHECKPOINT_S = 30.0
 Curve = dict[str, list[float]]
 
@@ -34,8 +34,11 @@ class Recipe:
     seconds : float or None
         Budget in seconds, where `steps` is None.
     learning_rate : float
-        Of Adam; with `cosine` it falls to zero as the budget ends.
+        Of Adam. It rises from zero over the share `warmup` of the budget; with `cosine` it falls to zero at its end.
+    warmup : float
     cosine : bool
+    clip : float or None
+        Largest norm of the gradient; a longer one is shortened to it.
     beta : float
         Weight of the bias term, eq. 10.
     ema : float
@@ -49,7 +52,9 @@ class Recipe:
     steps: int | None
     seconds: float | None
     learning_rate: float
+    warmup: float
     cosine: bool
+    clip: float | None
     beta: float
     ema: float
     precision: str
@@ -60,8 +65,10 @@ class Recipe:
         return step / self.steps if self.steps is not None else elapsed_s / (self.seconds or math.inf)
 
     def rate(self, done: float) -> float:
-        """Return the learning rate."""
-        return self.learning_rate * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)) if self.cosine else 1.0)
+        """Return the learning rate where this share of the budget is used up."""
+        rise = min(1.0, done / self.warmup) if self.warmup else 1.0
+        fall = 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)) if self.cosine else 1.0
+        return self.learning_rate * rise * fall
 
 
 def train(
@@ -99,7 +106,7 @@ def train(
     """
     with threads(context.threads):
         network.train().to(context.device, memory_format=torch.channels_last)
-        state = _State(network, recipe, rng)
+        state = _State(network, recipe, rng, context.device)
         state.restore(context.checkpoints / "training.pt", context.device)
         called = torch.compile(network) if recipe.compile else network
         _loop(called, objective, recipe, state, context)
@@ -111,12 +118,13 @@ def train(
 class _State:
     """All that changes while training goes on."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe, rng: np.random.Generator) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, rng: np.random.Generator, device: str) -> None:
         self.network, self.rng = network, rng
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, foreach=True)
         self.average = {k: v.clone() for k, v in network.state_dict().items()} if recipe.ema else None
         self.curve: Curve = {"step": [], "loss": [], "bias": []}
         self.step, self.elapsed_s = 0, 0.0
+        self.sums = torch.zeros(2, device=device)  # of loss and bias since the last point of the curve
 
     def save(self, path: Path) -> None:
         """Write everything, whole or not at all."""
@@ -128,6 +136,7 @@ class _State:
             "curve": self.curve,
             "step": self.step,
             "elapsed_s": self.elapsed_s,
+            "sums": self.sums,
         }
         temporary = path.with_suffix(".part")
         torch.save(everything, temporary)
@@ -140,46 +149,56 @@ class _State:
         found: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         self.network.load_state_dict(found["network"])
         self.optimizer.load_state_dict(found["optimizer"])
-        self.average, self.curve = found["average"], found["curve"]
         self.rng.bit_generator.state = found["rng"]
-        self.step, self.elapsed_s = found["step"], found["elapsed_s"]
+        for name in ("average", "curve", "step", "elapsed_s", "sums"):
+            setattr(self, name, found[name])
 
 
-def _loop(
-    network: nn.Module,
-    objective: Objective,
-    recipe: Recipe,
-    state: _State,
-    context: Context,
-) -> None:
-    started = saved = time.monotonic() - state.elapsed_s
+def _loop(network: nn.Module, objective: Objective, recipe: Recipe, state: _State, context: Context) -> None:
+    started = time.monotonic() - state.elapsed_s
     saved = time.monotonic()
-    interval = max(1, (recipe.steps or 100 * _LOGS) // _LOGS)
-    sums = torch.zeros(2, device=context.device)  # read where a point is logged: the device is not waited for between
+    interval = max(1, (recipe.steps or 100 * _POINTS) // _POINTS)
     while (done := recipe.done(state.step, time.monotonic() - started)) < 1:
-        for group in state.optimizer.param_groups:
-            group["lr"] = recipe.rate(done)
-        with autocast(context.device, recipe.precision):
-            terms = objective(network, state.rng)
-        loss = terms.fit + recipe.beta * terms.bias
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        state.optimizer.step()
-        sums += torch.stack([loss.detach(), terms.bias.detach()])
-        state.step += 1
-        if state.average is not None:
-            _follow(state.average, state.network, min(recipe.ema, state.step / (state.step + 10)))
-        if state.step % interval == 0:
-            state.elapsed_s = time.monotonic() - started
-            _log(state, (sums / interval).tolist(), recipe, context)
-            sums.zero_()
-            if time.monotonic() - saved > _CHECKPOINT_S:
-                state.save(context.checkpoints / "training.pt")
-                saved = time.monotonic()
+        _step(network, objective, recipe, state, context.device, recipe.rate(done))
+        now = time.monotonic()
+        state.elapsed_s = now - started
+        if state.step % interval == 0:  # only here is the device waited for
+            _log(state, interval, recipe, context)
+        if now - saved > _CHECKPOINT_S:
+            state.save(context.checkpoints / "training.pt")
+            saved = now
+    if state.step % interval:
+        _log(state, state.step % interval, recipe, context)
 
 
-def _log(state: _State, means: list[float], recipe: Recipe, context: Context) -> None:
-    loss, bias = means
+def _step(
+    network: nn.Module, objective: Objective, recipe: Recipe, state: _State, device: str, learning_rate: float
+) -> None:
+    """One batch: eq. 10 and a step of Adam."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate
+
+    def answer(images: Tensor) -> Tensor:
+        with autocast(device, recipe.precision):  # of the network alone: the loss is computed in float32
+            return network(images)
+
+    terms = objective(answer, state.rng)
+    loss = terms.fit + recipe.beta * terms.bias
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if recipe.clip is not None:
+        nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
+    state.optimizer.step()
+    state.sums += torch.stack([loss.detach(), terms.bias.detach()])
+    state.step += 1
+    if state.average is not None:
+        _follow(state.average, state.network, min(recipe.ema, state.step / (state.step + 10)))
+
+
+def _log(state: _State, steps: int, recipe: Recipe, context: Context) -> None:
+    """Add the means over the last steps to the curve and report them."""
+    loss, bias = (state.sums / steps).tolist()
+    state.sums.zero_()
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"training stopped at step {state.step}: the loss is {loss}; "

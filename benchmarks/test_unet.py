@@ -1,0 +1,142 @@
+"""The networks beside plain torch: float32, eager, contiguous images, one thing at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from ctpbench import Context
+from ctpbench_unet import Noise2Noise
+from ctpbench_unet.fitted import Architecture
+from ctpbench_unet.inference import concentration_of, threads
+from ctpbench_unet.network import UNet
+from ctpbench_unet.objectives import drawn
+from ctpbench_unet.pairs import Example
+from ctpbench_unet.slices import slices_of
+from ctpbench_unet.targets import from_neighbours
+from ctpbench_unet.training import train
+
+from .contest import Agreement, Peer, within
+
+METHOD = Noise2Noise(width=16, depth=4, batch=16, patch_px=64, precision="float32", schedule="constant", steps=4)
+STEPS = METHOD.steps
+INPUT_HU, CONCENTRATION_HU = 150, 25
+SIGMA_PX, REACH_PX = 6, 30
+
+
+class Trained(NamedTuple):
+    """The loss of every step, and all gradients of the last one."""
+
+    losses: list[float]
+    gradients: Tensor
+
+
+def trained(losses: list[float], network: UNet) -> Trained:
+    return Trained(losses, torch.cat([weights.grad.flatten() for weights in network.parameters()]))
+
+
+def kernel(device: str = "cpu") -> Tensor:
+    weights = torch.exp(-(torch.arange(-REACH_PX, REACH_PX + 1, device=device) ** 2) / (2 * SIGMA_PX**2))
+    return weights / weights.sum()
+
+
+def blurred(images: Tensor, weights: Tensor) -> Tensor:
+    rows = conv2d(images, weights.view(1, 1, -1, 1), padding=(REACH_PX, 0))
+    return conv2d(rows, weights.view(1, 1, 1, -1), padding=(0, REACH_PX))
+
+
+def masked_mean_square(difference: Tensor, mask: Tensor) -> Tensor:
+    return (mask * difference**2).sum() / mask.sum()
+
+
+def plain_steps(network: UNet, draw: Callable[[], Example]) -> list[float]:
+    """Train as a tutorial would and return the loss of every step."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=METHOD.learning_rate, foreach=False)
+    weights, losses = kernel(), []
+    for _ in range(STEPS):
+        batch = draw()
+        answer = network(batch.images / INPUT_HU) * CONCENTRATION_HU
+        fit = masked_mean_square((answer - batch.target) / CONCENTRATION_HU, batch.mask)
+        low = blurred(batch.mask * (answer - batch.noisy) / CONCENTRATION_HU, weights)
+        bias = masked_mean_square(low / blurred(torch.ones_like(low), weights), batch.mask)
+        loss = fit + METHOD.beta * bias
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def distance(ours: Trained, theirs: Trained) -> float:
+    """Of the losses and of the gradients, relative; the larger one."""
+    losses = np.abs(np.subtract(ours.losses, theirs.losses)).max() / max(theirs.losses)
+    gradients = (ours.gradients - theirs.gradients).norm() / theirs.gradients.norm()
+    return max(float(losses), float(gradients))
+
+
+@pytest.mark.parametrize("who", ["ours", "plain torch"])
+def test_training_step(contest, scan, context: Context, who):
+    slices = slices_of(scan(256).frames, multiple=METHOD.multiple, least_px=METHOD.patch_px)
+    network = Architecture.of(METHOD).network(seed=1)
+    begin = {name: weights.clone() for name, weights in network.state_dict().items()}
+    objective = METHOD.objective(slices)
+    maker = from_neighbours(slices, ratio=False, context=0)
+
+    def ours() -> Trained:
+        network.load_state_dict(begin)
+        curve = train(network, objective, METHOD.recipe(1), np.random.default_rng(0), context)
+        return trained(curve["loss"], network)
+
+    def plain() -> Trained:
+        plain_network = Architecture.of(METHOD).network()
+        plain_network.load_state_dict(begin)
+        rng = np.random.default_rng(0)
+        with threads(context.threads):
+            losses = plain_steps(plain_network, lambda: drawn(slices, maker, METHOD.sampling(), rng))
+        return trained(losses, plain_network)
+
+    contest(
+        who,
+        task="unet training step",
+        size="16 of 64x64",
+        ours=ours,
+        peers={"plain torch": Peer(plain, Agreement(1e-3, "relative", distance))},
+        images={"ours": STEPS, "plain torch": STEPS},
+    )
+
+
+def plain_concentration(network: UNet, frames: Tensor) -> Tensor:
+    """Eq. 8, one image after another."""
+    answers = []
+    with torch.no_grad():
+        for frame in frames:
+            both = [network(torch.stack([frame, early])[None] / INPUT_HU)[0, 0] for early in frames[:2]]
+            answers.append((both[0] + both[1]) / 2 * CONCENTRATION_HU)
+    return torch.stack(answers)
+
+
+@pytest.mark.parametrize("who", ["ours", "plain torch"])
+def test_inference(contest, context: Context, request, who):
+    # untimed, fewer pixels show as much
+    shape = (50, 160, 192) if request.config.getoption("benchmark_enable") else (6, 32, 48)
+    how = Architecture.of(METHOD.model_copy(update={"residual": False}))
+    network, plain_network = (how.network(seed=1) for _ in range(2))
+    frames = torch.from_numpy(np.random.default_rng(0).normal(35, 7, shape).astype(np.float32))
+
+    def plain() -> np.ndarray:
+        with threads(context.threads):
+            return plain_concentration(plain_network, frames).numpy()
+
+    contest(
+        who,
+        task="unet inference",
+        size="x".join(map(str, (*shape[1:], shape[0]))),
+        ours=lambda: concentration_of(network, frames, how, context.device, context.threads).numpy(),
+        peers={"plain torch": Peer(plain, within(1e-3, "HU"))},
+    )

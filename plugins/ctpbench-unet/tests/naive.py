@@ -1,0 +1,75 @@
+"""Slow, obvious twins: the paper's equations pixel by pixel, in float64. Frames are counted from 0."""
+
+import numpy as np
+
+
+def other(early):
+    """The early frame that is not x(t0): 3 - t0 where frames are counted from 1."""
+    return {0: 1, 1: 0}[early]
+
+
+def kappa(series, mask, t, ratio):
+    """Eq. 6, or the ratio of sums; a sum over the pixels of the mask."""
+    above = below = 0.0
+    for y, x in np.argwhere(mask):
+        mean = (float(series[t - 1, y, x]) + float(series[t + 1, y, x])) / 2
+        above += float(series[t, y, x]) * (1 if ratio else mean)
+        below += mean * (1 if ratio else mean)
+    return above / below
+
+
+def target(series, mask, t, early, ratio=False):
+    """Eq. 5 minus the other early frame, as in eq. 7; zero outside the mask."""
+    out = np.zeros(mask.shape)
+    correction = kappa(series, mask, t, ratio)
+    for y, x in np.argwhere(mask):
+        mean = (float(series[t - 1, y, x]) + float(series[t + 1, y, x])) / 2
+        out[y, x] = correction * mean - float(series[other(early), y, x])
+    return out
+
+
+def shown(t, early, n_frames, context):
+    """t, the early frame, then t - context .. t + context without t and its neighbours; t where one may not be."""
+    frames = [t, early]
+    for frame in range(t - context, t + context + 1):
+        if frame not in (t - 1, t, t + 1):
+            allowed = 0 <= frame < n_frames and frame != other(early)
+            frames.append(frame if allowed else t)
+    return frames
+
+
+def noiseless(clean_frames, t):
+    """Eq. 15."""
+    return clean_frames[t] - (clean_frames[0].astype(np.float64) + clean_frames[1]) / 2
+
+
+def peak(series, mask):
+    """Eq. 11."""
+    return max(range(len(series)), key=lambda t: sum(float(series[t, y, x]) for y, x in np.argwhere(mask)))
+
+
+def concentration(network, series, context):
+    """Eq. 8: the mean of the network's answers with either early frame, one image at a time."""
+    out = np.zeros(series.shape)
+    for t in range(len(series)):
+        answers = [network(series[shown(t, early, len(series), context)]) for early in (0, 1)]
+        out[t] = (answers[0] + answers[1]) / 2
+    return out
+
+
+def mean_square(difference, mask):
+    """Mean square over the pixels of the mask, of all images together."""
+    squares = [float(difference[place]) ** 2 for place in map(tuple, np.argwhere(np.asarray(mask)))]
+    return sum(squares) / len(squares)
+
+
+def low_pass(image, sigma_px):
+    """Gaussian of the image in both directions; of the weights, those that lie inside count."""
+    rows, columns = image.shape
+    out = np.zeros(image.shape)
+    for y, x in np.ndindex(rows, columns):
+        down = np.exp(-((np.arange(rows) - y) ** 2) / (2 * sigma_px**2))
+        across = np.exp(-((np.arange(columns) - x) ** 2) / (2 * sigma_px**2))
+        weights = np.outer(down, across)
+        out[y, x] = (weights * image).sum() / weights.sum()
+    return out

@@ -1,0 +1,207 @@
+"""A trained network as a denoiser and as files, and the network itself."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from ctpbench import Observation
+from ctpbench.testing import example_observation
+from ctpbench_unet import Noise2Noise
+from ctpbench_unet.fitted import Architecture, Fitted
+from ctpbench_unet.inference import concentration_of
+from ctpbench_unet.slices import slices_of
+
+CURVE = {"step": [1.0, 2.0], "loss": [0.1 + 0.2, 1e-7], "bias": [0.5, 0.25]}
+SHAPES = pytest.mark.parametrize("shape", [{}, {"slices": 3, "rows": 11, "columns": 17}, {"frames": 3}])
+
+
+@pytest.fixture
+def make_fitted(make_network):
+    """Return a function that makes a denoiser of a small network, which need not have learnt anything."""
+
+    def make(**parameters):
+        network = make_network(**parameters)
+        small = {"width": 4, "depth": 2, "residual": False}
+        return Fitted.of(network, Architecture.of(Noise2Noise(**small | parameters)), CURVE)
+
+    return make
+
+
+def unfiltered(frames):
+    return frames.values - frames.values[:2].mean(axis=0)
+
+
+# -- as a denoiser ---
+
+
+@SHAPES
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_other_pixels_pass_unfiltered_and_tissue_does_not(context, make_fitted, shape, depth):
+    frames = example_observation(**shape).frames
+    inside = Observation(frames).tissue
+    out = make_fitted(depth=depth).concentration(frames, context)
+    np.testing.assert_array_equal(out.values[:, ~inside], unfiltered(frames)[:, ~inside])
+    assert (out.values[:, inside] != unfiltered(frames)[:, inside]).mean() > 0.99
+    assert out.dtype == np.float32
+    assert out.coords.identical(frames.coords)
+
+
+@SHAPES
+def test_tissue_holds_the_networks_answer_at_its_place(context, make_fitted, shape):
+    frames = example_observation(**shape).frames
+    fitted = make_fitted()
+    out = fitted.concentration(frames, context).values
+    for part in slices_of(frames, multiple=2):
+        how = Architecture(**fitted.architecture)
+        expected = concentration_of(fitted._network, part.frames, how, "cpu", 1).numpy()
+        for y, x in np.argwhere(Observation(frames).tissue[part.z]):
+            row, column = y - part.box[0].start, x - part.box[1].start
+            np.testing.assert_array_equal(out[:, part.z, y, x], expected[:, row, column])
+
+
+@pytest.mark.parametrize("inputs", ["frames", "differences"])
+@pytest.mark.parametrize("context_frames", [0, 2])
+def test_a_new_residual_network_removes_nothing(context, inputs, context_frames):
+    architecture = Architecture.of(Noise2Noise(residual=True, inputs=inputs, context_frames=context_frames))
+    frames = example_observation().frames
+    out = Fitted.of(architecture.network(), architecture, CURVE).concentration(frames, context)
+    np.testing.assert_allclose(out, unfiltered(frames), atol=1e-3)
+
+
+def test_slices_are_denoised_one_by_one(context, make_fitted):
+    frames = example_observation(slices=3).frames
+    fitted = make_fitted()
+    together = fitted.concentration(frames, context).values
+    alone = [fitted.concentration(frames.isel(z=[z]), context).values for z in range(3)]
+    np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
+
+
+def test_what_is_no_tissue_is_not_seen(context, make_fitted):
+    """Neither bones nor vessels, however bright."""
+    frames = example_observation().frames
+    inside = Observation(frames).tissue
+    brighter = frames.copy(data=np.where(inside, frames.values, np.float32(3000)))
+    fitted = make_fitted()
+    first, second = (fitted.concentration(each, context).values[:, inside] for each in (frames, brighter))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_without_tissue_nothing_is_filtered(context, make_fitted):
+    frames = example_observation().frames.copy(deep=True)
+    frames["vessels"][:] = True
+    np.testing.assert_array_equal(make_fitted().concentration(frames, context), unfiltered(frames))
+
+
+# -- as files ---
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_what_is_read_is_what_was_written_to_the_bit(context, make_fitted, tmp_path, residual):
+    fitted = make_fitted(residual=residual, context_frames=2)
+    fitted.write(tmp_path)
+    again = Fitted.read(tmp_path)
+    written, read = fitted._network.state_dict(), again._network.state_dict()
+    assert written.keys() == read.keys()
+    assert all(torch.equal(written[name], read[name]) for name in written)
+    assert (again.architecture, again.curve) == (fitted.architecture, CURVE)
+    frames = example_observation().frames
+    first, second = (each.concentration(frames, context).values for each in (fitted, again))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_files_are_safetensors_and_json(make_fitted, tmp_path):
+    fitted = make_fitted()
+    fitted.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"network.safetensors", "network.json"}
+    about = json.loads((tmp_path / "network.json").read_text(), parse_constant=pytest.fail)
+    assert about["torch"] == torch.__version__
+    assert about["architecture"] == fitted.architecture
+    assert about["curve"] == CURVE
+    weights = load_file(tmp_path / "network.safetensors")
+    expected = fitted._network.state_dict()
+    assert weights.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(weights[name], expected[name])
+
+
+def test_the_architecture_is_what_the_parameters_say():
+    given = {
+        "width": 6, "depth": 3, "residual": False, "inputs": "frames", "precision": "float32", "inference_batch": 5,
+    }  # fmt: skip
+    architecture = Architecture.of(Noise2Noise(**given, context_frames=3))
+    assert {name: getattr(architecture, name) for name in given} == given
+    first, *others = channels_of(architecture.network())
+    assert first == (6, 6)
+    assert max(out for _, out in others) == 24
+
+
+# -- the network ---
+
+
+def channels_of(network):
+    """Channels in and out of its convolutions, from first to last."""
+    return [(m.in_channels, m.out_channels) for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+
+
+def test_the_papers_has_4_levels_of_32_to_256_filters_and_one_convolution_a_level():
+    network = Architecture.of(Noise2Noise(preset="paper")).network()
+    down, up = [(2, 32), (32, 64), (64, 128), (128, 256)], [(256 + 128, 128), (128 + 64, 64), (64 + 32, 32)]
+    assert sorted(channels_of(network)) == sorted([*down, *up, (32, 1)])
+    weights = sum(3 * 3 * into * out + out for into, out in [*down, *up]) + 32 + 1
+    assert sum(each.numel() for each in network.parameters()) == weights
+
+
+@pytest.mark.parametrize(("depth", "size"), [(1, (3, 5)), (2, (6, 10)), (4, (16, 24))])
+def test_it_answers_with_one_channel_of_the_same_size(make_network, depth, size):
+    network = make_network(depth=depth, context_frames=2)
+    answer = network(torch.zeros(2, 4, *size))
+    assert answer.shape == (2, 1, *size)
+    assert answer.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ("frames", lambda t, early, others: (t / 150, early / 150, others / 150)),
+        ("differences", lambda t, early, others: ((t - early) / 25, early / 50, (others - early) / 25)),
+    ],
+)
+def test_the_unet_is_given_frames_or_differences(make_network, make_spy, inputs, expected):
+    images = torch.from_numpy(np.random.default_rng(0).normal(35, 7, (3, 4, 8, 8)).astype(np.float32))
+    network = make_network(inputs=inputs, context_frames=2)
+    network.unet = make_spy(network.unet)
+    network(images)
+    parts = expected(images[:, :1], images[:, 1:2], images[:, 2:])
+    torch.testing.assert_close(torch.stack(network.unet.seen), torch.cat(parts, dim=1))
+
+
+@pytest.mark.parametrize("inputs", ["frames", "differences"])
+def test_a_residual_network_adds_the_noisy_concentration(make_network, inputs):
+    images = torch.from_numpy(np.random.default_rng(0).normal(35, 7, (3, 2, 8, 8)).astype(np.float32))
+    with torch.no_grad():
+        alone, added = (make_network(inputs=inputs, residual=residual)(images) for residual in (False, True))
+    torch.testing.assert_close(added - alone, images[:, :1] - images[:, 1:])
+    assert alone.std() > 1
+
+
+def test_a_new_network_answers_with_nothing():
+    network = Architecture.of(Noise2Noise(residual=False)).network()
+    assert not network(torch.full((1, 2, 8, 8), 35.0)).any()
+
+
+def test_its_seed_decides_the_weights_and_leaves_the_global_random_state():
+    before = torch.get_rng_state()
+    architecture = Architecture.of(Noise2Noise(width=4, depth=2))
+    first, second, other = (architecture.network(seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_its_seed_leaves_the_devices_random_state_too(monkeypatch):
+    """Only the CPU's generator is put back: no other may be seeded."""
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("the GPUs' generators were seeded"))
+    Architecture.of(Noise2Noise(width=4, depth=2)).network(seed=1)

@@ -1,0 +1,280 @@
+"""What the package offers, and what holds for all of its denoisers."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+import ctpbench_unet
+from ctpbench import DataError
+from ctpbench.testing import ExampleTraining, parametrize_with_checks
+from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Supervised
+from ctpbench_unet.network import Network
+
+METHODS = [Noise2Noise, Supervised, Neighbor2Neighbor]
+EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16}
+
+
+@parametrize_with_checks(
+    [
+        Noise2Noise(**SMALL, context_frames=2, ema=0.5),
+        Noise2Noise(**SMALL | {"patch_px": None}, inputs="frames", residual=False, kappa="ratio"),
+        Supervised(**SMALL),
+        Neighbor2Neighbor(**SMALL),
+    ]
+)
+def test_conforms(component, check):
+    check(component)
+
+
+def test_names():
+    classes = ctpbench_unet.ctpbench_denoisers()
+    assert [denoiser.name for denoiser in classes] == ["n2n", "supervised", "neighbor2neighbor"]
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys, ctpbench_unet\n"
+        "for method in ctpbench_unet.ctpbench_denoisers(): method(), method.model_json_schema()\n"
+        "print({'torch', 'scipy', 'safetensors'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+# -- parameters ---
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"steps": 10, "epochs": 1}, "steps"),
+        ({"minutes": 1, "epochs": 1}, "minutes"),
+        ({"steps": None}, "no budget; allowed: one of epochs, steps, minutes"),
+        ({"steps": 0}, "steps"),
+        ({"epochs": 0}, "epochs"),
+        ({"minutes": -1}, "minutes"),
+        ({"patch_px": 36}, "patch_px is 36; allowed with depth 4: a multiple of"),
+        ({"patch_px": 4}, "patch_px"),
+        ({"depth": 0}, "depth"),
+        ({"width": 1}, "width"),
+        ({"batch": 0}, "batch"),
+        ({"beta": -1}, "beta"),
+        ({"beta": float("nan")}, "beta"),
+        ({"near_peak": 1.1}, "near_peak"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"warmup": 1.5}, "warmup"),
+        ({"ema": 1}, "ema"),
+        ({"schedule": "linear"}, "schedule"),
+        ({"precision": "fp16"}, "precision"),
+        ({"inputs": "images"}, "inputs"),
+        ({"levels": "one"}, "levels"),
+        ({"preset": "papers"}, "preset"),
+        ({"inference_batch": 0}, "inference_batch"),
+        ({"training_seed": -1}, "training_seed"),
+        ({"Steps": 3}, "Steps"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_one_line(method, parameters, said):
+    with pytest.raises(ValidationError) as caught:
+        method(**parameters)
+    (fault,) = caught.value.errors()
+    text = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    assert said in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "said"),
+    [
+        (Noise2Noise, {"context_frames": 1}, "got 1, which adds none.*allowed: 0, 2 or more"),
+        (Noise2Noise, {"context_frames": -1}, "context_frames"),
+        (Noise2Noise, {"context_frames": 51}, "context_frames"),
+        (Noise2Noise, {"kappa": "mean"}, "kappa"),
+        (Noise2Noise, {"gamma": 1}, "gamma"),
+        (Supervised, {"kappa": "ratio"}, "kappa"),
+        (Supervised, {"context_frames": 2}, "context_frames"),
+        (Neighbor2Neighbor, {"gamma": -1}, "gamma"),
+        (Neighbor2Neighbor, {"depth": 4, "patch_px": 24}, "multiple of 16"),
+    ],
+)
+def test_wrong_parameters_of_one_method_are_refused(method, parameters, said):
+    with pytest.raises(ValidationError, match=said):
+        method(**parameters)
+
+
+def test_a_patch_may_be_any_multiple_of_what_the_network_halves():
+    assert Noise2Noise(depth=4, patch_px=24).multiple == 8
+    assert Neighbor2Neighbor(depth=4, patch_px=48).multiple == 16  # trained on images of half the size
+    assert Noise2Noise(depth=4, patch_px=None).patch_px is None
+
+
+@EACH
+@pytest.mark.parametrize("budget", [{"steps": 7}, {"epochs": 2.5}, {"minutes": 3.0}])
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_a_budget_that_is_given_takes_the_place_of_any_other(method, preset, budget):
+    made = method(preset=preset, **budget)
+    got = {name: getattr(made, name) for name in ("steps", "epochs", "minutes")}
+    assert got == {"steps": None, "epochs": None, "minutes": None} | budget
+
+
+def test_there_is_one_budget_by_default():
+    default = Noise2Noise()
+    assert [default.steps is None, default.epochs is None, default.minutes is None].count(False) == 1
+
+
+PAPER = {
+    "width": 32, "depth": 4, "inputs": "frames", "residual": False, "batch": 20, "patch_px": None, "epochs": 100,
+    "steps": None, "minutes": None, "learning_rate": 1e-4, "warmup": 0.0, "schedule": "constant", "ema": 0.0,
+    "near_peak": 0.5, "beta": 12.5, "precision": "float32",
+}  # fmt: skip
+
+
+@EACH
+def test_the_preset_has_the_papers_values(method):
+    made = method(preset="paper")
+    assert {name: getattr(made, name) for name in PAPER} == PAPER
+
+
+def test_the_papers_noise2noise_is_eqs_4_to_6():
+    made = Noise2Noise(preset="paper")
+    assert (made.kappa, made.context_frames) == ("least_squares", 0)
+
+
+@EACH
+@pytest.mark.parametrize("given", [{"beta": 25.0}, {"width": 16, "steps": 9}, {"residual": True}, {"patch_px": 64}])
+def test_what_is_given_wins_over_the_preset(method, given):
+    made = method(preset="paper", **given)
+    assert {name: getattr(made, name) for name in given} == given
+    others = PAPER.keys() - given.keys() - {"epochs", "steps"}
+    assert {name: getattr(made, name) for name in others} == {name: PAPER[name] for name in others}
+
+
+@EACH
+def test_a_preset_without_its_budget_has_none(method):
+    with pytest.raises(ValidationError, match="no budget"):
+        method(preset="paper", epochs=None)
+
+
+@EACH
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"preset": "paper"}, {"preset": "paper", "steps": 3}, {"minutes": 2}, {"epochs": 1.5, "ema": 0.9}, SMALL],
+)
+def test_a_model_made_of_its_own_parameters_is_equal(method, parameters):
+    made = method(**parameters)
+    assert method(**made.model_dump()) == made
+    assert method.model_validate_json(made.model_dump_json()) == made
+
+
+def test_levels_says_whether_one_network_serves_all_noise_levels():
+    assert [Noise2Noise(levels=levels).all_levels for levels in ("own", "all")] == [False, True]
+    assert not Noise2Noise().all_levels
+
+
+# -- what it learns from ---
+
+
+def weights_of(fitted):
+    return torch.cat([weights.flatten() for weights in fitted._network.state_dict().values()])
+
+
+def test_what_each_learns_from():
+    assert {method.name: method.learns_from for method in METHODS} == {
+        "n2n": "noisy",
+        "supervised": "clean",
+        "neighbor2neighbor": "noisy",
+    }
+
+
+@pytest.mark.parametrize("method", [Noise2Noise, Neighbor2Neighbor], ids=lambda method: method.name)
+def test_what_learns_from_noisy_series_gains_nothing_from_clean_ones(method, context):
+    first, second = (
+        method(**SMALL).fit(ExampleTraining(clean=clean), replace(context, rng=np.random.default_rng(0)))
+        for clean in (False, True)
+    )
+    assert torch.equal(weights_of(first), weights_of(second))
+
+
+def test_what_learns_from_clean_series_demands_them(context):
+    Supervised(**SMALL).fit(ExampleTraining(clean=True), context)
+    with pytest.raises(AssertionError):
+        Supervised(**SMALL).fit(ExampleTraining(clean=False), context)
+
+
+@EACH
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"beta": 0}, {"width": 5}, {"inputs": "frames"}, {"residual": True}, {"steps": 4}, {"batch": 5},
+        {"patch_px": 8}, {"near_peak": 1.0}, {"learning_rate": 0.1}, {"warmup": 0.9}, {"schedule": "constant"},
+        {"ema": 0.5}, {"precision": "bf16"}, {"training_seed": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_parameter_of_training_decides_what_is_learnt(method, change, context):
+    assert_changed(method, change, context)
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [(Noise2Noise, {"kappa": "ratio"}), (Noise2Noise, {"context_frames": 2}), (Neighbor2Neighbor, {"gamma": 0})],
+)
+def test_so_does_one_of_its_own(method, change, context):
+    assert_changed(method, change, context)
+
+
+def assert_changed(method, change, context):
+    cases = ExampleTraining(clean=method.learns_from == "clean")
+    as_it_is, same, changed = (
+        weights_of(
+            method(**SMALL | {"depth": 1} | parameters).fit(cases, replace(context, rng=np.random.default_rng(0)))
+        )
+        for parameters in ({}, {"inference_batch": 3, "levels": "all"}, change)
+    )
+    assert torch.equal(as_it_is, same)
+    assert not torch.equal(as_it_is, changed)
+
+
+@EACH
+def test_cases_without_tissue_are_refused(method, context):
+    with pytest.raises(DataError, match=rf"{method.name}.*no training case holds tissue.*masks"):
+        method(**SMALL).fit([], context)
+
+
+@EACH
+def test_the_learning_curve_is_that_of_the_fit(method, context):
+    made = method(**SMALL)
+    fitted = made.fit(ExampleTraining(clean=method.learns_from == "clean"), context)
+    curve = made.learning_curve(fitted)
+    assert curve.keys() == {"step", "loss", "bias"}
+    assert curve["step"] == [1, 2, 3]
+    assert all(earlier != later for earlier, later in pairwise(curve["loss"]))
+
+
+@EACH
+def test_whole_slices_of_different_sizes_are_learnt_from(method, context):
+    made = method(**SMALL | {"patch_px": None})
+    fitted = made.fit(ExampleTraining(clean=method.learns_from == "clean"), context)
+    assert len(fitted.curve["loss"]) == 3
+
+
+@EACH
+@pytest.mark.parametrize("patch_px", [16, 32])
+def test_patches_are_as_large_as_asked_for_where_the_tissue_is_smaller(method, context, monkeypatch, patch_px):
+    shapes, forward = set(), Network.forward
+
+    def watched(network, images):
+        shapes.add(tuple(images.shape[-2:]))
+        return forward(network, images)
+
+    monkeypatch.setattr(Network, "forward", watched)
+    method(**SMALL | {"patch_px": patch_px}).fit(ExampleTraining(clean=method.learns_from == "clean"), context)
+    assert (patch_px, patch_px) in shapes
+    assert shapes <= {(patch_px, patch_px), (patch_px // 2, patch_px // 2)}  # the latter of Neighbor2Neighbor
