@@ -143,7 +143,7 @@ class Cell:
                 inputs |= case_set.truths(names)
         task = {"denoiser": spec, "cases": cases, "seed": self.seed, "data": data}
         key = digest(_FORMAT, "model", data, spec.identity, self.seed)
-        return Item("model", key, task, inputs, label=f"{self.label}: fit", alone=True)
+        return Item("model", key, task, inputs, label=f"{self.label}: fit{self._tried(denoiser)}", alone=True)
 
     def prediction(self, denoiser: Denoiser, cases: CaseSet, *, trial: bool) -> Item:
         """Return the work that denoises a case set: timed on the test split, quick in a trial."""
@@ -198,6 +198,11 @@ class Cell:
         key = digest(_FORMAT, "scores", prediction.key, reference.key, identities)
         group = f"{self.key} scores" if len(metrics) < len(self.suite.metrics) else ""
         return Item("scores", key, task, inputs, group=group, label=f"{self.label}: score")
+
+    def _tried(self, denoiser: Denoiser) -> str:
+        """Return the values of the parameters that are tuned, as people read them."""
+        values = {name: getattr(denoiser, name) for name in (self.row.tune.parameters if self.row.tune else ())}
+        return " " + ", ".join(f"{name}={value}" for name, value in values.items()) if values else ""
 
     @property
     def objective(self) -> MetricEntry:

@@ -24,6 +24,7 @@ def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jo
     plugins = {plugin.distribution: plugin.version for plugin in catalogue.loaded}
     return {
         "suite": suite.name,
+        "description": suite.description,
         "suite_text": suite.text,
         "suite_sha256": hashlib.sha256(suite.text.encode()).hexdigest(),
         "ctpbench": metadata.version("ctpbench"),

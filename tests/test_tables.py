@@ -84,3 +84,11 @@ def test_a_run_in_which_all_failed_is_not_ranked() -> None:
     text = to_markdown(board(record("a", status="skipped"), record("b", status="error", cases=[])))
     assert "Not ranked: no score applies. s/case" in text
     assert "- b: error: it failed" in text
+
+
+def test_a_description_comes_first_and_training_time_is_told() -> None:
+    learnt = record("n2n", timings={"fit_s": 216.4})
+    text = to_markdown(board(learnt, record("none")), "A *study*.\n")
+    assert text.startswith("# Leaderboard\n\nA *study*.\n\n## ")
+    assert "Trained in: n2n 216 s." in text
+    assert "Trained" not in to_markdown(board(*study()))

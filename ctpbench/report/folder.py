@@ -64,7 +64,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[M
     cells : sequence of mappings
         The cells that the run plans; see `ctpbench.claims.judge`.
     """
-    board, path = to_markdown(frame), folder / FILE_NAME
+    board, path = to_markdown(frame, tree.attrs.get("description", "")), folder / FILE_NAME
     if not path.is_file():
         return board
     try:

@@ -35,9 +35,13 @@ class _Table:
     failures: list[str]
 
 
-def to_markdown(frame: pd.DataFrame) -> str:
-    """Return one Markdown table for each dataset and noise level, with the columns people compare."""
-    lines = ["# Leaderboard", ""] if len(frame) else ["# Leaderboard", "", "No cell has finished.", ""]
+def to_markdown(frame: pd.DataFrame, description: str = "") -> str:
+    """Return one Markdown table for each dataset and noise level, with the columns people compare.
+
+    `description`, which may itself be Markdown, comes before them.
+    """
+    lines = ["# Leaderboard", "", *([description.strip(), ""] if description.strip() else [])]
+    lines += [] if len(frame) else ["No cell has finished.", ""]
     for table in _tables(frame, spread=True):
         header = [f"{title} ({units})" if units else title for title, units in table.header]
         cells = [
@@ -152,6 +156,10 @@ def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
         notes.append("*: timed while other cells ran on the same machine.")
     if block["tuned"].str.contains(EDGE, regex=False).any():
         notes.append("(edge): the end of the values tried; a wider range may do better.")
+    fitted = block[block["fit_s"].notna()]
+    if len(fitted):
+        seconds = zip(fitted["config"], fitted["fit_s"], strict=True)
+        notes.append(f"Trained in: {', '.join(f'{config} {rounded(fit_s, 3)} s' for config, fit_s in seconds)}.")
     if machines := sorted(set(block["hardware"]) - {""}):
         notes.append(f"Timed on {' and '.join(machines)}.")
     words = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to zero is better"}

@@ -33,7 +33,7 @@ from ctpbench.suite.strictyaml import Document, Place, read
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
 Entry = TypeVar("Entry", DatasetEntry, DenoiserEntry, MetricEntry)
-SECTIONS = ("name", "datasets", "denoisers", "metrics", "maps", "seeds", "exclude", "resources")
+SECTIONS = ("name", "description", "datasets", "denoisers", "metrics", "maps", "seeds", "exclude", "resources")
 
 
 def load_suite(path: Path, catalogue: Catalogue) -> Suite:
@@ -52,6 +52,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
     """Return a suite as plain data with every default spelled out; as YAML it loads as an equal suite."""
     return {
         "name": suite.name,
+        "description": suite.description,
         "datasets": [{**_component(e.label, e.component), "noise": list(e.noise)} for e in suite.datasets],
         "denoisers": [_row(entry) for entry in suite.denoisers],
         "metrics": [_component(entry.label, entry.component) for entry in suite.metrics],
@@ -104,6 +105,7 @@ class _Loading:
         exclusions = self.exclusions()
         suite = Suite(
             name=self.section("name", Name, default_name),
+            description=self.section("description", str, ""),
             datasets=tuple(datasets.entries),
             denoisers=tuple(denoisers.entries),
             metrics=tuple(metrics.entries),

@@ -68,9 +68,13 @@ class Exclusion(ExclusionSettings):
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite as it will be run. `text` is the YAML as read, which two equal suites need not share."""
+    """A suite as it will be run.
+
+    `description` is shown above its leaderboards. `text` is the YAML as read, which two equal suites need not share.
+    """
 
     name: str
+    description: str
     datasets: tuple[DatasetEntry, ...]
     denoisers: tuple[DenoiserEntry, ...]
     metrics: tuple[MetricEntry, ...]

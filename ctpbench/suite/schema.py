@@ -51,6 +51,7 @@ def suite_schema(catalogue: Catalogue) -> Schema:
     tables: dict[Kind, Mapping[str, type[Component]]]
     tables = {"dataset": catalogue.datasets, "denoiser": catalogue.denoisers, "metric": catalogue.metrics}
     properties: Schema = {"name": _schema_of(Name, "What runs are called; the file's or folder's name by default.")}
+    properties["description"] = _schema_of(str, "What is shown above the leaderboards, in Markdown.")
     for kind in KINDS:
         options = [_entry(kind, cls, settings, definitions) for cls in tables[kind].values()]
         if bare := [cls.name for cls in tables[kind].values() if not _required(cls)]:

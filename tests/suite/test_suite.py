@@ -374,8 +374,8 @@ HEAD = "datasets: [phantom]\ndenoisers: [none]\n"
                         "1: 'denoisers' is missing; allowed: a list of one denoiser or more"]),
         ("datasets: []\ndenoisers:", ["1: datasets: got []; allowed: at least 1 entry",
                                       "2: denoisers: got null; allowed: a list"]),
-        (HEAD + "metrcs: [rmse]", ["3: unknown key 'metrcs' (did you mean metrics?); allowed: name, datasets, "
-                                   "denoisers, metrics, maps, seeds, exclude, resources"]),
+        (HEAD + "metrcs: [rmse]", ["3: unknown key 'metrcs' (did you mean metrics?); allowed: name, description, "
+                                   "datasets, denoisers, metrics, maps, seeds, exclude, resources"]),
         (HEAD + "name: a/b", ["3: name: got 'a/b'; allowed: text without /"]),
         (HEAD + "name: 5", ["3: name: got 5; allowed: text"]),
         (HEAD + "seeds: [0, -1, 1.5, 0]", ["3: seeds[1]: got -1; allowed: 0 or more",
