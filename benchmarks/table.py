@@ -25,7 +25,7 @@ BASELINE = HERE / "baseline.json"
 LATEST = HERE.parent / ".benchmarks" / "latest.json"
 FORMAT = 1
 WORSE = 1.3  # ours against a peer, then over now: beyond it a row is flagged
-PACKAGES = ("ctpbench", "numpy", "scipy", "numba")
+PACKAGES = ("ctpbench", "numpy", "scipy", "numba", "torch")
 Report = dict[str, Any]
 Row = dict[str, Any]
 
@@ -76,7 +76,8 @@ def compare() -> None:
 
 def measure(targets: Sequence[Path]) -> Report:
     """Run the benchmarks below `targets` in a process of their own and return what they took."""
-    missing = [name for name in ("pytest_benchmark", "cv2", "ctpbench_phantom") if find_spec(name) is None]
+    needed = ("pytest_benchmark", "cv2", "ctpbench_phantom", "ctpbench_unet")
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise Failure(f"{', '.join(missing)}: not installed; use `make bench`, which sets everything up")
     import cv2

@@ -45,3 +45,9 @@ def test_on_the_quick_board_tips_and_gaussian_are_ahead_of_none_and_tuned_inside
         assert rmse["tips"] < rmse["none"]
         assert rmse["gaussian"] < rmse["none"]
         assert not level["tuned"].str.contains("edge").any()
+
+
+def test_on_the_quick_board_the_networks_are_ahead_of_tips_and_gaussian():
+    frame = leaderboard(open_results(FOLDER / "quick" / "results.nc"))
+    rmse = frame[frame["noise"] == 2e5].set_index("config")["rmse_cbf"]
+    assert max(rmse["n2n"], rmse["supervised"]) < min(rmse["tips"], rmse["gaussian"])

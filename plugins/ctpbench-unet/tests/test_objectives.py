@@ -147,6 +147,18 @@ def test_the_regulariser_forgives_what_differs_in_the_answer_to_the_whole(make_s
     assert float(terms.bias) < 1e-9
 
 
+def test_the_answer_to_the_whole_is_a_fixed_aim(make_slice):
+    """No gradient goes through it."""
+    slices, calls = [make_slice()], []
+
+    def answer(images):
+        calls.append((tuple(images.shape[-2:]), torch.is_grad_enabled()))
+        return images[:, :1]
+
+    neighbours(slices, from_itself(slices), SAMPLING, 2.0)(answer, np.random.default_rng(0))
+    assert sorted(calls) == [((8, 8), True), ((16, 16), False)]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("objective", ["regression", "neighbours"])
 def test_all_weights_have_a_gradient(make_slice, make_network, precision, objective):
