@@ -42,7 +42,8 @@ def write_suite(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start a command of ctpbench in the test's folder, with the fake plugin installed."""
-    program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')"]
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a background job
+    program = [sys.executable, "-c", f"{code}from ctpbench.cli import main; main(prog_name='ctpbench')"]
 
     def begin(*words: str | Path) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONPATH": str(FAKES), "COLUMNS": "120"}

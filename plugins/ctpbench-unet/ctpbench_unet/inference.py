@@ -15,7 +15,7 @@ from .slices import EARLY
 if TYPE_CHECKING:
     from .fitted import Architecture
 
-_NO_MEMORY = ("out of memory", "can't allocate memory")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 def concentration_of(network: nn.Module, frames: Tensor, how: Architecture, device: str, n_threads: int) -> Tensor:
@@ -52,9 +52,9 @@ def in_batches(answer: Callable[[list], Tensor], parts: list, size: int) -> Iter
     """Yield the answers to the parts in order, `size` at a time; half as many at a time where memory runs out."""
     at = 0
     while at < len(parts):
-        result = _attempt(answer, parts[at : at + size], last=size == 1)
+        result = _attempt(answer, parts[at : at + size], last=min(size, len(parts) - at) == 1)
         if result is None:
-            size //= 2
+            size = min(size, len(parts) - at) // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         else:

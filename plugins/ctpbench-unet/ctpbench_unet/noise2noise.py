@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _not_one(frames: int) -> int:
     if frames == 1:
-        raise ValueError("got 1, which adds none: the frames before and after make the target; allowed: 0, 2 or more")
+        raise ValueError("it adds no frame, for those before and after make the target; allowed: 0, 2 or more")
     return frames
 
 

@@ -107,7 +107,7 @@ def train(
     with threads(context.threads):
         network.train().to(context.device, memory_format=torch.channels_last)
         state = _State(network, recipe, rng, context.device)
-        state.restore(context.checkpoints / "training.pt", context.device)
+        state.restore(context.checkpoints / "training.pt")
         called = torch.compile(network) if recipe.compile else network
         _loop(called, objective, recipe, state, context)
         if state.average is not None:
@@ -142,33 +142,33 @@ class _State:
         torch.save(everything, temporary)
         os.replace(temporary, path)
 
-    def restore(self, path: Path, device: str) -> None:
-        """Read what `save` wrote, if it did."""
+    def restore(self, path: Path) -> None:
+        """Read what `save` wrote, if it did. Adam's counts stay on the CPU, or each step would wait for the device."""
         if not path.exists():
             return
-        found: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         self.network.load_state_dict(found["network"])
         self.optimizer.load_state_dict(found["optimizer"])
         self.rng.bit_generator.state = found["rng"]
-        for name in ("average", "curve", "step", "elapsed_s", "sums"):
+        self.sums.copy_(found["sums"])
+        for name, weights in (self.average or {}).items():
+            weights.copy_(found["average"][name])
+        for name in ("curve", "step", "elapsed_s"):
             setattr(self, name, found[name])
 
 
 def _loop(network: nn.Module, objective: Objective, recipe: Recipe, state: _State, context: Context) -> None:
     started = time.monotonic() - state.elapsed_s
     saved = time.monotonic()
-    interval = max(1, (recipe.steps or 100 * _POINTS) // _POINTS)
     while (done := recipe.done(state.step, time.monotonic() - started)) < 1:
         _step(network, objective, recipe, state, context.device, recipe.rate(done))
         now = time.monotonic()
         state.elapsed_s = now - started
-        if state.step % interval == 0:  # only here is the device waited for
-            _log(state, interval, recipe, context)
+        if int(_POINTS * recipe.done(state.step, state.elapsed_s)) > int(_POINTS * done):
+            _log(state, recipe, context)  # only here is the device waited for
         if now - saved > _CHECKPOINT_S:
             state.save(context.checkpoints / "training.pt")
             saved = now
-    if state.step % interval:
-        _log(state, state.step % interval, recipe, context)
 
 
 def _step(
@@ -195,9 +195,10 @@ def _step(
         _follow(state.average, state.network, min(recipe.ema, state.step / (state.step + 10)))
 
 
-def _log(state: _State, steps: int, recipe: Recipe, context: Context) -> None:
-    """Add the means over the last steps to the curve and report them."""
-    loss, bias = (state.sums / steps).tolist()
+def _log(state: _State, recipe: Recipe, context: Context) -> None:
+    """Add the means over the steps since the last point to the curve and report them."""
+    before = state.curve["step"][-1] if state.curve["step"] else 0
+    loss, bias = (state.sums / (state.step - before)).tolist()
     state.sums.zero_()
     if not math.isfinite(loss):
         raise FloatingPointError(

@@ -94,7 +94,7 @@ def test_wrong_parameters_are_refused_in_one_line(method, parameters, said):
 @pytest.mark.parametrize(
     ("method", "parameters", "said"),
     [
-        (Noise2Noise, {"context_frames": 1}, "got 1, which adds none.*allowed: 0, 2 or more"),
+        (Noise2Noise, {"context_frames": 1}, "it adds no frame.*allowed: 0, 2 or more"),
         (Noise2Noise, {"context_frames": -1}, "context_frames"),
         (Noise2Noise, {"context_frames": 51}, "context_frames"),
         (Noise2Noise, {"kappa": "mean"}, "kappa"),
