@@ -266,6 +266,20 @@ def test_inference_is_denoising_and_maps_and_training_is_fitting(claim: Judged) 
     assert only(claim(time.format("training", 10800), cell("n2n"))) == (UNDECIDED, "n2n: no fit_s")
 
 
+def test_a_time_says_nothing_where_it_was_not_run_as_the_papers_was(claim: Judged) -> None:
+    timings = {"denoise_s": [1.0], "maps_s": [0.1], "fit_s": 5.0, "device": "cpu", "fit_resumed": False}
+    row = cell("n2n", timings=timings, parameters={"preset": "default"})
+    time = "check: time, row: n2n, quantity: training, at_most_s: 10"
+    assert only(claim(time, row))[0] == REPRODUCES
+    assert only(claim(time + ", device: cpu, parameters: {preset: default}", row))[0] == REPRODUCES
+    verdict, ours = only(claim(time + ", device: cuda, parameters: {preset: paper}", row))
+    assert verdict == UNDECIDED
+    assert ours.endswith("unlike the paper: preset default in place of paper, device cpu in place of cuda")
+    resumed = cell("n2n", timings={**timings, "fit_resumed": True})
+    assert only(claim(time, resumed))[0] == UNDECIDED
+    assert only(claim(time.replace("training", "inference"), resumed))[0] == REPRODUCES
+
+
 # -- levels and seeds -------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import product
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -218,9 +218,11 @@ class Peak(Claim):
 
 
 class Time(Claim):
-    """A row takes at most so many seconds, on whatever machine the run was timed.
+    """A row takes at most so many seconds.
 
     `inference` is denoising and maps of a case, the median over cases; `training` is fitting, the median over seeds.
+    On another kind of device than the paper's, with other parameters than those that decide the time, or where a
+    fit was resumed and its time is that of its last part alone, nothing can be said: undecided.
     """
 
     names = {"row": "row"}  # noqa: RUF012
@@ -228,6 +230,8 @@ class Time(Claim):
     row: str
     quantity: Literal["inference", "training"]
     at_most_s: Seconds
+    device: Literal["cpu", "cuda", "mps"] | None = None
+    parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
     @property
     def paper(self) -> str:
@@ -238,7 +242,27 @@ class Time(Claim):
         row = level.row(self.row)
         beside = ", beside other cells" if row["contended"] else ""
         ours = f"{rounded(seconds, _DIGITS)} s on {row['hardware']}{beside}"
+        unlike = self._unlike(level.facts[self.row])
+        if unlike:
+            return Answer("undecided", f"{ours}; unlike the paper: {', '.join(unlike)}")
         return Answer(_verdict(seconds <= self.at_most_s), ours)
+
+    def _unlike(self, facts: Mapping[str, Any]) -> list[str]:
+        """Return in what the row was not run as the paper's was."""
+        wanted = {**self.parameters, **({"device": self.device} if self.device else {})}
+        unlike = [
+            f"{name} {facts.get(name)} in place of {value}"
+            for name, value in wanted.items()
+            if str(facts.get(name)) != str(value)
+        ]
+        return [
+            *unlike,
+            *(
+                ["training was resumed, its time is of the last part"]
+                if self.quantity == "training" and facts["resumed"]
+                else []
+            ),
+        ]
 
 
 CHECKS: Mapping[str, type[Claim]] = {

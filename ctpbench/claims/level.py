@@ -49,6 +49,8 @@ class Level:
         What tuning tried here.
     planned : mapping
         How many seeds the run plans for each row, where that is known.
+    facts : mapping
+        Of each row its parameters as text, the `device` it ran on, and whether any fit was `resumed`.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class Level:
     curves: xr.Dataset
     trials: Sequence[Trial]
     planned: Mapping[str, int]
+    facts: Mapping[str, Mapping[str, Any]]
 
     def tuned(self, label: str) -> list[str]:
         """Return the parameters that were tuned for a row and are numbers."""
@@ -177,6 +180,7 @@ def levels(tree: xr.DataTree, cells: Sequence[Mapping[str, Any]] = ()) -> list[L
             _curves(tree, dataset, noise),
             _trials(tree, dataset, noise),
             planned.get((dataset, noise), {}),
+            _facts(tree, dataset, noise),
         )
         for dataset, noise in dict.fromkeys([*planned, *boards])
     ]
@@ -189,6 +193,23 @@ def _curves(tree: xr.DataTree, dataset: str, noise: float | None) -> xr.Dataset:
     names = [name for name, v in data.data_vars.items() if "better" in v.attrs and set(v.dims) == _CURVE_DIMS]
     here = [j for j, level in enumerate(data["noise"].values) if _noise(level) == noise]
     return data.isel(noise=here[0])[names] if here else xr.Dataset()
+
+
+def _facts(tree: xr.DataTree, dataset: str, noise: float | None) -> dict[str, dict[str, Any]]:
+    if dataset not in tree.children:
+        return {}
+    data = tree.children[dataset].to_dataset(inherit=False)
+    here = data.isel(noise=[j for j, level in enumerate(data["noise"].values) if _noise(level) == noise])
+    facts: dict[str, dict[str, Any]] = {}
+    for config in here["config"].values:
+        row = here.sel(config=config)
+        given = {
+            str(n).removeprefix("parameter_"): str(v.values) for n, v in row.coords.items() if "parameter_" in str(n)
+        }
+        devices = {str(device) for device in row["device"].values.ravel()} - {""}
+        resumed = "fit_resumed" in row and bool(row["fit_resumed"].values.any())
+        facts[str(config)] = {**given, "device": " and ".join(sorted(devices)), "resumed": resumed}
+    return facts
 
 
 def _trials(tree: xr.DataTree, dataset: str, noise: float | None) -> list[Trial]:

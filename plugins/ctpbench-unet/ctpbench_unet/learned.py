@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -90,8 +90,6 @@ class Learned(Trainable):
         int | None, Field(ge=0, description="decides initial weights and batches; null: the suite's seed does")
     ] = None
 
-    paper: ClassVar[Mapping[str, Any]] = PAPER
-
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, given: Any) -> Any:
@@ -99,7 +97,7 @@ class Learned(Trainable):
         if not isinstance(given, Mapping):
             return given
         asked = [name for name in _BUDGETS if given.get(name) is not None]
-        chosen = {**(cls.paper if given.get("preset") == "paper" else {}), **given}
+        chosen = {**(PAPER if given.get("preset") == "paper" else {}), **given}
         if len(asked) > 1:
             raise ValueError(f"got {' and '.join(asked)}; allowed: one of {', '.join(_BUDGETS)}")
         budget = asked or [name for name in _BUDGETS if chosen.get(name) is not None]
@@ -138,7 +136,7 @@ class Learned(Trainable):
         """Return how batches are drawn."""
         from .objectives import Sampling
 
-        return Sampling(self.batch, self.patch_px, self.near_peak, self.context)
+        return Sampling(self.batch, self.patch_px, self.near_peak)
 
     def recipe(self, frames: int) -> Recipe:
         """Return how to train, where an epoch has so many frames."""

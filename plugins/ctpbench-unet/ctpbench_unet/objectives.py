@@ -23,7 +23,6 @@ class Sampling:
     batch: int
     patch_px: int | None
     near_peak: float
-    context: int = 0
 
 
 @dataclass(frozen=True)

@@ -56,19 +56,17 @@ def draw(
     batch: int,
     patch_px: int | None,
     near_peak: float,
-    context: int = 0,
 ) -> list[Place]:
     """Return places for one batch.
 
     A share `near_peak` comes from within 2 frames of its slice's peak (section IV-B), the rest from all frames that
     have neighbours. A patch lies around a random pixel of the tissue; with `patch_px` None it is the whole slice.
-    `context` is the number of frames shown to either side: see `ctpbench_unet.frames`.
     """
     places = []
     for number in range(batch):
         chosen = int(rng.integers(len(slices)))
         part = slices[chosen]
-        moments = _moments(len(part.frames), part.peak if number < round(near_peak * batch) else None, context)
+        moments = _moments(len(part.frames), part.peak if number < round(near_peak * batch) else None)
         t, early = moments[rng.integers(len(moments))]
         places.append(Place(chosen, t, early, _window(part, patch_px, rng)))
     return places
@@ -99,11 +97,11 @@ def batch_of(
 
 
 @lru_cache(maxsize=4096)
-def _moments(n_frames: int, peak: int | None, context: int) -> list[tuple[int, int]]:
-    """All (t, early) to draw from."""
+def _moments(n_frames: int, peak: int | None) -> list[tuple[int, int]]:
+    """All (t, early) to draw from; how many frames are shown around t makes no difference to it."""
     near = range(n_frames) if peak is None else range(peak - _NEAR, peak + _NEAR + 1)
-    found = [(t, early) for t in near for early in range(len(EARLY)) if independent(t, early, n_frames, context)]
-    return found if found or peak is None else _moments(n_frames, None, context)
+    found = [(t, early) for t in near for early in range(len(EARLY)) if independent(t, early, n_frames)]
+    return found if found or peak is None else _moments(n_frames, None)
 
 
 def _window(part: Slice, patch_px: int | None, rng: np.random.Generator) -> tuple[slice, slice]:

@@ -33,7 +33,7 @@ def smooth_square(difference, mask):
 @pytest.mark.parametrize("context", [0, 2])
 def test_the_terms_are_eqs_7_and_9(make_slice, make_network, context):
     slices = [make_slice(seed=seed) for seed in range(2)]
-    sampling = Sampling(3, 16, 0.5, context)
+    sampling = Sampling(3, 16, 0.5)
     maker = from_neighbours(slices, ratio=False, context=context)
     network = make_network(context_frames=context).requires_grad_(False)
     terms = regression(slices, maker, sampling)(network, np.random.default_rng(4))

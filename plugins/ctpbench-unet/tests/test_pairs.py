@@ -12,9 +12,9 @@ from ctpbench_unet.targets import from_neighbours
 EVERYWHERE = (slice(None), slice(None))
 
 
-def drawn(slices, *, seed=0, batch=40, patch_px=None, near_peak=0.5, context=0):
+def drawn(slices, *, seed=0, batch=40, patch_px=None, near_peak=0.5):
     rng = np.random.default_rng(seed)
-    return draw(slices, rng, batch=batch, patch_px=patch_px, near_peak=near_peak, context=context)
+    return draw(slices, rng, batch=batch, patch_px=patch_px, near_peak=near_peak)
 
 
 @pytest.mark.parametrize("near_peak", [0.0, 0.25, 0.5, 1.0])
@@ -51,10 +51,9 @@ def test_each_slice_has_its_own_peak_and_all_slices_are_drawn(make_slice):
     assert all(abs(place.t - slices[place.part].peak) <= 2 for place in places)
 
 
-@pytest.mark.parametrize("context", [0, 2])
-def test_the_shortest_series_has_one_moment_to_draw(make_slice, context):
+def test_the_shortest_series_has_one_moment_to_draw(make_slice):
     part = make_slice((3, 8, 8), peak=2, noise_hu=0)
-    assert {(place.t, place.early) for place in drawn([part], context=context)} == {(1, 1)}
+    assert {(place.t, place.early) for place in drawn([part])} == {(1, 1)}
 
 
 @pytest.mark.parametrize("shape", [(5, 24, 32), (5, 16, 40), (5, 16, 16)])

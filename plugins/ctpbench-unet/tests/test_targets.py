@@ -144,9 +144,9 @@ def noise():
     return Slice(0, EVERYWHERE, torch.from_numpy(series), torch.ones(256, 256))
 
 
-def drawn(noise, context):
+def drawn(noise):
     """Every frame and early frame that training draws."""
-    places = draw([noise], np.random.default_rng(1), batch=600, patch_px=None, near_peak=0.5, context=context)
+    places = draw([noise], np.random.default_rng(1), batch=600, patch_px=None, near_peak=0.5)
     return {(place.t, place.early) for place in places}
 
 
@@ -159,7 +159,7 @@ def correlations(images, target):
 @RATIO
 @pytest.mark.parametrize("context", [0, 2, 4])
 def test_the_noise_of_all_that_is_shown_is_independent_of_the_targets(noise, context, ratio):
-    moments = drawn(noise, context)
+    moments = drawn(noise)
     assert len(moments) == 2 * 10 - 2
     maker = from_neighbours([noise], ratio=ratio, context=context)
     for t, early in moments:
@@ -176,7 +176,7 @@ def test_it_is_not_in_the_two_terms_of_eq_7_that_are_left_out(noise, t, early):
 def test_it_would_not_be_with_one_early_frame_on_both_sides(noise):
     """The premise of eq. 4."""
     maker = from_neighbours([noise], ratio=False, context=0)
-    for t, early in drawn(noise, context=0) - {(1, 1)}:
+    for t, early in drawn(noise) - {(1, 1)}:
         example = maker(Place(0, t, early, EVERYWHERE))
         same = example.target[0] + noise.frames[naive.other(early)] - noise.frames[early]
         _, of_early, of_noisy = correlations(example.images.numpy(), same.numpy())
