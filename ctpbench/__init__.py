@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ctpbench.case import ScoredCase as ScoredCase
     from ctpbench.case import TrainingCase as TrainingCase
     from ctpbench.case import Truth as Truth
+    from ctpbench.case import regions as regions
     from ctpbench.components import ConcentrationDenoiser as ConcentrationDenoiser
     from ctpbench.components import Context as Context
     from ctpbench.components import Dataset as Dataset
@@ -26,16 +27,23 @@ if TYPE_CHECKING:
     from ctpbench.components import Trainable as Trainable
     from ctpbench.errors import DataError as DataError
     from ctpbench.hookspecs import hookimpl as hookimpl
+    from ctpbench.inspection import INDEPENDENT as INDEPENDENT
+    from ctpbench.inspection import Inspection as Inspection
+    from ctpbench.inspection import inspect_series as inspect_series
+    from ctpbench.series import Series as Series
+    from ctpbench.series import Volume as Volume
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "case": ("MAPS", "MAP_UNITS", "Case", "Observation", "ScoredCase", "TrainingCase", "Truth"),
+    "case": ("MAPS", "MAP_UNITS", "Case", "Observation", "ScoredCase", "TrainingCase", "Truth", "regions"),
     "components": (
         "ConcentrationDenoiser", "Context", "Dataset", "Deconvolver", "FrameDenoiser", "Metric", "Split", "Trainable",
     ),
     "errors": ("DataError",),
     "hookspecs": ("hookimpl",),
+    "inspection": ("INDEPENDENT", "Inspection", "inspect_series"),
+    "series": ("Series", "Volume"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

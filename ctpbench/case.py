@@ -5,7 +5,7 @@ Arrays are xarray objects with these dimensions: ``time`` (s), ``z``, ``y``, ``x
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,20 +114,28 @@ class Truth:
         The noiseless frames of the same scan.
     labels : DataArray, (z, y, x), int8, or None
         Tissue classes, ``attrs["flag_values"]`` and ``attrs["flag_meanings"]`` (blank-separated) as in CF.
+    rois : DataArray, (roi, z, y, x), bool, or None
+        Regions of interest that are known or were drawn by people, named by the coordinate `roi`: ``"core"``, the
+        infarct's, and ``"white_matter"``, flat and healthy. See `regions`.
     """
 
     maps: xr.DataArray | None = None
     frames: xr.DataArray | None = None
     labels: xr.DataArray | None = None
+    rois: xr.DataArray | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """One scan with its identity: `id` is unique within a dataset, `truth` is None for unlabelled data."""
+    """One scan with its identity: `id` is unique within a dataset, `truth` is None for unlabelled data.
+
+    `inspection` holds what was found out about a recorded scan, by name: see `ctpbench.Inspection.facts`.
+    """
 
     id: str
     observation: Observation
     truth: Truth | None = None
+    inspection: Mapping[str, bool | float | str] | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,9 @@ class ScoredCase:
     concentration : DataArray, (time, z, y, x), float32, HU, or None
         The method's concentration; None for a method that emits residues and no frames.
     noiseless_concentration : DataArray, (time, z, y, x), float32, HU, or None
+    rois : DataArray, (roi, z, y, x), bool, or None
+        The truth's regions of interest; ``"white_matter"``, where the truth knows none, as found in the
+        unfiltered frames, the same for every method. None where there is none.
     """
 
     id: str
@@ -164,6 +175,13 @@ class ScoredCase:
     truth: Truth | None = None
     concentration: xr.DataArray | None = None
     noiseless_concentration: xr.DataArray | None = None
+    rois: xr.DataArray | None = None
+
+
+def regions(**masks: npt.ArrayLike) -> xr.DataArray:
+    """Return named masks, each bool (z, y, x), as the regions of interest of a `Truth`."""
+    stack = np.stack([np.asarray(mask, dtype=bool) for mask in masks.values()])
+    return xr.DataArray(stack, dims=("roi", *FRAME_DIMS[1:]), coords={"roi": list(masks)}, name="rois")
 
 
 def noise_text(noise: float) -> str:

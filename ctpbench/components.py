@@ -208,11 +208,11 @@ class Metric(Component, ABC):
     def needs(self) -> frozenset[str]:
         """Which optional parts of a ScoredCase are read.
 
-        Of noiseless, truth, concentration and noiseless_concentration. Where a case lacks one of them the score
+        Of noiseless, truth, concentration, noiseless_concentration and rois. Where a case lacks one of them the score
         is "not applicable", which is no failure.
         """
         return frozenset()
 
     @abstractmethod
     def score(self, case: ScoredCase) -> xr.DataArray:
-        """Return the score; it may keep the dims map, time and roi, with their coordinates, and no other."""
+        """Return the score; it may keep the dims map, time, frequency and roi, with their coordinates, and no other."""

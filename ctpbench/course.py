@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from ctpbench import tuning
+from ctpbench.case import level_text
 from ctpbench.components import Denoiser
-from ctpbench.plan import Cell
+from ctpbench.plan import CaseSet, Cell
 from ctpbench.plugins import code_hash, distribution_of
 from ctpbench.store import Outcome, Status, Store
 from ctpbench.tuning import Trial
@@ -19,6 +20,8 @@ from ctpbench.work import Item
 
 Outcomes = Sequence[Outcome]
 Course = Generator[list[Item], Outcomes, Any]
+T = TypeVar("T")
+Loading: TypeAlias = Generator[list[Item], Outcomes, T]
 RECORD_FORMAT = 1
 
 
@@ -49,9 +52,10 @@ def skipped(cell: Cell, why: str) -> dict[str, Any]:
 def _work(cell: Cell, store: Store, record: dict[str, Any]) -> Course:
     denoiser = cell.row.component() if cell.row.tune is None else (yield from _tuned(cell, store, record))
     record["parameters"] = denoiser.model_dump(mode="json")
-    yield from _upstream(cell.test.items())
+    (test,) = yield from _readable([cell.test], record)
+    cell = yield from _with_training_data(replace(cell, test=test), [denoiser], record)
+    record["cases"] = list(test.cases)
     if model := cell.model(denoiser):
-        yield from _upstream(_training_data(cell, [denoiser]))
         (fitted,) = yield [model]
         _demand(fitted, "fit: ")
         record["timings"] |= {name: fitted.info.get(name) for name in ("fit_s", "fit_resumed")}
@@ -81,13 +85,16 @@ def _tuned(cell: Cell, store: Store, record: dict[str, Any]) -> Generator[list[I
     assert tune is not None
     assert validation is not None
     better = cell.objective.component.better
-    yield from _upstream(validation.items())
+    (validation,) = yield from _readable([validation], record)
+    cell = replace(cell, validation=validation)
     (referenced,) = yield from _upstream([cell.reference(validation)])
     trials: list[Trial] = []
     search = tuning.proposals(tune, better)
     batch = next(search, None)
     while batch is not None:
-        answers = yield from _trials(cell, store, batch, referenced.info["scale"])
+        denoisers = [cell.row.component(**parameters) for parameters in batch]
+        schooled = yield from _with_training_data(cell, denoisers, record)
+        answers = yield from _trials(schooled, store, batch, referenced.info["scale"])
         trials += answers
         record["trials"] = [asdict(trial) for trial in trials]
         try:
@@ -109,7 +116,6 @@ def _trials(
     validation = cell.validation
     assert validation is not None
     denoisers = [cell.row.component(**parameters) for parameters in batch]
-    yield from _upstream(_training_data(cell, denoisers))
     predictions = [cell.prediction(denoiser, validation, trial=True) for denoiser in denoisers]
     reference = cell.reference(validation)
     scores = [cell.scores(p, reference, scale, validation, (cell.objective,)) for p in predictions]
@@ -146,9 +152,35 @@ def _mean(table: Mapping[str, Any], map_name: str) -> float | None:
     return float(known.mean()) if known.size else None
 
 
-def _training_data(cell: Cell, denoisers: Sequence[Denoiser]) -> list[Item]:
-    sets = {case_set.key: case_set for denoiser in denoisers for case_set in cell.training(denoiser)}
-    return [item for case_set in sets.values() for item in case_set.items()]
+def _with_training_data(cell: Cell, denoisers: Sequence[Denoiser], record: dict[str, Any]) -> Loading[Cell]:
+    """Load what the denoisers learn from; return the cell without the training cases that cannot be read."""
+    wanted = {case_set.key: case_set for denoiser in denoisers for case_set in cell.training(denoiser)}
+    readable = yield from _readable(list(wanted.values()), record)
+    found = dict(zip(wanted, readable, strict=True))
+    return replace(cell, train=tuple(found.get(case_set.key, case_set) for case_set in cell.train))
+
+
+def _readable(sets: Sequence[CaseSet], record: dict[str, Any]) -> Loading[list[CaseSet]]:
+    """Load cases; return the sets without those that cannot be read, which the record names. One must remain."""
+    items = [item for case_set in sets for item in case_set.items()]
+    outcomes = yield items
+    faults = {item.id: outcome.message for item, outcome in zip(items, outcomes, strict=True) if not outcome.ok}
+    readable = []
+    for case_set in sets:
+        bad = {
+            case: faults[item.id]
+            for case, item in zip(case_set.cases, case_set.items(), strict=True)
+            if item.id in faults
+        }
+        named = {f"{level_text(case_set.label, case_set.noise)}, {case}": text for case, text in bad.items()}
+        if len(bad) == len(case_set.cases):
+            raise CellFailed("skipped", next(f"{label}: {text}" for label, text in named.items()))
+        record["left_out"] |= named
+        readable.append(case_set.without(bad))
+    for item, outcome in zip(items, outcomes, strict=True):
+        if outcome.info.get("inspection"):
+            record["inspections"][item.task["case"]] = outcome.info["inspection"]
+    return readable
 
 
 def _upstream(items: list[Item]) -> Generator[list[Item], Outcomes, Outcomes]:
@@ -184,7 +216,10 @@ def _blank(cell: Cell) -> dict[str, Any]:
         "tuned_at_edge": [],
         "status": "ok",
         "message": "",
+        "trained_on": level_text(cell.row.train.dataset, cell.row.train.noise) if cell.row.train else "",
         "cases": list(cell.test.cases),
+        "left_out": {},
+        "inspections": {},
         "scores": {},
         "diagnostics": {},
         "timings": {"fit_s": None},

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-from ctpbench.case import FRAME_DIMS, MAP_DIMS, MAPS, Observation, check_output
+from ctpbench.case import FRAME_DIMS, MAP_DIMS, MAPS, Observation, Truth, check_output, regions
 from ctpbench.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
 from ctpbench.device import Stopwatch
 from ctpbench.perfusion import (
     circulant_length,
+    flat_white_matter,
     maps_from_residues,
     perfusion_maps,
     resample,
+    roi_factor,
     subtract_baseline,
 )
 from ctpbench.suite.settings import MapsSettings
+
+WHITE_MATTER = {"cbf": 22.0, "cbv": 2.0}
+"""Perfusion of normal white matter, mL/100 g/min and mL/100 g."""
 
 
 class InvalidOutput(Exception):
@@ -41,6 +47,8 @@ class Estimate:
         Seconds spent by the method and, after it, by baseline, deconvolution and maps.
     diagnostics : mapping
         Numbers that the method reports of itself (``attrs["diagnostics"]`` of its output).
+    frames : DataArray, (time, z, y, x), float32, HU, or None
+        What a `FrameDenoiser` returned.
     """
 
     maps: xr.DataArray
@@ -48,6 +56,7 @@ class Estimate:
     denoise_s: float
     maps_s: float
     diagnostics: Mapping[str, float]
+    frames: xr.DataArray | None = None
 
 
 def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
@@ -59,9 +68,10 @@ def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSetting
         Where the method's output has a wrong shape, dtype, coordinate or value.
     """
     frames = observation.frames
+    denoised = None
     if isinstance(denoiser, FrameDenoiser):
         output, denoise_s = _timed(lambda: denoiser.denoise(frames, context), context.device)
-        output = _checked(output, FRAME_DIMS, frames, "denoise")
+        denoised = output = _checked(output, FRAME_DIMS, frames, "denoise")
         started = time.perf_counter()
         concentration = baseline_subtracted(output, settings)
     elif isinstance(denoiser, ConcentrationDenoiser):
@@ -74,7 +84,7 @@ def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSetting
         raise InvalidOutput(f"{type(denoiser).__name__} is none of FrameDenoiser, ConcentrationDenoiser, Deconvolver")
     maps = concentration_maps(concentration, observation, settings)
     maps_s = time.perf_counter() - started
-    return Estimate(maps, concentration, denoise_s, maps_s, _diagnostics(output))
+    return Estimate(maps, concentration, denoise_s, maps_s, _diagnostics(output), denoised)
 
 
 def baseline_subtracted(frames: xr.DataArray, settings: MapsSettings) -> xr.DataArray:
@@ -99,6 +109,50 @@ def concentration_maps(concentration: xr.DataArray, observation: Observation, se
         rho=settings.rho,
     )
     return _as_maps(values, observation)
+
+
+def rois_of(observation: Observation, truth: Truth | None) -> xr.DataArray | None:
+    """Return a case's regions of interest, (roi, z, y, x), bool: the known ones, and white matter found where unknown.
+
+    White matter is found in the unfiltered frames, so it is the same for every method. None where there is nothing.
+    """
+    known = None if truth is None else truth.rois
+    if known is not None and "white_matter" in known["roi"]:
+        return known
+    core = known.sel(roi="core").values if known is not None and "core" in known["roi"] else None
+    spacing_mm = observation.frames.attrs["spacing_mm"]
+    found = flat_white_matter(observation.frames.values, observation.tissue, spacing_mm, exclude=core)
+    if not found.any():
+        return known
+    white_matter = regions(white_matter=found)
+    return white_matter if known is None else xr.concat([known, white_matter], "roi")
+
+
+def region_perfusion(observation: Observation, region: npt.ArrayLike, settings: MapsSettings) -> dict[str, float]:
+    """Return CBF and CBV of a region's mean curve in the unfiltered frames, which hardly feel its noise."""
+    frames, inside = observation.frames.values, np.asarray(region)
+    mean = np.stack([frame[inside].mean(dtype=np.float64) for frame in frames])
+    one_voxel = observation.frames[:, :1, :1, :1].copy(data=mean[:, None, None, None].astype(np.float32))
+    one_voxel = one_voxel.assign_coords(brain=(FRAME_DIMS[1:], np.ones((1, 1, 1), bool)))
+    maps = concentration_maps(baseline_subtracted(one_voxel, settings), Observation(one_voxel), settings)
+    return {name: float(maps.sel(map=name).item()) for name in ("cbf", "cbv")}
+
+
+def white_matter_scale(perfusion: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the factors that bring the mean over cases to a CBF of 22 mL/100 g/min and a CBV of 2 mL/100 g.
+
+    Raises
+    ------
+    DataError
+        Where no case has white matter with flow.
+
+    Source: Wu, Ren, Li, appendix VIII-A, below eq. 23.
+    """
+    everywhere = np.ones(len(perfusion), bool)
+    return {
+        name: roi_factor(np.array([case[name] for case in perfusion]), everywhere, target)
+        for name, target in WHITE_MATTER.items()
+    }
 
 
 def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from ctpbench.components import Dataset, Denoiser, Metric
+from ctpbench.series import Series
 
 hookspec = pluggy.HookspecMarker("ctpbench")
 hookimpl = pluggy.HookimplMarker("ctpbench")
@@ -26,6 +28,15 @@ def ctpbench_denoisers() -> Sequence[type[Denoiser]]:  # type: ignore[empty-body
 @hookspec
 def ctpbench_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
     """Return metric classes. Called once, when plugins are loaded."""
+
+
+@hookspec(firstresult=True)
+def ctpbench_open_series(path: Path, frame_interval_s: float | None) -> Series | None:
+    """Open a scan, or return None where its format is another plugin's: for ``ctpbench inspect``, `maps` and `denoise`.
+
+    `frame_interval_s` is what the user says, which goes before what the file says. A scan of the plugin's format that
+    cannot be read raises `ctpbench.DataError` with one line that names the file.
+    """
 
 
 @hookspec

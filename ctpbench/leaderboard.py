@@ -27,6 +27,7 @@ EDGE = " (edge)"
 _DEFAULT_RANK_BY = "rmse_cbf"
 _PARAMETER = "parameter_"
 _TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi"}
+_REMARKS = ("trained_on", "left_out")  # which results of before did not have
 _ACRONYMS = {"rmse", "ssim", "psnr", "mae", "cbf", "cbv", "mtt", "ttp"}
 
 
@@ -121,7 +122,7 @@ def rounded(value: float, digits: int) -> str:
 
 def _columns(scores: Iterable[str]) -> list[str]:
     place = ["dataset", "noise", "rank", "rank_by", "config"]
-    facts = ["method", "parameters", "tuned", "status", "message", "n_cases", "n_seeds"]
+    facts = ["method", "parameters", "tuned", "trained_on", "status", "message", "left_out", "n_cases", "n_seeds"]
     seconds = ["denoise_s", "maps_s", "total_s", "fit_s"]
     others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware"]
     return [*place, *facts, *(c for name in scores for c in (name, f"{name}_std")), *seconds, *others]
@@ -193,15 +194,21 @@ def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
     given = {n.removeprefix(_PARAMETER): text for n, text in coords.items() if n.startswith(_PARAMETER) and text}
     fixed = {name: _compact(_parsed(text)) for name, text in given.items() if text != "tuned"}
     settings = {**fixed, **chosen}
+    remarks = {name: row[name].values if name in row else [""] * len(statuses) for name in _REMARKS}
     return {
         "config": coords["config"],
         "method": coords["method"],
         "parameters": _listed({name: settings[name] for name in given if name in settings}),
         "tuned": _listed({name: text + EDGE * (name in edges) for name, text in chosen.items()}),
+        **{name: " and ".join(_distinct(told[k] for k in finished)) for name, told in remarks.items()},
         "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
         "message": message,
-        "hardware": " and ".join(dict.fromkeys(_machine(row, k) for k in finished if str(row["hardware"].values[k]))),
+        "hardware": " and ".join(_distinct(_machine(row, k) for k in finished if str(row["hardware"].values[k]))),
     }
+
+
+def _distinct(texts: Iterable[Any]) -> list[str]:
+    return [text for text in dict.fromkeys(map(str, texts)) if text]
 
 
 def _machine(row: xr.Dataset, k: int) -> str:

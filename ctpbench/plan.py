@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
 import ctpbench.estimation
+import ctpbench.inspection
 import ctpbench.perfusion
 from ctpbench.case import level_text
 from ctpbench.components import Dataset, Denoiser, Split, Trainable
@@ -17,7 +18,7 @@ from ctpbench.plugins import code_hash
 from ctpbench.stages import file_name
 from ctpbench.store import Stage
 from ctpbench.suite import MetricEntry, Suite
-from ctpbench.suite.entries import DenoiserEntry
+from ctpbench.suite.entries import DatasetEntry, DenoiserEntry
 from ctpbench.work import ComponentSpec, Item, digest
 
 _FORMAT = 2  # raise when a stage's files or its computation change in a way that no code hash below sees
@@ -52,6 +53,11 @@ class CaseSet:
             for case, key in zip(self.cases, self.keys, strict=True)
         ]
 
+    def without(self, cases: Container[str]) -> CaseSet:
+        """Return the set without some of its cases."""
+        kept = [(case, key) for case, key in zip(self.cases, self.keys, strict=True) if case not in cases]
+        return replace(self, cases=tuple(case for case, _ in kept), keys=tuple(key for _, key in kept))
+
     @property
     def names(self) -> tuple[str, ...]:
         """What the cases are called among those of other noise levels."""
@@ -84,7 +90,7 @@ class Cell:
     test: CaseSet
     validation: CaseSet | None
     train: tuple[CaseSet, ...]
-    """The training split at each of the dataset's noise levels; empty where the row does not learn."""
+    """The training split at each noise level of the dataset it learns from; empty where the row does not learn."""
 
     @property
     def label(self) -> str:
@@ -109,9 +115,10 @@ class Cell:
 
     def reference(self, cases: CaseSet) -> Item:
         """Return the work that makes the noiseless maps and the scaling factors of a case set."""
-        task = {"cases": cases.cases, "maps": self._maps}
+        rois = any("rois" in metric.component.needs for metric in self.suite.metrics)
+        task = {"cases": cases.cases, "maps": self._maps, "rois": rois}
         inputs = {**cases.observations(), **cases.truths()}
-        key = digest(_FORMAT, "reference", cases.key, self._maps, _core_code())
+        key = digest(_FORMAT, "reference", cases.key, self._maps, rois, _core_code())
         return Item(
             "reference",
             key,
@@ -124,7 +131,8 @@ class Cell:
         """Return the case sets that a denoiser learns from: the cell's noise level, or all; none where it does not."""
         if not isinstance(denoiser, Trainable):
             return ()
-        return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == self.noise)
+        noise = self.row.train.noise if self.row.train else self.noise
+        return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == noise)
 
     def model(self, denoiser: Denoiser) -> Item | None:
         """Return the work that fits a denoiser, None where there is nothing to learn."""
@@ -224,28 +232,40 @@ def plan(suite: Suite) -> list[Cell]:
     SuiteError, DataError
         Where a dataset has no case for a split that a row needs, or nothing is left to run.
     """
+    levels = {entry.label: _levels(entry, _needed_splits(suite, entry)) for entry in suite.datasets}
     cells = []
     for entry in suite.datasets:
-        splits = {split: _cases(entry.label, entry.component, split) for split in _needed_splits(suite)}
-        spec = ComponentSpec.of(entry.component)
-        fingerprint = entry.component.fingerprint()
-        levels: dict[float | None, dict[Split, CaseSet]] = {noise: {} for noise in entry.noise}
-        for noise, (split, cases) in product(entry.noise, splits.items()):
-            keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise) for case in cases)
-            levels[noise][split] = CaseSet(entry.label, spec, split, noise, cases, keys)
-        for noise, sets in levels.items():
+        if entry.train_only:
+            continue
+        for noise, sets in levels[entry.label].items():
             for row in suite.denoisers:
                 for seed in suite.seeds:
                     if any(exclusion.matches(entry.label, row, noise, seed) for exclusion in suite.exclude):
                         continue
                     validation = _needed(sets, "validation", entry.label, row) if row.tune else None
+                    school = row.train.dataset if row.train else entry.label
                     learns = issubclass(row.cls, Trainable)
-                    train = [_needed(level, "train", entry.label, row) for level in levels.values() if learns]
+                    train = [_needed(level, "train", school, row) for level in levels[school].values() if learns]
                     test = _needed(sets, "test", entry.label, row)
                     cells.append(Cell(suite, entry.label, noise, row, seed, test, validation, tuple(train)))
     if not cells:
         raise SuiteError(f"{suite.name}: nothing to run; exclude leaves no cell")
     return cells
+
+
+def _levels(entry: DatasetEntry, wanted: Sequence[Split]) -> dict[float | None, dict[Split, CaseSet]]:
+    """Return the case sets of a dataset by noise level and split."""
+    splits = {split: _cases(entry.label, entry.component, split) for split in wanted}
+    spec = ComponentSpec.of(entry.component)
+    fingerprint = entry.component.fingerprint()
+    lent = digest(
+        code_hash(ctpbench.perfusion), code_hash(ctpbench.inspection)
+    )  # what datasets make masks and AIF with
+    levels: dict[float | None, dict[Split, CaseSet]] = {noise: {} for noise in entry.noise}
+    for noise, (split, cases) in product(entry.noise, splits.items()):
+        keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise, lent) for case in cases)
+        levels[noise][split] = CaseSet(entry.label, spec, split, noise, cases, keys)
+    return levels
 
 
 def _joint_key(sets: Sequence[CaseSet]) -> str | None:
@@ -254,10 +274,12 @@ def _joint_key(sets: Sequence[CaseSet]) -> str | None:
     return digest(keys) if len(keys) > 1 else next(iter(keys), None)
 
 
-def _needed_splits(suite: Suite) -> tuple[Split, ...]:
+def _needed_splits(suite: Suite, entry: DatasetEntry) -> tuple[Split, ...]:
+    scored = not entry.train_only
     tuned = any(row.tune for row in suite.denoisers)
-    trained = any(issubclass(row.cls, Trainable) for row in suite.denoisers)
-    wanted: dict[Split, bool] = {"train": trained, "validation": tuned, "test": True}
+    learning = [row for row in suite.denoisers if issubclass(row.cls, Trainable)]
+    trained = any(row.train.dataset == entry.label if row.train else scored for row in learning)
+    wanted: dict[Split, bool] = {"train": trained, "validation": scored and tuned, "test": scored}
     return tuple(split for split, needed in wanted.items() if needed)
 
 

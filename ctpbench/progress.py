@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,3 +103,17 @@ class Bars(Lines):
     def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
         super().cell_finished(record, reused)
         self._progress.advance(self._all)
+
+
+@contextmanager
+def bar(console: Console, label: str) -> Iterator[Callable[[float, str], None]]:
+    """Lend a callable(fraction, text) that shows one piece of work: a bar on a terminal, a line a minute elsewhere."""
+    if not console.is_terminal:
+        lines = Lines(console, 0)
+        lines.work_started(label)
+        yield lambda fraction, text: lines.work_progress(label, fraction, text)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(label, total=1.0)
+        yield lambda fraction, text: progress.update(task, completed=fraction, description=f"{label} {text}")

@@ -1,10 +1,11 @@
 """Records of finished cells become one xarray tree, and the tree one NetCDF file.
 
 One group per dataset, with the dimensions ``config`` (row labels), ``noise`` (NaN where the suite names
-none), ``seed``, ``case``, and ``map``, ``time`` and ``roi`` where a metric keeps them. Each metric is one
+none), ``seed``, ``case``, and ``map``, ``time``, ``frequency`` and ``roi`` where a metric keeps them. Each metric is a
 float variable; beside it lie ``status``, ``message``, tuned parameters, timings and memory. A cell without a
 record (excluded, or not finished) has the status ``"missing"``, empty texts and NaN. A dataset's group
-``trials`` holds what tuning tried, its group ``learning`` what training logged.
+``trials`` holds what tuning tried, its group ``learning`` what training logged, its group ``inspections`` what was
+found out about recorded scans.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ctpbench.store import replacing
 FORMAT = 1
 MISSING = "missing"
 CELL_DIMS = ("config", "noise", "seed")
-SCORE_DIMS = ("case", "map", "time", "roi")
+SCORE_DIMS = ("case", "map", "time", "frequency", "roi")
 
 Record = Mapping[str, Any]
 Variables = dict[str, xr.Variable]
@@ -35,6 +36,8 @@ _ROW_FACTS = ("method", "version", "distribution")
 _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a missing cell holds, long name, units
     "status": (MISSING, "how the cell ended", ""),
     "message": ("", "why the cell failed", ""),
+    "trained_on": ("", "dataset that the method learnt from, where it is another", ""),
+    "left_out": ("", "cases that could not be read, and why", ""),
     "key": ("", "name of the cell's record and log", ""),
     "started": ("", "start of the cell", ""),
     "finished": ("", "end of the cell", ""),
@@ -48,7 +51,7 @@ _CELL_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a mis
     "peak_device_memory_mib": (np.nan, "peak memory of the accelerator", "MiB"),
 }
 _CASE_FACTS = {"denoise_s": "time to denoise a case", "maps_s": "time to compute the maps of a case"}
-_GROUPS = ("trials", "learning")
+_GROUPS = ("trials", "learning", "inspections")
 
 TAKEN = frozenset(
     {*CELL_DIMS, *SCORE_DIMS, *_ROW_FACTS, *_CELL_FACTS, *_CASE_FACTS, "tuned_parameters", "tuned_at_edge", *_GROUPS}
@@ -83,6 +86,8 @@ def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
             nodes[f"/{label}/trials"] = _trials(members)
         if any(record.get("learning") for record in members):
             nodes[f"/{label}/learning"] = _learning(members)
+        if any(record.get("inspections") for record in members):
+            nodes[f"/{label}/inspections"] = _inspections(members)
     return xr.DataTree.from_dict(nodes)
 
 
@@ -193,8 +198,9 @@ def _joined(dataset: str, *parts: Variables) -> Variables:
 def _coordinates(cells: _Cells) -> Variables:
     coords = {dim: xr.Variable(dim, _labels(values)) for dim, values in cells.labels.items()}
     coords["noise"] = xr.Variable("noise", np.array(cells.labels["noise"], dtype=np.float64))
-    if "time" in coords:
-        coords["time"].attrs["units"] = "s"
+    for dim, units in (("time", "s"), ("frequency", "1/mm")):
+        if dim in coords:
+            coords[dim].attrs["units"] = units
     return coords
 
 
@@ -241,7 +247,10 @@ def _score(cells: _Cells, name: str) -> xr.Variable:
 
 def _measured(cells: _Cells) -> Variables:
     """Status, timings, memory and what was tuned."""
-    flat = {place: {**record, **record.get("timings", {})} for place, record in cells.records.items()}
+    flat = {
+        place: {**record, **record.get("timings", {}), "left_out": _told(record.get("left_out", {}))}
+        for place, record in cells.records.items()
+    }
     variables: Variables = {}
     for name, (fill, long_name, units) in _CELL_FACTS.items():
         attrs = {"long_name": long_name, "units": units} if units else {"long_name": long_name}
@@ -318,6 +327,27 @@ def _learning(records: Sequence[Record]) -> xr.Dataset:
     return xr.Dataset({name: ("point", column, attrs) for name, (column, attrs) in columns.items()})
 
 
+def _inspections(records: Sequence[Record]) -> xr.Dataset:
+    """What was found out about recorded scans: a row for each scan and noise level, a variable for each fact."""
+    scans = {
+        (case, record["noise"]): facts for record in records for case, facts in record.get("inspections", {}).items()
+    }
+    names = [str(name) for name in _unique(name for facts in scans.values() for name in facts)]
+    columns: dict[str, npt.NDArray[Any]] = {
+        "inspected_case": _labels([case for case, _ in scans]),
+        "inspected_noise": np.array([noise for _, noise in scans], dtype=np.float64),
+    }
+    for name in names:
+        values = [facts.get(name) for facts in scans.values()]
+        is_text = any(isinstance(value, str) for value in values)
+        columns[name] = _labels([value or "" for value in values]) if is_text else np.array(values, dtype=np.float64)
+    return xr.Dataset({name: ("scan", column) for name, column in columns.items()})
+
+
+def _told(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"{what}: {why}" for what, why in reasons.items())
+
+
 def _labels(values: Sequence[Hashable]) -> npt.NDArray[Any]:
     """Return labels as an array: numbers as they are, anything else as text objects."""
     if values and all(isinstance(value, int | float) for value in values):
@@ -333,7 +363,7 @@ def _in_order(dim: str, labels: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     """Maps in their usual order and times increasing, whichever metric names them first."""
     if dim == "map":
         return tuple(sorted(labels, key=lambda label: _place(label, MAPS)))
-    return tuple(sorted(labels, key=lambda t: float(str(t)))) if dim == "time" else labels
+    return tuple(sorted(labels, key=lambda t: float(str(t)))) if dim in ("time", "frequency") else labels
 
 
 def _place(label: Hashable, order: Sequence[str]) -> int:

@@ -110,7 +110,8 @@ class Runner:
         record = self._store.record(cell.key)
         if record is None or record["status"] == "skipped":
             return None
-        return None if self._options.rerun_failed and record["status"] != "ok" else record
+        failed = record["status"] != "ok" or record["left_out"]
+        return None if self._options.rerun_failed and failed else record
 
     def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, dict[str, Any]]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""

@@ -38,7 +38,16 @@ from ctpbench.components import (
     check_learning_curve,
 )
 from ctpbench.errors import DataError, PluginError
-from ctpbench.estimation import Estimate, InvalidOutput, baseline_subtracted, concentration_maps, estimate
+from ctpbench.estimation import (
+    Estimate,
+    InvalidOutput,
+    baseline_subtracted,
+    concentration_maps,
+    estimate,
+    region_perfusion,
+    rois_of,
+    white_matter_scale,
+)
 from ctpbench.perfusion import scale_factor
 from ctpbench.plugins import distribution_of
 from ctpbench.store import (
@@ -101,31 +110,39 @@ def data(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
     save_observation(case.observation, lent.out / "observation.npz")
     if case.truth is not None:
         save_truth(case.truth, lent.out / "truth.npz")
-    return {}
+    return {"inspection": dict(case.inspection)} if case.inspection else {}
 
 
 def reference(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
-    """Compute the noiseless maps of a case set and the one pair of scaling factors it shares."""
+    """Compute what a case set shares: noiseless maps, regions of interest and one pair of scaling factors."""
     settings = MapsSettings(**task["maps"])
-    pairs: dict[str, list[tuple[Any, Any, Any]]] = {"cbf": [], "cbv": []}
+    white_matter = settings.scaling == "white_matter"
+    true_maps: dict[str, list[tuple[Any, Any, Any]]] = {"cbf": [], "cbv": []}
+    in_white_matter: list[Mapping[str, float]] = []
     for case in task["cases"]:
         observation, truth = lent.observation(case), lent.truth(case)
-        if truth is None or truth.frames is None:
-            continue
-        maps = concentration_maps(baseline_subtracted(truth.frames, settings), observation, settings)
-        save_arrays(lent.out / file_name(case), maps=maps)
-        if truth.maps is None:
-            continue
-        for name, known in pairs.items():
-            true = truth.maps.sel(map=name).values
-            known.append((maps.sel(map=name).values, true, observation.tissue & np.isfinite(true)))
-    factors = {"cbf": 1.0, "cbv": 1.0}
+        maps = rois = None
+        if truth is not None and truth.frames is not None:
+            maps = concentration_maps(baseline_subtracted(truth.frames, settings), observation, settings)
+        if maps is not None and truth is not None and truth.maps is not None:
+            for name, known in true_maps.items():
+                true = truth.maps.sel(map=name).values
+                known.append((maps.sel(map=name).values, true, observation.tissue & np.isfinite(true)))
+        if task["rois"] or white_matter:
+            rois = rois_of(observation, truth)
+        if white_matter and rois is not None and "white_matter" in rois["roi"]:
+            mask = rois.sel(roi="white_matter").values
+            in_white_matter.append(region_perfusion(observation, mask, settings))
+        if maps is not None or rois is not None:
+            save_arrays(lent.out / file_name(case), maps=maps, rois=rois)
     if settings.scaling == "truth":
-        factors = {
-            name: scale_factor(*(list(column) for column in zip(*known, strict=True))) if known else 1.0
-            for name, known in pairs.items()
+        return {
+            "scale": {
+                name: scale_factor(*(list(column) for column in zip(*known, strict=True))) if known else 1.0
+                for name, known in true_maps.items()
+            }
         }
-    return {"scale": factors}
+    return {"scale": white_matter_scale(in_white_matter) if white_matter else {"cbf": 1.0, "cbv": 1.0}}
 
 
 def model(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
@@ -140,7 +157,10 @@ def model(task: Mapping[str, Any], lent: Lent) -> dict[str, Any]:
     trainable.save(fitted, lent.out)
     if taken := [name for name in HARNESS_FILES if (lent.out / name).exists()]:
         raise PluginError(f"{trainable.name}: save wrote {taken[0]}, which the harness writes; choose another name")
-    (lent.out / "training.json").write_text(json.dumps(_origin(task, trainable, measured), indent=1))
+    about = origin(
+        task["denoiser"], trainable, measured, cases=list(task["cases"]), data=task["data"], seed=task["seed"]
+    )
+    (lent.out / "training.json").write_text(json.dumps(about, indent=1))
     return {**measured, "learning": learning}
 
 
@@ -195,12 +215,12 @@ def scored_case(case: str, lent: Lent, settings: MapsSettings, scale: Mapping[st
     """Bring together a case's observation, truth and reference with a method's answer, scaled alike."""
     observation, truth = lent.observation(case), lent.truth(case)
     answer = load_arrays(lent.inputs[f"prediction/{case}"])
-    noiseless_path = lent.inputs[f"reference/{case}"]
-    noiseless = scaled(load_arrays(noiseless_path)["maps"], scale) if noiseless_path.exists() else None
+    reference_path = lent.inputs[f"reference/{case}"]
+    known = load_arrays(reference_path) if reference_path.exists() else xr.Dataset()
+    noiseless = scaled(known["maps"], scale) if "maps" in known else None
     clean = None if truth is None or truth.frames is None else baseline_subtracted(truth.frames, settings)
-    return ScoredCase(
-        case, observation, scaled(answer["maps"], scale), noiseless, truth, answer.get("concentration"), clean
-    )
+    maps, concentration = scaled(answer["maps"], scale), answer.get("concentration")
+    return ScoredCase(case, observation, maps, noiseless, truth, concentration, clean, known.get("rois"))
 
 
 def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
@@ -291,18 +311,15 @@ def thinned(curve: Mapping[str, list[float | None]], most: int = 500) -> dict[st
     return {name: [values[i] if i in kept.get(name, rows) else None for i in rows] for name, values in curve.items()}
 
 
-def _origin(task: Mapping[str, Any], trainable: Trainable, measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a model was made of, by whom and where."""
-    spec = cast(ComponentSpec, task["denoiser"])
+def origin(spec: ComponentSpec, trainable: Trainable, measured: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+    """Return what a model was made of, by whom and where; `facts` go in as they are."""
     distribution, version = distribution_of(type(trainable))
     versions = {"python": platform.python_version(), "ctpbench": metadata.version("ctpbench"), distribution: version}
     versions |= {name: sys.modules[name].__version__ for name in ("numpy", "torch") if name in sys.modules}
     return {
         "denoiser": {"module": spec.module, "qualname": spec.qualname, **spec.identity},
         "learns_from": trainable.learns_from,
-        "cases": list(task["cases"]),
-        "data": task["data"],
-        "seed": task["seed"],
+        **facts,
         "device": measured["device"],
         "threads": measured["threads"],
         "hardware": measured["hardware"],

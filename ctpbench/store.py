@@ -210,14 +210,14 @@ def load_observation(path: Path) -> Observation:
 
 
 def save_truth(truth: Truth, path: Path) -> None:
-    """Write a truth as ``.npz``: those of maps, frames and labels that are known."""
-    save_arrays(path, maps=truth.maps, frames=truth.frames, labels=truth.labels)
+    """Write a truth as ``.npz``: those of its parts that are known."""
+    save_arrays(path, maps=truth.maps, frames=truth.frames, labels=truth.labels, rois=truth.rois)
 
 
 def load_truth(path: Path) -> Truth:
     """Read what `save_truth` wrote."""
     parts = _read(path)
-    return Truth(**{name: parts.get(name) for name in ("maps", "frames", "labels")})
+    return Truth(**{name: parts.get(name) for name in ("maps", "frames", "labels", "rois")})
 
 
 def save_arrays(path: Path, **arrays: xr.DataArray | None) -> None:

@@ -43,7 +43,7 @@ def main(pipe: Connection, assignments: Sequence[Assignment], device: str, threa
     """Work on the assignments in order; sends ``(event, item id, content)``: started, progress, done."""
     os.setsid()  # a group of its own: whatever a method starts can be killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["NUMBA_CACHE_DIR"] = str(numba_cache(assignments[0].item))
+    os.environ["NUMBA_CACHE_DIR"] = str(numba_cache(_codes(assignments[0].item)))
     threading.Thread(target=_die_with_parent, args=(pipe,), daemon=True).start()
     for assignment in assignments:
         _redirect_output(assignment.log)
@@ -86,17 +86,20 @@ def failure(error: BaseException) -> Outcome:
     return Outcome("error", f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
-def numba_cache(item: Item) -> Path:
-    """Return a folder for compiled kernels that changes with the code of the distributions at work.
+def numba_cache(codes: Sequence[str]) -> Path:
+    """Return a folder for compiled kernels that changes with the code of the distributions at work, as hashed.
 
     Numba itself notices a change in a kernel's own file only, not in a helper that it calls.
     """
-    codes = [spec.identity["code"] for value in item.task.values() for spec in _specs(value)]
     base = (
         os.environ.get("NUMBA_CACHE_DIR")
         or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctpbench"
     )
     return Path(base) / digest("numba", sorted(codes))
+
+
+def _codes(item: Item) -> list[str]:
+    return [spec.identity["code"] for value in item.task.values() for spec in _specs(value)]
 
 
 def _specs(value: object) -> Sequence[ComponentSpec]:

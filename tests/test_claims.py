@@ -128,6 +128,26 @@ def test_ahead_equals_its_naive_twin_and_never_holds_both_ways(values: list[floa
         assert [way.answer(level).verdict for way in ways].count(REPRODUCES) < 2
 
 
+# -- limit ------------------------------------------------------------------------------------------------------------
+
+LIMIT = "check: limit, rows: [n2n, ttv], at_most: {rmse_cbf: 4.5, frame_rmse: 2}"
+
+
+def test_a_limit_holds_for_every_row_and_score(claim: Judged) -> None:
+    judgement = claim(LIMIT, cell("n2n", 4), cell("ttv", 4.5))
+    ours = "n2n 4.00 rmse_cbf; n2n 1.25 frame_rmse; ttv 4.50 rmse_cbf; ttv 1.25 frame_rmse"
+    assert only(judgement) == (REPRODUCES, ours)
+    assert judgement.paper == "at most 4.5 rmse_cbf, 2 frame_rmse"
+    assert only(claim(LIMIT, cell("n2n", 4), cell("ttv", 4.6)))[0] == FAILS
+    assert only(claim(LIMIT, cell("n2n", 4), cell("ttv", status="crashed")))[0] == UNDECIDED
+
+
+@pytest.mark.parametrize(("bias", "verdict"), [(-0.4, REPRODUCES), (-0.6, FAILS), (0.6, FAILS)])
+def test_of_a_score_best_near_zero_the_size_counts(bias: float, verdict: str, claim: Judged) -> None:
+    biased = cell("n2n") | {"scores": {"bias": score(np.full(2, bias), ["case"], "HU", "zero")}}
+    assert only(claim("check: limit, rows: [n2n], at_most: {bias: 0.5}", biased))[0] == verdict
+
+
 # -- gap --------------------------------------------------------------------------------------------------------------
 
 GAP = "check: gap, ahead: supervised, behind: n2n, at_most_percent: {rmse_cbf: 10, ssim_cbf: 1}"
@@ -388,7 +408,7 @@ claims:
         "unknown key 'papr' (did you mean paper?)",
         "'paper' is missing",
         "got 'just text'; allowed: a mapping with says, check",
-        "claims[1].check: got 'ahed'; allowed: ahead, gap, sweep_worst, sweep_flat, peak, time (did you mean ahead?)",
+        "claims[1].check: got 'ahed'; allowed: ahead, gap, limit, sweep_worst, sweep_flat, peak, time (did you mean ah",
         "claims[2]: 'check' is missing",
         "claims[3]: 'at_most_percent' is missing",
         "unknown key 'at_most' (did you mean at_most_percent?); allowed: says, dataset, noise, check, ahead, behind",

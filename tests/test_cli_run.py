@@ -119,19 +119,32 @@ metrics: [error]
     assert mended.returncode == 0, mended.stdout
 
 
-def test_a_broken_case_is_named_and_its_cells_are_skipped(ctpbench, write_suite, tmp_path):
+def test_a_broken_case_is_named_and_left_out_and_the_others_go_on(ctpbench, write_suite, tmp_path):
     suite = """
 datasets:
   - {name: toy, label: whole, noise: [1]}
   - {name: toy, label: torn, params: {broken_case: test/1}, noise: [1]}
-denoisers: [leave]
+  - {name: toy, label: untaught, params: {broken_case: train/0}, noise: [1]}
+  - {name: toy, label: gone, params: {broken_case: test/0, test_cases: 1}, noise: [1]}
+denoisers: [leave, learn]
 metrics: [error]
 """
     done = ctpbench("run", write_suite(suite), "--out", "out")
     assert done.returncode == 3
-    assert "test/1.nii: truncated; copy it again" in done.stdout
-    statuses = {r["dataset"]: r["status"] for r in map(json.loads, _texts(tmp_path / "out/records"))}
-    assert statuses == {"whole": "ok", "torn": "skipped"}
+    assert "torn, noise 1, test/1: test/1.nii: truncated; copy it again" in done.stdout
+    records = {(r["dataset"], r["config"]): r for r in map(json.loads, _texts(tmp_path / "out/records"))}
+    assert {name: record["status"] for name, record in records.items() if name[0] == "gone"} == {
+        ("gone", "leave"): "skipped",
+        ("gone", "learn"): "skipped",
+    }
+    assert all(record["status"] == "ok" for name, record in records.items() if name[0] != "gone")
+    assert records["torn", "leave"]["cases"] == ["test/0"]
+    assert len(records["torn", "leave"]["scores"]["error"]["values"]) == 1
+    assert records["whole", "learn"]["left_out"] == records["untaught", "leave"]["left_out"] == {}
+    assert list(records["untaught", "learn"]["left_out"]) == ["untaught, noise 1, train/0"]
+    assert "Left out: torn, noise 1, test/1: test/1.nii: truncated" in (tmp_path / "out/leaderboard.md").read_text()
+    again = ctpbench("run", write_suite(suite), "--out", "out", "--rerun", "failed")
+    assert again.returncode == 3
 
 
 def _texts(folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
-from ctpbench.report.curves import draw_curves, learning_figure, sweep_figure, time_figure
+from ctpbench.report.curves import draw_curves, learning_figure, score_figure, sweep_figure
 from ctpbench.results import build
 from ctpbench.store import Store
 from tests.test_results import record, score
@@ -203,7 +204,7 @@ def test_a_score_over_time_is_the_mean_over_cases_and_seeds() -> None:
         record("ttv", 1e5, scores={"frame_rmse": nothing}),
         record("broken", 1e5, status="crashed"),
     ]
-    figure = time_figure(group(*records))
+    figure = score_figure(group(*records), "time")
     shown = panels(figure)
     what = "frame_rmse (HU) against time (s)"
     assert list(shown) == [("noise 1e5", what), ("noise 2e5", what)]
@@ -216,14 +217,14 @@ def test_a_score_over_time_is_the_mean_over_cases_and_seeds() -> None:
 
 
 def test_a_difference_over_time_may_be_negative() -> None:
-    (axes,) = panels(time_figure(group(timed("n2n", [[1.0, -2.0, 1.0]] * 2)))).values()
+    (axes,) = panels(score_figure(group(timed("n2n", [[1.0, -2.0, 1.0]] * 2)), "time")).values()
     assert axes.get_ylim()[0] < -2
 
 
 def test_a_dataset_without_noise_levels_has_one_column_without_a_title() -> None:
     made = tuned("n2n", {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 1}', None)
     made |= {"scores": timed("n2n", np.ones((2, 3)))["scores"], "learning": {"step": [0], "loss": [1.0]}}
-    for make in (learning_figure, sweep_figure, time_figure):
+    for make in (learning_figure, sweep_figure, partial(score_figure, dim="time")):
         assert [title for title, _ in panels(make(group(made)))] == [""]
 
 

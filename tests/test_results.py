@@ -382,3 +382,30 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tree: xr.DataTree, tmp_pat
     assert open_results(path).identical(tree)
     assert (tmp_path / "held open").read_text() == "old"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["held open", "results.nc"]
+
+
+def test_what_was_found_out_about_scans_is_a_table_of_its_own():
+    first = {"noise_hu": 8.5, "filtered_in_time": False, "warnings": ""}
+    second = {"noise_hu": 7.0, "filtered_in_time": True, "warnings": "motion", "motion_mm": 3.0}
+    tree = build(
+        [
+            record("none", 0.5, inspections={"a": first, "b": second}),
+            record("tips", 0.5, inspections={"a": first}),
+            record("tips", None, inspections={"a": first | {"noise_hu": 6.0}}),
+        ],
+        {},
+    )
+    scans = tree["phantom/inspections"].to_dataset(inherit=False)
+    assert list(scans["inspected_case"].values) == ["a", "b", "a"]
+    np.testing.assert_array_equal(scans["inspected_noise"], [0.5, 0.5, np.nan])
+    np.testing.assert_array_equal(scans["noise_hu"], [8.5, 7.0, 6.0])
+    np.testing.assert_array_equal(scans["filtered_in_time"], [0, 1, 0])
+    np.testing.assert_array_equal(scans["motion_mm"], [np.nan, 3.0, np.nan])
+    assert list(scans["warnings"].values) == ["", "motion", ""]
+
+
+def test_cases_that_were_left_out_are_told_with_their_reason():
+    tree = build([record("none", left_out={"phantom, b": "torn.nii: truncated"}), record("tips")], {})
+    told = tree["phantom/left_out"]
+    assert told.sel(config="none").item() == "phantom, b: torn.nii: truncated"
+    assert told.sel(config="tips").item() == ""

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from ctpbench.report.tables import print_table, to_markdown
+from ctpbench.report.tables import print_table, scans_markdown, to_markdown
+from ctpbench.results import build
 from tests.test_leaderboard import board, scored, study
 from tests.test_results import record, score
 
@@ -92,3 +93,16 @@ def test_a_description_comes_first_and_training_time_is_told() -> None:
     assert text.startswith("# Leaderboard\n\nA *study*.\n\n## ")
     assert "Trained in: n2n 216 s." in text
     assert "Trained" not in to_markdown(board(*study()))
+
+
+def test_warnings_of_recorded_scans_are_told() -> None:
+    quiet, filtered = {"warnings": "", "frames": 40}, {"warnings": "filtered in time: by 0.5", "frames": 40}
+    records = [record("none", 0.5, inspections={"case_1": quiet, "case_2": filtered}), record("tips", 0.5)]
+    assert scans_markdown(build(records, {})).splitlines() == [
+        "## Recorded scans",
+        "",
+        "phantom: of 2 inspected scans 1 have warnings.",
+        "",
+        "- phantom, case_2, noise 0.5: filtered in time: by 0.5",
+    ]
+    assert scans_markdown(build([record("none")], {})) == ""

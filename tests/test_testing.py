@@ -481,6 +481,7 @@ def test_a_fault_fails_its_check_alone(component, fault):
 
 def test_every_check_can_fail():
     proven = {fault.partition("/")[0] for _, fault in FAULTY}
+    proven.add("data_are_here")  # which is skipped where others fail: see below
     assert {check.name for component in SOUND for check in checks_for(component)} == proven
 
 
@@ -740,3 +741,24 @@ def test_the_kit_imports_neither_pytest_nor_numba():
     code = "import sys, ctpbench.testing; print(sorted({'pytest', 'numba', 'torch'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+class Elsewhere(Heads):
+    """Heads that every user must fetch."""
+
+    name = "elsewhere"
+
+    def cases(self, split):
+        raise DataError("elsewhere: root: got nothing; give the folder that holds it")
+
+    def fingerprint(self):
+        raise DataError("elsewhere: root: got nothing; give the folder that holds it")
+
+
+def test_a_dataset_whose_data_are_not_here_is_skipped_and_fails_nothing():
+    results = run_checks(Elsewhere())
+    assert [(r.name, r.message) for r in results if not r.passed] == [
+        ("data_are_here", "elsewhere: root: got nothing; give the folder that holds it")
+    ]
+    assert [r.name for r in results if r.skipped] == ["data_are_here"]
+    assert not {"loads_cases", "fingerprint_is_stable"} & {r.name for r in results}

@@ -27,8 +27,15 @@ class Claims:
     """A file of claims, sound in itself; whether what it names exists only results can tell."""
 
     paper: str
+    data: str
+    """What they are checked on, where that is not what the paper used."""
     claims: tuple[Claim, ...]
     document: Document
+
+    @property
+    def title(self) -> str:
+        """Whose claims these are and, where it is not the paper's own, on what data they are checked."""
+        return f"{self.paper}. CHECKED ON {self.data}" if self.data else self.paper
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class _File(Settings):
     """The top of a file of claims."""
 
     paper: Label
+    data: Label | None = None
     claims: Annotated[list[Any], Field(min_length=1)]
 
 
@@ -81,7 +89,7 @@ def load_claims(path: Path) -> Claims:
     claims = [_claim(item, ("claims", i), faults) for i, item in enumerate(items if isinstance(items, list) else [])]
     faults.raise_if_any()
     assert file is not None
-    return Claims(file.paper, tuple(claim for claim in claims if claim is not None), document)
+    return Claims(file.paper, file.data or "", tuple(claim for claim in claims if claim is not None), document)
 
 
 def judge(claims: Claims, tree: xr.DataTree, cells: Sequence[Mapping[str, Any]] = ()) -> list[Judgement]:

@@ -135,6 +135,26 @@ class Gap(Claim):
         return Answer(_verdict(percent <= limit), ours)
 
 
+class Limit(Claim):
+    """Each of `rows` has a score of at most so much; of a score that is best near zero, its size counts."""
+
+    names = {"rows": "row", "at_most": "score"}  # noqa: RUF012
+    check: Literal["limit"]
+    rows: Labels
+    at_most: Annotated[dict[str, float], Field(min_length=1)]
+
+    @property
+    def paper(self) -> str:
+        return "at most " + ", ".join(f"{limit:g} {score}" for score, limit in self.at_most.items())
+
+    def answer(self, level: Level) -> Answer:
+        return _together(partial(self._limit, level, row, *item) for row in self.rows for item in self.at_most.items())
+
+    def _limit(self, level: Level, row: str, score: str, limit: float) -> Answer:
+        value = level.number(row, score)
+        return Answer(_verdict(abs(value) <= limit), f"{row} {rounded(value, _DIGITS)} {score}")
+
+
 class Sweep(Claim):
     """What a row's tuning trials show along one parameter: the best over its others, the mean over seeds.
 
@@ -268,6 +288,7 @@ class Time(Claim):
 CHECKS: Mapping[str, type[Claim]] = {
     "ahead": Ahead,
     "gap": Gap,
+    "limit": Limit,
     "sweep_worst": SweepWorst,
     "sweep_flat": SweepFlat,
     "peak": Peak,

@@ -16,6 +16,7 @@ Wu O. et al. 2003, Magn Reson Med 50:164 (circulant deconvolution, oscillation i
 Int J Biomed Imaging 2011:467563 (deconvolution in CT, units, Tikhonov filter).
 """
 
+from ctpbench.perfusion.aif import InputFunctions, Vessel, find_input_functions
 from ctpbench.perfusion.concentration import resample, subtract_baseline
 from ctpbench.perfusion.deconvolution import (
     Method,
@@ -27,15 +28,26 @@ from ctpbench.perfusion.deconvolution import (
 )
 from ctpbench.perfusion.maps import maps_from_residues, perfusion_maps
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
+from ctpbench.perfusion.motion import motion_mm
+from ctpbench.perfusion.noise import NoiseStatistics, insert_noise, noise_statistics
+from ctpbench.perfusion.regions import flat_white_matter
 from ctpbench.perfusion.scaling import roi_factor, scale_factor, scale_sums
 
 __all__ = [
+    "InputFunctions",
     "Method",
+    "NoiseStatistics",
+    "Vessel",
     "brain_mask",
     "circulant_length",
     "circulant_matrix",
     "deconvolve",
+    "find_input_functions",
+    "flat_white_matter",
+    "insert_noise",
     "maps_from_residues",
+    "motion_mm",
+    "noise_statistics",
     "perfusion_maps",
     "resample",
     "roi_factor",

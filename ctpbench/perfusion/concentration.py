@@ -79,8 +79,28 @@ def resample(curves: npt.ArrayLike, times_s: npt.ArrayLike) -> tuple[npt.NDArray
         return values, dt_s
     # A thousandth of an interval forgives rounded time stamps, which would otherwise cost the last frame.
     length = int((times[-1] - times[0]) / dt_s + 1e-3) + 1
-    grid = np.minimum(times[0] + dt_s * np.arange(length), times[-1])
-    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, times.size - 2)
-    weight = ((grid - times[left]) / intervals[left]).astype(np.float32)
-    weight = weight.reshape(-1, *(1,) * (values.ndim - 1))
-    return values[left] * (1 - weight) + values[left + 1] * weight, dt_s
+    return interpolate(values, times, times[0] + dt_s * np.arange(length)), dt_s
+
+
+def interpolate(
+    curves: npt.NDArray[np.float32], times_s: npt.NDArray[np.float64], grid_s: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return curves at other times, by linear interpolation; the first and last frame hold beyond the ends.
+
+    Parameters
+    ----------
+    curves : array, (time, ...), float32
+    times_s : array, (time,), s
+        Strictly increasing, at least 2.
+    grid_s : array, (grid,), s
+
+    Returns
+    -------
+    array, (grid, ...), float32
+    """
+    grid = np.clip(grid_s, times_s[0], times_s[-1])
+    left = np.clip(np.searchsorted(times_s, grid, side="right") - 1, 0, times_s.size - 2)
+    weight = ((grid - times_s[left]) / np.diff(times_s)[left]).astype(np.float32)
+    weight = weight.reshape(-1, *(1,) * (curves.ndim - 1))
+    interpolated: npt.NDArray[np.float32] = curves[left] * (1 - weight) + curves[left + 1] * weight
+    return interpolated

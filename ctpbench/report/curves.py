@@ -1,4 +1,5 @@
-"""Curves of a run, a picture for each dataset: what training logged, what tuning tried, scores over time.
+"""Curves of a run, a picture for each dataset: what training logged, what tuning tried, scores over time and
+frequency.
 
 Small multiples: a column of panels for each noise level. A row of the suite has one colour in all of them.
 """
@@ -59,7 +60,9 @@ class Line:
 
 
 def draw_curves(tree: xr.DataTree, folder: Path) -> list[Path]:
-    """Write ``learning-``, ``sweep-`` and ``time-<dataset>.png`` where there is such data; return the pictures.
+    """Write pictures where there is such data, and return them.
+
+    They are ``learning-``, ``sweep-``, ``time-`` and ``frequency-<dataset>.png``.
 
     Parameters
     ----------
@@ -70,8 +73,13 @@ def draw_curves(tree: xr.DataTree, folder: Path) -> list[Path]:
     """
     drawn = []
     for label, node in tree.children.items():
-        for kind, make in (("learning", learning_figure), ("sweep", sweep_figure), ("time", time_figure)):
-            figure = make(node)
+        figures = {
+            "learning": learning_figure(node),
+            "sweep": sweep_figure(node),
+            "time": score_figure(node, "time"),
+            "frequency": score_figure(node, "frequency"),
+        }
+        for kind, figure in figures.items():
             if figure is not None:
                 path = folder / f"{kind}-{quote(label, safe=' ')}.png"
                 with replacing(path) as temporary:
@@ -128,27 +136,27 @@ def sweep_figure(node: xr.DataTree) -> Figure | None:
     return figure
 
 
-def time_figure(node: xr.DataTree) -> Figure | None:
-    """Return each metric that keeps time against time, the mean over seeds and cases; None where there is none.
+def score_figure(node: xr.DataTree, dim: str) -> Figure | None:
+    """Return each metric that keeps a dimension against it, the mean over seeds and cases; None where none does.
 
     Parameters
     ----------
     node : DataTree
         A dataset's group of a results tree.
+    dim : "time" or "frequency"
     """
     data = node.to_dataset(inherit=False)
     lines = []
     for metric, scores in data.data_vars.items():
-        if "better" not in scores.attrs or set(scores.dims) != {*CELL_DIMS, "case", "time"}:
+        if "better" not in scores.attrs or set(scores.dims) != {*CELL_DIMS, "case", dim}:
             continue
-        mean = scores.mean("seed").mean("case").transpose("noise", "config", "time")
+        mean = scores.mean("seed").mean("case").transpose("noise", "config", dim)
         units = "" if scores.attrs["units"] == "1" else f" ({scores.attrs['units']})"
+        along = f"{dim} ({data[dim].attrs['units']})"
         for noise, level in zip(data["noise"].values, mean.values, strict=True):
             for config, y in zip(data["config"].values, level, strict=True):
                 known = np.isfinite(y)
-                lines.append(
-                    Line((f"{metric}{units}", "time (s)"), noise, config, data["time"].values[known], y[known])
-                )
+                lines.append(Line((f"{metric}{units}", along), noise, config, data[dim].values[known], y[known]))
     figure = _figure(data, f"{node.name}: mean over cases", [line for line in lines if line.y.size])
     for axes in figure.axes if figure else ():
         if (_values(axes, "y") >= 0).all():

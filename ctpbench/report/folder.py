@@ -19,7 +19,7 @@ from ctpbench.estimation import baseline_subtracted, concentration_maps
 from ctpbench.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
-from ctpbench.report.tables import claims_markdown, faults_markdown, to_markdown
+from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.stages import file_name, scaled
 from ctpbench.store import Store, load_arrays, load_observation, write_text
 from ctpbench.suite.settings import MapsSettings
@@ -51,7 +51,7 @@ def render(store: Store) -> pd.DataFrame:
 
 
 def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return the leaderboards as Markdown and, where the folder holds claims.yaml, its claims with their verdicts.
+    """Return the leaderboards as Markdown, warnings of recorded scans and, where there is claims.yaml, its verdicts.
 
     Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
 
@@ -64,12 +64,13 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[M
     cells : sequence of mappings
         The cells that the run plans; see `ctpbench.claims.judge`.
     """
-    board, path = to_markdown(frame, tree.attrs.get("description", "")), folder / FILE_NAME
+    parts = [to_markdown(frame, tree.attrs.get("description", "")), scans_markdown(tree)]
+    board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
     if not path.is_file():
         return board
     try:
         claims = load_claims(path)
-        return f"{board}\n{claims_markdown(claims.paper, judge(claims, tree, cells))}"
+        return f"{board}\n{claims_markdown(claims.title, judge(claims, tree, cells))}"
     except SuiteError as error:
         return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
 
@@ -127,8 +128,8 @@ def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Pa
             else:
                 columns.append((record["config"], maps))
     noiseless = store.path("reference", first["entries"]["reference"]) / file_name(case)
-    if noiseless.exists():
-        columns.append(("noiseless", _slice(load_arrays(noiseless)["maps"], first)))
+    if noiseless.exists() and "maps" in (reference := load_arrays(noiseless)):
+        columns.append(("noiseless", _slice(reference["maps"], first)))
     stem = dataset if noise is None else f"{dataset}-{noise_text(noise)}"
     path = store.folder / "panels" / f"{quote(stem, safe=' ')}.png"
     tissue = observation.tissue[observation.tissue.shape[0] // 2]

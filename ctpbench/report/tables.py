@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from ctpbench.case import level_text, noise_text
 from ctpbench.claims import Judgement
@@ -84,7 +85,22 @@ def print_table(frame: pd.DataFrame, console: Console) -> None:
         console.print()
 
 
-def claims_markdown(paper: str, judgements: Sequence[Judgement]) -> str:
+def scans_markdown(tree: xr.DataTree) -> str:
+    """Return a section that says of which recorded scans the inspection warns; nothing where none was inspected."""
+    lines: list[str] = []
+    for label, node in tree.children.items():
+        if "inspections" not in node.children:
+            continue
+        scans = node.children["inspections"].to_dataset(inherit=False)
+        if "warnings" not in scans:
+            continue
+        told = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
+        warned = [f"- {_escaped(level_text(f'{label}, {case}', float(n)))}: {_escaped(w)}" for case, n, w in told if w]
+        lines += [f"{label}: of {scans.sizes['scan']} inspected scans {len(warned)} have warnings.", "", *warned]
+    return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
+
+
+def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     """Return a section with a table of claims: a line for each noise level of each."""
     rows = []
     for judgement in judgements:
@@ -92,7 +108,7 @@ def claims_markdown(paper: str, judgements: Sequence[Judgement]) -> str:
             told = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
             rows.append(["" if i and column in (0, 2) else _escaped(text) for column, text in enumerate(told)])
     header, align = ["Claim", "Noise", "Paper", "Ours", "Verdict"], [":---", "---:", ":---", ":---", ":---"]
-    lines = ["## Claims", "", f"{_escaped(paper)}. {tally(judgements)}", ""]
+    lines = ["## Claims", "", f"{_escaped(title)}. {tally(judgements)}", ""]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in (header, align, *rows)), ""])
 
 
@@ -160,6 +176,11 @@ def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
     if len(fitted):
         seconds = zip(fitted["config"], fitted["fit_s"], strict=True)
         notes.append(f"Trained in: {', '.join(f'{config} {rounded(fit_s, 3)} s' for config, fit_s in seconds)}.")
+    learnt = block[block["trained_on"] != ""]
+    notes += [
+        f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)
+    ]
+    notes += [f"Left out: {told}." for told in dict.fromkeys(block["left_out"]) if told]
     if machines := sorted(set(block["hardware"]) - {""}):
         notes.append(f"Timed on {' and '.join(machines)}.")
     words = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to zero is better"}

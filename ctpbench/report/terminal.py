@@ -74,9 +74,9 @@ def print_status(store: Store, console: Console) -> None:
         console.print("Give the same command with --rerun failed to run them again.")
 
 
-def print_claims(paper: str, judgements: Sequence[Judgement], console: Console) -> None:
+def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:
     """Print each claim with what its paper reports and a line for each noise level, and how many reproduce."""
-    console.print(Text(paper), soft_wrap=True)
+    console.print(Text(title), soft_wrap=True)
     console.print()
     for number, judgement in enumerate(judgements, 1):
         console.print(Text(f"{number}. {judgement.says}", "bold"))
@@ -158,7 +158,7 @@ def print_plugins(catalogue: Catalogue, console: Console) -> None:
 
 def print_check(result: CheckResult, console: Console) -> None:
     """Print how one check of the conformance kit ended."""
-    mark = "[green]passed[/]" if result.passed else "[red]failed[/]"
+    mark = "[green]passed[/]" if result.passed else "[yellow]skipped[/]" if result.skipped else "[red]failed[/]"
     text = f": {escape(result.message)}" if result.message else ""
     console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
 

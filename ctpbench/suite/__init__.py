@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field, ValidationError
 
-from ctpbench.components import Component, Dataset, Metric
+from ctpbench.components import Component, Dataset, Denoiser, Metric, Trainable
 from ctpbench.errors import PluginError
 from ctpbench.plugins import Catalogue, Kind, did_you_mean
 from ctpbench.suite.entries import DatasetEntry as DatasetEntry
@@ -53,7 +53,10 @@ def resolved(suite: Suite) -> dict[str, Any]:
     return {
         "name": suite.name,
         "description": suite.description,
-        "datasets": [{**_component(e.label, e.component), "noise": list(e.noise)} for e in suite.datasets],
+        "datasets": [
+            {**_component(e.label, e.component), "noise": list(e.noise), "train_only": e.train_only}
+            for e in suite.datasets
+        ],
         "denoisers": [_row(entry) for entry in suite.denoisers],
         "metrics": [_component(entry.label, entry.component) for entry in suite.metrics],
         "maps": suite.maps.model_dump(mode="json"),
@@ -69,6 +72,8 @@ def _component(label: str, component: Component) -> dict[str, Any]:
 
 def _row(entry: DenoiserEntry) -> dict[str, Any]:
     row: dict[str, Any] = {"name": entry.cls.name, "label": entry.label, "params": dict(entry.params)}
+    if entry.train is not None:
+        row["train"] = entry.train.model_dump(mode="json")
     if entry.tune is not None:
         parameters = {
             name: value.model_dump(mode="json") if isinstance(value, Range) else list(value)
@@ -101,7 +106,7 @@ class _Loading:
                 self.faults.add((), text, at=(key,))
         metrics = self.part(self.metrics)
         datasets = self.part(self.datasets)
-        denoisers = self.part(lambda: self.denoisers(metrics))
+        denoisers = self.part(lambda: self.denoisers(metrics, datasets))
         exclusions = self.exclusions()
         suite = Suite(
             name=self.section("name", Name, default_name),
@@ -136,10 +141,13 @@ class _Loading:
             if whole or "params" in written.model_fields_set:
                 component = build(cls, written.params, (*place, "params"), self.faults)
                 if isinstance(component, Dataset):
-                    entries.append((place, DatasetEntry(written.label or component.name, component, noise)))
+                    label = written.label or component.name
+                    entries.append((place, DatasetEntry(label, component, noise, written.train_only)))
+        if entries and all(entry.train_only for _, entry in entries):
+            self.faults.add(("datasets",), "all are train_only; allowed: at least one that rows are scored on")
         return self.labelled(entries)
 
-    def denoisers(self, metrics: _Part[MetricEntry]) -> list[DenoiserEntry]:
+    def denoisers(self, metrics: _Part[MetricEntry], datasets: _Part[DatasetEntry]) -> list[DenoiserEntry]:
         labels = [metric.label for metric in metrics.entries]
         entries: list[tuple[Place, DenoiserEntry]] = []
         for place, written, cls, whole in self.components("denoisers", DenoiserSettings, "denoiser"):
@@ -147,6 +155,8 @@ class _Loading:
                 got = written.tune.metric
                 text = f"the suite has no metric {got!r}{did_you_mean(got, labels)}; it has {_listed(labels)}"
                 self.faults.add((*place, "tune", "metric"), text)
+            if written.train and datasets.sound:
+                written = self.trained(written, cls, datasets.entries, place)
             for row in rows(written, cls, place, self.faults, whole=whole):
                 same = [at for at, other in entries if replace(other, label=row.label) == row]
                 if same:
@@ -154,6 +164,29 @@ class _Loading:
                 else:
                     entries.append((place, row))
         return self.labelled(entries)
+
+    def trained(
+        self, written: DenoiserSettings, cls: type[Denoiser], datasets: Sequence[DatasetEntry], place: Place
+    ) -> DenoiserSettings:
+        """Return the entry with the noise level it learns from filled in, after noting what is wrong with that."""
+        assert written.train is not None
+        entries, asked = {entry.label: entry for entry in datasets}, written.train
+        where = (*place, "train")
+        if not issubclass(cls, Trainable):
+            self.faults.add(where, f"{cls.name!r} does not learn; leave it out")
+        elif asked.dataset not in entries:
+            near = did_you_mean(asked.dataset, entries)
+            text = f"the suite has no dataset {asked.dataset!r}{near}; it has {_listed(list(entries))}"
+            self.faults.add((*where, "dataset"), text)
+        else:
+            levels = entries[asked.dataset].noise
+            if "noise" not in asked.model_fields_set and len(levels) == 1:
+                return written.model_copy(update={"train": asked.model_copy(update={"noise": levels[0]})})
+            if asked.noise not in levels:
+                got = shown(asked.noise) if "noise" in asked.model_fields_set else "no noise level"
+                text = f"got {got}; allowed: one that {asked.dataset!r} has in the suite, {_listed(levels)}"
+                self.faults.add((*where, "noise"), text, at=where)
+        return written
 
     def metrics(self) -> list[MetricEntry]:
         if "metrics" not in self.data:
@@ -227,6 +260,7 @@ class _Loading:
             (entry.label, row, noise, seed)
             for entry in suite.datasets
             for noise, row, seed in itertools.product(entry.noise, suite.denoisers, suite.seeds)
+            if not entry.train_only
         ]
         for place, exclusion in exclusions.items():
             before = len(self.faults.found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ctpbench.components import Dataset, Denoiser, Metric
-from ctpbench.suite.settings import ExclusionSettings, MapsSettings, Range, Resources
+from ctpbench.suite.settings import ExclusionSettings, MapsSettings, Range, Resources, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class Tune:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A dataset and its noise levels; the one level None where the suite names none."""
+    """A dataset and its noise levels; the one level None where the suite names none. See `DatasetSettings`."""
 
     label: str
     component: Dataset
     noise: tuple[float | None, ...]
+    train_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class DenoiserEntry:
     cls: type[Denoiser]
     params: Mapping[str, Any]
     tune: Tune | None
+    train: TrainSettings | None = None
+    """Where it learns, with the noise level filled in; None: where it is scored."""
 
     def component(self, **tuned: Any) -> Denoiser:
         """Return the denoiser with the tuned parameters put in."""

@@ -191,7 +191,7 @@ class _Entry:
             if appended:
                 label += f"({label_text({name: given[name] for name in appended})})"
             fixed = {name: value for name, value in params.items() if name not in tuned}
-            entries.append(DenoiserEntry(label, self.cls, fixed, self.tuning()))
+            entries.append(DenoiserEntry(label, self.cls, fixed, self.tuning(), self.written.train))
         return entries
 
     def tuning(self) -> Tune | None:

@@ -46,7 +46,7 @@ def suite_schema(catalogue: Catalogue) -> Schema:
     models = [*_ENTRIES.values(), TuneSettings, Range, MapsSettings, Resources, ExclusionSettings]
     _, core = models_json_schema([(model, "validation") for model in models], ref_template=_REF + "{model}")
     settings: dict[str, Schema] = core["$defs"]
-    definitions = {name: settings[name] for name in ("MapsSettings", "Resources", "Range")}
+    definitions = {name: settings[name] for name in ("MapsSettings", "Resources", "Range", "TrainSettings")}
     definitions["Exclusion"] = {**settings["ExclusionSettings"], "minProperties": 1}
     tables: dict[Kind, Mapping[str, type[Component]]]
     tables = {"dataset": catalogue.datasets, "denoiser": catalogue.denoisers, "metric": catalogue.metrics}

@@ -47,10 +47,11 @@ class MapsSettings(Settings):
     baseline_frames: int = Field(2, ge=1, description="T0: how many early frames are averaged and subtracted.")
     kappa: float = Field(1.0, gt=0, description="Correction for the haematocrit of small vessels; 0.73 for real data.")
     rho: float = Field(1.0, gt=0, description="Density of brain in g/mL; 1.05 for real data.")
-    scaling: Literal["truth", "none"] = Field(
+    scaling: Literal["truth", "white_matter", "none"] = Field(
         "truth",
         description="truth: two factors, for CBF and CBV, that fit the noiseless maps to the true ones, "
-        "one pair for a set of cases. none: maps as computed.",
+        "one pair for a set of cases. white_matter: those that bring flat normal white matter to a CBF of 22 and a "
+        "CBV of 2, for real data. none: maps as computed.",
     )
 
 
@@ -132,6 +133,14 @@ class DatasetSettings(Settings):
     label: Name | None = Field(None, description="What results call it; its name where left out.")
     params: dict[str, Any] = Field(default_factory=dict)
     noise: list[Noise] = Field([None], min_length=1, description="Noise levels, as the dataset defines them.")
+    train_only: bool = Field(False, description="Only rows that name it in `train` use it; none is scored on it.")
+
+
+class TrainSettings(Settings):
+    """Where a row learns, if not on the training split of the dataset that it is scored on."""
+
+    dataset: str = Field(description="A dataset's label; its training split serves every dataset of the suite.")
+    noise: Noise = Field(None, description="One of its noise levels; the only one where left out.")
 
 
 class DenoiserSettings(Settings):
@@ -142,6 +151,7 @@ class DenoiserSettings(Settings):
     params: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, Choices] = Field(default_factory=dict, description="Every combination is a row of its own.")
     tune: TuneSettings | None = None
+    train: TrainSettings | None = Field(None, description="Another dataset to learn from, as simulation for real data.")
 
 
 class MetricSettings(Settings):

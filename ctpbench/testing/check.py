@@ -34,12 +34,20 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check of one component ended; `message` is empty where it passed."""
+    """How one check of one component ended; `message` is empty where it passed.
+
+    `skipped` is no fault of the component: what the check needs is not on this machine.
+    """
 
     component: str
     name: str
     passed: bool
     message: str = ""
+    skipped: bool = False
+
+
+class NotHere(Exception):
+    """What a check needs is not on this machine, such as data that may not be passed on."""
 
 
 def run_all(checks: Iterable[Check], component: Any, label: str) -> Iterator[CheckResult]:
@@ -50,6 +58,8 @@ def run_all(checks: Iterable[Check], component: Any, label: str) -> Iterator[Che
             continue
         try:
             check(component)
+        except NotHere as missing:
+            yield CheckResult(label, check.name, False, str(missing), skipped=True)
         except Exception as error:  # whatever a stranger's component does, the others must be checked
             yield CheckResult(label, check.name, False, _reason(error))
         else:

@@ -20,7 +20,7 @@ from ctpbench.case import (
 )
 from ctpbench.components import SPLITS, Dataset
 from ctpbench.errors import DataError
-from ctpbench.testing.check import Check, require, require_same
+from ctpbench.testing.check import Check, NotHere, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 
 Noise = Sequence[float | None]
@@ -55,13 +55,15 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
 
         return Check(name, on_each, basis)
 
-    listed, loads, sound = "case_ids_are_unique_text", "loads_cases", "observation_keeps_contract"
+    here, listed = "data_are_here", "case_ids_are_unique_text"
+    loads, sound = "loads_cases", "observation_keeps_contract"
     return [
         *component_checks(),
-        Check(listed, _case_ids_are_unique_text),
+        Check(here, _data_are_here),
+        Check(listed, _case_ids_are_unique_text, here),
         Check("splits_are_disjoint", _splits_are_disjoint, listed),
         Check("cases_are_stable", _cases_are_stable, listed),
-        Check("fingerprint_is_stable", _fingerprint_is_stable),
+        Check("fingerprint_is_stable", _fingerprint_is_stable, here),
         Check(
             "unknown_case_is_refused",
             lambda dataset: _unknown_case_is_refused(dataset, first.noise[0]),
@@ -76,6 +78,14 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
         each("truth_labels_keep_contract", _truth_labels_keep_contract, sound),
         Check("same_case_same_bytes", lambda dataset: _same_case_same_bytes(dataset, first), sound),
     ]
+
+
+def _data_are_here(dataset: Dataset) -> None:
+    """Raise NotHere where the dataset says that it has no data, as one does whose data every user must fetch."""
+    try:
+        dataset.cases("test")
+    except DataError as error:
+        raise NotHere(str(error)) from error
 
 
 def _case_ids_are_unique_text(dataset: Dataset) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ctpbench.case import FRAME_DIMS, MAP_DIMS, MAPS, Case, Observation, ScoredCase, TrainingCase, Truth
+from ctpbench.case import FRAME_DIMS, MAP_DIMS, MAPS, Case, Observation, ScoredCase, TrainingCase, Truth, regions
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,13 +108,16 @@ def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **
 
     With `error` 0 the answer's maps equal noiseless and true maps, and its concentration the noiseless one.
     Otherwise every map is too high, by noise of mean and standard deviation `error` times the map's mean;
-    likewise the concentration. Maps named in `unknown` are NaN everywhere in the truth.
+    likewise the concentration. Maps named in `unknown` are NaN everywhere in the truth. The regions of interest
+    are core and white matter.
     """
     case = example_case(**shape)
     truth = case.truth or Truth()
-    maps, frames = truth.maps, truth.frames
-    assert maps is not None  # example_case knows both
+    maps, frames, labels = truth.maps, truth.frames, truth.labels
+    assert maps is not None  # example_case knows all three
     assert frames is not None
+    assert labels is not None
+    rois = read_only(regions(core=labels.values == _CORE, white_matter=labels.values == _WHITE))
     noiseless, concentration = read_only(maps.fillna(0.0)), _above_baseline(frames)
     truth = replace(truth, maps=read_only(maps.where(~maps["map"].isin(list(unknown)))))
     rng = np.random.default_rng(1)
@@ -123,7 +126,7 @@ def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **
         scale = error * np.abs(ideal.values).mean(axis=axes, keepdims=True)
         noise = scale * (1.0 + rng.standard_normal(ideal.shape))
         answers.append(read_only(ideal.copy(data=(ideal.values + noise).astype(np.float32))))
-    return ScoredCase(case.id, case.observation, answers[0], noiseless, truth, answers[1], concentration)
+    return ScoredCase(case.id, case.observation, answers[0], noiseless, truth, answers[1], concentration, rois)
 
 
 class ExampleTraining(Sequence[TrainingCase]):

@@ -16,8 +16,9 @@ from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.examples import Shape, example_scored_case
 
-OPTIONAL_PARTS = frozenset({"noiseless", "truth", "concentration", "noiseless_concentration"})
-DIMS = ("map", "time", "roi")
+OPTIONAL_PARTS = frozenset({"noiseless", "truth", "concentration", "noiseless_concentration", "rois"})
+REFERENCES = frozenset({"noiseless", "truth", "noiseless_concentration"})
+DIMS = ("map", "time", "frequency", "roi")
 _ERROR = 0.5
 
 _INPUTS: dict[str, Shape] = {
@@ -122,6 +123,9 @@ def _perfect_answer_has_a_score(metric: Metric) -> None:
 
 
 def _perfect_answer_is_best(metric: Metric) -> None:
+    """Asked only of a metric that reads a reference: no other can know a perfect answer."""
+    if not metric.needs & REFERENCES:
+        return
     scores = (score(metric, example_scored_case(error=error)) for error in (0.0, _ERROR))
     perfect, noisy = xr.broadcast(*scores)
     size = {"lower": lambda s: s, "higher": lambda s: -s, "zero": abs}[metric.better]
@@ -159,6 +163,7 @@ def _arrays(case: ScoredCase) -> Iterator[tuple[str, xr.DataArray]]:
         ("truth.labels", truth.labels),
         ("concentration", case.concentration),
         ("noiseless_concentration", case.noiseless_concentration),
+        ("rois", case.rois),
     ):
         if array is not None:
             yield name, array

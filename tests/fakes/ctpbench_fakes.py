@@ -26,13 +26,16 @@ from ctpbench import (
     Metric,
     Observation,
     ScoredCase,
+    Series,
     Split,
     Trainable,
     TrainingCase,
     Truth,
+    Volume,
     hookimpl,
 )
 from ctpbench.perfusion import circulant_matrix, deconvolve, perfusion_maps, subtract_baseline
+from ctpbench.series import Format
 
 
 class Toy(Dataset):
@@ -280,6 +283,122 @@ class FrameError(Metric):
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         return np.sqrt(((case.concentration - case.noiseless_concentration) ** 2).mean(("z", "y", "x")))
+
+
+class ToySeries(Series):
+    """A scan in a ``.toy.npz`` file as `save_scan` writes it; `patient` stands for what must not be passed on."""
+
+    formats: ClassVar[tuple[Format, ...]] = ("nifti",)
+
+    def __init__(self, path: Path, frame_interval_s: float | None = None) -> None:
+        self.path = path
+        with np.load(path) as stored:
+            self._frames = stored["frames"].astype(np.float32)
+            self.frame_times_s = stored["frame_times_s"].astype(np.float64)
+            self.spacing_mm = tuple(float(step) for step in stored["spacing_mm"])
+            self.patient = str(stored["patient"])
+        self.shape = self._frames.shape
+        if frame_interval_s is not None:
+            times_s = frame_interval_s * np.arange(self.shape[0])
+            self.frame_times_s = np.repeat(times_s[:, np.newaxis], self.shape[1], axis=1)
+
+    def read(self, slices: slice) -> np.ndarray:
+        return self._frames[:, slices].copy()
+
+    def create(self, folder: Path, name: str, format: Format, *, times_s: np.ndarray | None, units: str) -> Volume:
+        shape = self.shape[1:] if times_s is None else (len(times_s), *self.shape[1:])
+        return ToyVolume(folder / f"{name}.npy", shape)
+
+
+class ToyVolume(Volume):
+    """A ``.npy`` file of float32, (time, z, y, x) or (z, y, x); NaN where nothing was put."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+        self._path, self._part = path, path.with_suffix(".part")
+        self._values = np.lib.format.open_memmap(self._part, "w+", np.float32, shape)
+        self._values[...] = np.nan
+
+    def put(self, first: int, values: np.ndarray) -> None:
+        self._values[..., first : first + values.shape[-3], :, :] = values
+
+    def finish(self) -> Path:
+        self._values.flush()
+        return self._part.rename(self._path)
+
+    def discard(self) -> None:
+        self._part.unlink(missing_ok=True)
+
+
+def save_scan(path: Path, patient: str = "", **arrays: np.ndarray) -> Path:
+    """Write frames, frame_times_s and spacing_mm, as `head` returns them, as a scan that `ToySeries` reads."""
+    np.savez(path, patient=np.array(patient), **arrays)
+    return path
+
+
+ARTERY_SHARE = 0.6
+"""How much of a voxel of the artery of `head` is artery: scaling the AIF to the VOF's area undoes it."""
+
+
+def head_aif(times_s: np.ndarray) -> np.ndarray:
+    """Return the true AIF of `head` at some times, HU: a gamma variate from 8 s on, 250 HU high at 14 s."""
+    since = np.maximum(np.asarray(times_s) - 8, 0) / 6
+    return 250 * since**3 * np.exp(3 - 3 * since)
+
+
+def head(
+    times_s: np.ndarray,
+    *,
+    spacing_mm: tuple[float, float, float] = (5.0, 3.0, 3.0),
+    noise_hu: float = 4.0,
+    artery: bool = True,
+    skull: bool = True,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Return a small head, 64 x 64 px: skull, gray and white matter, three arteries, the sagittal sinus, white noise.
+
+    `times_s`, (time, z), says when each slice is taken; the lowest slice has air only. Without a skull, all but the
+    brain is -1000 HU.
+    """
+    fine_s = np.arange(0, times_s.max() + 1, 0.1)
+    aif = head_aif(fine_s)
+
+    def convolved(kernel: np.ndarray) -> np.ndarray:
+        return 0.1 * np.convolve(aif, kernel)[: fine_s.size]
+
+    late = np.maximum(fine_s - 4, 0) / 4 * np.exp(-np.maximum(fine_s - 4, 0) / 2)  # 4 s later, wider, of area 1
+    curves = {
+        "white": 22 / 6000 * convolved(np.exp(-fine_s / (60 * 2 / 22))),
+        "gray": 60 / 6000 * convolved(np.exp(-fine_s / (60 * 4 / 60))),
+        "artery": ARTERY_SHARE * aif,
+        "sinus": convolved(late),
+    }
+    y, x = (np.mgrid[:64, :64] - 31.5) * 3.0
+    radius = np.hypot(y / 84, x / 70)
+    inside = radius < 0.88
+    places = {
+        "white": inside & (radius < 0.62),
+        "gray": inside & (radius >= 0.62),
+        "artery": inside & (np.hypot(np.abs(x) - 30, y + 10) < 4.5) | inside & (np.hypot(x, y + 48) < 4.5),
+        "sinus": inside & (np.abs(x) < 4) & (y > 62),
+    }
+    if not artery:
+        del places["artery"], places["sinus"]
+    still = np.select([places["white"], inside, radius < 0.98, radius < 1.02], [32, 38, 1000, 20], -1000.0)
+    still = still if skull else np.where(inside, still, -1000.0)
+    rng = np.random.default_rng(seed)
+    frames = np.full((*times_s.shape, 64, 64), -1000.0, np.float32)
+    for z in range(1, times_s.shape[1]):
+        frames[:, z] = still
+        for tissue, where in places.items():
+            frames[:, z, where] = still[where] + np.interp(times_s[:, z], fine_s, curves[tissue])[:, np.newaxis]
+    noise = noise_hu * rng.standard_normal(frames.shape, dtype=np.float32)
+    frames += noise if skull else noise * inside * (np.arange(times_s.shape[1]) > 0)[:, np.newaxis, np.newaxis]
+    return {"frames": frames, "frame_times_s": times_s, "spacing_mm": np.array(spacing_mm)}
+
+
+@hookimpl
+def ctpbench_open_series(path: Path, frame_interval_s: float | None) -> Series | None:
+    return ToySeries(path, frame_interval_s) if path.name.endswith(".toy.npz") else None
 
 
 @hookimpl

@@ -414,7 +414,7 @@ HEAD = "datasets: [phantom]\ndenoisers: [none]\n"
             "1: datasets[4]: the label 'phantom' is taken by datasets[3]; give one of them another label"]),
         ("datasets:\n  - name: phantom\n    nois: [1]\n    noise: [-1, x, .nan]\n    params:\n      size_px: 3\n"
          "      spacing_mm: [1, a, .inf]\n      rooot: x\ndenoisers: [none]", [
-            "3: datasets[0]: unknown key 'nois' (did you mean noise?); allowed: name, label, params, noise",
+            "3: datasets[0]: unknown key 'nois' (did you mean noise?); allowed: name, label, params, noise, train_only",
             "4: datasets[0].noise[0]: got -1; allowed: above 0",
             "4: datasets[0].noise[1]: got 'x'; allowed: a number",
             "4: datasets[0].noise[2]: got nan; allowed: a finite number",
@@ -447,7 +447,7 @@ DENOISERS = "datasets: [phantom]\ndenoisers:\n"
         ("- label: x\n  name: tipps", ["4: denoisers[0].name: no denoiser 'tipps' (did you mean tips?); "
                                        "installed: none, sharp, tips"]),
         ("- {name: tips, parms: {}}", ["3: denoisers[0]: unknown key 'parms' (did you mean params?); "
-                                       "allowed: name, label, params, grid, tune"]),
+                                       "allowed: name, label, params, grid, tune, train"]),
         ("- name: tips\n  params:\n    sigma_s: 3", ["5: denoisers[0]: 'tips' has no parameter 'sigma_s'; it takes "
                                                      "window_px, sigma_t_hu, sigma_s_px (did you mean sigma_s_px?)"]),
         ("- {name: none, params: {a: 1}}", ["3: denoisers[0]: 'none' has no parameter 'a'; it takes none"]),

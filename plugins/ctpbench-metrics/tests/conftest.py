@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ctpbench import Observation, ScoredCase, Truth
+from ctpbench import Observation, ScoredCase, Truth, regions
 
 VOLUME = ("z", "y", "x")
 
@@ -36,10 +36,11 @@ def make_case():
         spacing_mm=(5.0, 1.0, 1.0),
         concentration=None,
         noiseless_concentration=None,
+        rois=None,
     ):
         shape = np.shape(next(iter(maps.values())))
         observation = Observation.of(
-            np.full((3, *shape), 35, np.float32) if frames is None else np.asarray(frames, np.float32),
+            np.full((len(times_s), *shape), 35, np.float32) if frames is None else np.asarray(frames, np.float32),
             times_s=times_s,
             spacing_mm=spacing_mm,
             brain=np.ones(shape, bool) if brain is None else brain,
@@ -54,6 +55,7 @@ def make_case():
             None if true_maps is None else Truth(maps=map_array(true_maps)),
             None if concentration is None else frame_array(concentration),
             None if noiseless_concentration is None else frame_array(noiseless_concentration),
+            None if rois is None else regions(**rois),
         )
 
     return make

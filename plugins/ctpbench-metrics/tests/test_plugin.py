@@ -18,17 +18,31 @@ PER_MAP = [metric for metric in METRICS if "mtt_range_s" in metric.model_fields]
 
 @pytest.fixture
 def full_case(make_case):
+    """Two slices of 40 x 40 mm with a ventricle of 7 mm radius, where maps fall to 0 over some 4 mm."""
     rng = np.random.default_rng(1)
-    shape = (2, 12, 13)
-    maps, noiseless, true_maps = ({m: rng.uniform(0, 9, shape) for m in MAPS} for _ in range(3))
+    shape = (2, 40, 40)
+    y, x = np.indices(shape[1:])
+    out_mm = np.hypot(y - 20, x - 28) - 7
+    edge = 1 / (1 + np.exp(-out_mm))
+    maps, noiseless, true_maps = ({m: edge * rng.uniform(0, 9, shape) for m in MAPS} for _ in range(3))
     concentration, clean = rng.normal(size=(2, 3, *shape))
-    return make_case(maps, noiseless, true_maps, concentration=concentration, noiseless_concentration=clean)
+    white_matter, core = np.zeros((2, *shape), bool)
+    white_matter[:, 3:9, 3:9] = core[:, 12:16, 3:9] = True
+    return make_case(
+        maps,
+        noiseless,
+        true_maps,
+        frames=np.broadcast_to(np.where(out_mm < 0, 12, 35), (3, *shape)),
+        concentration=concentration,
+        noiseless_concentration=clean,
+        rois={"core": core, "white_matter": white_matter},
+    )
 
 
 def test_names():
-    assert list(BY_NAME) == (
-        ["rmse", "mae", "bias", "ccc", "ssim", "psnr", "frame_rmse", "lesion_dice", "lesion_volume_error"]
-    )
+    against_a_reference = "rmse mae bias ccc ssim psnr frame_rmse lesion_dice lesion_volume_error"
+    without_one = "roi_bias roi_std core_contrast core_std core_cnr edge_fwhm nps nps_mean_frequency"
+    assert list(BY_NAME) == [*against_a_reference.split(), *without_one.split()]
 
 
 def test_import_stays_light():
@@ -40,7 +54,7 @@ def test_import_stays_light():
 def test_score_has_allowed_dims_finite_values_and_changes_no_input(metric, full_case):
     before = full_case.maps.copy(deep=True)
     score = metric().score(full_case)
-    assert set(score.dims) <= {"map", "time", "roi"}
+    assert set(score.dims) <= {"map", "time", "frequency", "roi"}
     assert set(score.coords) == set(score.dims)
     assert score.dtype == np.float64
     assert np.isfinite(score.values).all()
@@ -53,7 +67,7 @@ def test_docstring_begins_with_a_line_on_its_own_and_the_class_is_complete(metri
     assert first.endswith(".")
     assert not blank.strip()
     assert metric.better in ("lower", "higher", "zero")
-    assert metric.units in ("map", "1", "dB", "HU", "mL")
+    assert metric.units in ("map", "1", "dB", "HU", "mL", "mL/100 g/min", "mm", "1/mm", "HU^2 mm^2")
 
 
 @pytest.mark.parametrize("metric", AGAINST, ids=lambda m: m.name)
@@ -87,6 +101,8 @@ def test_voxels_outside_the_tissue_do_not_count(metric, make_case):
     outside = ~brain | vessels
     maps, noiseless = ({m: rng.uniform(0, 9, shape) for m in MAPS} for _ in range(2))
     concentration, clean = rng.normal(size=(2, 3, *shape))
+    left = np.broadcast_to(np.arange(16) < 8, shape)
+    rois = {"white_matter": left, "core": ~left}
     plain = make_case(
         maps,
         noiseless,
@@ -94,6 +110,7 @@ def test_voxels_outside_the_tissue_do_not_count(metric, make_case):
         vessels=vessels,
         concentration=concentration,
         noiseless_concentration=clean,
+        rois=rois,
     )
     spoilt = make_case(
         {m: np.where(outside, np.nan, v) for m, v in maps.items()},
@@ -102,6 +119,7 @@ def test_voxels_outside_the_tissue_do_not_count(metric, make_case):
         vessels=vessels,
         concentration=np.where(outside, np.nan, concentration),
         noiseless_concentration=np.where(outside, 77, clean),
+        rois=rois,
     )
     assert metric().score(spoilt).identical(metric().score(plain))
 

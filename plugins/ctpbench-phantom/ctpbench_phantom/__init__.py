@@ -1,4 +1,4 @@
-"""Simulated CT-perfusion head for ctpbench: anatomy, scanner and reconstruction."""
+"""Simulated CT-perfusion heads for ctpbench: anatomy, scanner and reconstruction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from ctpbench import Dataset, hookimpl
 
 @hookimpl
 def ctpbench_datasets() -> list[type[Dataset]]:
-    """Offer the dataset `phantom`."""
+    """Offer the datasets `phantom` and `real_like`."""
     from ctpbench_phantom.dataset import Phantom
+    from ctpbench_phantom.real_like import RealLike
 
-    return [Phantom]
+    return [Phantom, RealLike]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import CubicSpline
+from scipy.special import lambertw
 
 from ctpbench.errors import DataError
 
@@ -18,10 +19,8 @@ ARRIVAL_S = 7.0  # the built-in curve is zero up to here
 _PHANTOM_HU = (
     0, 0, 0, 0, 25, 105, 220, 350, 440, 485, 430, 300, 180, 110, 104, 108, 115, 125, 115, 108, 98, 90, 98, 108, 112,
 )  # fmt: skip
-# The vein sees the artery's bolus later, spread out and free of partial volume.
-_VENOUS_DELAY_S = 4.0
-_VENOUS_SPREAD_S = 2.5
-_VENOUS_GAIN = 1.25
+_RECIRCULATION_S = 12.0
+_RECIRCULATION_SPREAD_S = 8.0
 
 
 def grid(end_s: float) -> Array:
@@ -52,25 +51,59 @@ def phantom_aif(times_s: npt.ArrayLike) -> Array:
     return np.where(times <= ARRIVAL_S, 0.0, np.maximum(curve, 0.0))
 
 
-def venous(aif_hu: npt.ArrayLike) -> Array:
-    """Return the VOF that belongs to an AIF: 6 s later, broader, with a larger area.
+def bolus(times_s: npt.ArrayLike, arrival_s: float, width_s: float, shape: float, recirculated: float) -> Array:
+    """Return a real-like AIF: a gamma-variate first pass, and its recirculation.
+
+    Parameters
+    ----------
+    times_s : array, (time)
+        Times since the start of the scan, s: 0, 0.1, 0.2, ...
+    arrival_s : float
+        When the contrast arrives, s.
+    width_s : float
+        Full width of the first pass at half of its height, s.
+    shape : float
+        The gamma variate's exponent: the smaller, the steeper its rise and the longer its tail.
+    recirculated : float
+        Share of the first pass's area that comes again, spread out by an exponential of 8 s, 12 s later.
+
+    Returns
+    -------
+    ndarray, (time), float64, no unit
+        The first pass peaks at 1.
+
+    Source of the first pass: Thompson et al. 1964, Circ Res 14:502.
+    """
+    since = np.maximum(np.asarray(times_s, dtype=np.float64) - arrival_s, 0.0)
+    rise_s = width_s / _gamma_variate_width(shape)
+    first = _gamma_variate(since / rise_s, shape)
+    return first + venous(first, _RECIRCULATION_S, _RECIRCULATION_SPREAD_S, recirculated)
+
+
+def venous(aif_hu: npt.ArrayLike, delay_s: float = 4.0, spread_s: float = 2.5, gain: float = 1.25) -> Array:
+    """Return the VOF that belongs to an AIF: later, broader, free of partial volume and so with a larger area.
 
     Parameters
     ----------
     aif_hu : array, (time)
         Enhancement in HU on the fine grid.
+    delay_s : float
+        s. With the default spread the vein's peak comes 6 s after the artery's.
+    spread_s : float
+        Time constant of an exponential, s.
+    gain : float
+        Of the area.
 
     Returns
     -------
     ndarray, (time), float64, HU above baseline
-        The AIF after a delay of 4 s and a spread of 2.5 s (exponential), times 1.25.
     """
     curve = np.asarray(aif_hu, dtype=np.float64)
     lags = np.arange(curve.size) * GRID_S
-    spread = np.exp(-lags / _VENOUS_SPREAD_S)
+    spread = np.exp(-lags / spread_s)
     spread /= spread.sum()
     spread_curve = np.convolve(curve, spread)[: curve.size]
-    return _VENOUS_GAIN * np.interp(lags - _VENOUS_DELAY_S, lags, spread_curve, left=curve[0])
+    return gain * np.interp(lags - delay_s, lags, spread_curve, left=curve[0])
 
 
 def read_aif(path: Path, end_s: float) -> Array:
@@ -109,6 +142,17 @@ def read_aif(path: Path, end_s: float) -> Array:
     if not values.max() > 0:
         raise DataError(f"{path}: column hu never rises above 0; allowed: HU above baseline with a bolus")
     return np.maximum(CubicSpline(times, values)(np.minimum(grid(end_s), times[-1])), 0.0)
+
+
+def _gamma_variate(time: Array, shape: float) -> Array:
+    """(t exp(1 - t))^shape, which peaks with 1 at t = 1."""
+    return (time * np.exp(1 - time)) ** shape
+
+
+def _gamma_variate_width(shape: float) -> float:
+    """Full width at half maximum, in units of the time from arrival to peak."""
+    level = -np.exp(-1 - np.log(2) / shape)  # t exp(-t) = -level at both half maxima
+    return float((lambertw(level, 0) - lambertw(level, -1)).real)
 
 
 def _columns(path: Path) -> tuple[Array, Array]:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 from pydantic import Field, model_validator
 
-from ctpbench import MAPS, Case, DataError, Dataset, Observation, Split, Truth
+from ctpbench import Case, DataError, Dataset, Observation, Split, Truth
+from ctpbench_phantom.scan import (
+    Detectors,
+    SliceScan,
+    Views,
+    Window,
+    check_field_of_view,
+    check_photons,
+    frames_at,
+    noise_seed,
+    scan_slice,
+    table_scanner,
+    truth_of,
+)
 
 if TYPE_CHECKING:
-    from ctpbench_phantom.scanner import LineIntegrals, Scanner
+    from ctpbench_phantom.scanner import Scanner
     from ctpbench_phantom.series import SliceSeries
 
-_DETECTOR_ARC_MM = 384 * 1.2858  # the whole detector of Table I; `detectors` divides it
-_HEAD_MM = 200.0  # what the field of view must hold
-_AIR_HU = -500.0  # what is below is outside the head, where no noise is wanted
 _BOLUS_S = 20.0  # a scan must last until after the AIF's peak
 # Fields that say how the procedural head is made; with `anatomy: file` the file says it. Of the original phantom's
 # volumes slices are taken as of the procedural head, and the files do not tell how far apart their frames are.
@@ -56,16 +62,9 @@ class Phantom(Dataset):
     slice_step: Annotated[int, Field(ge=1, description="take every n-th slice within a split")] = 1
     frames: Annotated[int, Field(ge=4, le=1000, examples=[24], description="frames of a scan, the first at 0 s")] = 50
     frame_interval_s: Annotated[float, Field(ge=0.1, le=5, description="time between frames, s")] = 1.0
-    views: Annotated[
-        int, Field(ge=16, multiple_of=8, examples=[120], description="views per rotation, a multiple of 8")
-    ] = 1152
-    detectors: Annotated[
-        int,
-        Field(ge=32, multiple_of=2, examples=[96], description="detector elements, which divide an arc of 493.7 mm"),
-    ] = 384
-    window: Annotated[
-        Literal["hann", "ramp", "shepp-logan", "cosine", "hamming"], Field(description="window of the ramp filter")
-    ] = "hann"
+    views: Views = 1152
+    detectors: Detectors = 384
+    window: Annotated[Window, Field(description="window of the ramp filter")] = "hann"
     electronic_sigma: Annotated[float, Field(ge=0, description="electronic noise of a ray, photons (sd)")] = 0.0
     residue: Annotated[
         Literal["plateau", "gamma"],
@@ -109,11 +108,7 @@ class Phantom(Dataset):
     def _check_head(self) -> None:
         if self.file is not None:
             raise ValueError(f"file is {self.file} but anatomy is procedural; allowed: anatomy: file, or no file")
-        if self.size_px * self.pixel_mm < _HEAD_MM:
-            raise ValueError(
-                f"size_px {self.size_px} x pixel_mm {self.pixel_mm:g} is a field of view of "
-                f"{self.size_px * self.pixel_mm:g} mm; allowed: {_HEAD_MM:g} mm or more, to hold the head"
-            )
+        check_field_of_view(self.size_px, self.pixel_mm)
         from ctpbench_phantom.head import HEIGHT_MM
 
         top_mm = max(index for indices in self._indices().values() for index in indices) * self.slice_mm
@@ -143,18 +138,11 @@ class Phantom(Dataset):
         DataError
             Where there is no such case, N0 is not positive, or a file is faulty.
         """
-        if noise is not None and not (math.isfinite(noise) and noise > 0):
-            raise DataError(f"phantom: noise: got {noise}; allowed: photons per ray above 0, such as 2e5, or none")
-        scan = _scan(self, case_id, self._stamp())
-        frames = scan.noiseless
-        if noise is not None:
-            from ctpbench_phantom.scanner import reconstruct
-
-            shape = frames.shape[1:]
-            seed = _noise_seed(self.seed, case_id, noise)
-            head = scan.source.series[0] > _AIR_HU
-            frames = reconstruct(scan.lines, self._scanner(), shape, n0=float(noise), seed=seed, roi=head)
-        return Case(case_id, self._observation(frames, scan.source), self._truth(scan))
+        check_photons(self.name, noise)
+        source, scan = _scan(self, case_id, self._stamp())
+        seed = 0 if noise is None else noise_seed(self.seed, case_id, noise)
+        frames = frames_at(scan, self._scanner(), noise, seed)
+        return Case(case_id, self._observation(frames, source), self._truth(source, scan))
 
     def fingerprint(self) -> str:
         """Return a hash of the bytes of the files that are read, or nothing where none is."""
@@ -230,10 +218,7 @@ class Phantom(Dataset):
         return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
     def _scanner(self) -> Scanner:
-        from ctpbench_phantom.scanner import FanBeam, Scanner
-
-        fan = FanBeam(views=self.views, detectors=self.detectors, pitch_mm=_DETECTOR_ARC_MM / self.detectors)
-        return Scanner(fan, self.pixel_mm, window=self.window, electronic_sigma=self.electronic_sigma)
+        return table_scanner(self.pixel_mm, self.views, self.detectors, self.window, self.electronic_sigma)
 
     def _source(self, case_id: str) -> SliceSeries:
         if self._volume is not None:
@@ -257,7 +242,7 @@ class Phantom(Dataset):
     def _observation(self, frames: npt.NDArray[np.float32], source: SliceSeries) -> Observation:
         from ctpbench.perfusion import brain_mask, vessel_mask
 
-        spacing_mm = (self.slice_mm, self.pixel_mm, self.pixel_mm)
+        spacing_mm = self._spacing_mm
         volume = np.array(frames, dtype=np.float32)[:, np.newaxis]
         brain = brain_mask(volume, spacing_mm) if source.brain is None else source.brain[np.newaxis].copy()
         return Observation.of(
@@ -265,62 +250,24 @@ class Phantom(Dataset):
             aif=source.aif, vof=source.vof,
         )  # fmt: skip
 
-    def _truth(self, scan: _Scan) -> Truth:
-        rows, columns = scan.noiseless.shape[1:]
-        sizes = {"z": (1, self.slice_mm), "y": (rows, self.pixel_mm), "x": (columns, self.pixel_mm)}
-        axes = {dim: (dim, np.arange(n) * step, {"units": "mm"}) for dim, (n, step) in sizes.items()}
-        times = {"time": ("time", scan.source.times_s, {"units": "s"})}
-        maps = xr.DataArray(
-            scan.source.maps[:, np.newaxis].copy(), dims=("map", *axes), coords={"map": list(MAPS), **axes}, name="maps"
-        )
-        frames = xr.DataArray(
-            scan.noiseless[:, np.newaxis].copy(), dims=("time", *axes), coords={**times, **axes},
-            attrs={"units": "HU"}, name="frames",
-        )  # fmt: skip
-        return Truth(maps=maps, frames=frames, labels=_labels(scan.source, axes))
+    def _truth(self, source: SliceSeries, scan: SliceScan) -> Truth:
+        labels = None if source.labels is None else source.labels[np.newaxis].copy()
+        noiseless, maps = scan.noiseless[:, np.newaxis].copy(), source.maps[:, np.newaxis].copy()
+        return truth_of(noiseless, maps, labels, source.times_s, self._spacing_mm)
 
-
-@dataclass(frozen=True)
-class _Scan:
-    """What all noise levels of a slice share."""
-
-    source: SliceSeries
-    lines: LineIntegrals
-    noiseless: npt.NDArray[np.float32]
+    @property
+    def _spacing_mm(self) -> tuple[float, float, float]:
+        return self.slice_mm, self.pixel_mm, self.pixel_mm
 
 
 @lru_cache(maxsize=1)
-def _scan(phantom: Phantom, case_id: str, stamp: tuple[tuple[str, int, int], ...]) -> _Scan:
+def _scan(phantom: Phantom, case_id: str, stamp: tuple[tuple[str, int, int], ...]) -> tuple[SliceSeries, SliceScan]:
     """Scan a slice once for all noise levels. `stamp` is in the key so that a changed file is read again."""
-    from ctpbench_phantom.scanner import acquire, reconstruct
-
     source = phantom._source(case_id)
-    scanner = phantom._scanner()
-    lines = acquire(source.series, scanner)
-    return _Scan(source, lines, reconstruct(lines, scanner, source.series.shape[1:]))
-
-
-def _labels(source: SliceSeries, axes: dict[str, Any]) -> xr.DataArray | None:
-    if source.labels is None:
-        return None
-    from ctpbench_phantom.anatomy import Tissue
-
-    flags = {
-        "flag_values": np.array([int(tissue) for tissue in Tissue], np.int8),
-        "flag_meanings": " ".join(tissue.name.lower() for tissue in Tissue),
-    }
-    values = source.labels[np.newaxis].copy()
-    return xr.DataArray(values, dims=tuple(axes), coords=axes, attrs=flags, name="labels")
+    return source, scan_slice(source.series, phantom._scanner())
 
 
 def _known(case_id: str, known: dict[str, Any]) -> str:
     if case_id not in known:
         raise DataError(f"phantom: no case {case_id!r}; allowed: {', '.join(known)}")
     return case_id
-
-
-def _noise_seed(seed: int, case_id: str, noise: float) -> int:
-    """A seed of its own for each phantom seed, case and noise level, the same in every process."""
-    level = struct.unpack("<2I", struct.pack("<d", noise))
-    state = np.random.SeedSequence([seed, *level, *case_id.encode()]).generate_state(1, np.uint64)
-    return int(state[0]) >> 1  # fits a signed 64-bit integer

@@ -54,7 +54,14 @@ class Head:
     delay: bool
 
 
-def simulate(head: Head, z_mm: float, times_s: npt.NDArray[np.float64], aif_hu: npt.NDArray[np.float64]) -> SliceSeries:
+def simulate(
+    head: Head,
+    z_mm: float,
+    times_s: npt.NDArray[np.float64],
+    aif_hu: npt.NDArray[np.float64],
+    vof_hu: npt.NDArray[np.float64] | None = None,
+    artery_share: npt.ArrayLike = 1.0,
+) -> SliceSeries:
     """Return one slice of the procedural head with contrast running through it.
 
     Parameters
@@ -66,6 +73,10 @@ def simulate(head: Head, z_mm: float, times_s: npt.NDArray[np.float64], aif_hu: 
         Frame times, s.
     aif_hu : ndarray, (fine time)
         AIF in HU above baseline on the fine grid of `ctpbench_phantom.aif`, reaching the last frame.
+    vof_hu : ndarray, (fine time), or None
+        What veins enhance by; None for the `venous` of the AIF.
+    artery_share : float or ndarray, (y, x), no unit
+        Share of the AIF that shows in a pixel of an artery: below 1, partial volume.
 
     Returns
     -------
@@ -75,13 +86,14 @@ def simulate(head: Head, z_mm: float, times_s: npt.NDArray[np.float64], aif_hu: 
     x, y = pixel_centres(head.size_px, head.pixel_mm)
     texture = centred_texture(field(head.seed, "texture", _TEXTURE_MM)(x, y, np.full_like(x, z_mm)), labels)
     truth = tissue_maps(labels, texture, head.delay)
-    aif, vof = (at_frames(curve, times_s) for curve in (aif_hu, venous(aif_hu)))
+    aif, vof = (at_frames(curve, times_s) for curve in (aif_hu, venous(aif_hu) if vof_hu is None else vof_hu))
 
     tissue = np.isin(labels, list(TABLE))
     enhancement = np.zeros((times_s.size, *labels.shape), np.float32)
     curves = tissue_curves(aif_hu, times_s, truth.cbf[tissue], truth.mtt_s[tissue], truth.delay_s[tissue], head.residue)
     enhancement[:, tissue] = curves
-    enhancement[:, labels == Tissue.ARTERY] = aif[:, None]
+    artery = labels == Tissue.ARTERY
+    enhancement[:, artery] = aif[:, None] * np.broadcast_to(artery_share, labels.shape)[artery]
     enhancement[:, labels == Tissue.VEIN] = vof[:, None]
 
     ttp = np.full(labels.shape, np.nan)

@@ -14,7 +14,9 @@ from ctpbench_phantom import ctpbench_datasets, dataset
 from ctpbench_phantom.aif import grid, phantom_aif
 from ctpbench_phantom.anatomy import Tissue
 from ctpbench_phantom.dataset import Phantom
+from ctpbench_phantom.real_like import RealLike
 from ctpbench_phantom.residue import tissue_curves
+from ctpbench_phantom.scan import noise_seed
 from ctpbench_phantom.series import Head, simulate
 from ctpbench_phantom.tissue import TABLE
 
@@ -98,7 +100,7 @@ def test_windows_are_those_of_the_scanner():
 
 
 def test_the_hook_offers_the_class_without_heavy_imports():
-    assert ctpbench_datasets() == [Phantom]
+    assert ctpbench_datasets() == [Phantom, RealLike]
     code = (
         "import sys, ctpbench_phantom as p; p.ctpbench_datasets(); "
         "print([m for m in ('numba', 'scipy', 'matplotlib') if m in sys.modules])"
@@ -130,6 +132,14 @@ def test_labels_explain_themselves(cases):
     meanings = labels.attrs["flag_meanings"].split()
     assert len(meanings) == len(labels.attrs["flag_values"]) == len(Tissue)
     assert meanings[labels.attrs["flag_values"].tolist().index(Tissue.WHITE_SEVERE)] == "white_severe"
+
+
+def test_the_core_is_a_region_of_interest(cases):
+    for case in cases.values():
+        core = case.truth.rois.sel(roi="core")
+        assert core.dtype == bool
+        np.testing.assert_array_equal(core, np.isin(case.truth.labels, [Tissue.GRAY_SEVERE, Tissue.WHITE_SEVERE]))
+        assert core.values.any()
 
 
 def test_brain_and_vessels_are_found(cases):
@@ -182,9 +192,9 @@ def test_what_a_caller_changes_does_not_come_back(small):
 
 def test_noise_seeds_are_fixed_and_all_different():
     # Golden: noise that was published must not change with a new Python or numpy.
-    assert dataset._noise_seed(0, "slice-000", 2e5) == 5821162328724242683
+    assert noise_seed(0, "slice-000", 2e5) == 5821162328724242683
     seeds = {
-        dataset._noise_seed(seed, f"slice-{index:03d}", noise)
+        noise_seed(seed, f"slice-{index:03d}", noise)
         for seed in (0, 1) for index in range(80) for noise in (1e5, 2e5, 1e6)
     }  # fmt: skip
     assert len(seeds) == 2 * 80 * 3

@@ -1,9 +1,7 @@
-"""The command line. Everything heavy is imported in the command that needs it, so that --help answers at once."""
+"""Commands about suites and runs: run, plan, status, leaderboard, claims."""
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctpbench.errors import CtpbenchError, SuiteError
+from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
+from ctpbench.errors import SuiteError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ctpbench.claims import Claims
     from ctpbench.plan import Cell
     from ctpbench.store import Store
     from ctpbench.suite import Suite
 
-FULL = "no space left on the disk; free some and give the same command again, finished cells are kept"
-EXIT_WRONG, EXIT_FAILED_CELLS, EXIT_INTERRUPTED = 2, 3, 130
 _SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
 _RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 _OUT = click.option(
@@ -35,42 +30,6 @@ _OUT = click.option(
 _ONLY = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable."
 )
-
-
-def _console() -> Console:
-    """A console as wide as the terminal; text that goes elsewhere is wide enough for the tables."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 110)
-
-
-class _Group(click.Group):
-    """Shows commands in the order people need them, and errors as one line each."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CtpbenchError as error:
-            click.echo(str(error) if isinstance(error, SuiteError) else f"ctpbench: {error}", err=True)
-            sys.exit(EXIT_WRONG)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            click.echo(f"ctpbench: {FULL}", err=True)
-            sys.exit(EXIT_WRONG)
-
-
-@click.group(
-    cls=_Group,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: ctpbench run leaderboards/quick/suite.yaml",
-)
-@click.version_option(package_name="ctpbench")
-def main() -> None:
-    """Benchmark CT-perfusion denoisers: datasets x noise levels x methods, to true leaderboards."""
 
 
 @main.command(epilog="Example: ctpbench run suite.yaml -j 2 --only tips")
@@ -93,7 +52,7 @@ def run(
     """Run a suite and write results.nc, leaderboards and panels.
 
     What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
-    cells ok, 3 some failed, 2 the suite or the call is wrong, 130 interrupted.
+    cells ok, 3 some failed or cases could not be read, 2 the suite or the call is wrong, 130 interrupted.
     """
     from ctpbench import device, runner
     from ctpbench.claims import FILE_NAME, load_claims
@@ -119,7 +78,8 @@ def run(
             err=True,
         )
         sys.exit(EXIT_INTERRUPTED)
-    sys.exit(0 if all(record["status"] == "ok" for record in records) else EXIT_FAILED_CELLS)
+    whole = all(record["status"] == "ok" and not record["left_out"] for record in records)
+    sys.exit(0 if whole else EXIT_FAILED_CELLS)
 
 
 def _run_locked(
@@ -133,7 +93,7 @@ def _run_locked(
     from ctpbench.report.tables import print_table
     from ctpbench.store import write_text
 
-    console = _console()
+    screen = console()
     limits = Limits.of(suite.resources, on, options.jobs)
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
     click.echo(f"{len(cells)} cells on {device.hardware(on)} ({on}), {where}")
@@ -141,13 +101,13 @@ def _run_locked(
     if claims:
         write_text(store.folder / FILE_NAME, claims.document.text)
     try:
-        with listener(console, len(cells)) as listening, LocalExecutor(limits) as executor:
+        with listener(screen, len(cells)) as listening, LocalExecutor(limits) as executor:
             work = runner.Runner(store, executor, options, listening, runner.loggers(catalogue))
             records = work.run(cells)
     finally:
         frame = render(store)
         pictures = draw(store)
-    print_table(frame, console)
+    print_table(frame, screen)
     lines = [
         "results.nc",
         "leaderboard.md, .csv, .json",
@@ -157,6 +117,8 @@ def _run_locked(
     failed = [record for record in records if record["status"] != "ok"]
     for record in failed:
         click.echo(f"{record['status']}: {record['config']}: {record['message']} (log: {store.folder / record['log']})")
+    for told in dict.fromkeys(f"{what}: {why}" for record in records for what, why in record["left_out"].items()):
+        click.echo(f"left out: {told}")
     return records
 
 
@@ -191,7 +153,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     from ctpbench.suite import load_suite
 
     loaded = load_suite(suite, load_catalogue())
-    print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), _console())
+    print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), console())
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")
@@ -202,7 +164,7 @@ def status(run: Path) -> None:
     from ctpbench.report.terminal import print_status
     from ctpbench.store import Store
 
-    print_status(Store(run), _console())
+    print_status(Store(run), console())
 
 
 @main.command("leaderboard", epilog="Example: ctpbench leaderboard runs/quick --by ssim_cbf")
@@ -225,7 +187,7 @@ def leaderboard_command(run: Path, by: str | None) -> None:
         render(Store(run))
         run = run / "results.nc"
     tree = open_results(run)
-    print_table(leaderboard(tree, by) if by else leaderboard(tree), _console())
+    print_table(leaderboard(tree, by) if by else leaderboard(tree), console())
 
 
 @main.command("claims", epilog="Example: ctpbench claims runs/paper-simulation")
@@ -250,70 +212,4 @@ def claims_command(run: Path, file: Path | None) -> None:
 
     tree, cells = results_of(run)
     claims = load_claims(file or (run if run.is_dir() else run.parent) / FILE_NAME)
-    print_claims(claims.paper, judge(claims, tree, cells), _console())
-
-
-@main.command("list", epilog="Example: ctpbench list")
-def list_command() -> None:
-    """List datasets, denoisers and metrics that are installed."""
-
-    from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_catalogue
-
-    print_catalogue(load_catalogue(), _console())
-
-
-@main.command(epilog="Example: ctpbench show tips")
-@click.argument("name")
-def show(name: str) -> None:
-    """Show a component, its parameters and source."""
-
-    from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_component
-
-    print_component(load_catalogue(), name, _console())
-
-
-@main.command(epilog="Example: ctpbench plugins")
-def plugins() -> None:
-    """Say which plugins loaded, which did not, and why."""
-
-    from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_plugins
-
-    print_plugins(load_catalogue(), _console())
-
-
-@main.command(epilog="Example: ctpbench schema > suite.schema.json")
-def schema() -> None:
-    """Print the JSON Schema of a suite.
-
-    It knows the parameters of installed plugins, so that an editor can complete a suite.
-    """
-    import json
-
-    from ctpbench.plugins import load_catalogue
-    from ctpbench.suite.schema import suite_schema
-
-    click.echo(json.dumps(suite_schema(load_catalogue()), indent=1))
-
-
-@main.command(epilog="Example: ctpbench check ctpbench-filters")
-@click.argument("package")
-@click.option(
-    "--noise",
-    multiple=True,
-    type=click.FloatRange(0, min_open=True),
-    metavar="LEVEL",
-    help="A noise level to load datasets at.",
-)
-def check(package: str, noise: tuple[float, ...]) -> None:
-    """Check a plugin's components against their contracts. PACKAGE is a distribution or an import name."""
-
-    from ctpbench.report.terminal import print_check
-    from ctpbench.testing import check_package
-
-    console = _console()
-    results = check_package(package, noise=noise or (None,), progress=lambda result: print_check(result, console))
-    console.print(f"{sum(result.passed for result in results)} of {len(results)} checks passed.")
-    sys.exit(0 if all(result.passed for result in results) else EXIT_FAILED_CELLS)
+    print_claims(claims.title, judge(claims, tree, cells), console())

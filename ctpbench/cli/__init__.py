@@ -1,0 +1,12 @@
+"""The command line. Everything heavy is imported in the command that needs it, so that --help answers at once.
+
+A module that is imported registers its commands: the imports' order is the one they are listed in.
+"""
+
+from __future__ import annotations
+
+# isort: off
+from ctpbench.cli import runs  # noqa: F401
+from ctpbench.cli import scans  # noqa: F401
+from ctpbench.cli import catalogue  # noqa: F401
+from ctpbench.cli.group import main as main

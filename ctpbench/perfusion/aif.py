@@ -1,0 +1,192 @@
+"""Arterial input function and venous outflow, found in a scan, and the correction of the former for partial volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench.errors import DataError
+from ctpbench.perfusion.bolus import half_maxima, rises, truncation
+from ctpbench.perfusion.vessels import OVER_TISSUE, Indices, Scan, by_clusters, by_components, prepared
+
+Float32 = npt.NDArray[np.float32]
+Method = Literal["kmeans", "components"]
+
+_CUT_OFF, _NO_FALL = 0.3, 0.75  # tails as a share of the peak
+_WEAK_HU = 15.0
+_LARGE_FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class Vessel:
+    """Voxels of a vessel and their curve.
+
+    Attributes
+    ----------
+    curve : ndarray, (time), float32, HU above baseline
+        Mean of the voxels' unfiltered curves. The baseline is the mean of all frames before the bolus: that of two
+        frames would leave a weak artery an offset of a tenth of its peak.
+    voxels : ndarray, (n, 3), intp
+        Indices (z, y, x).
+    """
+
+    curve: Float32
+    voxels: Indices
+
+
+@dataclass(frozen=True)
+class InputFunctions:
+    """The arterial input function and the venous outflow of a scan.
+
+    Attributes
+    ----------
+    aif : Vessel
+        Arteries, not scaled.
+    vof : Vessel or None
+        A vein; None where none was found.
+    factor : float
+        What undoes the AIF's partial volume; 1.0 where it is not applied.
+    notes : tuple of str
+        What a user should know, one short sentence each.
+    """
+
+    aif: Vessel
+    vof: Vessel | None
+    factor: float
+    notes: tuple[str, ...]
+
+    @property
+    def scaled_aif(self) -> Float32:
+        """The AIF times the factor, (time), float32, HU above baseline."""
+        return self.aif.curve * np.float32(self.factor)
+
+
+def find_input_functions(
+    concentration: npt.ArrayLike,
+    brain: npt.ArrayLike,
+    spacing_mm: Sequence[float],
+    dt_s: float,
+    *,
+    method: Method = "components",
+    partial_volume: bool = True,
+    posterior: Sequence[float] = (0.0, 1.0, 0.0),
+) -> InputFunctions:
+    """Find arteries and a vein in a scan, and how much of the arteries' voxels is blood.
+
+    "components" searches all slices for connected groups of voxels that are high, early and narrow, weighs them by
+    peak, size, arrival and width, and averages the best voxels of the best groups, as many as give the least noise.
+    The vein is the highest late group at the back of the head.
+
+    "kmeans" is the paper's: in the slice of the largest brain area and its neighbours, the vein is the 10 voxels of
+    the largest area under the curve at the back; of the 10% of voxels with the largest areas the smoothest 75% above
+    20% of the vein's are sorted by shape into 5 clusters, and the earliest is kept, three times or until it has at
+    most 25 voxels. Beyond the paper, voxels near the skull, flickering or later than the brain's mean are left out,
+    and clusters are joined, the earliest first, until they hold more than 25 voxels. It keeps few voxels: below a
+    peak of 40 HU its curve is noisy.
+
+    Partial volume is undone by the ratio of the areas of VOF and AIF, the latter up to as long before the end as
+    it leads, so that both hold the same stretch of the bolus. That keeps the factor right where a scan stops early:
+    on 15 simulated patients cut at 26 to 44 s it was 0.98 to 1.16 of the true one where the VOF ended at up to 80% of
+    its peak. A note is made above 30%; only above 75% the AIF is left as it is. The factor has no upper bound: it is
+    3.6 in the median of real scans, and a large one says that the arteries are thin. A note is made above 10.
+
+    Parameters
+    ----------
+    concentration : array, (time, z, y, x), HU above baseline
+    brain : array, (z, y, x), bool
+        Inside of the skull.
+    spacing_mm : sequence of 3 floats
+        Voxel size along (z, y, x) in mm.
+    dt_s : float
+        Frame interval in s.
+    method : "components" or "kmeans"
+    partial_volume : bool
+        Whether `factor` undoes partial volume.
+    posterior : sequence of 3 floats
+        Direction of the back of the head along (z, y, x), of any length.
+
+    Returns
+    -------
+    InputFunctions
+
+    Raises
+    ------
+    DataError
+        Where an argument does not fit, or the scan shows no artery.
+
+    Source: Wu, Ren, Li, section V-B; Kao et al. 2014 and Mouridsen et al. 2006 (its references 50 and 51).
+    """
+    if method not in get_args(Method):
+        raise DataError(f"method: got {method!r}; allowed: {', '.join(get_args(Method))}")
+    scan = prepared(np.asarray(concentration), np.asarray(brain), spacing_mm, dt_s, posterior)
+    artery, vein = by_components(scan) if method == "components" else by_clusters(scan)
+    _check_artery(scan, artery)
+    aif, vof = _vessel(scan, artery), _vessel(scan, vein) if _is_vein(scan, vein, artery) else None
+    notes = _notes(scan, aif)
+    factor = 1.0
+    if partial_volume:
+        factor, note = _factor(scan, aif, vof)
+        notes += [note] if note else []
+    return InputFunctions(aif, vof, factor, tuple(notes))
+
+
+def _vessel(scan: Scan, chosen: Indices) -> Vessel:
+    return Vessel(scan.mean_of(chosen), scan.voxels[chosen])
+
+
+def _check_artery(scan: Scan, artery: Indices) -> None:
+    if not artery.size:
+        raise DataError("no artery: no group of voxels is high and early; give a slab with arteries")
+    curve = scan.smoothed(artery)
+    if not rises(scan.smoothing, scan.curves[:, artery].mean(axis=1)):
+        raise DataError("no artery: the best candidate's peak is not above its noise; give a scan with less noise")
+    if curve.max() < OVER_TISSUE * scan.mean.max():
+        raise DataError(
+            f"no artery: the best candidate peaks at {curve.max():.1f} HU, the brain's mean at {scan.mean.max():.1f}; "
+            f"allowed: {OVER_TISSUE:g} times as high or more, in a slab with arteries"
+        )
+    if truncation(curve) > _NO_FALL:
+        raise DataError(
+            f"no artery: the best candidate ends at {truncation(curve):.0%} of its peak; "
+            f"allowed: a fall to {_NO_FALL:.0%} or less within the scan"
+        )
+
+
+def _is_vein(scan: Scan, vein: Indices, artery: Indices) -> bool:
+    """Whether candidates show a bolus, later than the artery's: what is not later is another artery."""
+    if not (vein.size and rises(scan.smoothing, scan.curves[:, vein].mean(axis=1))):
+        return False
+    return half_maxima(scan.smoothed(vein))[0] > half_maxima(scan.smoothed(artery))[0]
+
+
+def _notes(scan: Scan, aif: Vessel) -> list[str]:
+    notes = []
+    if aif.curve.max() < _WEAK_HU:
+        notes.append(f"AIF peak {aif.curve.max():.0f} HU: weak")
+    if scan.arrival <= 2:
+        notes.append("contrast is there in the first frames: the baseline holds some of it")
+    return notes
+
+
+def _factor(scan: Scan, aif: Vessel, vof: Vessel | None) -> tuple[float, str]:
+    """Return the factor that brings the AIF to the area of the VOF, and what there is to say about it."""
+    if vof is None:
+        return 1.0, "not scaled: no vein was found"
+    tail = truncation(vof.curve)
+    if tail > _NO_FALL:
+        return 1.0, f"not scaled: the VOF is cut off (tail {tail:.0%} of its peak)"
+    lag = half_maxima(scan.smoothing @ vof.curve)[0] - half_maxima(scan.smoothing @ aif.curve)[0]
+    seen = len(aif.curve) - round(lag)
+    areas = float(vof.curve.sum()) * scan.dt_s, float(aif.curve[:seen].sum()) * scan.dt_s
+    if not 0 < areas[1] <= areas[0]:
+        return 1.0, f"not scaled: the VOF's area of {areas[0]:.0f} HU s is no more than the AIF's, {areas[1]:.0f} HU s"
+    factor = areas[0] / areas[1]
+    if tail > _CUT_OFF:
+        return factor, f"scaled by {factor:.1f}, less surely: the VOF is cut off (tail {tail:.0%} of its peak)"
+    if factor > _LARGE_FACTOR:
+        return factor, f"scaled by {factor:.0f}: little of the AIF's voxels is artery"
+    return factor, ""

@@ -1,0 +1,89 @@
+"""A bolus in a curve: whether there is one, how wide it is, and how much of it the scan's end cuts off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench.errors import DataError
+
+Float32 = npt.NDArray[np.float32]
+
+_OVER_NOISE = 4.0  # a smoothed curve's peak over its noise: a bolus. Noise alone reaches 2.5
+
+
+def truncation(curve: npt.ArrayLike) -> float:
+    """Return how much of a bolus the end of the scan cuts off: the tail as a share of the peak.
+
+    Parameters
+    ----------
+    curve : array, (time), HU above baseline
+
+    Returns
+    -------
+    float
+        Mean of the last three samples over the highest one: 0 where the bolus is over, 1 where it still rises.
+
+    Raises
+    ------
+    DataError
+        Where no sample is above 0.
+    """
+    values = _bolus(curve)
+    return max(float(values[-3:].mean() / values.max()), 0.0)
+
+
+def fwhm_s(curve: npt.ArrayLike, dt_s: float) -> float:
+    """Return a bolus's width at half its maximum in s, linearly between frames.
+
+    Parameters
+    ----------
+    curve : array, (time), HU above baseline
+    dt_s : float
+        Frame interval in s.
+
+    Returns
+    -------
+    float
+        Where the curve stays above half its maximum, the width ends with the scan.
+
+    Raises
+    ------
+    DataError
+        Where no sample is above 0.
+    """
+    rise, fall = half_maxima(_bolus(curve))
+    return (fall - rise) * dt_s
+
+
+def _bolus(curve: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    values = np.asarray(curve, dtype=np.float64)
+    if values.ndim != 1 or not values.max(initial=0.0) > 0:
+        raise DataError(f"curve: got shape {values.shape} or no sample above 0; allowed: (time,) with a peak")
+    return values
+
+
+def half_maxima(curve: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return where, in frames, a curve passes half its maximum before and after the peak."""
+    peak = int(curve.argmax())
+    half = min(curve[peak] / 2, curve[peak])  # the latter where noise leaves no sample above 0
+
+    def distance(away: npt.NDArray[Any]) -> float:
+        below = np.flatnonzero(away < half)
+        if not below.size:
+            return float(away.size - 1)
+        k = int(below[0])
+        return float(k - (half - away[k]) / (away[k - 1] - away[k]))
+
+    return peak - distance(curve[peak::-1]), peak + distance(curve[peak:])
+
+
+def rises(smoothing: Float32, curve: Float32) -> bool:
+    """Return whether a curve, (time), peaks above its noise, which is taken from its second differences.
+
+    `smoothing`, (time, time), is the matrix that smooths it first.
+    """
+    noise = np.sqrt(np.mean(np.diff(curve, 2) ** 2) / 6)
+    return bool((smoothing @ curve).max() > max(_OVER_NOISE * noise, 0.0))

@@ -1,0 +1,33 @@
+"""One method and its parameters as given on a command line, checked as a suite's are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ctpbench.components import Denoiser
+from ctpbench.errors import SuiteError
+from ctpbench.suite.faults import Faults
+from ctpbench.suite.rows import build
+from ctpbench.suite.strictyaml import parse
+
+
+def method(cls: type[Denoiser], assignments: Sequence[str]) -> Denoiser:
+    """Return a denoiser with parameters such as ``sigma_px=1.5``, values written as in a suite.
+
+    Raises
+    ------
+    SuiteError
+        With every fault, one line each, as in ``--param: 'tips' has no parameter 'sigma'; it takes ...``.
+    """
+    for text in assignments:
+        if not text.partition("=")[0] or "=" not in text:
+            raise SuiteError(f"--param: got {text!r}; allowed: NAME=VALUE, such as sigma_px=1.5")
+    names = [text.partition("=")[0] for text in assignments]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise SuiteError(f"--param: got {twice[0]!r} more than once; allowed: one value for each parameter")
+    lines = [text.replace("=", ": ", 1) for text in assignments]
+    faults = Faults(parse("\n".join(lines or ["{}"]), "--param"))
+    denoiser = build(cls, faults.document.data, (), faults)
+    if denoiser is None or faults.found:
+        raise SuiteError("\n".join(f"--param: {text}" for _, text in faults.found))
+    return denoiser

@@ -1,0 +1,128 @@
+"""CT-perfusion series in DICOM files: read slice by slice, written as a new series that names nobody."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.pixels import iter_pixels
+from pydicom.uid import generate_uid
+
+from ctpbench import DataError, Series, Volume
+from ctpbench.series import Format
+from ctpbench_isles.dicom_frames import FrameTable, arrange
+from ctpbench_isles.dicom_headers import Image, read_images
+from ctpbench_isles.dicom_write import DicomVolume
+from ctpbench_isles.nifti_volume import NiftiVolume
+from ctpbench_isles.orientation import Affine, Grid
+
+Float32 = npt.NDArray[np.float32]
+
+AIR_HU = -1000.0
+PADDING_HU = -2000.0  # what scanners store outside the field of view lies at or below
+TISSUE_HU = -500.0
+
+
+class DicomSeries(Series):
+    """A series of classic CT images, one file a slice and time, or of enhanced multi-frame files.
+
+    Of the headers only what is measured is kept: nothing that tells who the patient is, no date and no UID.
+
+    Attributes
+    ----------
+    affine : array, (4, 4)
+        From (column, row, slice) to mm, RAS; slices as numbered along their normal.
+    time_source : str
+        Where `frame_times_s` is from: a DICOM tag, as classic images call it, or ``"frame_interval_s"``.
+    """
+
+    formats: ClassVar[tuple[Format, ...]] = ("dicom", "nifti")
+
+    def __init__(self, path: Path, table: FrameTable) -> None:
+        self.path = path
+        rows, columns = table.images[0][0].size
+        self._grid = Grid(table.affine, (columns, rows, len(table.images[0])))
+        if self._grid.axes[0] != 2:
+            raise DataError(f"{path}: slices are coronal or sagittal; allowed: axial slices, tilted or not")
+        self._images = table.images
+        self.affine: Affine = table.affine
+        self.time_source = table.time_source
+        self.shape = (len(table.images), *self._grid.house_shape)
+        self.spacing_mm = self._grid.spacing_mm
+        self.frame_times_s = table.times_s[:, ::-1].copy() if self._grid.flips[0] else table.times_s
+        # One for all that is written of a scan, so that viewers lay its maps over each other.
+        self._study_uid, self._frame_of_reference_uid = generate_uid(None), generate_uid(None)
+
+    def read(self, slices: slice) -> Float32:
+        """Return some slices, (time, z, y, x), float32, HU; see `Series.read`."""
+        wanted = self._grid.stored_slices(slices)
+        series = np.empty((self.shape[0], wanted.stop - wanted.start, *self.shape[2:]), dtype=np.float32)
+        places: dict[Path, list[tuple[Image, Float32]]] = {}
+        for frame, images in zip(series, self._images, strict=True):
+            views = self._grid.to_stored(frame).T
+            for image, view in zip(images[wanted], views, strict=True):
+                places.setdefault(image.path, []).append((image, view))
+        for path, parts in places.items():
+            _read_into(path, parts)
+        return series
+
+    def create(
+        self, folder: Path, name: str, format: Format, *, times_s: npt.NDArray[np.float64] | None, units: str
+    ) -> Volume:
+        """Return a volume to be written in the scan's geometry; see `Series.create`.
+
+        As DICOM it becomes a folder of CT images, one a slice and time, of a new study.
+        """
+        if format == "nifti":
+            return NiftiVolume(folder, name, self._grid, times_s=times_s, units=units)
+        return DicomVolume(
+            folder, name, self._grid, times_s=times_s, units=units,
+            study_uid=self._study_uid, frame_of_reference_uid=self._frame_of_reference_uid,
+        )  # fmt: skip
+
+
+def open_dicom(path: Path, frame_interval_s: float | None = None) -> DicomSeries | None:
+    """Open a DICOM series, or return None where there is no DICOM image.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of a series, searched with all below it, or one multi-frame file.
+    frame_interval_s : float or None
+        Time from frame to frame, in place of the files' time stamps.
+
+    Raises
+    ------
+    DataError
+        Where a file is damaged, or the images do not make one complete CT series in time; names the file or what
+        is missing.
+    """
+    images = read_images(path)
+    return DicomSeries(path, arrange(path, images, frame_interval_s)) if images else None
+
+
+def _read_into(path: Path, places: list[tuple[Image, Float32]]) -> None:
+    """Read images of one file, each into its place (row, column), HU."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings quote values of the header
+            pixels = iter_pixels(path, indices=[image.frame for image, _ in places], raw=True)
+            for (image, place), stored in zip(places, pixels, strict=True):
+                place[...] = _hounsfield(stored, image)
+    except Exception as error:  # decoders raise what they meet; their texts may quote values of the header
+        raise DataError(
+            f"{path}: pixels cannot be read ({type(error).__name__}): damaged or cut short; copy the file again"
+        ) from None
+
+
+def _hounsfield(stored: npt.NDArray[np.integer], image: Image) -> Float32:
+    """Return an image in HU, -1000 where nothing was measured."""
+    values = stored * image.slope + image.intercept
+    first, last = image.padding
+    # Some headers declare a value as padding that tissue has, too.
+    padding = (stored >= first) & (stored <= last) & (values < TISSUE_HU)
+    values[padding | (values <= PADDING_HU)] = AIR_HU
+    return values.astype(np.float32)

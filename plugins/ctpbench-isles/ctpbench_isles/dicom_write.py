@@ -1,0 +1,152 @@
+"""Series and maps written as DICOM: classic CT images that hold what was computed, where it lies, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.valuerep import format_number_as_ds
+
+from ctpbench import DataError, Volume
+from ctpbench_isles.orientation import Grid
+
+Float32 = npt.NDArray[np.float32]
+
+LARGEST = 32767  # stored values are int16 of both signs
+UNDEFINED = -32768  # stored for NaN, and declared as padding
+
+
+class DicomVolume(Volume):
+    """A folder of CT images, one a slice and time, under a temporary name until it is finished.
+
+    Each file is made anew from a fixed list of tags; nothing is copied from the scan's files.
+
+    Parameters
+    ----------
+    folder, name, times_s, units
+        As for `Series.create`.
+    grid : Grid
+        The scan's (column, row, slice) and where they lie.
+    study_uid, frame_of_reference_uid : str
+        What else is written of the same scan carries the same ones.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, grid: Grid, *, times_s: npt.NDArray[np.float64] | None, units: str,
+        study_uid: str, frame_of_reference_uid: str,
+    ) -> None:  # fmt: skip
+        self._target, self._grid, self._times_s = folder / name, grid, times_s
+        if self._target.exists():
+            raise DataError(f"{self._target}: exists; allowed: a new folder; move it away or write elsewhere")
+        self._part = folder / f".{name}.part"
+        self._template = _template(name, grid, units)
+        self._template.StudyInstanceUID, self._template.FrameOfReferenceUID = study_uid, frame_of_reference_uid
+        if times_s is not None:
+            self._template.NumberOfTemporalPositions = len(times_s)
+        self.discard()  # what a run that was killed left there
+        with self._writing():
+            self._part.mkdir()
+
+    def put(self, first: int, values: Float32) -> None:
+        """Write the slices from index `first` on; see `Volume.put`."""
+        series = values[np.newaxis] if self._times_s is None else values
+        frames = 1 if self._times_s is None else len(self._times_s)
+        depth, rows, columns = self._grid.house_shape
+        if series.shape != (frames, series.shape[1], rows, columns) or not 0 <= first <= depth - series.shape[1]:
+            raise ValueError(f"put: got shape {values.shape} at slice {first} of {depth}; allowed: whole slices within")
+        start = self._grid.stored_slices(slice(first, first + series.shape[1])).start
+        with self._writing():
+            for time, frame in enumerate(series):
+                for k, pixels in enumerate(self._grid.to_stored(frame).transpose(2, 1, 0), start=start):
+                    self._write(time, k, pixels)
+
+    def finish(self) -> Path:
+        """Give the folder its name and return it."""
+        with self._writing():
+            self._part.rename(self._target)
+        return self._target
+
+    def discard(self) -> None:
+        """Take the folder away."""
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DataError(f"{self._target}: cannot be written ({error.strerror})") from error
+
+    def _write(self, time: int, k: int, pixels: Float32) -> None:
+        """Write one image, (row, column); `k` counts along the normal."""
+        slope = fitting_slope(pixels)
+        defined = np.isfinite(pixels)
+        stored = np.where(defined, np.rint(np.where(defined, pixels, 0) / slope), UNDEFINED).astype("<i2")
+        image = self._template
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid(None)
+        image.InstanceNumber = time * self._grid.shape[2] + k + 1
+        position = self._grid.affine @ (0, 0, k, 1)
+        image.ImagePositionPatient = _decimals(position[:3] * (-1, -1, 1))
+        image.RescaleSlope = format_number_as_ds(slope)
+        if self._times_s is not None:
+            image.AcquisitionNumber = image.TemporalPositionIdentifier = time + 1
+            image.AcquisitionTime = image.ContentTime = _time_of_day(float(self._times_s[time]))
+        image.PixelData = stored.tobytes()
+        image.save_as(self._part / f"t{time + 1:04d}_z{k + 1:04d}.dcm", enforce_file_format=True)
+
+
+def fitting_slope(pixels: Float32) -> float:
+    """Return the smallest of 1, 2 and 5 times powers of ten that brings all finite values into 15 bits and a sign."""
+    largest = float(np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max(initial=0))
+    if largest == 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(largest / LARGEST))
+    return float(next(factor * power for factor in (1, 2, 5, 10, 20) if largest / (factor * power) <= LARGEST))
+
+
+def _template(name: str, grid: Grid, units: str) -> Dataset:
+    """Return all that the images of a series have in common."""
+    sizes = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    axes = (grid.affine[:3, :2] / sizes[:2]).T * (-1, -1, 1)
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID = CTImageStorage
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    image.PatientName, image.PatientID, image.PatientIdentityRemoved = "Anonymous", "", "YES"
+    image.DeidentificationMethod = "Made anew from pixels and geometry"
+    for keyword in (
+        "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
+        "ReferringPhysicianName", "PositionReferenceIndicator", "PatientPosition", "KVP", "AcquisitionNumber",
+    ):  # fmt: skip
+        setattr(image, keyword, None)  # the standard wants these, empty where not known
+    image.SeriesInstanceUID = generate_uid(None)
+    image.Modality, image.Manufacturer, image.SeriesNumber = "CT", "ctpbench", 1
+    image.SeriesDescription = f"ctpbench {name}"[:64]
+    image.Rows, image.Columns = grid.shape[1], grid.shape[0]
+    image.PixelSpacing = _decimals(sizes[[1, 0]])
+    image.ImageOrientationPatient = _decimals(axes.ravel())
+    image.SliceThickness = _decimals(sizes[2:])[0]
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+    image.RescaleIntercept, image.RescaleType = "0", units
+    image.PixelPaddingValue = UNDEFINED
+    return image
+
+
+def _decimals(numbers: npt.NDArray[np.float64]) -> list[str]:
+    """Return numbers as DICOM's decimal strings of at most 16 characters."""
+    return [format_number_as_ds(float(number)) for number in np.where(np.abs(numbers) < 1e-9, 0.0, numbers)]
+
+
+def _time_of_day(time_s: float) -> str:
+    """Return a time from the scan's first as if the scan had begun at midnight."""
+    microseconds = round(1e6 * time_s)
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}.{fraction:06d}"

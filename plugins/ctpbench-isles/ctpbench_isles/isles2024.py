@@ -1,0 +1,67 @@
+"""The dataset `isles2024`: the CT-perfusion scans of the Ischemic Stroke Lesion Segmentation challenge of 2024."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench import DataError, Series
+from ctpbench_isles.scans import Scan, Scans
+
+_DERIVED = "derivatives"
+_CT_SPACE = "space-ncct"
+
+
+class Isles2024(Scans):
+    """CT-perfusion scans of acute stroke with the infarct drawn on MRI days later: the ISLES challenge of 2024.
+
+    The scan is the one as acquired, not the one registered to the non-contrast CT: interpolation would change its
+    noise. The infarct is known on that CT's voxels, and is brought to the scan's by their affines.
+
+    Source: Riedel et al. 2024, arXiv:2408.11142 (CC BY-NC-SA 4.0).
+    """
+
+    name, version = "isles2024", "1"
+    about_root: ClassVar = "the folder that holds raw_data and derivatives"
+    root_variable: ClassVar = "ISLES2024_ROOT"
+
+    def _scans(self) -> dict[str, Scan]:
+        root = self._root
+        found, lesions = _by_patient(root, "ctp"), _by_patient(root, "lesion-msk")
+        scans: dict[str, Scan] = {}
+        for patient, paths in sorted(found.items()):
+            # One mask was released on the voxels of the MRI as well, which lie elsewhere.
+            masks = sorted(lesions.get(patient, []), key=lambda path: (_CT_SPACE not in path.name, path))
+            acquired = [path for path in paths if _DERIVED not in path.relative_to(root).parts] or paths
+            for path in acquired:
+                session = next((f"_{part}" for part in path.relative_to(root).parts if part.startswith("ses-")), "")
+                name = patient if len(acquired) == 1 else f"{patient}{session}"
+                if name in scans:
+                    raise DataError(f"{path}: a second scan of {name}; allowed: one *ctp.nii a session, remove one")
+                scans[name] = Scan(path, patient, (path, *masks[:1]))
+        return scans
+
+    def _open(self, scan: Scan) -> Series:
+        from ctpbench_isles.nifti import NiftiSeries
+
+        return NiftiSeries(scan.path)
+
+    def _known_regions(self, scan: Scan, series: Series) -> dict[str, npt.NDArray[np.bool_]]:
+        from ctpbench_isles.masks import resampled_mask
+        from ctpbench_isles.nifti_image import NiftiImage
+
+        _, *masks = scan.files
+        return {"core": resampled_mask(masks[0], NiftiImage(scan.path).grid)} if masks else {}
+
+
+def _by_patient(root: Path, kind: str) -> dict[str, list[Path]]:
+    """Return the images whose names end in a kind, as in sub-..._ses-..._ctp.nii.gz, by the subject's folder."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted({p for ending in (".nii", ".nii.gz") for p in root.rglob(f"*{kind}{ending}")}):
+        subject = next((part for part in path.relative_to(root).parts[:-1] if part.startswith("sub-")), None)
+        if subject and path.is_file() and not path.name.startswith("."):
+            found.setdefault(subject, []).append(path)
+    return found

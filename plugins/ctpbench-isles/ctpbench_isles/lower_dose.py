@@ -1,0 +1,61 @@
+"""A recorded scan as it would have been at a lower dose: its own kind of noise, inserted wherever it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench import DataError, Series, Volume
+from ctpbench.perfusion import insert_noise
+from ctpbench.series import Format
+
+Float32 = npt.NDArray[np.float32]
+
+_HEAD_HU = -500.0
+_EARLY_FRAMES = 2
+_VERTEX_MM2 = 2000.0  # a cut through the head of 5 cm
+
+
+class LowerDose(Series):
+    """A series with noise inserted into each slice, always the same for one `key`, slice and dose.
+
+    A slice with too little tissue to measure its noise in, such as the vertex, stays as acquired.
+
+    Parameters
+    ----------
+    source : Series
+    dose_fraction : float
+        Of the scan's own dose, above 0 and below 1.
+    key : str
+        The case's name: what tells its noise from that of other cases.
+    """
+
+    def __init__(self, source: Series, dose_fraction: float, key: str) -> None:
+        self._source, self._fraction, self._key = source, dose_fraction, key
+        self.formats = source.formats
+        self.path, self.shape, self.spacing_mm = source.path, source.shape, source.spacing_mm
+        self.frame_times_s = source.frame_times_s
+
+    def read(self, slices: slice) -> Float32:
+        frames = self._source.read(slices)
+        head = frames[:_EARLY_FRAMES].mean(axis=0) > _HEAD_HU
+        for index, z in enumerate(range(*slices.indices(self.shape[1]))):
+            one = slice(index, index + 1)
+            try:
+                frames[:, one] = insert_noise(frames[:, one], head[one], self._fraction, self._rng(z))
+            except DataError:
+                if head[index].sum() * self.spacing_mm[1] * self.spacing_mm[2] > _VERTEX_MM2:
+                    raise
+        return frames
+
+    def create(
+        self, folder: Path, name: str, format: Format, *, times_s: npt.NDArray[np.float64] | None, units: str
+    ) -> Volume:
+        return self._source.create(folder, name, format, times_s=times_s, units=units)
+
+    def _rng(self, z: int) -> np.random.Generator:
+        text = f"{self._key}\n{z}\n{self._fraction!r}".encode()
+        return np.random.default_rng(int.from_bytes(hashlib.sha256(text).digest()[:16], "big"))

@@ -1,0 +1,171 @@
+"""A NIfTI file as it is stored: its header's geometry, and its values frame by frame, never the whole file at once."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import weakref
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench import DataError
+from ctpbench_isles.orientation import Grid
+
+NAMES = (".nii", ".nii.gz")
+
+_GZIP = b"\x1f\x8b"
+_KINDS = "iuf"
+_CHUNK = 2**20
+_Header = nib.Nifti1Header | nib.Nifti2Header
+
+
+class NiftiImage:
+    """One NIfTI file, version 1 or 2, plain or compressed.
+
+    Attributes
+    ----------
+    path : Path
+    header : nibabel header
+    grid : Grid
+        Of the stored voxels (i, j, k).
+    frames : int
+        How many images follow each other; 1 for a 3-D image.
+    time_axis : int or None
+        Which stored axis the frames lie along; None for a 3-D image.
+
+    Raises
+    ------
+    DataError
+        Where the file is missing, is no NIfTI, ends early or has other axes than (x, y, z, time); names it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._gzipped, block = _first_bytes(path)
+        self.header = _header(path, block)
+        shape = self.header.get_data_shape()
+        if len(shape) < 3 or min(shape) < 1:
+            raise DataError(f"{path}: an image of shape {shape}; allowed: 3-D (x, y, z) or 4-D (x, y, z, time)")
+        long_axes = [axis for axis in range(3, len(shape)) if shape[axis] > 1]
+        if len(long_axes) > 1:
+            raise DataError(f"{path}: an image of shape {shape}; allowed: 4-D (x, y, z, time), others of length 1")
+        self.time_axis = long_axes[0] if long_axes else (3 if len(shape) > 3 else None)
+        self.frames = int(shape[long_axes[0]]) if long_axes else 1
+        self._dtype = self.header.get_data_dtype()
+        if self._dtype.kind not in _KINDS:
+            raise DataError(f"{path}: values of type {self._dtype}; allowed: whole numbers and floats")
+        try:
+            self.grid = Grid(_affine(self.header), (int(shape[0]), int(shape[1]), int(shape[2])))
+            self._slope, self._intercept = self.header.get_slope_inter()
+            self._offset = max(int(self.header["vox_offset"]), self.header.single_vox_offset)
+        except (DataError, ValueError, nib.spatialimages.HeaderDataError) as error:
+            raise DataError(f"{path}: a faulty NIfTI header ({error})") from None
+        self._unpacked: IO[bytes] | None = None
+        if not self._gzipped:
+            self._check_size(path.stat().st_size)
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Lend the file for `block`; a compressed one is unpacked once, to a temporary file of this object's."""
+        if self._gzipped:
+            if self._unpacked is None:
+                self._unpacked = self._unpack()
+            yield self._unpacked
+            return
+        try:
+            with self.path.open("rb") as file:
+                yield file
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror})") from error
+
+    def block(self, file: IO[bytes], frame: int, slices: slice) -> npt.NDArray[np.floating[Any]]:
+        """Return the house's slices (by z) of one frame, scaled, in stored order (i, j, k)."""
+        axis, stored = self.grid.axes[0], self.grid.stored_slices(slices)
+        rows, columns, depth = self.grid.shape
+        # Slices along k lie together in the file. Along i or j they lie scattered over the frame, which is then read.
+        along = stored if axis == 2 else slice(0, depth)
+        values = np.empty(rows * columns * (along.stop - along.start), self._dtype)
+        file.seek(self._offset + self._dtype.itemsize * rows * columns * (frame * depth + along.start))
+        if file.readinto(values.view(np.uint8)) != values.nbytes:
+            raise DataError(f"{self.path}: ends within frame {frame + 1} of {self.frames}; copy it again")
+        image = values.reshape((rows, columns, -1), order="F")
+        if axis != 2:
+            image = image[tuple(stored if n == axis else slice(None) for n in range(3))]
+        wide = self._dtype.itemsize > (4 if self._dtype.kind == "f" else 2)  # what float32 would round
+        scaled = image.astype(np.float64 if wide else np.float32)
+        if self._slope is not None:
+            scaled *= self._slope
+            scaled += self._intercept
+        return scaled
+
+    def _unpack(self) -> IO[bytes]:
+        file = TemporaryFile(prefix="ctpbench-")  # noqa: SIM115
+        weakref.finalize(self, file.close)
+        # Slices are read here and there, which would unpack the file anew each time.
+        try:
+            with gzip.open(self.path) as packed:
+                shutil.copyfileobj(packed, file, _CHUNK)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise DataError(f"{self.path}: a broken or cut-off gzip file; copy it again") from None
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be unpacked to a temporary file ({error.strerror})") from error
+        self._check_size(file.seek(0, os.SEEK_END))
+        return file
+
+    def _check_size(self, size: int) -> None:
+        needed = self._offset + self._dtype.itemsize * int(np.prod(self.grid.shape)) * self.frames
+        if size < needed:
+            raise DataError(f"{self.path}: got {size} bytes, its header says {needed}; cut off, copy it again")
+
+
+def _first_bytes(path: Path) -> tuple[bool, bytes]:
+    """Return whether a file is compressed, and its first bytes unpacked: enough for a header of either version."""
+    length = nib.Nifti2Header.sizeof_hdr
+    try:
+        with path.open("rb") as file:
+            start = file.read(length)
+        if not start.startswith(_GZIP):
+            return False, start
+        with gzip.open(path) as packed:
+            return True, packed.read(length)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{path}: a broken or cut-off gzip file; copy it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _header(path: Path, block: bytes) -> _Header:
+    for kind in (nib.Nifti1Header, nib.Nifti2Header):
+        if len(block) >= kind.sizeof_hdr and kind.may_contain_header(block):
+            try:
+                # nibabel's own check would print, and make voxels of 1 mm where the header says no size.
+                header: _Header = kind(block[: kind.sizeof_hdr], check=False)
+                header.get_data_dtype()
+            except (KeyError, nib.spatialimages.HeaderDataError):
+                raise DataError(f"{path}: a faulty NIfTI header (unknown type of values)") from None
+            if bytes(header["magic"])[:3] in (b"n+1", b"n+2"):
+                sizes = header["pixdim"]
+                sizes[0] = -1 if sizes[0] < 0 else 1  # some write 0, which the format has as 1
+                sizes[1:4] = np.abs(sizes[1:4])
+                return header
+            raise DataError(f"{path}: a header whose values are in another file; allowed: one .nii file, convert it")
+    raise DataError(f"{path}: not a NIfTI file; allowed: .nii and .nii.gz")
+
+
+def _affine(header: _Header) -> npt.NDArray[np.float64]:
+    """Return the affine that the header trusts most, of those that can be inverted."""
+    for matrix, code in (header.get_sform(coded=True), header.get_qform(coded=True)):
+        if code and np.isfinite(matrix).all() and np.linalg.det(matrix[:3, :3]):
+            return np.asarray(matrix, dtype=np.float64)
+    return np.asarray(header.get_base_affine(), dtype=np.float64)

@@ -1,0 +1,267 @@
+import json
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from ctpbench import MAPS, DataError
+from ctpbench.perfusion import subtract_baseline
+from ctpbench.perfusion.aif import find_input_functions
+from ctpbench.testing import parametrize_with_checks
+from ctpbench_phantom import real_like
+from ctpbench_phantom.aif import bolus, grid
+from ctpbench_phantom.anatomy import Tissue, slice_labels
+from ctpbench_phantom.head import HEIGHT_MM, LOWEST_MM
+from ctpbench_phantom.patient import LATEST_PEAK_S, draw_patient, patient_slice
+from ctpbench_phantom.real_like import RealLike
+from ctpbench_phantom.series import Head, simulate
+from ctpbench_phantom.tissue import TABLE
+
+SPLITS = ("test", "validation", "train")
+CORE = [Tissue.GRAY_SEVERE, Tissue.WHITE_SEVERE]
+TINY = {
+    "size_px": 64, "pixel_mm": 3.2, "frames": 24, "frame_interval_s": 2.0, "views": 64, "detectors": 64, "slices": 2,
+    "train_patients": 2, "validation_patients": 0, "test_patients": 1, "input_functions": "true",
+}  # fmt: skip
+SMALL = {"size_px": 128, "pixel_mm": 1.8, "views": 288, "detectors": 192, "slices": 2}
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return RealLike(**TINY)
+
+
+@pytest.fixture(scope="module")
+def cases(tiny):
+    return {noise: tiny.load("patient-02", noise) for noise in (None, 1e5, 1e6)}
+
+
+@parametrize_with_checks([RealLike(**TINY)], noise=(None, 2e5))
+def test_conforms(component, check):
+    check(component)
+
+
+def width_s(curve, dt_s):
+    """Full width at half maximum, to the nearest sample."""
+    return (curve > curve.max() / 2).sum() * dt_s
+
+
+@pytest.mark.parametrize("shape", [2.5, 4.5])
+@pytest.mark.parametrize("width", [8.0, 14.0])
+def test_bolus_has_its_arrival_and_width(shape, width):
+    times_s = grid(200.0)
+    first = bolus(times_s, 6.0, width, shape, 0.0)
+    assert first.max() == pytest.approx(1.0, abs=1e-3)
+    assert (first[times_s <= 6.0] == 0).all()
+    assert first[times_s > 6.05].min() > 0
+    assert width_s(first, 0.1) == pytest.approx(width, abs=0.11)
+    # Near its peak, k (1 + log t - t) for the rise t: the curvature is the exponent over the rise squared.
+    peak = first.argmax()
+    rise_s = times_s[peak] - 6.0
+    curvature = -np.diff(np.log(first[peak - 10 : peak + 11 : 10]), 2)[0]
+    assert curvature == pytest.approx(shape / rise_s**2, rel=0.06)
+
+
+def test_recirculation_adds_its_share_of_the_area_later():
+    times_s = grid(200.0)
+    first, whole = (bolus(times_s, 6.0, 11.0, 3.0, share) for share in (0.0, 0.25))
+    assert whole.sum() == pytest.approx(1.25 * first.sum(), rel=1e-3)
+    np.testing.assert_array_equal(whole[times_s < 18.0], first[times_s < 18.0])
+
+
+@pytest.fixture(scope="module")
+def patients():
+    return [draw_patient(0, number, None, 5.0) for number in range(1, 151)]
+
+
+def test_patients_have_the_statistics_of_real_scans(patients):
+    widths = [width_s(p.aif_hu, 0.1) for p in patients]
+    lags = [0.1 * (p.vof_hu.argmax() - p.aif_hu.argmax()) for p in patients]
+    peaks = [p.vof_hu.max() for p in patients]
+    shares = [p.artery_share for p in patients]
+    areas = [p.vof_hu.sum() / p.aif_hu.sum() for p in patients]
+    for found, median, lowest, highest in (
+        (widths, 11, 7.9, 16.5), (lags, 6, 3.9, 8.1), (peaks, 148, 88, 300), (shares, 1 / 3.6, 0.2, 0.5),
+        (areas, 1.075, 0.98, 1.15),
+    ):  # fmt: skip
+        assert np.median(found) == pytest.approx(median, rel=0.1)
+        assert np.min(found) >= lowest
+        assert np.max(found) <= highest
+    arrivals = [0.1 * np.flatnonzero(p.aif_hu)[0] for p in patients]
+    assert min(arrivals) >= 5
+    assert max(arrivals) <= 12.1
+    assert max(0.1 * p.vof_hu.argmax() for p in patients) < LATEST_PEAK_S
+    whole = [p.vof_hu[410:441].mean() < 0.3 * p.vof_hu.max() for p in patients]  # the last 3 s of 44 s
+    assert 0.8 < np.mean(whole) < 1
+
+
+def test_slabs_lie_in_the_head_and_differ(patients):
+    assert {p.heights_mm.size for p in patients} == {2, 4, 8}
+    for p in patients:
+        np.testing.assert_allclose(np.diff(p.heights_mm), 5.0)
+        assert p.heights_mm[0] >= LOWEST_MM
+        assert p.heights_mm[-1] <= LOWEST_MM + HEIGHT_MM
+    assert len({p.head_seed for p in patients}) == len(patients)
+    assert draw_patient(0, 3, 6, 5.0).heights_mm.size == 6
+    assert draw_patient(1, 3, None, 5.0).head_seed != patients[2].head_seed
+
+
+def test_every_patient_has_a_core_and_arteries_in_the_lowest_and_highest_slice(patients):
+    for p in patients[:10]:
+        for z_mm in p.heights_mm[[0, -1]]:
+            labels = slice_labels(z_mm, 80, 2.7, p.head_seed)
+            assert np.isin(labels, CORE).sum() * 2.7**2 > 50, z_mm
+            assert (labels == Tissue.ARTERY).sum() * 2.7**2 > 15, z_mm
+
+
+def test_partial_volume_is_in_the_arteries_alone(patients):
+    times_s, p = np.arange(44.0), patients[0]
+    source = patient_slice(p, 0, 80, 2.7, times_s, True)
+    change = source.series - source.series[0]
+    artery = change[:, source.labels == Tissue.ARTERY]
+    shares = artery.max(axis=0) / source.aif.max()
+    np.testing.assert_allclose(artery, source.aif[:, None] * shares, atol=2e-4)
+    assert np.median(shares) == pytest.approx(p.artery_share, rel=0.25)
+    assert 0.05 < np.log(shares).std() < 0.4
+    np.testing.assert_allclose(change[:, source.labels == Tissue.VEIN].T[0], source.vof, atol=1e-4)
+
+    head = Head(80, 2.7, p.head_seed, "plateau", True)
+    whole = simulate(head, p.heights_mm[0], times_s, p.aif_hu[: grid(43).size], p.vof_hu[: grid(43).size])
+    tissue = np.isin(source.labels, list(TABLE))
+    np.testing.assert_array_equal(source.series[:, tissue], whole.series[:, tissue])
+    np.testing.assert_array_equal(source.maps, whole.maps)
+
+
+def test_the_default_is_sixteen_patients_to_learn_from_and_four_to_test_on():
+    dataset = RealLike()
+    assert [len(dataset.cases(split)) for split in SPLITS] == [4, 2, 16]
+    ids = [case for split in SPLITS for case in dataset.cases(split)]
+    assert ids == [f"patient-{number:02d}" for number in range(1, 23)]
+    assert RealLike(train_patients=3).cases("test") == dataset.cases("test")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"size_px": 128}, "field of view of 115.2 mm; allowed: 200 mm"),
+        ({"frames": 30}, "taken at 29 s; allowed: 36 s"),
+        ({"slice_mm": 12.0}, "reach 84 mm above the lowest; allowed: 80 mm"),
+        ({"slices": 0}, "greater than or equal to 1"),
+        ({"aif_method": "manual"}, "'components' or 'kmeans'"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(change, said):
+    with pytest.raises(ValidationError) as caught:
+        RealLike(**change)
+    assert said in str(caught.value)
+
+
+def test_parameters_round_trip_and_are_described(tiny):
+    for dataset in (RealLike(), tiny):
+        assert RealLike(**json.loads(dataset.model_dump_json())) == dataset
+    assert all(field.description for field in RealLike.model_fields.values())
+
+
+def test_a_case_is_a_patient_with_the_truth(cases):
+    for case in cases.values():
+        frames, truth = case.observation.frames, case.truth
+        assert frames.shape == (24, 2, 64, 64)
+        assert frames.attrs["spacing_mm"] == [5.0, 3.2, 3.2]
+        assert list(truth.maps["map"].values) == list(MAPS)
+        for array in (truth.maps, truth.labels, truth.frames):
+            for dim in ("z", "y", "x"):
+                np.testing.assert_array_equal(array[dim], frames[dim])
+        core = truth.rois.sel(roi="core").values
+        np.testing.assert_array_equal(core, np.isin(truth.labels, CORE))
+        assert core.any(axis=(1, 2)).all()
+        tmax = truth.maps.sel(map="tmax").values
+        assert set(np.unique(tmax[core])) == {9.0, 12.0}
+        assert case.inspection["true_aif_peak_hu"] == pytest.approx(frames["aif"].values.max())
+
+
+def test_noise_levels_share_the_truth_and_no_two_slices_their_noise(cases):
+    clean = cases[None]
+    np.testing.assert_array_equal(clean.observation.frames, clean.truth.frames)
+    inside = clean.observation.frames["brain"].values
+    noise = {}
+    for level in (1e5, 1e6):
+        np.testing.assert_array_equal(cases[level].truth.maps, clean.truth.maps)
+        np.testing.assert_array_equal(cases[level].truth.frames, clean.truth.frames)
+        noise[level] = cases[level].observation.frames.values - clean.truth.frames.values
+    assert noise[1e5][:, inside].std() / noise[1e6][:, inside].std() == pytest.approx(np.sqrt(10), rel=0.05)
+    both = inside.all(axis=0)
+    for one, other in ((noise[1e5][:, 0], noise[1e5][:, 1]), (noise[1e5][:, 0], noise[1e6][:, 0])):
+        assert abs(np.corrcoef(one[:, both].ravel(), other[:, both].ravel())[0, 1]) < 0.05
+
+
+def test_the_same_bytes_whatever_came_before_and_whatever_a_caller_changes(tiny, cases):
+    real_like._scan.cache_clear()
+    tiny.load("patient-01", 1e6)
+    for _ in range(2):
+        case = RealLike(**TINY).load("patient-02", 1e5)
+        np.testing.assert_array_equal(case.observation.frames, cases[1e5].observation.frames)
+        np.testing.assert_array_equal(case.observation.aif, cases[1e5].observation.aif)
+        np.testing.assert_array_equal(case.truth.maps, cases[1e5].truth.maps)
+        np.testing.assert_array_equal(case.truth.labels, cases[1e5].truth.labels)
+        observed = case.observation.frames
+        for array in (
+            observed,
+            observed["aif"],
+            observed["vof"],
+            case.truth.frames,
+            case.truth.maps,
+            case.truth.labels,
+        ):
+            array.values[...] = 0
+
+
+def test_a_patient_is_the_same_in_every_set(tiny):
+    other = RealLike(**{**TINY, "test_patients": 2, "train_patients": 1}).load("patient-02", 1e5)
+    np.testing.assert_array_equal(other.observation.frames, tiny.load("patient-02", 1e5).observation.frames)
+
+
+def test_unknown_patients_and_impossible_noise_are_refused(tiny):
+    with pytest.raises(
+        DataError, match=r"real_like: no case 'patient-09'; allowed: patient-01, patient-02, patient-03"
+    ):
+        tiny.load("patient-09", None)
+    with pytest.raises(DataError, match=r"real_like: noise: got 0\.0; allowed: photons per ray"):
+        tiny.load("patient-01", 0.0)
+
+
+def test_artery_voxels_of_a_scan_are_as_weak_as_real_ones(cases):
+    case = RealLike(**{**SMALL, "input_functions": "true"}).load("patient-01", None)
+    change = subtract_baseline(case.observation.frames.values)
+    brain, labels = case.observation.frames["brain"].values, case.truth.labels.values
+    artery = change[:, brain & (labels == Tissue.ARTERY)].max(axis=0)
+    assert 0.1 < np.median(artery) / case.inspection["true_aif_peak_hu"] < 0.5
+    vein = np.sort(change[:, brain & (labels == Tissue.VEIN)].max(axis=0))[-5:]
+    assert vein.mean() == pytest.approx(case.inspection["true_vof_peak_hu"], rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["components", "kmeans"])
+def test_input_functions_are_those_found_in_the_frames_handed_over(method):
+    case = RealLike(**SMALL, aif_method=method).load("patient-04", 2e5)
+    observed, facts = case.observation.frames, case.inspection
+    found = find_input_functions(
+        subtract_baseline(observed.values), observed["brain"].values, (5.0, 1.8, 1.8), 1.0, method=method
+    )
+    np.testing.assert_array_equal(observed["aif"], found.scaled_aif)
+    if found.vof is None:
+        assert "vof" not in observed.coords
+    else:
+        np.testing.assert_array_equal(observed["vof"], found.vof.curve)
+    assert facts["scaling_factor"] == pytest.approx(found.factor)
+    assert facts["aif_notes"] == "; ".join(found.notes)
+    assert all(isinstance(value, bool | float | str) for value in facts.values())
+
+
+def test_input_functions_come_near_those_of_the_blood():
+    dataset = RealLike(**SMALL)
+    for case_id in dataset.cases("test")[:2]:
+        case = dataset.load(case_id, 2e5)
+        facts, aif = case.inspection, case.observation.aif
+        assert facts["aif_correlation"] > 0.98
+        assert abs(facts["aif_peak_offset_s"]) <= 1.0
+        assert aif.max() == pytest.approx(facts["true_aif_peak_hu"], rel=0.3)
+        assert aif.max() == pytest.approx(facts["scaling_factor"] * facts["aif_peak_hu"], rel=1e-5)
