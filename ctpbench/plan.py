@@ -258,12 +258,9 @@ def _levels(entry: DatasetEntry, wanted: Sequence[Split]) -> dict[float | None, 
     splits = {split: _cases(entry.label, entry.component, split) for split in wanted}
     spec = ComponentSpec.of(entry.component)
     fingerprint = entry.component.fingerprint()
-    lent = digest(
-        code_hash(ctpbench.perfusion), code_hash(ctpbench.inspection)
-    )  # what datasets make masks and AIF with
     levels: dict[float | None, dict[Split, CaseSet]] = {noise: {} for noise in entry.noise}
     for noise, (split, cases) in product(entry.noise, splits.items()):
-        keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise, lent) for case in cases)
+        keys = tuple(digest(_FORMAT, "data", spec.identity, fingerprint, case, noise, _lent_code()) for case in cases)
         levels[noise][split] = CaseSet(entry.label, spec, split, noise, cases, keys)
     return levels
 
@@ -298,6 +295,11 @@ def _needed(sets: Mapping[Split, CaseSet], split: Split, label: str, row: Denois
             "give it cases, or exclude the pair"
         )
     return sets[split]
+
+
+def _lent_code() -> str:
+    """The part of the core that datasets make masks and input functions with."""
+    return digest(code_hash(ctpbench.perfusion), code_hash(ctpbench.inspection))
 
 
 def _core_code() -> str:

@@ -135,8 +135,8 @@ def test_what_a_run_has_not_finished_is_undecided_where_it_would_else_be_unknown
         (
             lambda run: (run / "claims.yaml").write_text(CLAIMS.replace("check: ahead", "check: ahaed")),
             [],
-            "claims.yaml:4: claims[0].check: got 'ahaed'; allowed: ahead, gap, sweep_worst, sweep_flat, peak, time "
-            "(did you mean ahead?)",
+            "claims.yaml:4: claims[0].check: got 'ahaed'; allowed: ahead, gap, limit, sweep_worst, sweep_flat, peak, "
+            "time (did you mean ahead?)",
         ),
         (
             lambda run: (run / "claims.yaml").write_text(CLAIMS.replace("rmse_mtt", "rmse_mt")),
