@@ -75,7 +75,9 @@ def arrange(path: Path, images: list[Image], frame_interval_s: float | None) -> 
     order = _common_frames(path, images, rows, stamps, dated)
     if frame_interval_s is None and not dated:
         tags = ", ".join(tag for tag, _ in CLOCKS)
-        raise DataError(f"{path}: no time stamp ({tags}) differs from frame to frame; give frame_interval_s, in s")
+        raise DataError(
+            f"{path}: no time stamp ({tags}) differs from frame to frame; give frame_interval_s (--frame-interval), in s"
+        )
     if frame_interval_s is None:
         times_s = stamps[order] - stamps[order].min()
     else:
