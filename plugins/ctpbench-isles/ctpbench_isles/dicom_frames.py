@@ -76,7 +76,7 @@ def arrange(path: Path, images: list[Image], frame_interval_s: float | None) -> 
     if frame_interval_s is None and not dated:
         tags = ", ".join(tag for tag, _ in CLOCKS)
         raise DataError(
-            f"{path}: no time stamp ({tags}) differs from frame to frame; give frame_interval_s (--frame-interval), in s"
+            f"{path}: no time stamp ({tags}) differs between frames; give frame_interval_s (--frame-interval), in s"
         )
     if frame_interval_s is None:
         times_s = stamps[order] - stamps[order].min()
@@ -177,7 +177,8 @@ def _stamps(path: Path, images: list[Image], position: npt.NDArray[np.intp]) -> 
             if len(np.unique(np.stack((position, stamps)), axis=1).T) == len(images):
                 dated = field == "clocks"
                 return tag, _past_midnight(stamps) if dated and tag != "TriggerTime" else stamps, dated
-    raise DataError(f"{path}: no time stamp and no number tells the frames of each slice apart; export the series "
+    raise DataError(
+            f"{path}: no time stamp and no number tells the frames of each slice apart; export the series "
                     "anew with AcquisitionTime")  # fmt: skip
 
 

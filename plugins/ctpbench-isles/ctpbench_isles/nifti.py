@@ -90,12 +90,14 @@ def _checked_interval_s(image: NiftiImage, given_s: float | None, missing_s: flo
         interval_s = missing_s
     if interval_s is None:
         raise DataError(
-            f"{image.path}: does not say the time between frames (pixdim[4] is 0); give frame_interval_s (--frame-interval)"
+            f"{image.path}: does not say the time between frames (pixdim[4] is 0); "
+            "give frame_interval_s (--frame-interval)"
         )
     low, high = _INTERVAL_S
     if not low <= interval_s <= high:
         raise DataError(
-            f"{image.path}: got {interval_s:g} s between frames; allowed: {low:g} to {high:g} s; give frame_interval_s (--frame-interval)"
+            f"{image.path}: got {interval_s:g} s between frames; allowed: {low:g} to {high:g} s; "
+            "give frame_interval_s (--frame-interval)"
         )
     return float(interval_s)
 
