@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,22 +12,19 @@ from ctpbench.case import Observation
 from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method, Vessel, find_input_functions
 from ctpbench.perfusion.bolus import fwhm_s, truncation
-from ctpbench.perfusion.concentration import interpolate, subtract_baseline
+from ctpbench.perfusion.concentration import is_on_grid, on_grid, subtract_baseline, uniform_times
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
 from ctpbench.perfusion.motion import motion_mm
 from ctpbench.perfusion.noise import NoiseStatistics, combine, noise_statistics
-from ctpbench.series import Series
+from ctpbench.series import Series, slabs
 
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Progress = Callable[[float, str], None]
 
-SLAB_BYTES = 2**28
-"""About how much of a series is in memory at once, as float32."""
 INDEPENDENT = 0.1
 """Noise of neighbouring frames that correlates by more was filtered in time: Noise2Noise must not learn from it."""
 
-_JITTER = 0.02  # of a frame interval: time stamps this far from uniform are rounding
 _THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
 _MOVED_MM = 2.0
 _TRUNCATED = 0.3  # a tail of so much of the peak
@@ -122,7 +119,7 @@ def inspect_series(
         Where the scan cannot be read, is too short, or holds no brain; names it.
     """
     tell = progress or (lambda fraction, text: None)
-    times_s = uniform_times(series)
+    times_s = _time_grid(series)
     shape = series.shape[1:]
     brain, vessels = np.zeros(shape, bool), np.zeros(shape, bool)
     overview = _Overview(series, times_s.size)
@@ -164,56 +161,11 @@ def inspect_series(
     )
 
 
-def slabs(series: Series, multiple: int = 1) -> Iterator[slice]:
-    """Yield the slices of a series in slabs of about `SLAB_BYTES`, of a multiple of so many slices."""
-    time, depth, rows, columns = series.shape
-    most = max(1, SLAB_BYTES // (4 * time * rows * columns * multiple)) * multiple
-    yield from (slice(start, min(start + most, depth)) for start in range(0, depth, most))
-
-
-def uniform_times(series: Series) -> npt.NDArray[np.float64]:
-    """Return the uniform time grid of a scan, (time), s: its own times but for rounding, where they are uniform.
-
-    Else it lies within what every slice saw, at the median interval.
-
-    Raises
-    ------
-    DataError
-        Where there are fewer than 3 frames, or times do not increase.
-    """
-    times = series.frame_times_s
-    intervals = np.diff(times, axis=0)
-    if len(times) < 3 or not np.isfinite(times).all() or not (intervals > 0).all():
-        raise DataError(
-            f"{series.path}: got {len(times)} frames, or times that do not increase; allowed: 3 or more, increasing"
-        )
-    dt_s = float(np.median(intervals))
-    even: npt.NDArray[np.float64] = np.arange(len(times)) * (times[-1] - times[0]).mean() / (len(times) - 1)
-    if _is_on(times, even):
-        return even
-    first, last = float(times[0].max()), float(times[-1].min())
-    grid: npt.NDArray[np.float64] = first + dt_s * np.arange(int((last - first) / dt_s + 1e-3) + 1, dtype=np.float64)
-    if grid.size < 3:
-        raise DataError(f"{series.path}: its slices have fewer than 3 frames in common; check their time stamps")
-    return grid
-
-
-def on_grid(frames: Float32, frame_times_s: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> Float32:
-    """Bring frames (time, z, y, x), each slice taken at its own times (time, z), onto one grid."""
-    if _is_on(frame_times_s, times_s):
-        return frames
-    placed = np.empty((times_s.size, *frames.shape[1:]), np.float32)
-    for z in range(frames.shape[1]):
-        placed[:, z] = interpolate(frames[:, z], frame_times_s[:, z], times_s)
-    return placed
-
-
-def _is_on(frame_times_s: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> bool:
-    """Whether frames taken at (time, z) are those of a uniform grid, but for rounding."""
-    if len(frame_times_s) != times_s.size:
-        return False
-    away_s = np.abs(frame_times_s - times_s[:, np.newaxis]).max()
-    return bool(away_s <= _JITTER * (times_s[1] - times_s[0]))
+def _time_grid(series: Series) -> npt.NDArray[np.float64]:
+    try:
+        return uniform_times(series.frame_times_s)
+    except DataError as error:
+        raise DataError(f"{series.path}: {error}") from None
 
 
 def _brain(frames: Float32, spacing_mm: tuple[float, float, float]) -> Mask:
@@ -311,7 +263,7 @@ class _Findings:
 
     @property
     def resampled(self) -> bool:
-        return not _is_on(self.series.frame_times_s, self.times_s)
+        return not is_on_grid(self.series.frame_times_s, self.times_s)
 
     def facts(self) -> dict[str, bool | float | str]:
         time, depth, rows, columns = self.series.shape

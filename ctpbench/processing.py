@@ -31,9 +31,9 @@ from ctpbench.estimation import (
     white_matter_scale,
 )
 from ctpbench.executors.local import Limits
-from ctpbench.inspection import Inspection, slabs
+from ctpbench.inspection import Inspection
 from ctpbench.plugins import Catalogue, did_you_mean
-from ctpbench.series import Format, Series, Volume
+from ctpbench.series import Format, Series, Volume, slabs
 from ctpbench.stages import origin, scaled
 from ctpbench.store import write_text
 from ctpbench.suite.settings import MapsSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Literal, Self
@@ -12,6 +13,8 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Format = Literal["nifti", "dicom"]
+SLAB_BYTES = 2**28
+"""About how much of a series is in memory at once, as float32."""
 
 
 class Series(ABC):
@@ -101,3 +104,10 @@ class Volume(ABC):
             self.finish()
         else:
             self.discard()
+
+
+def slabs(series: Series, multiple: int = 1) -> Iterator[slice]:
+    """Yield the slices of a series in slabs of about `SLAB_BYTES`, of a multiple of so many slices."""
+    time, depth, rows, columns = series.shape
+    most = max(1, SLAB_BYTES // (4 * time * rows * columns * multiple)) * multiple
+    yield from (slice(start, min(start + most, depth)) for start in range(0, depth, most))

@@ -113,7 +113,7 @@ def test_a_method_that_learns_is_trained_and_its_model_used_again(ctpbench, call
 
 
 def test_a_scan_too_large_for_one_slab_is_taken_in_several(call, tmp_path, monkeypatch):
-    monkeypatch.setattr("ctpbench.inspection.SLAB_BYTES", 1)
+    monkeypatch.setattr("ctpbench.series.SLAB_BYTES", 1)
     done = call("denoise", "scan.toy.npz", "--method", "unfold", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "Taken in 3 slabs: a method that looks across slices saw no further than its slab.\n" in done.stdout

@@ -11,8 +11,8 @@ import pytest
 from scipy import ndimage
 
 from ctpbench import DataError, Inspection, inspect_series
-from ctpbench import inspection as module
-from ctpbench.perfusion.concentration import interpolate
+from ctpbench.perfusion.concentration import interpolate, on_grid
+from ctpbench.series import slabs
 from tests.fakes.ctpbench_fakes import ARTERY_SHARE, ToySeries, head, head_aif, save_scan
 
 FRAMES, SLICES = 45, 5
@@ -78,9 +78,9 @@ def test_facts_are_plain_json_without_the_place_of_the_scan(inspected, still, tm
 @pytest.mark.parametrize("slices_at_once", [1, 2])
 def test_slab_by_slab_is_as_all_at_once(inspected, still, monkeypatch, slices_at_once):
     whole = inspected(still)
-    monkeypatch.setattr(module, "SLAB_BYTES", slices_at_once * 4 * FRAMES * 64 * 64)
-    slabs = list(module.slabs(whole.series))
-    assert [part.stop - part.start for part in slabs] == {1: [1] * 5, 2: [2, 2, 1]}[slices_at_once]
+    monkeypatch.setattr("ctpbench.series.SLAB_BYTES", slices_at_once * 4 * FRAMES * 64 * 64)
+    pieces = list(slabs(whole.series))
+    assert [part.stop - part.start for part in pieces] == {1: [1] * 5, 2: [2, 2, 1]}[slices_at_once]
     parts = inspected(still)
     for name in ("brain", "vessels", "overview", "mean_curve", "displacement_mm", "times_s"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
@@ -91,10 +91,10 @@ def test_slab_by_slab_is_as_all_at_once(inspected, still, monkeypatch, slices_at
 
 def test_slabs_cover_the_scan_in_multiples(still, tmp_path, monkeypatch):
     series = ToySeries(save_scan(tmp_path / "scan.toy.npz", **still))
-    monkeypatch.setattr(module, "SLAB_BYTES", 3 * 4 * FRAMES * 64 * 64)
-    assert list(module.slabs(series, multiple=2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-    monkeypatch.setattr(module, "SLAB_BYTES", 1)
-    assert list(module.slabs(series, multiple=4)) == [slice(0, 4), slice(4, 5)]
+    monkeypatch.setattr("ctpbench.series.SLAB_BYTES", 3 * 4 * FRAMES * 64 * 64)
+    assert list(slabs(series, multiple=2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    monkeypatch.setattr("ctpbench.series.SLAB_BYTES", 1)
+    assert list(slabs(series, multiple=4)) == [slice(0, 4), slice(4, 5)]
 
 
 def test_irregular_frames_are_resampled_once_and_it_is_said(inspected):
@@ -139,10 +139,10 @@ def test_shuttle_slices_land_on_one_grid(inspected):
     assert found.times_s[-1] <= times_s[-1].min()
     assert likeness(found) > 0.99
     ramp = 10 + 3 * times_s[:, :, np.newaxis, np.newaxis] * np.ones((1, 1, 2, 2))
-    placed = module.on_grid(ramp.astype(np.float32), times_s, found.times_s)
+    placed = on_grid(ramp.astype(np.float32), times_s, found.times_s)
     np.testing.assert_allclose(placed, np.broadcast_to(10 + 3 * found.times_s[:, None, None, None], placed.shape), 1e-5)
     np.testing.assert_array_equal(  # a slab is placed as it is among all
-        placed[:, 1:2], module.on_grid(ramp[:, 1:2].astype(np.float32), times_s[:, 1:2], found.times_s)
+        placed[:, 1:2], on_grid(ramp[:, 1:2].astype(np.float32), times_s[:, 1:2], found.times_s)
     )
 
 
@@ -151,13 +151,15 @@ def test_faulty_times_are_named_with_the_scan(inspected, still, fault):
     times_s = EVERY_S.copy()
     times_s[7, 2] = {"two frames": 7, "back in time": 3, "no time": np.nan}[fault]
     kept = 2 if fault == "two frames" else FRAMES
-    with pytest.raises(DataError, match=r"scan\.toy\.npz: got (2|45) frames, or times that do not increase; allowed"):
+    with pytest.raises(
+        DataError, match=r"scan\.toy\.npz: times: got (2|45) frames, or times that do not increase; allowed"
+    ):
         inspected(still, frames=still["frames"][:kept], frame_times_s=times_s[:kept])
 
 
 def test_slices_that_share_no_time_are_named(inspected, still):
     far_s = EVERY_S + np.array([0, 0, 0, 0, 43.5])
-    with pytest.raises(DataError, match=r"scan\.toy\.npz: its slices have fewer than 3 frames in common"):
+    with pytest.raises(DataError, match=r"scan\.toy\.npz: times: the slices have fewer than 3 frames in common"):
         inspected(still, frame_times_s=far_s)
 
 
@@ -226,7 +228,7 @@ def test_a_scalp_above_its_skull_is_no_brain(inspected, still, monkeypatch):
     within = np.hypot(y, x) < 32
     frames[:, 4] = np.where(np.hypot(y, x) < 15, 30, -1000) + frames[:, 0] + 1000
     frames[:, :, ~within] = -1000
-    monkeypatch.setattr(module, "SLAB_BYTES", 4 * FRAMES * 64 * 64)
+    monkeypatch.setattr("ctpbench.series.SLAB_BYTES", 4 * FRAMES * 64 * 64)
     found = inspected(still, frames=frames)
     assert found.brain[1:4].any(axis=(1, 2)).all()
     assert not found.brain[4].any()

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from ctpbench import Context, DataError, Inspection, inspect_series
-from ctpbench import inspection as inspecting
 from ctpbench import processing as module
 from ctpbench.case import MAPS
 from ctpbench.errors import PluginError, SuiteError
@@ -53,7 +52,7 @@ def context(tmp_path: Path) -> Context:
 @pytest.fixture
 def slabs_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Have so many slices in memory at once."""
-    return lambda n: monkeypatch.setattr(inspecting, "SLAB_BYTES", n * 4 * FRAMES * 64 * 64)
+    return lambda n: monkeypatch.setattr("ctpbench.series.SLAB_BYTES", n * 4 * FRAMES * 64 * 64)
 
 
 def names(folder: Path) -> set[str]:

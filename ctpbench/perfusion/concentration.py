@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ctpbench.errors import DataError
 
 _UNIFORM_S = 1e-6
+_JITTER = 0.02  # of a frame interval: time stamps this far from uniform are rounding
 
 
 def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> npt.NDArray[np.float32]:
@@ -104,3 +105,72 @@ def interpolate(
     weight = weight.reshape(-1, *(1,) * (curves.ndim - 1))
     interpolated: npt.NDArray[np.float32] = curves[left] * (1 - weight) + curves[left + 1] * weight
     return interpolated
+
+
+def uniform_times(frame_times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the uniform time grid of a scan: its own times but for rounding, where they are uniform.
+
+    Else it lies within what every slice saw, at the median interval.
+
+    Parameters
+    ----------
+    frame_times_s : array, (time, z), s
+        When each slice of each frame was taken.
+
+    Returns
+    -------
+    array, (grid,), s
+
+    Raises
+    ------
+    DataError
+        Where there are fewer than 3 frames, or times do not increase.
+    """
+    times = frame_times_s
+    intervals = np.diff(times, axis=0)
+    if len(times) < 3 or not np.isfinite(times).all() or not (intervals > 0).all():
+        raise DataError(
+            f"times: got {len(times)} frames, or times that do not increase; allowed: 3 or more, increasing"
+        )
+    dt_s = float(np.median(intervals))
+    even: npt.NDArray[np.float64] = np.arange(len(times)) * (times[-1] - times[0]).mean() / (len(times) - 1)
+    if is_on_grid(times, even):
+        return even
+    first, last = float(times[0].max()), float(times[-1].min())
+    grid: npt.NDArray[np.float64] = first + dt_s * np.arange(int((last - first) / dt_s + 1e-3) + 1, dtype=np.float64)
+    if grid.size < 3:
+        raise DataError("times: the slices have fewer than 3 frames in common; check their time stamps")
+    return grid
+
+
+def on_grid(
+    frames: npt.NDArray[np.float32], frame_times_s: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Bring frames, each slice taken at its own times, onto one grid.
+
+    Parameters
+    ----------
+    frames : array, (time, z, y, x), float32
+    frame_times_s : array, (time, z), s
+    times_s : array, (grid,), s
+        Uniform: see `uniform_times`.
+
+    Returns
+    -------
+    array, (grid, z, y, x), float32
+        The frames themselves where they are on the grid.
+    """
+    if is_on_grid(frame_times_s, times_s):
+        return frames
+    placed = np.empty((times_s.size, *frames.shape[1:]), np.float32)
+    for z in range(frames.shape[1]):
+        placed[:, z] = interpolate(frames[:, z], frame_times_s[:, z], times_s)
+    return placed
+
+
+def is_on_grid(frame_times_s: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> bool:
+    """Return whether frames taken at (time, z), s, are those of a uniform grid, (time), but for rounding."""
+    if len(frame_times_s) != times_s.size:
+        return False
+    away_s = np.abs(frame_times_s - times_s[:, np.newaxis]).max()
+    return bool(away_s <= _JITTER * (times_s[1] - times_s[0]))
