@@ -51,3 +51,16 @@ def test_on_the_quick_board_the_networks_are_ahead_of_tips_and_gaussian():
     frame = leaderboard(open_results(FOLDER / "quick" / "results.nc"))
     rmse = frame[frame["noise"] == 2e5].set_index("config")["rmse_cbf"]
     assert max(rmse["n2n"], rmse["supervised"]) < min(rmse["tips"], rmse["gaussian"])
+
+
+def test_the_stand_in_board_says_so_and_its_aifs_are_the_bloods():
+    folder = FOLDER / "real-like"
+    text = (folder / "README.md").read_text()
+    board, _, claims = text.partition("## Claims")
+    assert "STAND-IN DATA" in board
+    assert "STAND-IN DATA" in claims
+    assert all(line.endswith("stand-in, noise 1.3e5") for line in board.splitlines() if line.startswith("## "))
+    scans = open_results(folder / "results.nc")["stand-in/inspections"].to_dataset(inherit=False)
+    assert scans.sizes["scan"] == 22
+    assert (scans["aif_correlation"] >= 0.98).all()
+    assert (abs(scans["aif_peak_offset_s"]) <= 2).all()  # within one frame in all but a few: noise at 1.3e5
