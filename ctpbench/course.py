@@ -177,9 +177,11 @@ def _readable(sets: Sequence[CaseSet], record: dict[str, Any]) -> Loading[list[C
             raise CellFailed("skipped", next(f"{label}: {text}" for label, text in named.items()))
         record["left_out"] |= named
         readable.append(case_set.without(bad))
-    for item, outcome in zip(items, outcomes, strict=True):
-        if outcome.info.get("inspection"):
-            record["inspections"][item.task["case"]] = outcome.info["inspection"]
+    found = {item.id: outcome.info.get("inspection") for item, outcome in zip(items, outcomes, strict=True)}
+    for case_set in sets:
+        if (case_set.label, case_set.noise) == (record["dataset"], record["noise"]):
+            told = {case: found[item.id] for case, item in zip(case_set.cases, case_set.items(), strict=True)}
+            record["inspections"] |= {case: facts for case, facts in told.items() if facts}
     return readable
 
 
