@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from ctpbench.executors.local import IDLE_THREADS
+from ctpbench.running.executors.local import IDLE_THREADS
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"

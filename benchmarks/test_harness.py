@@ -11,14 +11,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from ctpbench.case import ScoredCase
-from ctpbench.estimation import baseline_subtracted, concentration_maps, estimate
-from ctpbench.executors.local import Limits, LocalExecutor
-from ctpbench.plan import plan
+from ctpbench.contract.case import ScoredCase
 from ctpbench.plugins import load_catalogue
-from ctpbench.runner import Options, Runner
-from ctpbench.store import Store, load_observation, load_truth
-from ctpbench.suite import load_suite
+from ctpbench.running.estimation import baseline_subtracted, concentration_maps, estimate
+from ctpbench.running.executors.local import Limits, LocalExecutor
+from ctpbench.running.plan import plan
+from ctpbench.running.runner import Options, Runner
+from ctpbench.running.store import Store, load_observation, load_truth
+from ctpbench.suite.load import load_suite
 
 from .contest import THREADS, Agreement, Peer
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ctpbench.estimation import estimate
-from ctpbench.suite.settings import MapsSettings
+from ctpbench.running.estimation import estimate
+from ctpbench.settings import MapsSettings
 from ctpbench_filters import Gaussian, Identity, Tips, Ttv
 
 METHODS = {  # denoiser, goal in ms on two cores, time in the paper's table III in ms

@@ -1,6 +1,8 @@
 """A plugin-based benchmark harness for CT-perfusion denoisers.
 
-The public names for plugin authors load on first use, so that ``import ctpbench`` costs nothing.
+These are the public names for plugin authors, beside `ctpbench.perfusion` (the maths), `ctpbench.arrays` (names of
+array types) and `ctpbench.testing` (the conformance kit). They load on first use, so that ``import ctpbench`` costs
+nothing.
 """
 
 from __future__ import annotations
@@ -9,50 +11,77 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctpbench.case import MAP_UNITS as MAP_UNITS
-    from ctpbench.case import MAPS as MAPS
-    from ctpbench.case import Case as Case
-    from ctpbench.case import Observation as Observation
-    from ctpbench.case import ScoredCase as ScoredCase
-    from ctpbench.case import TrainingCase as TrainingCase
-    from ctpbench.case import Truth as Truth
-    from ctpbench.case import regions as regions
-    from ctpbench.components import ConcentrationDenoiser as ConcentrationDenoiser
-    from ctpbench.components import Context as Context
-    from ctpbench.components import Dataset as Dataset
-    from ctpbench.components import Deconvolver as Deconvolver
-    from ctpbench.components import FrameDenoiser as FrameDenoiser
-    from ctpbench.components import Metric as Metric
-    from ctpbench.components import Split as Split
-    from ctpbench.components import Trainable as Trainable
+    from ctpbench.contract.case import MAP_UNITS as MAP_UNITS
+    from ctpbench.contract.case import MAPS as MAPS
+    from ctpbench.contract.case import Case as Case
+    from ctpbench.contract.case import Observation as Observation
+    from ctpbench.contract.case import ScoredCase as ScoredCase
+    from ctpbench.contract.case import TrainingCase as TrainingCase
+    from ctpbench.contract.case import Truth as Truth
+    from ctpbench.contract.case import check_observation as check_observation
+    from ctpbench.contract.case import regions as regions
+    from ctpbench.contract.components import ConcentrationDenoiser as ConcentrationDenoiser
+    from ctpbench.contract.components import Context as Context
+    from ctpbench.contract.components import Dataset as Dataset
+    from ctpbench.contract.components import Deconvolver as Deconvolver
+    from ctpbench.contract.components import FrameDenoiser as FrameDenoiser
+    from ctpbench.contract.components import Metric as Metric
+    from ctpbench.contract.components import Split as Split
+    from ctpbench.contract.components import Trainable as Trainable
+    from ctpbench.contract.files import FileStamps as FileStamps
+    from ctpbench.contract.files import file_stamps as file_stamps
+    from ctpbench.contract.files import files_fingerprint as files_fingerprint
+    from ctpbench.contract.hookspecs import hookimpl as hookimpl
+    from ctpbench.contract.series import Format as Format
+    from ctpbench.contract.series import Series as Series
+    from ctpbench.contract.series import Volume as Volume
     from ctpbench.errors import DataError as DataError
-    from ctpbench.hookspecs import hookimpl as hookimpl
-    from ctpbench.inspection import INDEPENDENT as INDEPENDENT
-    from ctpbench.inspection import Inspection as Inspection
-    from ctpbench.inspection import inspect_series as inspect_series
-    from ctpbench.series import Series as Series
-    from ctpbench.series import Volume as Volume
+    from ctpbench.scans.inspection import INDEPENDENT as INDEPENDENT
+    from ctpbench.scans.inspection import Inspection as Inspection
+    from ctpbench.scans.inspection import inspect_series as inspect_series
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "case": ("MAPS", "MAP_UNITS", "Case", "Observation", "ScoredCase", "TrainingCase", "Truth", "regions"),
-    "components": (
-        "ConcentrationDenoiser", "Context", "Dataset", "Deconvolver", "FrameDenoiser", "Metric", "Split", "Trainable",
-    ),
-    "errors": ("DataError",),
-    "hookspecs": ("hookimpl",),
-    "inspection": ("INDEPENDENT", "Inspection", "inspect_series"),
-    "series": ("Series", "Volume"),
-}  # fmt: skip
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+    "Case": "contract.case",
+    "ConcentrationDenoiser": "contract.components",
+    "Context": "contract.components",
+    "DataError": "errors",
+    "Dataset": "contract.components",
+    "Deconvolver": "contract.components",
+    "FileStamps": "contract.files",
+    "Format": "contract.series",
+    "FrameDenoiser": "contract.components",
+    "INDEPENDENT": "scans.inspection",
+    "Inspection": "scans.inspection",
+    "MAPS": "contract.case",
+    "MAP_UNITS": "contract.case",
+    "Metric": "contract.components",
+    "Observation": "contract.case",
+    "ScoredCase": "contract.case",
+    "Series": "contract.series",
+    "Split": "contract.components",
+    "Trainable": "contract.components",
+    "TrainingCase": "contract.case",
+    "Truth": "contract.case",
+    "Volume": "contract.series",
+    "check_observation": "contract.case",
+    "file_stamps": "contract.files",
+    "files_fingerprint": "contract.files",
+    "hookimpl": "contract.hookspecs",
+    "inspect_series": "scans.inspection",
+    "regions": "contract.case",
+}
+"""The module, below `ctpbench`, that each public name comes from."""
+
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name not in _HOME:
         raise AttributeError(f"module 'ctpbench' has no attribute {name!r}")
-    return getattr(import_module(f"ctpbench.{_MODULE_OF[name]}"), name)
+    return getattr(import_module(f"ctpbench.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_MODULE_OF]
+    return [*globals(), *_HOME]

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ctpbench.errors import SuiteError
+from ctpbench.errors import InputError
 
 
 def resolve(device: str) -> str:
@@ -22,7 +22,7 @@ def resolve(device: str) -> str:
 
     Raises
     ------
-    SuiteError
+    InputError
         Where the suite asks for a device that this machine lacks.
     """
     if device == "cpu":
@@ -33,7 +33,7 @@ def resolve(device: str) -> str:
             return candidate
     if device == "auto":
         return "cpu"
-    raise SuiteError(f"resources.device: got {device!r}, which torch does not find on this machine; use auto or cpu")
+    raise InputError(f"resources.device: got {device!r}, which torch does not find on this machine; use auto or cpu")
 
 
 def _plausible(device: str) -> bool:

@@ -7,8 +7,8 @@ class CtpbenchError(Exception):
     """Base of every error a user can mend. Its text says where, what was got, what is allowed, what to do."""
 
 
-class SuiteError(CtpbenchError):
-    """A suite, or the call that names it, is wrong. May hold many lines: one for each fault."""
+class InputError(CtpbenchError):
+    """What a person wrote is wrong: a suite, claims, an option. May hold many lines: one for each fault."""
 
 
 class PluginError(CtpbenchError):
@@ -16,7 +16,7 @@ class PluginError(CtpbenchError):
 
 
 class DataError(CtpbenchError):
-    """A dataset's files or a case made from them break the contract of `ctpbench.case`."""
+    """A dataset's files or a case made from them break the contract of `ctpbench.contract.case`."""
 
 
 class ResultError(CtpbenchError):

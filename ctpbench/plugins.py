@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import inspect
 import re
@@ -17,8 +16,8 @@ from typing import Any, Literal, overload
 
 import pluggy
 
-from ctpbench import hookspecs
-from ctpbench.components import (
+from ctpbench.contract import hookspecs
+from ctpbench.contract.components import (
     Component,
     ConcentrationDenoiser,
     Dataset,
@@ -29,6 +28,7 @@ from ctpbench.components import (
     Trainable,
 )
 from ctpbench.errors import PluginError
+from ctpbench.text import did_you_mean
 
 GROUP = "ctpbench"
 Kind = Literal["dataset", "denoiser", "metric"]
@@ -99,15 +99,6 @@ class Catalogue:
         if self.failures:
             text += "; plugins that failed to load: " + "; ".join(str(failure) for failure in self.failures)
         raise PluginError(text)
-
-
-def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """Return ``" (did you mean X?)"`` with the option nearest to a name, or nothing where none is near."""
-    folded = {option.casefold(): option for option in options}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    if not near:
-        near = sorted(option for option in folded if len(name) > 2 and option.startswith(name.casefold()))[:1]
-    return f" (did you mean {folded[near[0]]}?)" if near else ""
 
 
 def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Catalogue:
@@ -214,7 +205,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
 
 
 def check_component(kind: Kind, cls: object) -> None:
-    """Raise PluginError where a plugin's component breaks the contract of `ctpbench.components`."""
+    """Raise PluginError where a plugin's component breaks the contract of `ctpbench.contract.components`."""
     base = KINDS[kind]
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise PluginError(f"ctpbench_{kind}s: got {cls!r}; allowed: subclasses of {base.__name__}")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ctpbench.claims import load_claims
-from ctpbench.leaderboard import leaderboard
+from ctpbench.outcome.claims import load_claims
+from ctpbench.outcome.leaderboard import leaderboard
+from ctpbench.outcome.results import open_results
 from ctpbench.plugins import load_catalogue
 from ctpbench.report.folder import page
-from ctpbench.results import open_results
-from ctpbench.suite import load_suite
+from ctpbench.suite.load import load_suite
 
 FOLDER = Path(__file__).parents[1] / "leaderboards"
 

@@ -13,9 +13,10 @@ from textwrap import dedent
 import pytest
 
 import ctpbench
-from ctpbench.components import Dataset
+from ctpbench.contract.components import Dataset
 from ctpbench.errors import PluginError
-from ctpbench.plugins import check_component, code_hash, did_you_mean, distribution_of, load_catalogue
+from ctpbench.plugins import check_component, code_hash, distribution_of, load_catalogue
+from ctpbench.text import did_you_mean
 
 HEAD = """
 from typing import ClassVar
@@ -210,7 +211,7 @@ def test_component_checks(kind, base, namespace, reason):
 
 
 def test_a_denoiser_must_be_of_one_of_the_kinds():
-    from ctpbench.components import Denoiser
+    from ctpbench.contract.components import Denoiser
 
     with pytest.raises(PluginError, match="allowed: a subclass of FrameDenoiser, ConcentrationDenoiser"):
         check_component("denoiser", component(Denoiser, name="a", version="1"))

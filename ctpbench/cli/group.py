@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctpbench.errors import CtpbenchError, SuiteError
+from ctpbench.errors import CtpbenchError, InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except CtpbenchError as error:
-            click.echo(str(error) if isinstance(error, SuiteError) else f"ctpbench: {error}", err=True)
+            click.echo(str(error) if isinstance(error, InputError) else f"ctpbench: {error}", err=True)
             sys.exit(EXIT_WRONG)
         except OSError as error:
             if error.errno != errno.ENOSPC:

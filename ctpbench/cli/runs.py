@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
-from ctpbench.errors import SuiteError
+from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ctpbench.claims import Claims
-    from ctpbench.plan import Cell
-    from ctpbench.store import Store
-    from ctpbench.suite import Suite
+    from ctpbench.outcome.claims import Claims
+    from ctpbench.running.plan import Cell
+    from ctpbench.running.store import Store
+    from ctpbench.suite.entries import Suite
 
 _SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
 _RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
@@ -54,11 +54,12 @@ def run(
     What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
     cells ok, 3 some failed or cases could not be read, 2 the suite or the call is wrong, 130 interrupted.
     """
-    from ctpbench import device, runner
-    from ctpbench.claims import FILE_NAME, load_claims
+    from ctpbench import device
+    from ctpbench.outcome.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
-    from ctpbench.store import Store
-    from ctpbench.suite import load_suite
+    from ctpbench.running import runner
+    from ctpbench.running.store import Store
+    from ctpbench.suite.load import load_suite
 
     catalogue = load_catalogue()
     loaded = load_suite(suite, catalogue)
@@ -85,13 +86,14 @@ def run(
 def _run_locked(
     store: Store, suite: Suite, claims: Claims | None, cells: list[Cell], options: Any, on: str, catalogue: Any
 ) -> list[Any]:
-    from ctpbench import device, runner
-    from ctpbench.claims import FILE_NAME
-    from ctpbench.executors.local import Limits, LocalExecutor
-    from ctpbench.progress import listener
+    from ctpbench import device
+    from ctpbench.outcome.claims import FILE_NAME
     from ctpbench.report.folder import draw, render
+    from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
-    from ctpbench.store import write_text
+    from ctpbench.running import runner
+    from ctpbench.running.executors.local import Limits, LocalExecutor
+    from ctpbench.running.store import write_text
 
     screen = console()
     limits = Limits.of(suite.resources, on, options.jobs)
@@ -123,20 +125,20 @@ def _run_locked(
 
 
 def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
-    from ctpbench import runner
-    from ctpbench.plan import plan
-    from ctpbench.plugins import did_you_mean
-    from ctpbench.results import TAKEN
+    from ctpbench.outcome.results import TAKEN
+    from ctpbench.running import runner
+    from ctpbench.running.plan import plan
+    from ctpbench.text import did_you_mean
 
     for metric in suite.metrics:
         if metric.label in TAKEN:
-            raise SuiteError(f"metrics: the results call something else {metric.label!r}; choose another label")
+            raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
     cells = plan(suite)
     known = {name for cell in cells for name in (cell.row.cls.name, cell.row.label, cell.dataset)}
     for name in only:
         if name not in known:
             hint = did_you_mean(name, known)
-            raise SuiteError(f"--only: the suite has no {name!r}{hint}; it has {', '.join(sorted(known))}")
+            raise InputError(f"--only: the suite has no {name!r}{hint}; it has {', '.join(sorted(known))}")
     return runner.select(cells, only)
 
 
@@ -149,8 +151,8 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_plan
-    from ctpbench.store import Store
-    from ctpbench.suite import load_suite
+    from ctpbench.running.store import Store
+    from ctpbench.suite.load import load_suite
 
     loaded = load_suite(suite, load_catalogue())
     print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), console())
@@ -162,7 +164,7 @@ def status(run: Path) -> None:
     """Say how far a run is, and what failed."""
 
     from ctpbench.report.terminal import print_status
-    from ctpbench.store import Store
+    from ctpbench.running.store import Store
 
     print_status(Store(run), console())
 
@@ -177,11 +179,11 @@ def leaderboard_command(run: Path, by: str | None) -> None:
     that is then only printed.
     """
 
-    from ctpbench.leaderboard import leaderboard
+    from ctpbench.outcome.leaderboard import leaderboard
+    from ctpbench.outcome.results import open_results
     from ctpbench.report.folder import render
     from ctpbench.report.tables import print_table
-    from ctpbench.results import open_results
-    from ctpbench.store import Store
+    from ctpbench.running.store import Store
 
     if run.suffix != ".nc":
         render(Store(run))
@@ -206,7 +208,7 @@ def claims_command(run: Path, file: Path | None) -> None:
     a results.nc. A claims.yaml beside a suite goes into the run's folder with it. Exit code 0 whatever the verdicts.
     """
 
-    from ctpbench.claims import FILE_NAME, judge, load_claims
+    from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
     from ctpbench.report.folder import results_of
     from ctpbench.report.terminal import print_claims
 

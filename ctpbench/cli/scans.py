@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ctpbench.cli.group import EXIT_INTERRUPTED, console, main
-from ctpbench.errors import SuiteError
+from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ctpbench.inspection import Inspection
-    from ctpbench.processing import Processed
-    from ctpbench.series import Series
+    from ctpbench.contract.series import Series
+    from ctpbench.scans.inspection import Inspection
+    from ctpbench.scans.processing import Processed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,8 +93,8 @@ def inspect_command(scan: Path, frame_interval: float | None, aif: str, unscaled
     space, motion, and the AIF and VOF with a picture of them and of where they were found.
     """
     from ctpbench.plugins import load_catalogue
-    from ctpbench.processing import open_series
     from ctpbench.report.inspection import draw_inspection, print_inspection
+    from ctpbench.scans.processing import open_series
 
     with _interruptible("interrupted"):
         series = open_series(load_catalogue(), scan, frame_interval)
@@ -169,9 +169,9 @@ def denoise(
     has them written above the scan's own, unfiltered baseline.
     """
     if method is None and model is None:
-        raise SuiteError("denoise: got neither --method nor --model; allowed: one of them, or both")
+        raise InputError("denoise: got neither --method nor --model; allowed: one of them, or both")
     if model is not None and param:
-        raise SuiteError("denoise: got --param and --model, which has the parameters of its training; leave one out")
+        raise InputError("denoise: got --param and --model, which has the parameters of its training; leave one out")
     settings = _settings(lambda_rel, scaling)
     _process(
         scan,
@@ -186,7 +186,7 @@ def denoise(
 
 
 def _settings(lambda_rel: float, scaling: str) -> Any:
-    from ctpbench.suite.settings import MapsSettings
+    from ctpbench.settings import MapsSettings
 
     return MapsSettings(lambda_rel=lambda_rel, scaling=scaling, kappa=0.73, rho=1.05)
 
@@ -205,8 +205,8 @@ def _interruptible(text: str) -> Iterator[None]:
 
 
 def _inspected(series: Series, aif: Any, unscaled_aif: bool) -> Inspection:
-    from ctpbench.inspection import inspect_series
-    from ctpbench.progress import bar
+    from ctpbench.report.progress import bar
+    from ctpbench.scans.inspection import inspect_series
 
     with bar(console(), "inspect") as progress:
         return inspect_series(series, aif_method=aif, partial_volume=not unscaled_aif, progress=progress)
@@ -225,9 +225,11 @@ def _process(
 ) -> None:
     """Inspect, denoise where a method is asked for, and write; what the call itself has wrong is said first."""
     from ctpbench.device import resolve
-    from ctpbench.executors.local import Limits
     from ctpbench.plugins import load_catalogue
-    from ctpbench.processing import (
+    from ctpbench.report.inspection import print_warnings
+    from ctpbench.report.progress import bar
+    from ctpbench.running.executors.local import Limits
+    from ctpbench.scans.processing import (
         check_learns_from_noise,
         check_new,
         lent,
@@ -237,10 +239,8 @@ def _process(
         trained,
         writable_format,
     )
-    from ctpbench.progress import bar
-    from ctpbench.report.inspection import print_warnings
+    from ctpbench.settings import Resources
     from ctpbench.suite.method import method
-    from ctpbench.suite.settings import Resources
 
     screen, catalogue = console(), load_catalogue()
     series = open_series(catalogue, scan, reading[0])
@@ -274,7 +274,7 @@ def _describe(inspection: Inspection, made: Processed, method: str | None, out: 
     """Write the pictures and facts beside the maps; return all files."""
     from ctpbench.report.inspection import draw_inspection
     from ctpbench.report.panels import map_panels
-    from ctpbench.store import write_text
+    from ctpbench.running.store import write_text
 
     columns = [("as acquired", made.noisy), *([(method, made.maps)] if method else [])]
     map_panels(columns, made.tissue, f"slice {made.slice + 1}", out / "overview.png")

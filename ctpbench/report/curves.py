@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from ctpbench.case import noise_text
-from ctpbench.results import CELL_DIMS
-from ctpbench.store import replacing
+from ctpbench.outcome.results import CELL_DIMS
+from ctpbench.running.store import replacing
+from ctpbench.text import noise_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ def draw_curves(tree: xr.DataTree, folder: Path) -> list[Path]:
     Parameters
     ----------
     tree : DataTree
-        As made by `ctpbench.results.build`.
+        As made by `ctpbench.outcome.results.build`.
     folder : Path
         Made where it is missing. Each picture is replaced whole or not at all.
     """

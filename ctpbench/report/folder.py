@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ctpbench import results
-from ctpbench.case import level_text, noise_text
-from ctpbench.claims import FILE_NAME, judge, load_claims
-from ctpbench.errors import SuiteError
-from ctpbench.estimation import baseline_subtracted, concentration_maps
-from ctpbench.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.errors import InputError
+from ctpbench.outcome import results
+from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
-from ctpbench.stages import file_name, scaled
-from ctpbench.store import Store, load_arrays, load_observation, write_text
-from ctpbench.suite.settings import MapsSettings
+from ctpbench.running.estimation import baseline_subtracted, concentration_maps
+from ctpbench.running.stages import file_name, scaled
+from ctpbench.running.store import Store, load_arrays, load_observation, write_text
+from ctpbench.settings import MapsSettings
+from ctpbench.text import level_text, noise_text
 
 Record = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[M
     tree : DataTree
     folder : Path
     cells : sequence of mappings
-        The cells that the run plans; see `ctpbench.claims.judge`.
+        The cells that the run plans; see `ctpbench.outcome.claims.judge`.
     """
     parts = [to_markdown(frame, tree.attrs.get("description", "")), scans_markdown(tree)]
     board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
@@ -71,7 +71,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[M
     try:
         claims = load_claims(path)
         return f"{board}\n{claims_markdown(claims.title, judge(claims, tree, cells))}"
-    except SuiteError as error:
+    except InputError as error:
         return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
 
 

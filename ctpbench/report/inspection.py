@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctpbench.inspection import Inspection
 from ctpbench.report.panels import bounding_box
-from ctpbench.store import replacing
+from ctpbench.running.store import replacing
+from ctpbench.scans.inspection import Inspection
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ctpbench.case import MAP_UNITS
-from ctpbench.store import replacing
+from ctpbench.contract.case import MAP_UNITS
+from ctpbench.running.store import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ def map_panels(columns: Columns, tissue: npt.ArrayLike, title: str, path: Path) 
     Parameters
     ----------
     columns : sequence of (label, maps), at least one
-        Maps are (map, y, x) with the coordinate `map`, in the units of `ctpbench.case.MAP_UNITS`, on square
+        Maps are (map, y, x) with the coordinate `map`, in the units of `ctpbench.contract.case.MAP_UNITS`, on square
         pixels. The last column is the reference.
     tissue : array, (y, x), bool
         Where maps are compared; the rest is black, and cut away at the edges.

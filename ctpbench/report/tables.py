@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ctpbench.case import level_text, noise_text
-from ctpbench.claims import Judgement
-from ctpbench.leaderboard import EDGE, Score, cost, decimals, rounded
+from ctpbench.outcome.claims import Judgement
+from ctpbench.outcome.leaderboard import EDGE, Score, cost, decimals, rounded
+from ctpbench.text import level_text, noise_column
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -121,11 +121,6 @@ def tally(judgements: Sequence[Judgement]) -> str:
     """Return how many claims reproduce: at every noise level, that is."""
     count = sum(judgement.verdict == "reproduces" for judgement in judgements)
     return f"{count} of {len(judgements)} claims reproduce."
-
-
-def noise_column(noise: float | None) -> str:
-    """Return a noise level as a column of a table shows it."""
-    return "-" if noise is None else noise_text(noise)
 
 
 def _tables(frame: pd.DataFrame, spread: bool) -> Iterator[_Table]:

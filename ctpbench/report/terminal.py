@@ -13,16 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ctpbench.case import level_text, noise_text
-from ctpbench.claims import Judgement
-from ctpbench.components import Component, Metric
+from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
-from ctpbench.plan import Cell
-from ctpbench.plugins import Catalogue, did_you_mean, distribution_of
+from ctpbench.outcome.claims import Judgement
+from ctpbench.plugins import Catalogue, distribution_of
 from ctpbench.report.folder import finished
-from ctpbench.report.tables import noise_column, tally
-from ctpbench.store import Store
+from ctpbench.report.tables import tally
+from ctpbench.running.plan import Cell
+from ctpbench.running.store import Store
 from ctpbench.testing import CheckResult
+from ctpbench.text import did_you_mean, level_text, noise_column, noise_text
 
 
 def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:

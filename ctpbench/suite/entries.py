@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ctpbench.components import Dataset, Denoiser, Metric
-from ctpbench.suite.settings import ExclusionSettings, MapsSettings, Range, Resources, TrainSettings
+from ctpbench.contract.components import Dataset, Denoiser, Metric
+from ctpbench.settings import MapsSettings, Resources
+from ctpbench.suite.sections import ExclusionSettings, Range, TrainSettings
 
 
 @dataclass(frozen=True)
 class Tune:
-    """How a row's parameters are chosen on the validation split; see `ctpbench.suite.settings.TuneSettings`."""
+    """How a row's parameters are chosen on the validation split; see `ctpbench.suite.sections.TuneSettings`."""
 
     parameters: Mapping[str, tuple[Any, ...] | Range]
     search: Literal["exhaustive", "tpe"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ctpbench.components import Denoiser
-from ctpbench.errors import SuiteError
-from ctpbench.suite.faults import Faults
+from ctpbench.contract.components import Denoiser
+from ctpbench.errors import InputError
 from ctpbench.suite.rows import build
-from ctpbench.suite.strictyaml import parse
+from ctpbench.written.document import parse
+from ctpbench.written.faults import Faults
 
 
 def method(cls: type[Denoiser], assignments: Sequence[str]) -> Denoiser:
@@ -16,18 +16,18 @@ def method(cls: type[Denoiser], assignments: Sequence[str]) -> Denoiser:
 
     Raises
     ------
-    SuiteError
+    InputError
         With every fault, one line each, as in ``--param: 'tips' has no parameter 'sigma'; it takes ...``.
     """
     for text in assignments:
         if not text.partition("=")[0] or "=" not in text:
-            raise SuiteError(f"--param: got {text!r}; allowed: NAME=VALUE, such as sigma_px=1.5")
+            raise InputError(f"--param: got {text!r}; allowed: NAME=VALUE, such as sigma_px=1.5")
     names = [text.partition("=")[0] for text in assignments]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise SuiteError(f"--param: got {twice[0]!r} more than once; allowed: one value for each parameter")
+        raise InputError(f"--param: got {twice[0]!r} more than once; allowed: one value for each parameter")
     lines = [text.replace("=", ": ", 1) for text in assignments]
     faults = Faults(parse("\n".join(lines or ["{}"]), "--param"))
     denoiser = build(cls, faults.document.data, (), faults)
     if denoiser is None or faults.found:
-        raise SuiteError("\n".join(f"--param: {text}" for _, text in faults.found))
+        raise InputError("\n".join(f"--param: {text}" for _, text in faults.found))
     return denoiser

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ctpbench.components import Component, Denoiser
+from ctpbench.contract.components import Component, Denoiser
 from ctpbench.errors import CtpbenchError
-from ctpbench.plugins import did_you_mean
 from ctpbench.suite.entries import DenoiserEntry, Tune
-from ctpbench.suite.faults import Faults, Problem, as_json, problems, shown
-from ctpbench.suite.settings import DenoiserSettings, Range, TuneSettings
-from ctpbench.suite.strictyaml import Place
+from ctpbench.suite.sections import DenoiserSettings, Range, TuneSettings
+from ctpbench.text import did_you_mean, shown
+from ctpbench.written.document import Place
+from ctpbench.written.faults import Faults, Problem, as_json, problems
 
 C = TypeVar("C", bound=Component)
 Values = Mapping[str, Any]

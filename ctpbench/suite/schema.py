@@ -10,19 +10,17 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from ctpbench.components import Component
+from ctpbench.contract.components import Component
 from ctpbench.plugins import KINDS, Catalogue, Kind
-from ctpbench.suite.settings import (
+from ctpbench.settings import MapsSettings, Resources, Settings
+from ctpbench.suite.sections import (
     DatasetSettings,
     DenoiserSettings,
     ExclusionSettings,
-    MapsSettings,
     MetricSettings,
     Name,
     Range,
-    Resources,
     Seed,
-    Settings,
     TuneSettings,
 )
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from ctpbench.components import Component
+from ctpbench.contract.components import Component
 from ctpbench.errors import PluginError
 from ctpbench.plugins import KINDS, check_component
 from ctpbench.testing.check import Check, require
@@ -33,7 +33,7 @@ def fresh(component: C) -> C:
 
 
 def _declares_its_contract(component: Component) -> None:
-    """Class attributes (name, version, and better, units or learns_from) as `ctpbench.components` asks."""
+    """Class attributes (name, version, and better, units or learns_from) as `ctpbench.contract.components` asks."""
     try:
         for kind, base in KINDS.items():
             if isinstance(component, base):

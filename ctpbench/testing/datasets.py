@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import xarray as xr
 
-from ctpbench.case import (
+from ctpbench.contract.case import (
     FRAME_DIMS,
     MAP_DIMS,
     MAPS,
@@ -18,7 +18,7 @@ from ctpbench.case import (
     check_observation,
     check_output,
 )
-from ctpbench.components import SPLITS, Dataset
+from ctpbench.contract.components import SPLITS, Dataset
 from ctpbench.errors import DataError
 from ctpbench.testing.check import Check, NotHere, require, require_same
 from ctpbench.testing.components import component_checks, fresh

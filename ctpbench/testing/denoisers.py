@@ -16,8 +16,8 @@ from typing import Any, Unpack
 import numpy as np
 import xarray as xr
 
-from ctpbench.case import FRAME_DIMS, check_output
-from ctpbench.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
+from ctpbench.contract.case import FRAME_DIMS, check_output
+from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
 from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.examples import Shape, example_concentration, example_observation

@@ -13,7 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ctpbench.case import FRAME_DIMS, MAP_DIMS, MAPS, Case, Observation, ScoredCase, TrainingCase, Truth, regions
+from ctpbench.contract.case import (
+    FRAME_DIMS,
+    MAP_DIMS,
+    MAPS,
+    Case,
+    Observation,
+    ScoredCase,
+    TrainingCase,
+    Truth,
+    regions,
+)
 
 Floats = npt.NDArray[np.float64]
 

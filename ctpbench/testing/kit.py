@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ctpbench.components import Component, Dataset, Denoiser, Metric, Trainable
+from ctpbench.contract.components import Component, Dataset, Denoiser, Metric, Trainable
 from ctpbench.testing.check import Check, CheckResult, run_all
 from ctpbench.testing.datasets import Noise, dataset_checks
 from ctpbench.testing.denoisers import denoiser_checks

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ctpbench.case import MAPS, ScoredCase, Truth
-from ctpbench.components import Metric
+from ctpbench.contract.case import MAPS, ScoredCase, Truth
+from ctpbench.contract.components import Metric
 from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.examples import Shape, example_scored_case

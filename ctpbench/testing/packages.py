@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ctpbench.components import Component
+from ctpbench.contract.components import Component
 from ctpbench.errors import PluginError
-from ctpbench.plugins import GROUP, did_you_mean, load_catalogue
+from ctpbench.plugins import GROUP, load_catalogue
 from ctpbench.testing.check import CheckResult, run_all
 from ctpbench.testing.datasets import Noise
 from ctpbench.testing.kit import checks_for, label_of
+from ctpbench.text import did_you_mean
 
 
 def check_package(

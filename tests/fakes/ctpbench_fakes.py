@@ -22,6 +22,7 @@ from ctpbench import (
     DataError,
     Dataset,
     Deconvolver,
+    Format,
     FrameDenoiser,
     Metric,
     Observation,
@@ -35,7 +36,6 @@ from ctpbench import (
     hookimpl,
 )
 from ctpbench.perfusion import circulant_matrix, deconvolve, perfusion_maps, subtract_baseline
-from ctpbench.series import Format
 
 
 class Toy(Dataset):

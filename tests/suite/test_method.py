@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from ctpbench import Context, FrameDenoiser
-from ctpbench.errors import SuiteError
+from ctpbench.errors import InputError
 from ctpbench.suite.method import method
 
 
@@ -78,12 +78,12 @@ def test_several_parameters():
     ],
 )
 def test_faults_are_one_line(assignments, message):
-    with pytest.raises(SuiteError, match=rf"\A{message}\Z"):
+    with pytest.raises(InputError, match=rf"\A{message}\Z"):
         method(Blur, assignments)
 
 
 def test_each_fault_has_its_line_and_what_is_missing_is_named():
-    with pytest.raises(SuiteError) as caught:
+    with pytest.raises(InputError) as caught:
         method(Needy, ["sigma=1", "steps=x"])
     lines = str(caught.value).splitlines()
     assert len(lines) == 3

@@ -9,12 +9,12 @@ import pluggy
 import pytest
 from pydantic import BaseModel, Field
 
-from ctpbench.components import Dataset, FrameDenoiser, Metric
-from ctpbench.errors import SuiteError
+from ctpbench.contract.components import Dataset, FrameDenoiser, Metric
+from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
-from ctpbench.suite import load_suite, resolved
+from ctpbench.suite.load import load_suite, resolved
 from ctpbench.suite.schema import suite_schema
-from ctpbench.suite.strictyaml import dump
+from ctpbench.written.document import dump
 
 
 class Phantom(Dataset):
@@ -215,7 +215,7 @@ def test_what_does_not_load_is_not_valid(sections, tmp_path):
     assert not valid(SCHEMA, with_change(**sections))
     path = tmp_path / "quick.yaml"
     path.write_text(dump(with_change(**sections)))
-    with pytest.raises(SuiteError):
+    with pytest.raises(InputError):
         load_suite(path, CATALOGUE)
 
 

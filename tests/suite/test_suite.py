@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from ctpbench.case import MAPS
-from ctpbench.components import Dataset, FrameDenoiser, Metric
-from ctpbench.errors import DataError, SuiteError
+from ctpbench.contract.case import MAPS
+from ctpbench.contract.components import Dataset, FrameDenoiser, Metric
+from ctpbench.errors import DataError, InputError
 from ctpbench.plugins import Catalogue, Failure
-from ctpbench.suite import Exclusion, Range, load_suite, resolved
-from ctpbench.suite.settings import TuneSettings
-from ctpbench.suite.strictyaml import dump
+from ctpbench.suite.entries import Exclusion
+from ctpbench.suite.load import load_suite, resolved
+from ctpbench.suite.sections import Range, TuneSettings
+from ctpbench.written.document import dump
 
 
 class Phantom(Dataset):
@@ -133,7 +134,7 @@ def load(tmp_path, monkeypatch):
 @pytest.fixture
 def faults(load):
     def faults(text, **kwargs):
-        with pytest.raises(SuiteError) as caught:
+        with pytest.raises(InputError) as caught:
             load(text, **kwargs)
         return [line.removeprefix("quick.yaml:") for line in str(caught.value).splitlines()]
 

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from pydicom.pixels import iter_pixels
 from pydicom.uid import generate_uid
 
-from ctpbench import DataError, Series, Volume
-from ctpbench.series import Format
+from ctpbench import DataError, Format, Series, Volume
 from ctpbench_isles.dicom_frames import FrameTable, arrange
 from ctpbench_isles.dicom_headers import Image, read_images
 from ctpbench_isles.dicom_write import DicomVolume

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench import DataError, Series, Volume
+from ctpbench import DataError, Format, Series, Volume
 from ctpbench.perfusion import insert_noise
-from ctpbench.series import Format
 
 Float32 = npt.NDArray[np.float32]
 

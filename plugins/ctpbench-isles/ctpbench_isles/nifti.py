@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench import DataError, Series, Volume
-from ctpbench.series import Format
+from ctpbench import DataError, Format, Series, Volume
 from ctpbench_isles.nifti_image import NiftiImage
 from ctpbench_isles.nifti_volume import NiftiVolume
 from ctpbench_isles.orientation import Grid

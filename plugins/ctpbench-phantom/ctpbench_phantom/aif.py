@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 from scipy.special import lambertw
 
-from ctpbench.errors import DataError
+from ctpbench import DataError
 
 Array = npt.NDArray[np.float64]
 

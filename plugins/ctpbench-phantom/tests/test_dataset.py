@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from ctpbench import MAPS, DataError
-from ctpbench.case import check_observation
+from ctpbench import MAPS, DataError, check_observation
 from ctpbench.perfusion import perfusion_maps
 from ctpbench_phantom import ctpbench_datasets, dataset
 from ctpbench_phantom.aif import grid, phantom_aif

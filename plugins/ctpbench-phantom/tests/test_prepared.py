@@ -3,8 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from ctpbench import DataError
-from ctpbench.case import check_observation
+from ctpbench import DataError, check_observation
 from ctpbench_phantom.aif import grid, phantom_aif
 from ctpbench_phantom.dataset import Phantom
 from ctpbench_phantom.prepared import content_hash, prepared_files, read_prepared

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from ctpbench import DataError
-from ctpbench.case import check_observation
+from ctpbench import DataError, check_observation
 from ctpbench_phantom.aif import grid, phantom_aif
 from ctpbench_phantom.dataset import Phantom
 from ctpbench_phantom.series import Head, simulate

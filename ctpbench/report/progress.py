@@ -1,0 +1,119 @@
+"""How a run shows itself: live bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from ctpbench.running.store import Outcome
+from ctpbench.text import level_text
+
+
+@contextmanager
+def listener(console: Console, cells: int) -> Iterator[Lines]:
+    """Lend what suits the console while a run lasts."""
+    if not console.is_terminal:
+        yield Lines(console, cells)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bars(console, cells, progress)
+
+
+_QUIET_S = 60.0
+
+
+class Lines:
+    """One line for each finished cell, and one a minute for long work."""
+
+    def __init__(self, console: Console, cells: int) -> None:
+        self._console, self._cells = console, cells
+        self._finished = 0
+        self._shown: dict[str, float] = {}
+
+    def work_started(self, label: str) -> None:
+        self._shown[label] = time.monotonic()
+
+    def work_progress(self, label: str, fraction: float, text: str) -> None:
+        now = time.monotonic()
+        if now - self._shown.setdefault(label, now) >= _QUIET_S:
+            self._shown[label] = now
+            self._console.print(f"  {fraction:.0%} {label}: {text}", highlight=False, markup=False, soft_wrap=True)
+
+    def work_done(self, label: str, outcome: Outcome) -> None:
+        self._shown.pop(label, None)
+
+    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
+        self._finished += 1
+        style = {"ok": "green", "skipped": "yellow"}.get(record["status"], "red")
+        level = level_text(record["dataset"], record["noise"])
+        tuned = ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in record["tuned"].items()
+        )
+        words = [f"{self._finished}/{self._cells} {level}: {record['config']}"]
+        words += [f"seed {record['seed']}"] if record["seed"] else []
+        words += [f"tuned to {tuned}"] if tuned else []
+        words += ["(cached)"] if reused else []
+        text = f"{escape(' '.join(words))}: [{style}]{record['status']}[/] {escape(record['message'])}"
+        self._console.print(text.rstrip(), highlight=False, soft_wrap=True)
+
+
+class Bars(Lines):
+    """The lines above, and below them a bar for all cells and one for each piece of work under way."""
+
+    def __init__(self, console: Console, cells: int, progress: Progress) -> None:
+        super().__init__(console, cells)
+        self._progress = progress
+        self._all = progress.add_task("cells", total=cells)
+        self._work: dict[str, Any] = {}
+
+    def work_started(self, label: str) -> None:
+        self._work[label] = self._progress.add_task(label, total=None)
+
+    def work_progress(self, label: str, fraction: float, text: str) -> None:
+        if label in self._work:
+            self._progress.update(
+                self._work[label], total=100, completed=round(100 * fraction), description=f"{label} {text}"
+            )
+
+    def work_done(self, label: str, outcome: Outcome) -> None:
+        if label in self._work:
+            self._progress.remove_task(self._work.pop(label))
+
+    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
+        super().cell_finished(record, reused)
+        self._progress.advance(self._all)
+
+
+@contextmanager
+def bar(console: Console, label: str) -> Iterator[Callable[[float, str], None]]:
+    """Lend a callable(fraction, text) that shows one piece of work: a bar on a terminal, a line a minute elsewhere."""
+    if not console.is_terminal:
+        lines = Lines(console, 0)
+        lines.work_started(label)
+        yield lambda fraction, text: lines.work_progress(label, fraction, text)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(label, total=1.0)
+        yield lambda fraction, text: progress.update(task, completed=fraction, description=f"{label} {text}")

@@ -1,0 +1,1 @@
+"""From a suite to records: the plan, the work it consists of, and who does it where."""

@@ -1,0 +1,70 @@
+"""Where a result comes from: suite, code, packages, machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ctpbench.device import hardware, processor
+from ctpbench.plugins import Catalogue
+from ctpbench.suite.entries import Suite
+
+_PACKAGES = ("numpy", "scipy", "xarray", "numba", "torch", "scikit-image", "h5netcdf")
+
+
+def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jobs: int) -> dict[str, Any]:
+    """Return what is stored with every result, as flat plain data."""
+    plugins = {plugin.distribution: plugin.version for plugin in catalogue.loaded}
+    return {
+        "suite": suite.name,
+        "description": suite.description,
+        "suite_text": suite.text,
+        "suite_sha256": hashlib.sha256(suite.text.encode()).hexdigest(),
+        "ctpbench": metadata.version("ctpbench"),
+        "plugins": json.dumps(plugins),
+        "packages": json.dumps(_versions()),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "git": _git(),
+        "cpu": processor(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpu": hardware(device) if device != "cpu" else "",
+        "device": device,
+        "threads": threads,
+        "jobs": jobs,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git() -> str:
+    """Return the commit of the harness's own checkout, and whether it was changed; empty where it is installed."""
+    folder = Path(__file__).parents[2]
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+        )
+        return done.stdout.strip()
+
+    try:
+        if Path(ask("rev-parse", "--show-toplevel")) != folder:
+            return ""
+        return ask("rev-parse", "HEAD") + (" dirty" if ask("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

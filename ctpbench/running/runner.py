@@ -1,0 +1,269 @@
+"""Drives a plan: advances each cell's course, queues the work it asks for, files what comes back."""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import itertools
+import shutil
+import warnings
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from ctpbench.plugins import Catalogue
+from ctpbench.running.course import course, skipped
+from ctpbench.running.executors.local import Event, Limits, LocalExecutor
+from ctpbench.running.plan import Cell, plan
+from ctpbench.running.provenance import provenance
+from ctpbench.running.store import Outcome, Store, write_text
+from ctpbench.running.work import Item, input_paths
+from ctpbench.running.worker import Assignment
+from ctpbench.suite.entries import Suite
+from ctpbench.suite.load import resolved
+from ctpbench.written.document import dump
+
+_BATCH = 16  # items of one group that share a process
+ItemId = tuple[str, str]
+
+
+class Listener(Protocol):
+    """Who wants to see how a run goes."""
+
+    def work_started(self, label: str) -> None: ...
+    def work_progress(self, label: str, fraction: float, text: str) -> None: ...
+    def work_done(self, label: str, outcome: Outcome) -> None: ...
+    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to drive, which never changes an answer."""
+
+    jobs: int = 1
+    fail_fast: bool = False
+    rerun_failed: bool = False
+    serial_timing: bool = False
+
+
+@dataclass
+class _Active:
+    """A cell under way and the answers it still waits for."""
+
+    index: int
+    cell: Cell
+    course: Generator[list[Item], Sequence[Outcome], dict[str, Any]]
+    asked: list[Item] = field(default_factory=list)
+    answers: dict[ItemId, Outcome] = field(default_factory=dict)
+
+
+class Runner:
+    """Runs cells to their records. The driver alone writes the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: LocalExecutor,
+        options: Options,
+        listener: Listener,
+        on_record: Callable[[Mapping[str, Any]], None] = lambda record: None,
+    ) -> None:
+        self._store, self._executor, self._options = store, executor, options
+        self._listener, self._on_record = listener, on_record
+        self._active: dict[str, _Active] = {}
+        self._waiting: dict[ItemId, list[str]] = {}
+        self._queue: list[tuple[int, int, Item]] = []
+        self._order = itertools.count()
+        self._underway: dict[ItemId, Assignment] = {}
+        self._contended: set[ItemId] = set()
+        self._retried: set[ItemId] = set()
+
+    def run(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """Run the cells and return their records in the same order; finished ones are reused.
+
+        Raises
+        ------
+        OSError
+            Where the disk is full: nothing finished is lost, the same command goes on.
+        """
+        records: dict[str, dict[str, Any]] = {}
+        for index, cell in enumerate(cells):
+            known = self._finished(cell)
+            if known is not None:
+                records[cell.key] = known
+                self._listener.cell_finished(known, reused=True)
+            else:
+                self._store.log_path(cell.key).unlink(missing_ok=True)
+                self._active[cell.key] = _Active(index, cell, course(cell, self._store))
+        for key in list(self._active):
+            self._advance(key, None, records)
+        while self._active:
+            self._fill()
+            for event in self._executor.events():
+                self._handle(event, records)
+            if self._options.fail_fast and any(r["status"] != "ok" for r in records.values()):
+                self._give_up(records)
+        return [records[cell.key] for cell in cells]
+
+    # -- cells --------------------------------------------------------------------------------------------------
+
+    def _finished(self, cell: Cell) -> dict[str, Any] | None:
+        record = self._store.record(cell.key)
+        if record is None or record["status"] == "skipped":
+            return None
+        failed = record["status"] != "ok" or record["left_out"]
+        return None if self._options.rerun_failed and failed else record
+
+    def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, dict[str, Any]]) -> None:
+        """Send a course its answers until it asks for work that is not done, or ends."""
+        active = self._active[key]
+        while True:
+            try:
+                active.asked = active.course.send(answers)  # type: ignore[arg-type]  # None starts a generator
+            except StopIteration as end:
+                self._finish(key, end.value, records)
+                return
+            active.answers = {item.id: known for item in active.asked if (known := self._known(item)) is not None}
+            for item in active.asked:
+                if item.id not in active.answers:
+                    self._request(item, active)
+            if len(active.answers) < len({item.id for item in active.asked}):
+                return
+            answers = [active.answers[item.id] for item in active.asked]
+
+    def _finish(self, key: str, record: dict[str, Any], records: dict[str, dict[str, Any]]) -> None:
+        del self._active[key]
+        records[key] = record
+        self._store.write_record(record)
+        self._on_record(record)
+        self._listener.cell_finished(record, reused=False)
+
+    def _give_up(self, records: dict[str, dict[str, Any]]) -> None:
+        """Leave what is not finished: it is skipped, and runs when the same command is given again."""
+        for key, active in list(self._active.items()):
+            self._finish(key, skipped(active.cell, "a cell failed before it and --fail-fast was given"), records)
+        self._queue.clear()
+
+    # -- work ---------------------------------------------------------------------------------------------------
+
+    def _known(self, item: Item) -> Outcome | None:
+        outcome = self._store.outcome(item.stage, item.key)
+        if outcome is None or outcome.ok or not self._options.rerun_failed or item.id in self._retried:
+            return outcome
+        self._retried.add(item.id)
+        self._store.discard(item.stage, item.key)
+        return None
+
+    def _request(self, item: Item, active: _Active) -> None:
+        waiting = self._waiting.setdefault(item.id, [])
+        if not waiting:
+            heapq.heappush(self._queue, (active.index, next(self._order), item))
+        if active.cell.key not in waiting:
+            waiting.append(active.cell.key)
+
+    def _fill(self) -> None:
+        """Keep the executor busy; work that wants to be timed alone waits until nothing runs."""
+        while self._queue and self._executor.running < self._options.jobs:
+            if self._options.serial_timing:
+                alone = self._queue[0][2].alone or any(a.item.alone for a in self._underway.values())
+                if alone and self._executor.running:
+                    return
+            batch = [self._assign(item) for item in self._next_batch()]
+            self._executor.submit(batch)
+            self._underway |= {assignment.item.id: assignment for assignment in batch}
+            if self._executor.running > 1:
+                self._contended |= set(self._underway)
+
+    def _next_batch(self) -> list[Item]:
+        first = heapq.heappop(self._queue)[2]
+        batch = [first]
+        if first.group:
+            rest = sorted(entry for entry in self._queue if entry[2].group == first.group)[: _BATCH - 1]
+            batch += [entry[2] for entry in rest]
+            taken = {entry[1] for entry in rest}
+            self._queue = [entry for entry in self._queue if entry[1] not in taken]
+            heapq.heapify(self._queue)
+        return batch
+
+    def _assign(self, item: Item) -> Assignment:
+        out, scratch = self._store.workspace(), self._store.workspace()
+        checkpoints = self._store.checkpoints(item.key) if item.stage == "model" else scratch
+        inputs = input_paths(item, self._store.folder / "cache")
+        log = self._store.log_path(self._waiting[item.id][0])
+        return Assignment(item, inputs, out, scratch, checkpoints, log)
+
+    def _handle(self, event: Event, records: dict[str, dict[str, Any]]) -> None:
+        item = event.assignment.item
+        if event.kind == "started":
+            self._listener.work_started(item.label)
+        elif event.kind == "progress":
+            self._listener.work_progress(item.label, *event.content)
+        elif event.kind == "returned":
+            self._clear(event.assignment)
+            owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
+            if owners:
+                heapq.heappush(self._queue, (min(owners), next(self._order), item))
+        elif event.kind == "done":
+            self._file(event.assignment, event.content, records)
+
+    def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, dict[str, Any]]) -> None:
+        """Commit an entry and tell the cells that wait for it."""
+        item = assignment.item
+        if outcome.info.get("disk_full"):
+            raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
+        if "denoise_s" in outcome.info:
+            outcome = replace(outcome, info={**outcome.info, "contended": item.id in self._contended})
+        made = assignment.out if outcome.ok else self._store.workspace()
+        self._store.commit(item.stage, item.key, made, outcome)
+        if outcome.ok:
+            shutil.rmtree(assignment.checkpoints, ignore_errors=True)
+        self._clear(assignment)
+        self._listener.work_done(item.label, outcome)
+        for key in self._waiting.pop(item.id, ()):
+            if key not in self._active:
+                continue
+            active = self._active[key]
+            active.answers[item.id] = outcome
+            if all(asked.id in active.answers for asked in active.asked):
+                self._advance(key, [active.answers[asked.id] for asked in active.asked], records)
+
+    def _clear(self, assignment: Assignment) -> None:
+        self._underway.pop(assignment.item.id, None)
+        self._contended.discard(assignment.item.id)
+        shutil.rmtree(assignment.out, ignore_errors=True)
+        shutil.rmtree(assignment.scratch, ignore_errors=True)
+
+
+def select(cells: Iterable[Cell], only: Sequence[str]) -> list[Cell]:
+    """Return the cells whose method, row label or dataset is among `only`; all where it is empty."""
+    return [c for c in cells if not only or {c.row.cls.name, c.row.label, c.dataset} & set(only)]
+
+
+def write_plan(store: Store, suite: Suite, catalogue: Catalogue, limits: Limits, options: Options) -> None:
+    """Write what the run consists of: suite.lock.yaml, and cells.json with the provenance."""
+    described = provenance(suite, catalogue, limits.device, limits.threads, options.jobs)
+    write_text(store.folder / "suite.lock.yaml", dump(resolved(suite)))
+    cells = [
+        {
+            "key": cell.key,
+            "dataset": cell.dataset,
+            "noise": cell.noise,
+            "config": cell.row.label,
+            "seed": cell.seed,
+        }
+        for cell in plan(suite)
+    ]
+    maps = suite.maps.model_dump(mode="json")
+    store.write_index({"format": 1, "suite": suite.name, "provenance": described, "maps": maps, "cells": cells})
+
+
+def loggers(catalogue: Catalogue) -> Callable[[Mapping[str, Any]], None]:
+    """Return what tells the plugins of each finished cell; a logger that fails is named and does no harm."""
+
+    def tell(record: Mapping[str, Any]) -> None:
+        try:
+            catalogue.manager.hook.ctpbench_cell_finished(record=record)
+        except Exception as error:
+            warnings.warn(f"ctpbench_cell_finished: {type(error).__name__}: {error}", stacklevel=2)
+
+    return tell

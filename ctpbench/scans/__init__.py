@@ -1,0 +1,1 @@
+"""A scan of one's own, without a suite: inspected, denoised, mapped."""

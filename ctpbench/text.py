@@ -1,0 +1,87 @@
+"""How values are written for people: noise levels, parameters, and the name that was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def noise_text(noise: float) -> str:
+    """Return a noise level as people write it.
+
+    >>> noise_text(200000), noise_text(0.25)
+    ('2e5', '0.25')
+    """
+    mantissa, exponent = f"{noise:.6e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}" if abs(int(exponent)) > 3 else f"{noise:g}"
+
+
+def noise_column(noise: float | None) -> str:
+    """Return a noise level as a column of a table shows it: ``-`` where there is none (None or NaN)."""
+    return "-" if noise is None or math.isnan(noise) else noise_text(noise)
+
+
+def level_text(dataset: str, noise: float | None) -> str:
+    """Return what a dataset at a noise level is called.
+
+    >>> level_text("phantom", 2e5), level_text("isles2018", None)
+    ('phantom, noise 2e5', 'isles2018')
+    """
+    return dataset if noise is None or math.isnan(noise) else f"{dataset}, noise {noise_text(noise)}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as a person would write it in YAML, cut to 60 characters.
+
+    >>> shown(None), shown(2.0), shown("text"), shown([1, 2])
+    ('null', '2', "'text'", '[1, 2]')
+    """
+    plain = whole(value)
+    text = repr(plain) if isinstance(plain, str | float) else json.dumps(plain, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def value_text(value: Any, *, short: bool = False) -> str:
+    """Return a parameter's value as labels and tables show it; `short` cuts numbers to six digits."""
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if short and isinstance(value, float) else shown(value)
+
+
+def parameters_text(values: Mapping[str, Any], *, short: bool = False) -> str:
+    """Return parameters as labels and tables show them.
+
+    >>> parameters_text({"sigma_t_hu": 5.0, "window": "hann"})
+    'sigma_t_hu=5, window=hann'
+    """
+    return ", ".join(f"{name}={value_text(value, short=short)}" for name, value in values.items())
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return ``" (did you mean X?)"`` with the option nearest to a name, or nothing where none is near.
+
+    >>> did_you_mean("sigma_T", ["sigma_t_hu", "window"])
+    ' (did you mean sigma_t_hu?)'
+    """
+    folded = {option.casefold(): option for option in options}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    if not near:
+        near = sorted(option for option in folded if len(name) > 2 and option.startswith(name.casefold()))[:1]
+    return f" (did you mean {folded[near[0]]}?)" if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    return " ".join(str(error).split())
+
+
+def whole(value: Any) -> Any:
+    """Return plain data in which ``128.0`` and ``1e5`` are whole numbers, fit for a count or a measure."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: whole(inner) for key, inner in value.items()}
+    return [whole(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,266 @@
+"""YAML read strictly, with the line of every value: what a person wrote is what the program gets, or a fault.
+
+Scalars follow YAML 1.2 and less: ``1e5`` and ``1e-3`` are numbers; only ``true`` and ``false`` are booleans,
+so that ``no`` stays text; ``10:30``, ``0x1f``, ``007`` and dates stay text. Duplicate keys are faults.
+``${NAME}`` and ``${NAME:-default}`` in a value stand for environment variables, ``$${`` for a plain ``${``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ctpbench.errors import InputError
+
+Place = tuple[str | int, ...]
+"""Where a value stands in a document: ``("denoisers", 1, "params", "sigma_px")``."""
+
+_TAG = "tag:yaml.org,2002:"
+_RESOLVERS = (
+    ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
+    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
+    ("int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)"), list("-+0123456789")),
+    (
+        "float",
+        re.compile(
+            r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+        list("-+.0123456789"),
+    ),
+    ("merge", re.compile("<<"), ["<"]),
+)
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "null": lambda text: None,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
+    "int": int,
+    "float": lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
+    "str": str,
+}
+_VARIABLE = re.compile(r"\$?\$\{([^}]*)(\}?)")
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that either this loader or a YAML 1.1 loader would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _name, _pattern, _first in _RESOLVERS:
+    _whole = re.compile(rf"(?:{_pattern.pattern})\Z")
+    _Loader.add_implicit_resolver(_TAG + _name, _whole, _first)
+    _Dumper.add_implicit_resolver(_TAG + _name, _whole, _first)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as read.
+
+    Attributes
+    ----------
+    name : str
+        The file, as messages name it.
+    text : str
+    data : dict
+    lines : mapping from Place to int
+        The line, from 1, of a mapping's key or of a list's item.
+    faults : tuple of (line, text)
+        What is wrong with the YAML itself; `data` is then a best guess, so that more faults can be found.
+    """
+
+    name: str
+    text: str
+    data: dict[str, Any]
+    lines: Mapping[Place, int]
+    faults: tuple[tuple[int, str], ...]
+
+    def line(self, place: Place) -> int:
+        """Return the line of a value, or of the nearest that encloses it where it is not in the document."""
+        while place not in self.lines:
+            place = place[:-1]
+        return self.lines[place]
+
+
+def read(path: Path, environ: Mapping[str, str] = os.environ) -> Document:
+    """Read a YAML file whose top is a mapping.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, is no YAML, is empty or is no mapping: one line, with the line's number.
+    """
+    name = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from error
+    return parse(text, name, environ)
+
+
+def parse(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Document:
+    """Read YAML text whose top is a mapping; `name` is what messages call it. See `read`."""
+    try:
+        node = yaml.compose(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        what = " ".join(f"{error.context or ''} {error.problem or ''}".split())
+        if "${" in text.split("\n")[line - 1]:
+            what += "; ${NAME} within [ ] or { } needs quotes"
+        raise InputError(f"{name}:{line}: not YAML: {what}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        raise InputError(f"{name}:{line}: not YAML: the character U+{code:04X} is not allowed") from error
+    if node is None or node.tag == _TAG + "null":
+        raise InputError(f"{name}:1: the file is empty; allowed: a mapping, as in 'datasets: [...]'")
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1
+        raise InputError(f"{name}:{line}: got {_kind(node)}; allowed: a mapping, as in 'datasets: [...]'")
+    reader = _Reader(environ)
+    data = reader.value(node, ())
+    return Document(name, text, data, {(): 1, **reader.lines}, tuple(reader.faults))
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Return plain data as YAML text that `parse` reads as the same data, keys in their order."""
+    escaped = _escaped(data)
+    return yaml.dump(escaped, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _escaped(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.replace("${", "$${")
+    if isinstance(data, Mapping):
+        return {key: _escaped(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_escaped(value) for value in data]
+    return data
+
+
+def _implied_tag(text: str) -> str:
+    names = (name for name, pattern, _ in _RESOLVERS if pattern.fullmatch(text))
+    return _TAG + next(names, "str")
+
+
+def _kind(node: yaml.Node) -> str:
+    kinds: dict[type[yaml.Node], str] = {yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list"}
+    return kinds.get(type(node), f"{node.value!r}")
+
+
+class _Reader:
+    """Turns nodes into plain data, and notes lines and faults on the way."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.lines: dict[Place, int] = {}
+        self.faults: list[tuple[int, str]] = []
+        self.open: list[yaml.Node] = []
+
+    def value(self, node: yaml.Node, place: Place) -> Any:
+        if any(node is outer for outer in self.open):
+            self.fault(node, "an alias of what encloses it; allowed: aliases of what comes before")
+            return None
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        if node.tag not in (_TAG + "map", _TAG + "seq"):
+            self.tag_fault(node, node.tag)
+        self.open.append(node)
+        is_mapping = isinstance(node, yaml.MappingNode)
+        value = self.mapping(node, place) if is_mapping else self.sequence(node, place)
+        self.open.pop()
+        return value
+
+    def mapping(self, node: yaml.Node, place: Place) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _TAG + "merge":
+                for key, value in self.merge(value_node, place).items():
+                    merged.setdefault(key, value)
+                continue
+            key = key_node.value
+            if key_node.tag != _TAG + "str":
+                self.fault(
+                    key_node,
+                    f"got the key {_kind(key_node)}; allowed: text, in quotes where it reads otherwise",
+                )
+                continue
+            if key in own:
+                first = self.lines[*place, key]
+                self.fault(key_node, f"the key {key!r} is here again; it is on line {first} already")
+                continue
+            self.lines[*place, key] = key_node.start_mark.line + 1
+            own[key] = self.value(value_node, (*place, key))
+        return {**merged, **own}
+
+    def merge(self, node: yaml.Node, place: Place) -> dict[str, Any]:
+        """Return the keys that ``<<`` brings in: of one mapping or, the first winning, of a list of them."""
+        merged: dict[str, Any] = {}
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(source, yaml.MappingNode):
+                self.fault(source, f"<<: got {_kind(source)}; allowed: a mapping, as in '<<: *name'")
+                continue
+            written = dict(self.lines)
+            value = self.value(source, place)
+            self.lines |= written  # a key written out is where a person looks, not the one merged in
+            merged = {**(value or {}), **merged}
+        return merged
+
+    def sequence(self, node: yaml.Node, place: Place) -> list[Any]:
+        items = []
+        for index, item in enumerate(node.value):
+            self.lines[*place, index] = item.start_mark.line + 1
+            items.append(self.value(item, (*place, index)))
+        return items
+
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        text, tag = str(node.value), node.tag
+        if "${" in text and tag == _TAG + "str":
+            text = _VARIABLE.sub(lambda match: self.variable(match, node), text)
+            if node.style is None:  # unquoted, so that threads: ${THREADS} is a number
+                tag = _implied_tag(text)
+        try:
+            return _SCALARS[tag.removeprefix(_TAG)](text)
+        except KeyError:
+            self.tag_fault(node, tag)
+        except ValueError:
+            self.fault(node, f"got {text[:40]!r} as {tag.replace(_TAG, '!!')}; allowed: a value of that type")
+        return text
+
+    def variable(self, match: re.Match[str], node: yaml.Node) -> str:
+        if match[0].startswith("$$"):
+            return match[0][1:]
+        parsed = _NAME.fullmatch(match[1])
+        if not parsed or not match[2]:
+            self.fault(node, f"got {match[0]!r}; allowed: ${{NAME}} or ${{NAME:-default}}, $${{ for a plain ${{")
+            return match[0]
+        name, default = parsed[1], parsed[2]
+        if name not in self.environ and default is None:
+            text = f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+            self.fault(node, text)
+            return match[0]
+        return self.environ.get(name, default or "")
+
+    def tag_fault(self, node: yaml.Node, tag: str) -> None:
+        self.fault(node, f"got the tag {tag.replace(_TAG, '!!')!r}; allowed: plain values")
+
+    def fault(self, node: yaml.Node, text: str) -> None:
+        self.faults.append((node.start_mark.line + 1, text))

@@ -1,0 +1,153 @@
+"""The smaller commands, and mistakes at the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ("run", "plan", "status", "leaderboard", "claims", "list", "show", "plugins", "schema", "check")
+
+
+def test_help_lists_every_command_and_gives_an_example(ctpbench):
+    shown = ctpbench("--help")
+    assert shown.returncode == 0
+    assert "Example: ctpbench run" in shown.stdout
+    for name in COMMANDS:
+        assert f"\n  {name}" in shown.stdout
+        assert f"Example: ctpbench {name}" in ctpbench(name, "--help").stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"]])
+def test_help_imports_nothing_heavy(words):
+    code = (
+        "import sys\nfrom ctpbench.cli import main\n"
+        f"try:\n    main({words!r}, prog_name='ctpbench')\nexcept SystemExit: pass\n"
+        "print([m for m in ('numpy', 'xarray', 'pydantic', 'rich', 'yaml') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_listing_imports_neither_torch_nor_numba():
+    code = (
+        "import sys\nfrom ctpbench.cli import main\n"
+        "try:\n    main(['list'], prog_name='ctpbench')\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'numba', 'skimage', 'matplotlib', 'optuna') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_list_names_components_of_every_kind(ctpbench):
+    shown = ctpbench("list").stdout
+    for name in ("toy", "shrink", "error", "phantom", "gaussian", "tips", "ttv", "rmse", "ssim"):
+        assert name in shown
+
+
+def test_show_prints_parameters_units_and_source(ctpbench):
+    shown = ctpbench("show", "tips").stdout
+    for words in ("sigma_t_hu", "in HU", "window_px", "Mendrik", "version 1"):
+        assert words in shown
+    wrong = ctpbench("show", "tps")
+    assert wrong.returncode == 2
+    assert "did you mean tips" in wrong.stderr
+
+
+def test_plugins_names_what_loaded(ctpbench):
+    shown = ctpbench("plugins").stdout
+    assert "ctpbench-filters" in shown
+    assert "ctpbench-fakes" in shown
+
+
+def test_schema_is_json_and_knows_the_plugins_parameters(ctpbench):
+    schema = json.loads(ctpbench("schema").stdout)
+    assert "sigma_t_hu" in json.dumps(schema)
+
+
+def test_check_passes_good_components_and_fails_bad_ones(ctpbench):
+    good = ctpbench("check", "ctpbench-metrics")
+    assert good.returncode == 0
+    assert "failed" not in good.stdout
+    bad = ctpbench("check", "ctpbench-fakes")
+    assert bad.returncode == 3
+    assert "failed misbehave" in bad.stdout
+    unknown = ctpbench("check", "nothing")
+    assert unknown.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "missing.yaml"], "missing.yaml"),
+        (["plan", "missing.yaml"], "missing.yaml"),
+        (["status", "nowhere"], "no run here"),
+        (["leaderboard", "nowhere"], "no run here"),
+        (["leaderboard", "nowhere.nc"], "no such file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, expected, ctpbench):
+    done = ctpbench(*words)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_several_faults_are_reported_at_once_with_lines_and_suggestions(ctpbench, write_suite):
+    suite = write_suite("""name: wrong
+datasets:
+  - {name: toy, params: {sise: 4}, noise: [1, -2]}
+denoisers:
+  - {name: shrnk}
+  - {name: shrink, params: {weight: 3}}
+metrics: [error]
+resorces: {threads: 1}
+""")
+    done = ctpbench("run", suite)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[1] for line in lines] == ["3", "3", "5", "6", "8"]
+    for hint in ("did you mean size", "did you mean shrink", "did you mean resources"):
+        assert hint in done.stderr
+
+
+@pytest.mark.parametrize("label", ["status", "map", "denoise_s", "trials"])
+def test_a_metric_called_like_a_part_of_the_results_is_refused_before_anything_runs(label, ctpbench, write_suite):
+    suite = write_suite(f"datasets: [toy]\ndenoisers: [leave]\nmetrics: [{{name: error, label: {label}}}]\n")
+    done = ctpbench("run", suite)
+    assert done.returncode == 2
+    assert f"something else {label!r}" in done.stderr
+
+
+def test_a_device_that_is_not_there_is_named(ctpbench, write_suite):
+    suite = write_suite("""
+datasets: [toy]
+denoisers: [leave]
+metrics: [error]
+resources: {device: mps}
+""")
+    done = ctpbench("run", suite)
+    assert done.returncode == 2
+    assert "'mps'" in done.stderr
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_lost(monkeypatch, write_suite, tmp_path):
+    import errno
+
+    from click.testing import CliRunner
+
+    from ctpbench.cli import main
+    from ctpbench.running import runner
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner.Runner, "run", full)
+    suite = write_suite("datasets: [toy]\ndenoisers: [leave]\nmetrics: [error]\n")
+    done = CliRunner().invoke(main, ["run", str(suite), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "no space left on the disk" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

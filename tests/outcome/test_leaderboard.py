@@ -1,0 +1,229 @@
+"""The best row is first, no failed row ever outranks another, and programs read what the numbers say."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctpbench.errors import ResultError
+from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.outcome.results import build, open_results, save
+from tests.outcome.test_results import record, rmse, score, suite_records
+
+MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
+
+
+def board(*records: dict[str, Any], **options: str) -> pd.DataFrame:
+    return leaderboard(build(records, {}), **options)
+
+
+def scored(config: str, cbf: list[float], **changes: Any) -> dict[str, Any]:
+    return record(config, scores={"rmse": rmse(cbf)}, **changes)
+
+
+def ssim(value: float) -> dict[str, Any]:
+    return score(np.full((2, 3), value), ["case", "map"], "1", "higher", map=MAPS[:3])
+
+
+def study() -> list[dict[str, Any]]:
+    """What the quick suite looks like: all scores, a tuned row at the edge, a contended one, a failed one."""
+    cbf = {"none": 20.24, "gaussian": 5.57, "tips(sigma_t_hu=11.25, sigma_s_px=3)": 4.78, "ttv": 9.49}
+    scale = np.array([1.0, 0.07, 0.6, 0.3, 0.3])
+    records = []
+    for noise in (1e5, 1e6):
+        for config, value in cbf.items():
+            table = value * scale * np.array([[0.9], [1.1]])
+            scores = {"rmse": score(table, ["case", "map"], map=MAPS), "ssim": ssim(1 - value / 40)}
+            made = record(config, noise, scores=scores, parameters={"beta_space_hu2s": 3.0, "beta_time_hu2s": 0.1})
+            if config == "ttv":
+                made |= {"tuned": made["parameters"], "tuned_at_edge": ["beta_time_hu2s"]}
+                made["timings"] |= {"contended": True}
+            records.append(made)
+        records.append(record("broken", noise, status="timeout", message="took | longer\nthan 600 s"))
+    return records
+
+
+def test_rows_are_ranked_by_rmse_of_cbf_within_dataset_and_noise() -> None:
+    frame = board(*study())
+    assert list(frame["noise"].unique()) == [1e5, 1e6]
+    for _, block in frame.groupby("noise"):
+        assert [c.split("(")[0] for c in block["config"]] == ["tips", "gaussian", "ttv", "none", "broken"]
+        assert list(block["rank"].iloc[:4]) == [1, 2, 3, 4]
+        assert pd.isna(block["rank"].iloc[4])
+        assert set(block["rank_by"]) == {"rmse_cbf"}
+
+
+def test_scores_are_means_over_seeds_and_cases_and_deviations_over_cases() -> None:
+    frame = board(scored("n2n", [4.0, 8.0]), scored("n2n", [6.0, 10.0], seed=1), scored("none", [9.0, 9.0]))
+    row = frame.set_index("config").loc["n2n"]
+    assert row["rmse_cbf"] == pytest.approx(7)
+    assert row["rmse_cbf_std"] == pytest.approx(np.std([5.0, 9.0], ddof=1))
+    assert row["rmse_cbv"] == pytest.approx(0.7)
+    assert (row["n_cases"], row["n_seeds"]) == (2, 2)
+    assert frame.set_index("config").loc["none", "n_seeds"] == 1
+
+
+def test_times_are_medians_and_memory_is_the_peak() -> None:
+    first, second = record("a"), record("a", seed=1)
+    first["timings"] |= {"denoise_s": [1.0, 2.0], "maps_s": [0.5, 0.1], "fit_s": 10.0, "peak_memory_mib": 100.0}
+    second["timings"] |= {"denoise_s": [3.0, 9.0], "maps_s": [0.1, 0.1], "fit_s": 30.0, "peak_memory_mib": 200.0}
+    (row,) = board(first, second).to_dict("records")
+    expected = {"denoise_s": 2.5, "maps_s": 0.1, "total_s": 2.6, "fit_s": 20.0, "peak_memory_mib": 200.0}
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
+    assert np.isnan(row["peak_device_memory_mib"])
+
+
+def test_ties_share_a_rank_and_the_next_one_is_skipped() -> None:
+    frame = board(*(scored(c, [v, v]) for c, v in {"a": 2.0, "b": 1.0, "c": 2.0, "d": 3.0}.items()))
+    assert dict(zip(frame["config"], frame["rank"], strict=True)) == {"b": 1, "a": 2, "c": 2, "d": 4}
+
+
+def test_a_row_with_a_failed_seed_has_no_rank_however_good_it_is() -> None:
+    frame = board(
+        scored("lucky", [0.1, 0.1]),
+        record("lucky", seed=1, status="crashed", message="signal 11"),
+        scored("a", [5.0, 5.0]),
+    )
+    assert list(frame["config"]) == ["a", "lucky"]
+    assert list(frame["rank"].isna()) == [False, True]
+    assert (frame["status"][1], frame["message"][1]) == ("crashed", "1 of 2 seeds: signal 11")
+
+
+def test_a_row_to_which_the_score_does_not_apply_comes_after_the_scored_before_the_failed() -> None:
+    frame = board(record("failed", status="error"), scored("unscored", [np.nan, np.nan]), scored("worst", [99.0, 99.0]))
+    assert list(frame["config"]) == ["worst", "unscored", "failed"]
+    assert list(frame["rank"].isna()) == [False, True, True]
+    assert list(frame["status"]) == ["ok", "ok", "error"]
+
+
+STATUSES = st.sampled_from(["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(STATUSES, st.sampled_from([1.0, 2.0, 3.0, np.nan])), min_size=1, max_size=6))
+def test_ranks_equal_those_of_a_naive_twin(rows: list[tuple[str, float]]) -> None:
+    records = [
+        record(f"r{i}", status=status) if status != "ok" else scored(f"r{i}", [value, value])
+        for i, (status, value) in enumerate(rows)
+    ]
+    frame = board(*records)
+    order = {int(config[1:]): place for place, config in enumerate(frame["config"])}
+    ranks = {int(config[1:]): rank for config, rank in zip(frame["config"], frame["rank"], strict=True)}
+    ranked = [i for i, (status, value) in enumerate(rows) if status == "ok" and value == value]
+    assert sorted(i for i, rank in ranks.items() if not pd.isna(rank)) == ranked
+    for i in ranked:
+        assert ranks[i] == 1 + len([j for j in ranked if rows[j][1] < rows[i][1]])
+        assert all(order[i] < order[j] for j in range(len(rows)) if j not in ranked)
+    failed = [i for i, (status, _) in enumerate(rows) if status != "ok"]
+    assert sorted(order[i] for i in failed) == list(range(len(rows) - len(failed), len(rows)))
+
+
+def test_higher_is_better_where_the_metric_says_so() -> None:
+    frame = board(*(record(c, scores={"ssim": ssim(v)}) for c, v in {"a": 0.5, "b": 0.9}.items()))
+    assert list(frame["config"]) == ["b", "a"]
+    assert set(frame["rank_by"]) == {"ssim_cbf"}
+
+
+def test_the_caller_may_rank_by_another_score() -> None:
+    frame = board(*study(), rank_by="rmse_tmax")
+    assert set(frame["rank_by"]) == {"rmse_tmax"}
+    with pytest.raises(ResultError, match="no score 'psnr_cbf' to rank by; there are: rmse_cbf, rmse_cbv"):
+        board(*study(), rank_by="psnr_cbf")
+
+
+def test_where_rmse_of_cbf_does_not_apply_the_first_score_that_does_ranks() -> None:
+    real = [
+        record(
+            c,
+            None,
+            dataset="real",
+            scores={"rmse": rmse([np.nan, np.nan]), "cnr": score([v, v], ["case"], "1", "higher")},
+        )
+        for c, v in {"a": 1.0, "b": 2.0}.items()
+    ]
+    frame = board(*study(), *real).query("dataset == 'real'")
+    assert list(frame["config"]) == ["b", "a"]
+    assert set(frame["rank_by"]) == {"cnr"}
+
+
+def test_time_metrics_are_left_out_and_roi_metrics_have_a_column_each() -> None:
+    frame = board(*suite_records())
+    assert not [name for name in frame.columns if "frame_rmse" in name]
+    none = frame.query("config == 'none' and dataset == 'phantom'").iloc[0]
+    assert none["dice_core"] == pytest.approx(0.6)
+    assert none["dice_penumbra"] == pytest.approx(0.9)
+    both = score(np.arange(8.0).reshape(2, 2, 2), ["case", "map", "roi"], map=["cbf", "mtt"], roi=["core", "rest"])
+    (row,) = board(record("a", scores={"bias": both})).to_dict("records")
+    assert [row[f"bias_{m}_{r}"] for m in ("cbf", "mtt") for r in ("core", "rest")] == [2.0, 3.0, 4.0, 5.0]
+
+
+def test_a_column_without_any_score_is_left_out() -> None:
+    frame = board(*study())
+    assert "rmse_tmax" in frame
+    assert "ssim_cbf" in frame
+    assert "ssim_tmax" not in frame
+
+
+def test_a_metric_that_applies_nowhere_in_a_dataset_is_no_column() -> None:
+    nothing = {**rmse([1.0, 2.0]), "dims": ["case"], "coords": {}, "values": [None, None]}
+    frame = board(record("a", scores={"rmse": nothing}))
+    assert not [name for name in frame.columns if name.startswith("rmse")]
+    assert frame["rank"].isna().all()
+
+
+def test_excluded_cells_are_no_rows() -> None:
+    frame = board(record("a", 1e5), record("a", 2e5), record("b", 2e5))
+    assert list(zip(frame["noise"], frame["config"], strict=True)) == [(1e5, "a"), (2e5, "a"), (2e5, "b")]
+
+
+def test_parameters_are_compact_and_tuned_ones_marked() -> None:
+    tuned = [{"sigma_px": 2.0, "mode": "wrap"}, {"sigma_px": 4.0, "mode": "wrap"}]
+    records = [
+        record("g", seed=i, parameters={"truncate": 4.0, **t}, tuned=t, tuned_at_edge=["sigma_px"])
+        for i, t in enumerate(tuned)
+    ]
+    (row,) = board(*records).to_dict("records")
+    assert row["parameters"] == "truncate=4, sigma_px=2|4, mode=wrap"
+    assert row["tuned"] == "sigma_px=2|4 (edge), mode=wrap"
+
+
+def test_two_scores_of_one_name_are_refused() -> None:
+    with pytest.raises(ResultError, match="two scores are called 'rmse_cbf'"):
+        board(record("a", scores={"rmse": rmse([1.0, 2.0]), "rmse_cbf": score([1.0, 2.0], ["case"])}))
+
+
+def test_the_table_is_the_same_from_the_file(tmp_path: Path) -> None:
+    tree = build([*study(), *suite_records()[-2:]], {})
+    save(tree, tmp_path / "results.nc")
+    pd.testing.assert_frame_equal(leaderboard(open_results(tmp_path / "results.nc")), leaderboard(tree))
+
+
+def test_csv_holds_every_column() -> None:
+    frame = board(*study())
+    read = pd.read_csv(io.StringIO(to_csv(frame)))
+    assert list(read.columns) == list(frame.columns)
+    np.testing.assert_array_equal(read["rmse_cbf"], frame["rmse_cbf"])
+    assert read["rank"].isna().sum() == 2
+
+
+def test_json_has_null_for_what_is_not_a_number() -> None:
+    rows = json.loads(to_json(board(*study(), record("a", None, dataset="real"))), parse_constant=pytest.fail)
+    assert rows[0]["rank"] == 1
+    assert rows[0]["contended"] is False
+    assert rows[0]["rmse_cbf"] == pytest.approx(4.78)
+    assert (rows[4]["status"], rows[4]["rank"], rows[4]["rmse_cbf"]) == ("timeout", None, None)
+    assert rows[-1]["noise"] is None
+
+
+def test_a_run_without_finished_cells_has_an_empty_table() -> None:
+    frame = board()
+    assert frame.empty
+    assert json.loads(to_json(frame)) == []

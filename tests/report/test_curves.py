@@ -1,0 +1,279 @@
+"""The curves show the numbers: a panel for each quantity and noise level, a line for each row of the suite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.lines import Line2D
+
+from ctpbench.outcome.results import build
+from ctpbench.report.curves import draw_curves, learning_figure, score_figure, sweep_figure
+from ctpbench.running.store import Store
+from tests.outcome.test_results import record, score
+
+Record = dict[str, Any]
+
+
+def group(*records: Record) -> xr.DataTree:
+    return build(records, {})["phantom"]
+
+
+def panels(figure: Figure | None) -> dict[tuple[str, str], Axes]:
+    """The panels by noise level and what is on x and y; y is named in the first of a row alone."""
+    assert figure is not None
+    found, on_y = {}, ""
+    for axes in figure.axes:
+        on_y = axes.get_ylabel() or on_y
+        found[axes.get_title(), f"{on_y} against {axes.get_xlabel()}"] = axes
+    return found
+
+
+def lines(axes: Axes) -> dict[str, list[Line2D]]:
+    """The lines of a panel by their row of the suite, rings left out."""
+    found: dict[str, list[Line2D]] = {}
+    for line in axes.lines:
+        if line.get_marker() != "o":
+            found.setdefault(str(line.get_label()), []).append(line)
+    return found
+
+
+def rings(axes: Axes) -> list[tuple[float, float]]:
+    return [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines if line.get_marker() == "o"]
+
+
+def legend(figure: Figure | None) -> list[str]:
+    assert figure is not None
+    return [text.get_text() for shown in figure.legends for text in shown.get_texts()]
+
+
+# -- what training logged ---
+
+
+def logged(config: str, noise: float | None = 1e5, seed: int = 0, **curve: list[Any]) -> Record:
+    return record(config, noise, seed, learning={"step": list(range(0, 100 * len(curve["loss"]), 100)), **curve})
+
+
+def test_each_quantity_that_training_logged_is_drawn_against_its_step() -> None:
+    records = [
+        record("none", 1e5),
+        logged("n2n", 1e5, loss=[9.0, 3.0, 1.0], bias=[None, 0.5, -0.5]),
+        logged("n2n", 2e5, loss=[8.0, None, 2.0], bias=[1.0, 2.0, 4.0]),
+        logged("supervised", 1e5, loss=[5.0, 2.0, 0.0], bias=[1.0, 1.0, 1.0]),
+    ]
+    figure = learning_figure(group(*records))
+    shown = panels(figure)
+    loss, bias = "loss against step", "bias against step"
+    assert set(shown) == {(f"noise {level}", text) for level in ("1e5", "2e5") for text in (loss, bias)}
+    here = lines(shown["noise 1e5", loss])
+    assert list(here) == ["n2n", "supervised"]
+    np.testing.assert_array_equal(here["n2n"][0].get_xydata(), [[0, 9], [100, 3], [200, 1]])
+    np.testing.assert_array_equal(lines(shown["noise 1e5", bias])["n2n"][0].get_xydata(), [[100, 0.5], [200, -0.5]])
+    there = lines(shown["noise 2e5", loss])
+    assert list(there) == ["n2n"]
+    np.testing.assert_array_equal(there["n2n"][0].get_xydata(), [[0, 8], [200, 2]])
+    assert legend(figure) == ["n2n", "supervised"]
+    scales = {place: axes.get_yscale() for place, axes in shown.items()}
+    assert scales["noise 1e5", loss] == scales["noise 1e5", bias] == "linear"  # a zero, a negative value
+    assert scales["noise 2e5", loss] == scales["noise 2e5", bias] == "log"
+
+
+def test_each_seed_has_a_line_and_a_row_keeps_its_colour() -> None:
+    records = [
+        *(logged("n2n", noise, seed, loss=[2.0 + seed, 1.0]) for noise in (1e5, 2e5) for seed in (0, 1)),
+        logged("supervised", 2e5, loss=[3.0, 1.0]),
+    ]
+    figure = learning_figure(group(*records))
+    here, there = (lines(axes) for axes in panels(figure).values())
+    assert [line.get_ydata()[0] for line in here["n2n"]] == [2, 3]
+    colours = {line.get_color() for line in (*here["n2n"], *there["n2n"])}
+    assert len(colours) == 1
+    assert there["supervised"][0].get_color() not in colours
+    assert figure is not None
+    assert [handle.get_color() for handle in figure.legends[0].get_lines()] == [
+        *colours,
+        there["supervised"][0].get_color(),
+    ]
+
+
+# -- what tuning tried ---
+
+
+def tuned(
+    config: str, tried: Mapping[str, float | None], chosen: str, noise: float | None = 1e5, seed: int = 0
+) -> Record:
+    """A tuned row; parameters are given as JSON."""
+    trials = [
+        {"parameters": json.loads(text), "value": value, "status": "error" if value is None else "ok", "message": ""}
+        for text, value in tried.items()
+    ]
+    return record(config, noise, seed, trials=trials, tuned=json.loads(chosen))
+
+
+def test_a_sweep_shows_each_value_and_rings_the_chosen_one() -> None:
+    beta = {'{"beta": 25.0}': 2.5, '{"beta": 0}': 9.0, '{"beta": 50.0}': None, '{"beta": 12.5}': 3.0}
+    other = {'{"sigma_px": 1}': 5.0, '{"sigma_px": 100}': 4.0}
+    records = [
+        tuned("n2n", beta, '{"beta": 25.0}', 1e5),
+        tuned("n2n", {**beta, '{"beta": 0}': 1.0}, '{"beta": 0}', 2e5),
+        tuned("gaussian", other, '{"sigma_px": 100}', 1e5),
+    ]
+    figure = sweep_figure(group(*records))
+    shown = panels(figure)
+    n2n, gaussian = "n2n\nvalidation score against beta", "gaussian\nvalidation score against sigma_px"
+    assert set(shown) == {("noise 1e5", n2n), ("noise 2e5", n2n), ("noise 1e5", gaussian)}
+    (line,) = lines(shown["noise 1e5", n2n])["n2n"]
+    np.testing.assert_array_equal(line.get_xydata(), [[0, 9], [12.5, 3], [25, 2.5]])  # in order, without what failed
+    assert line.get_linestyle() == "-"
+    assert rings(shown["noise 1e5", n2n]) == [(25, 2.5)]
+    assert rings(shown["noise 2e5", n2n]) == [(0, 1)]
+    assert shown["noise 1e5", n2n].get_xscale() == "linear"
+    assert shown["noise 1e5", gaussian].get_xscale() == "log"
+    assert legend(figure) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "along_s"),
+    [
+        ([5, 4, 2, 3], 2, [4, 2]),  # lower is better
+        ([5, 4, 2, 3], 0, [5, 3]),  # higher
+        ([-5, 1, -2, 3], 1, [1, -2]),  # nearer to zero
+    ],
+)
+def test_a_value_of_one_parameter_is_shown_with_the_best_of_the_others(
+    values: list[float], chosen: int, along_s: list[float]
+) -> None:
+    texts = [json.dumps({"sigma_s_px": s, "mode": "x", "sigma_t_hu": t}) for s in (1, 2) for t in (10, 20)]
+    records = [tuned("tips", dict(zip(texts, values, strict=True)), texts[chosen])]
+    shown = panels(sweep_figure(group(*records)))
+    assert [text.rpartition(" ")[2] for _, text in shown] == ["sigma_s_px", "sigma_t_hu"]  # no axis for text
+    axes = next(iter(shown.values()))
+    np.testing.assert_array_equal(lines(axes)["tips"][0].get_ydata(), along_s)
+    assert rings(axes) == [(1 + chosen // 2, values[chosen])]
+
+
+def test_what_lies_on_no_grid_is_points() -> None:
+    texts = [json.dumps({"a": a, "b": 7.0 - a * a}) for a in (0.3, 0.1, 0.2)]
+    records = [tuned("tpe", dict(zip(texts, (3, 2, 1), strict=True)), texts[2])]
+    for axes in panels(sweep_figure(group(*records))).values():
+        (line,) = lines(axes)["tpe"]
+        assert line.get_linestyle() == "None"
+        assert line.get_marker() == "."
+        assert list(np.diff(line.get_xdata()) > 0) == [True, True]
+
+
+def test_seeds_are_swept_apart() -> None:
+    records = [tuned("n2n", {'{"b": 0}': 3.0 + s, '{"b": 1}': 2.0 - s}, '{"b": 1}', seed=s) for s in (0, 1)]
+    (axes,) = panels(sweep_figure(group(*records))).values()
+    assert [list(line.get_ydata()) for line in lines(axes)["n2n"]] == [[3, 2], [4, 1]]
+    assert rings(axes) == [(1, 2), (1, 1)]
+
+
+def test_a_choice_that_no_trial_holds_is_not_ringed() -> None:
+    records = [tuned("n2n", {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 5}')]
+    (axes,) = panels(sweep_figure(group(*records))).values()
+    assert rings(axes) == []
+    assert len(lines(axes)["n2n"]) == 1
+
+
+# -- scores over time ---
+
+
+def timed(config: str, table: Any, noise: float | None = 1e5, seed: int = 0, **more: Any) -> Record:
+    frames = score(table, ["case", "time"], "HU", time=[0.0, 1.5, 3.0])
+    return record(config, noise, seed, scores={"frame_rmse": frames, **more})
+
+
+def test_a_score_over_time_is_the_mean_over_cases_and_seeds() -> None:
+    nothing = {**score([1.0, 2.0], ["case"]), "units": "HU", "values": [None, None]}
+    per_case = score([1.0, 2.0], ["case"])
+    frames = [[1.0, 2.0, np.nan], [3.0, 6.0, 5.0]]
+    records = [
+        timed("none", frames, psnr=per_case),
+        timed("none", [[2.0, 4.0, 6.0]] * 2, seed=1),
+        timed("n2n", [[1.0, 1.0, 1.0]] * 2, 2e5),
+        record("ttv", 1e5, scores={"frame_rmse": nothing}),
+        record("broken", 1e5, status="crashed"),
+    ]
+    figure = score_figure(group(*records), "time")
+    shown = panels(figure)
+    what = "frame_rmse (HU) against time (s)"
+    assert list(shown) == [("noise 1e5", what), ("noise 2e5", what)]
+    (line,) = lines(shown["noise 1e5", what])["none"]
+    np.testing.assert_array_equal(line.get_xydata(), [[0, 2], [1.5, 4], [3, 5.75]])
+    assert list(lines(shown["noise 1e5", what])) == ["none"]
+    assert list(lines(shown["noise 2e5", what])) == ["n2n"]
+    assert shown["noise 1e5", what].get_ylim()[0] == 0
+    assert legend(figure) == ["none", "n2n"]
+
+
+def test_a_difference_over_time_may_be_negative() -> None:
+    (axes,) = panels(score_figure(group(timed("n2n", [[1.0, -2.0, 1.0]] * 2)), "time")).values()
+    assert axes.get_ylim()[0] < -2
+
+
+def test_a_dataset_without_noise_levels_has_one_column_without_a_title() -> None:
+    made = tuned("n2n", {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 1}', None)
+    made |= {"scores": timed("n2n", np.ones((2, 3)))["scores"], "learning": {"step": [0], "loss": [1.0]}}
+    for make in (learning_figure, sweep_figure, partial(score_figure, dim="time")):
+        assert [title for title, _ in panels(make(group(made)))] == [""]
+
+
+# -- pictures ---
+
+
+def test_a_picture_is_drawn_where_there_is_something_to_show(tmp_path: Path) -> None:
+    records = [
+        logged("n2n", loss=[2.0, 1.0]),
+        record("gaussian", dataset="real"),
+        tuned("gaussian", {'{"s": 1}': 3.0, '{"s": 2}': 2.0}, '{"s": 2}') | {"dataset": "a%b c"},
+        timed("none", np.ones((2, 3)), None) | {"dataset": "time-x"},
+    ]
+    drawn = draw_curves(build(records, {}), tmp_path / "new")
+    assert [path.name for path in drawn] == ["learning-phantom.png", "sweep-a%25b c.png", "time-time-x.png"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in drawn)
+    for path in drawn:
+        assert np.asarray(imread(path)).ndim == 3
+
+
+def test_nothing_to_show_is_no_picture(tmp_path: Path) -> None:
+    lost = record("n2n", learning={"step": [0, 1], "loss": [None, None]})
+    failed = tuned("misbehave", {'{"b": 0}': None, '{"b": 1}': None}, "{}") | {"status": "error"}
+    fixed = tuned("one", {'{"b": 0}': 1.0}, '{"b": 0}')
+    for records in ([], [record("none")], [lost], [failed], [fixed]):
+        assert draw_curves(build(records, {}), tmp_path / "new") == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_any_label_can_be_drawn(tmp_path: Path) -> None:
+    labels = ["_hidden", "$x^$", "a_very_long_label(" + "sigma_t_hu=11.25, " * 9 + ")", "two\nlines", "", *"abcdefgh"]
+    records = []
+    for i, label in enumerate(labels):
+        odd = i < 5
+        made = tuned(label, {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 1}') if odd else record(label, 1e5)
+        records.append(made | {"learning": {"step": [0, 1], label if odd else "loss": [i + 2.0, 1.0]}})
+    tree = build(records, {})
+    assert len(draw_curves(tree, tmp_path)) == 2
+    texts = legend(learning_figure(tree["phantom"]))
+    assert texts[:2] == labels[:2]
+    assert len(texts) == len(labels)
+    assert max(map(len, texts)) == 34
+
+
+def test_a_run_is_drawn_from_its_records(tmp_path: Path) -> None:
+    from ctpbench.report.folder import draw
+
+    store = Store(tmp_path)
+    made = logged("n2n", loss=[2.0, 1.0]) | {"entries": {"observation": "gone"}}
+    store.write_record(made)
+    store.write_index({"cells": [{"key": made["key"]}], "provenance": {}, "maps": {}})
+    assert draw(store) == [tmp_path / "curves" / "learning-phantom.png"]

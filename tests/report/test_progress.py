@@ -1,0 +1,40 @@
+"""What a run prints where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from ctpbench.report import progress
+from ctpbench.report.progress import Lines
+from ctpbench.running.store import Outcome
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """A run's lines, and a clock to set."""
+    clock, text = [0.0], io.StringIO()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    return Lines(Console(file=text, width=40), cells=1), clock, text
+
+
+def test_long_work_says_where_it_is_once_a_minute(told):
+    lines, clock, text = told
+    lines.work_started("n2n: fit")
+    for clock[0] in range(0, 200, 10):
+        lines.work_progress("n2n: fit", clock[0] / 200, f"step {clock[0]}, loss [0.1]")
+    printed = text.getvalue().splitlines()
+    assert printed == [f"  {t // 2}% n2n: fit: step {t}, loss [0.1]" for t in (60, 120, 180)]
+
+
+def test_short_work_says_nothing(told):
+    lines, clock, text = told
+    for clock[0] in range(0, 600, 50):
+        lines.work_started("tips: denoise")
+        lines.work_progress("tips: denoise", 0.5, "slice 1 of 2")
+        clock[0] += 49
+        lines.work_progress("tips: denoise", 0.9, "slice 2 of 2")
+        lines.work_done("tips: denoise", Outcome("ok"))
+    assert text.getvalue() == ""

@@ -1,0 +1,259 @@
+"""What a model item does in its process: what it is handed, what it leaves behind, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ctpbench import FrameDenoiser, Trainable
+from ctpbench.errors import PluginError
+from ctpbench.running import stages
+from ctpbench.running.estimation import InvalidOutput
+from ctpbench.running.plan import Cell, plan
+from ctpbench.running.stages import Lent, TrainingView, thinned
+from ctpbench.running.work import ComponentSpec, Item, input_paths
+from ctpbench.suite.load import load_suite
+
+SEEN: list[Any] = []
+
+
+class Same(FrameDenoiser):
+    """What `Spy` returns."""
+
+    name, version = "same", "1"
+
+    def denoise(self, frames, context):
+        return frames.copy(data=frames.values)
+
+
+class Spy(Trainable):
+    """Learns nothing and keeps all that it is handed."""
+
+    name, version = "spy", "1"
+    learns_from: ClassVar[str] = "noisy"
+    factor: float = 0.0
+
+    def fit(self, training, context):
+        SEEN[:] = [training, context]
+        return Same()
+
+    def save(self, fitted, folder):
+        (folder / "model.txt").write_text("")
+
+    def load(self, folder):
+        return Same()
+
+
+class CleanSpy(Spy):
+    """The same, and asks for clean frames."""
+
+    name = "clean-spy"
+    learns_from: ClassVar[str] = "clean"
+
+
+class Untidy(Spy):
+    """Takes a name of the harness's."""
+
+    name = "untidy"
+    file_name: str = "training.json"
+
+    def save(self, fitted, folder):
+        (folder / self.file_name).write_text("{}")
+
+
+class Babble(Spy):
+    """Logs what is no learning curve."""
+
+    name = "babble"
+
+    def learning_curve(self, fitted):
+        return {"step": [0, 1], "loss": [1.0]}
+
+
+@pytest.fixture
+def cell(catalogue, write_suite) -> Cell:
+    text = "datasets: [{name: toy, noise: [1]}]\ndenoisers: [learn]\nmetrics: [error]"
+    return plan(load_suite(write_suite(text), catalogue))[0]
+
+
+@pytest.fixture
+def cache(cell, tmp_path) -> Path:
+    """A cache that holds the training cases, observation and truth side by side."""
+    for item in cell.train[0].items():
+        stages.run(item, lend(item, tmp_path, tmp_path / "data" / item.key))
+        assert {p.name for p in (tmp_path / "data" / item.key).iterdir()} == {"observation.npz", "truth.npz"}
+    return tmp_path
+
+
+def lend(item: Item, cache: Path, out: Path) -> Lent:
+    """Lend what the runner does."""
+    folders = [out, cache / "scratch", cache / "checkpoints" / item.key]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    return Lent(input_paths(item, cache), *folders, "cpu", 1, lambda fraction, text: None)
+
+
+def fit(cell: Cell, cache: Path, denoiser: Trainable) -> tuple[dict[str, Any], Path]:
+    """Run the model stage; return what it measured and where it wrote."""
+    item = cell.model(denoiser)
+    out = cache / "model" / item.key
+    return stages.run(item, lend(item, cache, out)), out
+
+
+# -- what a method that learns is handed ---
+
+
+def reachable(thing: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield all that hangs on a thing by attributes, keys, items and closures."""
+    if id(thing) in seen or isinstance(thing, str | bytes | int | float | type | None):
+        return
+    seen.add(id(thing))
+    yield thing
+    parts: list[Any] = [*vars(thing).values()] if hasattr(thing, "__dict__") else []
+    parts += [cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()]
+    if isinstance(thing, Mapping):
+        parts += [*thing.keys(), *thing.values()]
+    elif isinstance(thing, Sequence | set):
+        parts += list(thing)
+    for part in parts:
+        yield from reachable(part, seen)
+
+
+def shown(training: Sequence[Any]) -> list[Any]:
+    """Every case by every way of reading a sequence."""
+    ends = [training[0], training[-1]]
+    return [*ends, *training, *reversed(training), *training[:], *training[::-1][:1], *training[0:9][1:]]
+
+
+def test_a_method_that_learns_from_noisy_cannot_come_by_anything_clean(cell, cache):
+    fit(cell, cache, Spy())
+    training, context = SEEN
+    assert len(training) == 2
+    assert all(case.clean is None for case in shown(training))
+    truths = [stages.load_truth(path).frames.values for path in cache.glob("data/*/truth.npz")]
+    assert len(truths) == 2
+    things = list(reachable([training, context, shown(training)], set()))
+    for thing in things:
+        if isinstance(thing, Path):
+            assert thing.name != "truth.npz"
+            assert not (thing / "truth.npz").exists()
+        elif isinstance(thing, xr.DataArray | np.ndarray):
+            assert not any(np.array_equal(np.asarray(thing), truth) for truth in truths)
+    paths = [thing for thing in things if isinstance(thing, Path)]
+    assert {path.name for path in paths if path.is_file()} == {"observation.npz"}
+
+
+def test_the_search_above_would_find_what_is_clean(cell, cache):
+    fit(cell, cache, CleanSpy())
+    training, _ = SEEN
+    assert all(case.clean is not None for case in shown(training))
+    assert "truth.npz" in {thing.name for thing in reachable(training, set()) if isinstance(thing, Path)}
+
+
+def test_a_noisy_view_opens_no_truth_even_where_one_is_named(cell, cache):
+    item = cell.model(CleanSpy())
+    lent = lend(item, cache, cache / "out")
+    assert lent.truth("train/0") is not None
+    assert all(case.clean is None for case in shown(TrainingView(lent, cell.train[0].cases, clean=False)))
+
+
+# -- what it leaves behind ---
+
+
+def test_a_model_says_what_it_was_made_of(cell, cache):
+    measured, out = fit(cell, cache, Spy(factor=0.5))
+    origin = json.loads((out / "training.json").read_text())
+    assert origin["denoiser"] == {
+        "module": __name__,
+        "qualname": "Spy",
+        **ComponentSpec.of(Spy(factor=0.5)).identity,
+    }
+    assert origin["denoiser"]["params"] == {"factor": 0.5}
+    assert origin["cases"] == ["train/0", "train/1"]
+    assert origin["data"] == cell.train[0].key
+    assert (origin["learns_from"], origin["seed"], origin["threads"]) == ("noisy", 0, 1)
+    assert {name: origin[name] for name in ("device", "hardware")} == {
+        name: measured[name] for name in ("device", "hardware")
+    }
+    assert {"python", "numpy", "ctpbench"} <= origin["versions"].keys()
+    assert origin["versions"]["numpy"] == np.__version__
+    assert "" not in origin["versions"]
+
+
+def test_the_training_data_is_named_in_the_task_and_in_no_key(cell):
+    other = replace(cell.train[0], keys=cell.train[0].keys[::-1])
+    items = [replace(cell, train=(train,)).model(Spy()) for train in (cell.train[0], other)]
+    assert [item.task["data"] for item in items] == [cell.train[0].key, other.key]
+    assert items[0].key == stages_key(cell)
+
+
+def stages_key(cell: Cell) -> str:
+    """The key of the cell's model, spelt out: models that are cached must be found by it."""
+    from ctpbench.running.work import digest
+
+    return digest(2, "model", cell.train[0].key, ComponentSpec.of(Spy()).identity, cell.seed)
+
+
+@pytest.mark.parametrize("name", ["training.json", "outcome.json"])
+def test_a_method_must_leave_the_harness_its_names(name, cell, cache):
+    with pytest.raises(PluginError, match=f"^untidy: save wrote {name}, which the harness writes; choose another name"):
+        fit(cell, cache, Untidy(file_name=name))
+
+
+def test_a_fit_knows_whether_it_went_on_from_a_checkpoint(catalogue, cell, cache, tmp_path):
+    first = catalogue.denoisers["train"](file=tmp_path / "epochs.txt", ends="raise")
+    with pytest.raises(ZeroDivisionError):
+        fit(cell, cache, first)
+    measured, _ = fit(cell, cache, first)
+    assert measured["fit_resumed"]
+    assert (tmp_path / "epochs.txt").read_text().split() == ["0", "1", "2", "3"]
+    assert not fit(cell, cache, Spy())[0]["fit_resumed"]
+
+
+# -- what training logged ---
+
+
+def test_a_learning_curve_is_kept_with_null_for_what_is_no_number(catalogue, cell, cache, tmp_path):
+    measured, _ = fit(cell, cache, catalogue.denoisers["train"](file=tmp_path / "epochs.txt"))
+    assert measured["learning"] == {"step": [0, 1, 2, 3], "loss": [8, 4, 2, 1], "bias": [0.5, None, -0.5, None]}
+    assert fit(cell, cache, Spy())[0]["learning"] is None
+
+
+def test_a_curve_of_unequal_lists_is_an_invalid_output(cell, cache):
+    with pytest.raises(InvalidOutput, match="learning_curve: got lengths"):
+        fit(cell, cache, Babble())
+
+
+@pytest.mark.parametrize("length", [1, 499, 500, 501, 12_345])
+def test_a_long_curve_is_thinned_evenly_between_its_ends(length):
+    curve = {"step": [10.0 * i for i in range(length)], "loss": [float(i) for i in range(length)]}
+    short = thinned(curve)
+    assert len(short["step"]) == len(short["loss"]) == min(length, 500)
+    assert short["step"] == [10 * loss for loss in short["loss"]]
+    assert (short["loss"][0], short["loss"][-1]) == (0, length - 1)
+    if length > 500:
+        gaps = np.diff(short["loss"])
+        assert gaps.min() >= np.floor((length - 1) / 499)
+        assert gaps.max() <= np.ceil((length - 1) / 499)
+
+
+def test_a_quantity_that_is_logged_rarely_is_kept_whole():
+    length = 7001
+    rare = {i: float(i) for i in range(7, length, 333)}
+    curve = {
+        "step": [float(i) for i in range(length)],
+        "loss": [1.0] * length,
+        "bias": [rare.get(i) for i in range(length)],
+        "lost": [None] * length,
+    }
+    short = thinned(curve)
+    assert {s: v for s, v in zip(short["step"], short["bias"], strict=True) if v is not None} == rare
+    assert sum(value is not None for value in short["loss"]) == 500
+    assert set(short["lost"]) == {None}

@@ -1,0 +1,47 @@
+"""What an exception in a child becomes."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from ctpbench.errors import DataError
+from ctpbench.running.worker import failure
+
+
+class OutOfMemoryError(RuntimeError):
+    """Stands for torch's own, which is a RuntimeError too."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (MemoryError(), "out_of_memory", "more memory"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "out_of_memory",
+            "tried",
+        ),
+        (
+            OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 15.7 GiB"),
+            "out_of_memory",
+            "20.00 GiB",
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "out_of_memory", "CUBLAS"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GiB)"), "out_of_memory", "9 GiB"),
+        (RuntimeError("shapes differ"), "error", "RuntimeError: shapes differ"),
+        (ValueError("two\nlines"), "error", "ValueError: two lines"),
+        (KeyError(), "error", "KeyError"),
+        (SystemExit(3), "error", "SystemExit: 3"),
+        (DataError("case.nii: truncated"), "error", "case.nii: truncated"),
+    ],
+)
+def test_an_exception_becomes_a_status(error, status, message):
+    outcome = failure(error)
+    assert outcome.status == status
+    assert message in outcome.message
+
+
+def test_a_full_disk_is_nobodys_failure():
+    assert failure(OSError(errno.ENOSPC, "No space left on device")).info == {"disk_full": True}
