@@ -1,0 +1,130 @@
+"""The record of one finished cell: all that results are made of, as plain data that JSON holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ctpbench.contract.components import Better
+
+RECORD_FORMAT = 2
+
+Status = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"]
+Parameters = Mapping[str, Any]
+Numbers = list[float | None]
+"""Plain numbers; None stands for NaN and infinity, which JSON does not know."""
+
+
+class Plain(BaseModel):
+    """Base of what is written as JSON and read again: frozen, no other keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScoreTable(Plain):
+    """One metric's scores of all cases of a cell.
+
+    `dims` begin with ``case``; `coords` hold the labels of the others; `values` are nested lists in that order, None
+    where the metric does not apply. `units` is ``"map"`` where each map has its own.
+    """
+
+    dims: tuple[str, ...]
+    coords: dict[str, list[Any]]
+    values: list[Any]
+    units: str
+    better: Better
+    description: str
+
+
+class Trial(Plain):
+    """One set of parameters and what it scored on the validation split; `value` is None where it failed."""
+
+    parameters: Parameters
+    value: float | None
+    status: Status = "ok"
+    message: str = ""
+
+
+class Objective(Plain):
+    """What tuning went by: the metric's label in the suite, the map it was read at, and which way is better."""
+
+    metric: str
+    map: str
+    better: Better
+
+
+class Timings(Plain):
+    """What was measured, where and how; None where it was not."""
+
+    fit_s: float | None = None
+    fit_resumed: bool | None = None
+    denoise_s: list[float] | None = None
+    """Of each case."""
+    maps_s: list[float] | None = None
+    """Of each case."""
+    peak_memory_mib: float | None = None
+    peak_device_memory_mib: float | None = None
+    device: str | None = None
+    threads: int | None = None
+    hardware: str | None = None
+    contended: bool | None = None
+    """Whether other cells ran on the machine at the same time."""
+
+
+class Entries(Plain):
+    """Keys of the cached stages that pictures are drawn from."""
+
+    observation: str
+    reference: str
+    prediction: str
+
+
+class Record(Plain):
+    """How one cell ended, and what came of it."""
+
+    format: Literal[2] = RECORD_FORMAT
+    key: str
+    suite: str
+    dataset: str
+    noise: float | None
+    config: str
+    seed: int
+    method: str
+    version: str
+    distribution: str
+    code: str
+    status: Status = "ok"
+    message: str = ""
+    trained_on: str = ""
+    parameters: Parameters = Field(default_factory=dict)
+    tuned: Parameters = Field(default_factory=dict)
+    tuned_at_edge: list[str] = Field(default_factory=list)
+    tuned_by: Objective | None = None
+    trials: list[Trial] = Field(default_factory=list)
+    cases: list[str] = Field(default_factory=list)
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Cases that could not be read, and why."""
+    inspections: dict[str, dict[str, bool | int | float | str]] = Field(default_factory=dict)
+    """What was found out about recorded scans, by case."""
+    scores: dict[str, ScoreTable] = Field(default_factory=dict)
+    """By the metric's label."""
+    faults: dict[str, str] = Field(default_factory=dict)
+    """Metrics that failed, by label, and how; the others' scores stand."""
+    scale: dict[str, float] | None = None
+    diagnostics: dict[str, Numbers] = Field(default_factory=dict)
+    """What the method reports of itself, for each case."""
+    learning: dict[str, Numbers] | None = None
+    timings: Timings = Timings()
+    entries: Entries | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Of Python, ctpbench, the method's distribution and the numeric libraries, as they were when it was measured."""
+    log: str
+    started: str = ""
+    finished: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing failed: not the method, no case and no metric."""
+        return self.status == "ok" and not self.left_out and not self.faults
