@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
+HOME = {
     "Case": "contract.case",
     "ConcentrationDenoiser": "contract.components",
     "Context": "contract.components",
@@ -74,14 +74,14 @@ _HOME = {
 }
 """The module, below `ctpbench`, that each public name comes from."""
 
-__all__ = list(_HOME)
+__all__ = list(HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in HOME:
         raise AttributeError(f"module 'ctpbench' has no attribute {name!r}")
-    return getattr(import_module(f"ctpbench.{_HOME[name]}"), name)
+    return getattr(import_module(f"ctpbench.{HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOME]
+    return [*globals(), *HOME]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, Literal, overload
 
 import pluggy
 
+from ctpbench.code import GROUP, read_anew
 from ctpbench.contract import hookspecs
 from ctpbench.contract.components import (
     Component,
@@ -30,7 +27,6 @@ from ctpbench.contract.components import (
 from ctpbench.errors import PluginError
 from ctpbench.text import did_you_mean
 
-GROUP = "ctpbench"
 Kind = Literal["dataset", "denoiser", "metric"]
 KINDS: dict[Kind, type[Component]] = {"dataset": Dataset, "denoiser": Denoiser, "metric": Metric}
 _DENOISERS = (FrameDenoiser, ConcentrationDenoiser, Deconvolver, Trainable)
@@ -106,6 +102,7 @@ def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) ->
 
     One that raises, misspells a hook or offers a faulty component becomes a `Failure` and offers nothing.
     """
+    read_anew()
     found = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
@@ -145,29 +142,6 @@ def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) ->
         manager=manager,
         clashes=MappingProxyType(clashes),
     )
-
-
-def distribution_of(cls: type) -> tuple[str, str]:
-    """Return name and version of the distribution that holds a class, two empty texts for a loose module."""
-    return _distribution_of_module(cls.__module__)
-
-
-def code_hash(cls_or_module: type | ModuleType) -> str:
-    """Return the SHA-256 over all ``*.py`` of the top-level package that holds a class, or of a module.
-
-    Relative paths and bytes in sorted order, read once in a process: a change to any is another hash. A
-    package given as module stands for all modules below it; a class outside any package for its one file.
-
-    Raises
-    ------
-    PluginError
-        Where it was read from no file, so that no change could ever be noticed.
-    """
-    if isinstance(cls_or_module, ModuleType):
-        return _code_hash(cls_or_module.__name__)
-    module = cls_or_module.__module__
-    top = module.partition(".")[0]
-    return _code_hash(top if hasattr(sys.modules.get(top), "__path__") else module)
 
 
 def _register(manager: pluggy.PluginManager, entry_point: metadata.EntryPoint) -> list[tuple[Kind, type[Component]]]:
@@ -246,50 +220,3 @@ def _distribution_text(name: str, version: str) -> str:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".removesuffix(": ")
-
-
-@cache
-def _distribution_of_module(module: str) -> tuple[str, str]:
-    # Entry points first: an editable install's record names no package, and reading all records is slow.
-    parts = module.split(".")
-
-    def shared(entry_point: metadata.EntryPoint) -> int:
-        return next((n for n in range(len(parts), 0, -1) if entry_point.module.split(".")[:n] == parts[:n]), 0)
-
-    nearest = max(metadata.entry_points(group=GROUP), key=shared, default=None)
-    if nearest is not None and shared(nearest):
-        return _distribution(nearest)
-    names: list[Callable[[], str]] = [
-        lambda: parts[0],
-        lambda: metadata.packages_distributions()[parts[0]][0],
-    ]
-    for name in names:
-        try:
-            dist = metadata.distribution(name())
-        except (metadata.PackageNotFoundError, KeyError):
-            continue
-        return dist.name, dist.version
-    return "", ""
-
-
-@cache
-def _code_hash(module: str) -> str:
-    digest = hashlib.sha256()
-    for name, path in _sources(module):
-        content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
-
-
-def _sources(module: str) -> list[tuple[str, Path]]:
-    """List (relative path, file) of a package's modules, or of a lone module."""
-    loaded = sys.modules.get(module)
-    roots = [Path(root) for root in getattr(loaded, "__path__", ())]
-    sources = [(path.relative_to(root).as_posix(), path) for root in roots for path in root.rglob("*.py")]
-    file = Path(getattr(loaded, "__file__", None) or "")
-    if not roots and file.is_file():
-        sources = [(file.name, file)]
-    if not sources:
-        raise PluginError(f"module {module!r}: was read from no file; put the component into one")
-    return sorted(sources)

@@ -73,6 +73,15 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     return f" (did you mean {folded[near[0]]}?)" if near else ""
 
 
+def plain_text(text: str, longest: int) -> str:
+    """Return text that JSON and HDF5 can hold, cut to so many characters.
+
+    A crashed process may leave NULs and halves of characters in a message.
+    """
+    clean = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return clean if len(clean) <= longest else clean[: longest - 3] + "..."
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says, in one line."""
     return " ".join(str(error).split())

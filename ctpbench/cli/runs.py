@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +14,10 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, mai
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ctpbench.outcome.claims import Claims
-    from ctpbench.running.plan import Cell
+    from ctpbench.running.cell import Cell
+    from ctpbench.running.executors.protocol import Limits
+    from ctpbench.running.record import Record
+    from ctpbench.running.runner import Options
     from ctpbench.running.store import Store
     from ctpbench.suite.entries import Suite
 
@@ -40,6 +42,7 @@ _ONLY = click.option(
 @click.option("--rerun", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
 @click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
+@click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
 def run(
     suite: Path,
     out: Path | None,
@@ -48,98 +51,98 @@ def run(
     rerun: str | None,
     fail_fast: bool,
     serial_timing: bool,
+    into: bool,
 ) -> None:
     """Run a suite and write results.nc, leaderboards and panels.
 
     What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
-    cells ok, 3 some failed or cases could not be read, 2 the suite or the call is wrong, 130 interrupted.
+    cells ok, 3 some failed or cases or metrics did, 2 the suite or the call is wrong, 130 interrupted.
     """
     from ctpbench import device
     from ctpbench.outcome.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
-    from ctpbench.running import runner
+    from ctpbench.running.executors.protocol import Limits
+    from ctpbench.running.folder import usable_folder
+    from ctpbench.running.index import Index
+    from ctpbench.running.plan import select
+    from ctpbench.running.provenance import provenance
+    from ctpbench.running.runner import Options, loggers
     from ctpbench.running.store import Store
-    from ctpbench.suite.load import load_suite
+    from ctpbench.suite.load import load_suite, resolved
+    from ctpbench.written.document import dump
 
     catalogue = load_catalogue()
     loaded = load_suite(suite, catalogue)
     beside = suite.with_name(FILE_NAME)
     claims = load_claims(beside) if beside.is_file() else None
-    cells = _planned(loaded, only)
-    options = runner.Options(jobs, fail_fast, rerun == "failed", serial_timing)
-    store = Store(out or Path("runs") / loaded.name)
-    on = device.resolve(loaded.resources.device)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cells = _planned(loaded)
+    chosen = select(cells, only)
+    options = Options(jobs, fail_fast, rerun == "failed", serial_timing)
+    limits = Limits.of(loaded.resources, device.resolve(loaded.resources.device), jobs)
+    store = Store(usable_folder(out or Path("runs") / loaded.name, loaded, into=into))
+    index = Index.of(loaded, cells, provenance(loaded, catalogue, limits.device, limits.threads, jobs))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with store.locked():
-            records = _run_locked(store, loaded, claims, cells, options, on, catalogue)
+            store.write_plan(index, dump(resolved(loaded)), claims.document.text if claims else None)
+            records = _run(store, chosen, options, limits, loggers(catalogue))
     except KeyboardInterrupt:
         click.echo(
             f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
             err=True,
         )
         sys.exit(EXIT_INTERRUPTED)
-    whole = all(record["status"] == "ok" and not record["left_out"] for record in records)
-    sys.exit(0 if whole else EXIT_FAILED_CELLS)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
 
-def _run_locked(
-    store: Store, suite: Suite, claims: Claims | None, cells: list[Cell], options: Any, on: str, catalogue: Any
-) -> list[Any]:
+def _run(
+    store: Store, cells: list[Cell], options: Options, limits: Limits, on_record: Callable[[Record], None]
+) -> list[Record]:
+    """Run the cells, write and print what came of them, and return their records."""
     from ctpbench import device
-    from ctpbench.outcome.claims import FILE_NAME
     from ctpbench.report.folder import draw, render
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
-    from ctpbench.running import runner
-    from ctpbench.running.executors.local import Limits, LocalExecutor
-    from ctpbench.running.store import write_text
+    from ctpbench.running.executors.local import LocalExecutor
+    from ctpbench.running.runner import Runner
 
     screen = console()
-    limits = Limits.of(suite.resources, on, options.jobs)
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
-    click.echo(f"{len(cells)} cells on {device.hardware(on)} ({on}), {where}")
-    runner.write_plan(store, suite, catalogue, limits, options)
-    if claims:
-        write_text(store.folder / FILE_NAME, claims.document.text)
+    click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
     try:
         with listener(screen, len(cells)) as listening, LocalExecutor(limits) as executor:
-            work = runner.Runner(store, executor, options, listening, runner.loggers(catalogue))
-            records = work.run(cells)
+            records = Runner(store, executor, options, listening, on_record).run(cells)
     finally:
         frame = render(store)
         pictures = draw(store)
     print_table(frame, screen)
-    lines = [
-        "results.nc",
-        "leaderboard.md, .csv, .json",
-        *(str(p.relative_to(store.folder)) for p in pictures),
-    ]
-    click.echo(f"Written to {store.folder}: {', '.join(lines)}")
-    failed = [record for record in records if record["status"] != "ok"]
-    for record in failed:
-        click.echo(f"{record['status']}: {record['config']}: {record['message']} (log: {store.folder / record['log']})")
-    for told in dict.fromkeys(f"{what}: {why}" for record in records for what, why in record["left_out"].items()):
-        click.echo(f"left out: {told}")
+    names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
+    click.echo(f"Written to {store.folder}: {', '.join(names)}")
+    for record in records:
+        if record.status != "ok":
+            click.echo(f"{record.status}: {record.config}: {record.message} (log: {store.folder / record.log})")
+    for fault in dict.fromkeys(fault for record in records for fault in _partial_faults(record)):
+        click.echo(fault)
     return records
 
 
-def _planned(suite: Suite, only: Sequence[str]) -> list[Cell]:
+def _partial_faults(record: Record) -> Iterator[str]:
+    """Yield what failed in a cell that went on: cases that could not be read, and metrics."""
+    yield from (f"left out: {case}: {why}" for case, why in record.left_out.items())
+    yield from (f"metric {label} failed in {record.config}: {why}" for label, why in record.faults.items())
+
+
+def _planned(suite: Suite) -> list[Cell]:
+    """Return all cells of a suite, after a look at what their results would be called."""
     from ctpbench.outcome.results import TAKEN
-    from ctpbench.running import runner
     from ctpbench.running.plan import plan
-    from ctpbench.text import did_you_mean
 
     for metric in suite.metrics:
         if metric.label in TAKEN:
             raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
-    cells = plan(suite)
-    known = {name for cell in cells for name in (cell.row.cls.name, cell.row.label, cell.dataset)}
-    for name in only:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise InputError(f"--only: the suite has no {name!r}{hint}; it has {', '.join(sorted(known))}")
-    return runner.select(cells, only)
+    return plan(suite)
 
 
 @main.command("plan", epilog="Example: ctpbench plan suite.yaml")
@@ -151,11 +154,12 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_plan
+    from ctpbench.running.plan import select
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
 
     loaded = load_suite(suite, load_catalogue())
-    print_plan(_planned(loaded, only), Store(out or Path("runs") / loaded.name), console())
+    print_plan(select(_planned(loaded), only), Store(out or Path("runs") / loaded.name), console())
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")

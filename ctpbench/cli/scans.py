@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,17 +18,77 @@ from ctpbench.cli.group import EXIT_INTERRUPTED, console, main
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ctpbench.contract.series import Series
+    from ctpbench.contract.components import Denoiser
+    from ctpbench.contract.series import Format, Series
+    from ctpbench.plugins import Catalogue
     from ctpbench.scans.inspection import Inspection
     from ctpbench.scans.processing import Processed
+    from ctpbench.settings import MapsSettings
 
-F = TypeVar("F", bound=Callable[..., Any])
+Command = Callable[..., None]
 
 _SCAN = click.argument("scan", type=click.Path(path_type=Path), metavar="SCAN")
+# Haematocrits of 0.45 in large vessels and 0.25 in small ones (Rempp et al. 1994); density of brain in g/mL.
+_KAPPA, _RHO = 0.73, 1.05
 
 
-def _reading(command: F) -> F:
-    """Add the options that say how a scan is read."""
+@dataclass(frozen=True)
+class _Reading:
+    """How a scan is read."""
+
+    frame_interval_s: float | None
+    aif: Literal["components", "kmeans"]
+    partial_volume: bool
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """What is written where, and how maps are computed."""
+
+    out: Path
+    format: Format | None
+    lambda_rel: float
+    scaling: Literal["none", "white_matter"]
+
+    @property
+    def maps(self) -> MapsSettings:
+        from ctpbench.settings import MapsSettings
+
+        return MapsSettings(lambda_rel=self.lambda_rel, scaling=self.scaling, kappa=_KAPPA, rho=_RHO)
+
+
+@dataclass(frozen=True)
+class _Method:
+    """What a scan is denoised with, as given on the command line."""
+
+    name: str | None
+    parameters: tuple[str, ...]
+    model: Path | None
+    seed: int
+    device: str
+
+    def denoiser(self, catalogue: Catalogue) -> tuple[Denoiser, Denoiser | None]:
+        """Return the method and, of a model, what it has learnt."""
+        from ctpbench.scans.training import check_learns_from_noise, loaded
+        from ctpbench.suite.method import method
+
+        if self.model is not None:
+            return loaded(catalogue, self.model, self.name)
+        denoiser = method(catalogue.find("denoiser", str(self.name)), self.parameters)
+        check_learns_from_noise(denoiser)
+        return denoiser, None
+
+
+_AS_ACQUIRED = _Method("none", (), None, seed=0, device="cpu")
+
+
+def _reading(command: Command) -> Command:
+    """Add the options that say how a scan is read, and hand them over as `reading`."""
+
+    @functools.wraps(command)
+    def gathered(frame_interval: float | None, aif: Any, unscaled_aif: bool, **others: Any) -> None:
+        command(reading=_Reading(frame_interval, aif, partial_volume=not unscaled_aif), **others)
+
     for option in (
         click.option(
             "--frame-interval",
@@ -43,16 +105,21 @@ def _reading(command: F) -> F:
         ),
         click.option("--unscaled-aif", is_flag=True, help="Leave the AIF as found: no partial-volume scaling."),
     ):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
-def _writing(command: F) -> F:
-    """Add the options that say what is written, and how maps are computed."""
+def _writing(command: Command) -> Command:
+    """Add the options that say what is written, and how maps are computed, and hand them over as `writing`."""
+
+    @functools.wraps(command)
+    def gathered(out: Path, format: Any, lambda_rel: float, scaling: Any, **others: Any) -> None:
+        command(writing=_Writing(out, format, lambda_rel, scaling), **others)
+
     for option in (
         click.option(
             "--out",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=click.Path(path_type=Path),
             required=True,
             metavar="DIR",
             help="Where results go.",
@@ -71,8 +138,8 @@ def _writing(command: F) -> F:
             help="white_matter: bring flat normal white matter to a CBF of 22 and a CBV of 2.",
         ),
     ):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 @main.command("inspect", epilog="Example: ctpbench inspect patient/ctp.nii.gz")
@@ -86,7 +153,7 @@ def _writing(command: F) -> F:
     metavar="FILE",
     help="Where the picture of the curves goes.",
 )
-def inspect_command(scan: Path, frame_interval: float | None, aif: str, unscaled_aif: bool, picture: Path) -> None:
+def inspect_command(scan: Path, reading: _Reading, picture: Path) -> None:
     """Say what a recorded scan is like, and whether it can be trusted.
 
     SCAN is a 4-D NIfTI file or a folder of one DICOM series. Shown are frames, noise and its correlation in time and
@@ -94,11 +161,11 @@ def inspect_command(scan: Path, frame_interval: float | None, aif: str, unscaled
     """
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.inspection import draw_inspection, print_inspection
-    from ctpbench.scans.processing import open_series
+    from ctpbench.scans.opening import open_series
 
     with _interruptible("interrupted"):
-        series = open_series(load_catalogue(), scan, frame_interval)
-        inspection = _inspected(series, aif, unscaled_aif)
+        series = open_series(load_catalogue(), scan, reading.frame_interval_s)
+        inspection = _inspected(series, reading)
         draw_inspection(inspection, picture)
     print_inspection(inspection, console())
     click.echo(f"Written: {picture}")
@@ -108,25 +175,17 @@ def inspect_command(scan: Path, frame_interval: float | None, aif: str, unscaled
 @_SCAN
 @_reading
 @_writing
-def maps(
-    scan: Path,
-    frame_interval: float | None,
-    aif: str,
-    unscaled_aif: bool,
-    out: Path,
-    format: str | None,
-    lambda_rel: float,
-    scaling: str,
-) -> None:
+def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
     """Compute CBF, CBV, MTT, TTP and Tmax maps of a scan as it is.
 
     SCAN is a 4-D NIfTI file or a folder of one DICOM series. Maps are written in its geometry, with overview.png,
-    inspection.png and inspection.json beside them.
+    inspection.png and inspection.json beside them. They are in absolute units: kappa is 0.73, for haematocrits of 0.45
+    in large vessels and 0.25 in small ones, and rho 1.05 g/mL, the density of brain.
     """
-    _process(scan, (frame_interval, aif, unscaled_aif), out, format, _settings(lambda_rel, scaling))
+    _process(scan, reading, writing, _AS_ACQUIRED, series=False)
 
 
-@main.command(epilog="Example: ctpbench denoise patient/ctp.nii.gz --method n2n --param steps=2000 --out denoised")
+@main.command(epilog="Example: ctpbench denoise patient/ctp.nii.gz --method gaussian --param sigma_px=2 --out denoised")
 @_SCAN
 @click.option("--method", metavar="NAME", help="A denoiser: see ctpbench list. With --model it may be left out.")
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the method. Repeatable.")
@@ -148,47 +207,26 @@ def maps(
 )
 def denoise(
     scan: Path,
+    reading: _Reading,
+    writing: _Writing,
     method: str | None,
     param: tuple[str, ...],
     model: Path | None,
-    frame_interval: float | None,
-    aif: str,
-    unscaled_aif: bool,
-    out: Path,
-    format: str | None,
-    lambda_rel: float,
-    scaling: str,
     seed: int,
     device: str,
 ) -> None:
     """Denoise a scan and compute its maps.
 
-    SCAN is a 4-D NIfTI file or a folder of one DICOM series. A method that learns from noise, as n2n does, trains on
-    this very scan, or uses a model; training goes on after an interruption by the same command. Written are the
-    denoised series, the maps, overview.png, inspection.png and inspection.json. A network that returns concentrations
-    has them written above the scan's own, unfiltered baseline.
+    SCAN is a 4-D NIfTI file or a folder of one DICOM series. A method that learns from noise, such as Noise2Noise,
+    trains on this very scan, or uses a model; training goes on after an interruption by the same command. Written are
+    the denoised series, the maps as `ctpbench maps` has them, overview.png, inspection.png and inspection.json. A
+    network that returns concentrations has them written above the scan's own, unfiltered baseline.
     """
     if method is None and model is None:
         raise InputError("denoise: got neither --method nor --model; allowed: one of them, or both")
     if model is not None and param:
         raise InputError("denoise: got --param and --model, which has the parameters of its training; leave one out")
-    settings = _settings(lambda_rel, scaling)
-    _process(
-        scan,
-        (frame_interval, aif, unscaled_aif),
-        out,
-        format,
-        settings,
-        (method, param, model),
-        seed=seed,
-        device=device,
-    )
-
-
-def _settings(lambda_rel: float, scaling: str) -> Any:
-    from ctpbench.settings import MapsSettings
-
-    return MapsSettings(lambda_rel=lambda_rel, scaling=scaling, kappa=0.73, rho=1.05)
+    _process(scan, reading, writing, _Method(method, param, model, seed, device), series=True)
 
 
 @contextmanager
@@ -204,77 +242,52 @@ def _interruptible(text: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _inspected(series: Series, aif: Any, unscaled_aif: bool) -> Inspection:
+def _inspected(series: Series, reading: _Reading) -> Inspection:
     from ctpbench.report.progress import bar
     from ctpbench.scans.inspection import inspect_series
 
     with bar(console(), "inspect") as progress:
-        return inspect_series(series, aif_method=aif, partial_volume=not unscaled_aif, progress=progress)
+        return inspect_series(series, aif_method=reading.aif, partial_volume=reading.partial_volume, progress=progress)
 
 
-def _process(
-    scan: Path,
-    reading: tuple[float | None, str, bool],
-    out: Path,
-    format: Any,
-    settings: Any,
-    asked: tuple[str | None, Sequence[str], Path | None] | None = None,
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
-    """Inspect, denoise where a method is asked for, and write; what the call itself has wrong is said first."""
+def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, *, series: bool) -> None:
+    """Inspect, denoise and write; what the call itself has wrong is said first. `series`: denoised frames, too."""
     from ctpbench.device import resolve
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.inspection import print_warnings
     from ctpbench.report.progress import bar
-    from ctpbench.running.executors.local import Limits
-    from ctpbench.scans.processing import (
-        check_learns_from_noise,
-        check_new,
-        lent,
-        loaded,
-        open_series,
-        process,
-        trained,
-        writable_format,
-    )
+    from ctpbench.running.executors.protocol import Limits
+    from ctpbench.scans.opening import check_new, open_series, writable_format
+    from ctpbench.scans.processing import process
+    from ctpbench.scans.training import trained, working_context
     from ctpbench.settings import Resources
-    from ctpbench.suite.method import method
 
-    screen, catalogue = console(), load_catalogue()
-    series = open_series(catalogue, scan, reading[0])
-    format = writable_format(series, format)
+    screen, catalogue, out = console(), load_catalogue(), writing.out
+    opened = open_series(catalogue, scan, reading.frame_interval_s)
+    format = writable_format(opened, writing.format)
     check_new(out)
-    name, parameters, model = asked or ("none", (), None)
-    if model is not None:
-        denoiser, ready = loaded(catalogue, model, name)
-    else:
-        denoiser = method(catalogue.find("denoiser", str(name)), parameters)
-        ready = None
-        check_learns_from_noise(denoiser)
-    limits = Limits.of(Resources(), resolve(device), 1)
+    denoiser, ready = method.denoiser(catalogue)
+    limits = Limits.of(Resources(), resolve(method.device), 1)
     with _interruptible("interrupted; nothing half-written is left; give the same command to go on"):
-        inspection = _inspected(series, *reading[1:])
+        inspection = _inspected(opened, reading)
         print_warnings(inspection, screen)
-        out.mkdir(parents=True, exist_ok=True)
         with (
-            bar(screen, denoiser.name if asked else "maps") as progress,
-            lent(denoiser, inspection, out, limits, seed, progress) as context,
+            bar(screen, denoiser.name if series else "maps") as progress,
+            working_context(denoiser, inspection, out, limits, method.seed, progress) as context,
         ):
-            fitted = ready or trained(denoiser, inspection, context, out, seed)
-            made = process(inspection, fitted, settings, context, out, format=format, series=asked is not None)
-        files = _describe(inspection, made, denoiser.name if asked else None, out)
-    if made.slabs > 1 and asked:
+            fitted = ready or trained(denoiser, inspection, context, out, method.seed)
+            made = process(inspection, fitted, writing.maps, context, out, format=format, series=series)
+        files = _describe(inspection, made, denoiser.name if series else None, out)
+    if made.slabs > 1 and series:
         click.echo(f"Taken in {made.slabs} slabs: a method that looks across slices saw no further than its slab.")
     click.echo(f"Written to {out}: {', '.join(str(path.relative_to(out)) for path in files)}")
 
 
 def _describe(inspection: Inspection, made: Processed, method: str | None, out: Path) -> list[Path]:
     """Write the pictures and facts beside the maps; return all files."""
+    from ctpbench.atomic import write_text
     from ctpbench.report.inspection import draw_inspection
     from ctpbench.report.panels import map_panels
-    from ctpbench.running.store import write_text
 
     columns = [("as acquired", made.noisy), *([(method, made.maps)] if method else [])]
     map_panels(columns, made.tissue, f"slice {made.slice + 1}", out / "overview.png")

@@ -216,3 +216,13 @@ class Metric(Component, ABC):
     @abstractmethod
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the score; it may keep the dims map, time, frequency and roi, with their coordinates, and no other."""
+
+
+def check_score(score: object, case: ScoredCase, name: str) -> xr.DataArray:
+    """Return a metric's score where it is sound, raise ValueError where not."""
+    if not isinstance(score, xr.DataArray):
+        raise ValueError(f"metric {name!r}: got {type(score).__name__}; allowed: DataArray")
+    dims = ("map", "time", "frequency", "roi")
+    if not set(score.dims) <= set(dims):
+        raise ValueError(f"metric {name!r}: got dims {score.dims}; allowed: any of {', '.join(dims)}")
+    return score

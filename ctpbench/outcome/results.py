@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from ctpbench.atomic import replacing
 from ctpbench.contract.case import MAP_UNITS, MAPS
 from ctpbench.errors import ResultError
-from ctpbench.running.store import replacing
 
 FORMAT = 1
 MISSING = "missing"

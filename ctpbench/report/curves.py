@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from ctpbench.atomic import replacing
 from ctpbench.outcome.results import CELL_DIMS
-from ctpbench.running.store import replacing
 from ctpbench.text import noise_text
 
 if TYPE_CHECKING:

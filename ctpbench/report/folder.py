@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ctpbench.atomic import write_text
 from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
@@ -18,9 +19,9 @@ from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
-from ctpbench.running.estimation import baseline_subtracted, concentration_maps
-from ctpbench.running.stages import file_name, scaled
-from ctpbench.running.store import Store, load_arrays, load_observation, write_text
+from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
+from ctpbench.running.files import file_name, load_arrays, load_observation
+from ctpbench.running.store import Store
 from ctpbench.settings import MapsSettings
 from ctpbench.text import level_text, noise_text
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ctpbench.atomic import replacing
 from ctpbench.report.panels import bounding_box
-from ctpbench.running.store import replacing
 from ctpbench.scans.inspection import Inspection
 
 if TYPE_CHECKING:

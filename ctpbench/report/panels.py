@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from ctpbench.atomic import replacing
 from ctpbench.contract.case import MAP_UNITS
-from ctpbench.running.store import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from ctpbench.running.store import Outcome
+from ctpbench.running.work import Outcome
 from ctpbench.text import level_text
 
 

@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ctpbench.code import distribution_of
 from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
-from ctpbench.plugins import Catalogue, distribution_of
+from ctpbench.plugins import Catalogue
 from ctpbench.report.folder import finished
 from ctpbench.report.tables import tally
 from ctpbench.running.plan import Cell

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from ctpbench.code import component_hash, distribution_of
 from ctpbench.contract.components import Denoiser
-from ctpbench.plugins import code_hash, distribution_of
 from ctpbench.running import tuning
-from ctpbench.running.plan import CaseSet, Cell
-from ctpbench.running.store import Outcome, Status, Store
-from ctpbench.running.tuning import Trial
-from ctpbench.running.work import Item
+from ctpbench.running.cases import CaseSet
+from ctpbench.running.cell import Cell
+from ctpbench.running.record import Entries, Parameters, Record, ScoreTable, Status, Timings, Trial
+from ctpbench.running.store import Store
+from ctpbench.running.work import (
+    DataInfo,
+    Item,
+    ItemId,
+    ModelInfo,
+    Outcome,
+    PredictionInfo,
+    ReferenceInfo,
+    Scale,
+    ScoresInfo,
+)
 from ctpbench.text import level_text
 
-Outcomes = Sequence[Outcome]
-Course = Generator[list[Item], Outcomes, Any]
 T = TypeVar("T")
-Loading: TypeAlias = Generator[list[Item], Outcomes, T]
-RECORD_FORMAT = 1
+I = TypeVar("I", ModelInfo, PredictionInfo, ReferenceInfo, ScoresInfo)  # noqa: E741
+Steps: TypeAlias = Generator[list[Item], Sequence[Outcome], T]
 
 
 class CellFailed(Exception):
@@ -33,202 +42,216 @@ class CellFailed(Exception):
         self.status: Status = status
 
 
-def course(cell: Cell, store: Store) -> Generator[list[Item], Outcomes, dict[str, Any]]:
+def course(cell: Cell, store: Store) -> Steps[Record]:
     """Run one cell: yields lists of items, is sent their outcomes in order, returns the cell's record."""
-    started = _now()
-    record = _blank(cell)
-    try:
-        yield from _work(cell, store, record)
-    except CellFailed as failed:
-        record |= {"status": failed.status, "message": str(failed)}
-    return record | {"started": started, "finished": _now()}
+    return _Course(cell, store).steps()
 
 
-def skipped(cell: Cell, why: str) -> dict[str, Any]:
+def skipped(cell: Cell, why: str) -> Record:
     """Return the record of a cell that was not run."""
-    return _blank(cell) | {"status": "skipped", "message": why, "started": _now(), "finished": _now()}
+    return _blank(cell).model_copy(update={"status": "skipped", "message": why, "finished": _now()})
 
 
-def _work(cell: Cell, store: Store, record: dict[str, Any]) -> Course:
-    denoiser = cell.row.component() if cell.row.tune is None else (yield from _tuned(cell, store, record))
-    record["parameters"] = denoiser.model_dump(mode="json")
-    (test,) = yield from _readable([cell.test], record)
-    cell = yield from _with_training_data(replace(cell, test=test), [denoiser], record)
-    record["cases"] = list(test.cases)
-    if model := cell.model(denoiser):
-        (fitted,) = yield [model]
-        _demand(fitted, "fit: ")
-        record["timings"] |= {name: fitted.info.get(name) for name in ("fit_s", "fit_resumed")}
-        record["learning"] = fitted.info.get("learning")
-    prediction = cell.prediction(denoiser, cell.test, trial=False)
-    (predicted,) = yield [prediction]
-    _demand(predicted)
-    measured = dict(predicted.info)
-    record["diagnostics"] = measured.pop("diagnostics")
-    record["timings"] |= measured
-    reference = cell.reference(cell.test)
-    (referenced,) = yield from _upstream([reference])
-    (scored,) = yield [cell.scores(prediction, reference, referenced.info["scale"], cell.test, cell.suite.metrics)]
-    _demand(scored, "metrics: ")
-    record["scale"] = referenced.info["scale"]
-    record["entries"] = {
-        "observation": cell.test.keys[0],
-        "reference": reference.key,
-        "prediction": prediction.key,
-    }
-    record["scores"] = scored.info["scores"]
+class _Course:
+    """A cell on its way: the cell as it is left by what could be read, and its record so far."""
 
+    def __init__(self, cell: Cell, store: Store) -> None:
+        self.cell, self.store, self.record = cell, store, _blank(cell)
 
-def _tuned(cell: Cell, store: Store, record: dict[str, Any]) -> Generator[list[Item], Outcomes, Denoiser]:
-    """Choose the row's parameters on the validation split and note every trial."""
-    tune, validation = cell.row.tune, cell.validation
-    assert tune is not None
-    assert validation is not None
-    better = cell.objective.component.better
-    (validation,) = yield from _readable([validation], record)
-    cell = replace(cell, validation=validation)
-    (referenced,) = yield from _upstream([cell.reference(validation)])
-    trials: list[Trial] = []
-    search = tuning.proposals(tune, better)
-    batch = next(search, None)
-    while batch is not None:
-        denoisers = [cell.row.component(**parameters) for parameters in batch]
-        schooled = yield from _with_training_data(cell, denoisers, record)
-        answers = yield from _trials(schooled, store, batch, referenced.info["scale"])
-        trials += answers
-        record["trials"] = [asdict(trial) for trial in trials]
+    def note(self, **facts: Any) -> None:
+        self.record = self.record.model_copy(update=facts)
+
+    def steps(self) -> Steps[Record]:
         try:
-            batch = search.send(answers)
-        except StopIteration:
-            batch = None
-    chosen = tuning.best(trials, better)
-    if chosen is None:
-        raise CellFailed("error", f"no trial succeeded; the first: {trials[0].status}: {trials[0].message}")
-    record["tuned"] = dict(chosen.parameters)
-    record["tuned_at_edge"] = tuning.at_edge(tune, chosen.parameters)
-    return cell.row.component(**chosen.parameters)
+            yield from self.all_steps()
+        except CellFailed as failed:
+            self.note(status=failed.status, message=str(failed))
+        self.note(finished=_now())
+        return Record.model_validate(dict(self.record))
+
+    def all_steps(self) -> Steps[None]:
+        denoiser = self.cell.row.component() if self.cell.row.tune is None else (yield from self.tuned())
+        self.note(parameters=denoiser.model_dump(mode="json"))
+        (test,) = yield from self.readable([self.cell.test])
+        self.cell = replace(self.cell, test=test)
+        self.note(cases=list(test.cases))
+        yield from self.load_training_data([denoiser])
+        if model := self.cell.model(denoiser):
+            (outcome,) = yield [model]
+            fitted = _info(outcome, ModelInfo, "fit: ")
+            self.note(timings=Timings(fit_s=fitted.fit_s, fit_resumed=fitted.fit_resumed), learning=fitted.learning)
+        prediction = self.cell.prediction(denoiser, test, trial=False)
+        (outcome,) = yield [prediction]
+        self.note_measured(_info(outcome, PredictionInfo))
+        reference = self.cell.reference(test)
+        scale = yield from self.scale(reference)
+        entries = Entries(observation=test.keys[0], reference=reference.key, prediction=prediction.key)
+        self.note(scale=scale, entries=entries)
+        scored = yield from self.scored(prediction, reference, scale)
+        self.note(scores=scored.scores, faults=scored.faults)
+
+    def note_measured(self, info: PredictionInfo) -> None:
+        known = {name: value for name, value in info if name in Timings.model_fields}
+        self.note(
+            timings=self.record.timings.model_copy(update=known), diagnostics=info.diagnostics, versions=info.versions
+        )
+
+    def scale(self, reference: Item) -> Steps[Scale]:
+        """Ask for what a case set shares. It is no method's doing: where it fails, the cell was never run."""
+        (outcome,) = yield [reference]
+        if not outcome.ok:
+            raise CellFailed("skipped", f"{reference.label}: {outcome.message}")
+        return _info(outcome, ReferenceInfo).scale
+
+    def scored(self, prediction: Item, reference: Item, scale: Scale) -> Steps[ScoresInfo]:
+        """Ask for the scores; where a metric takes the process with it, for those of each metric by itself."""
+        cases, metrics = self.cell.test, self.cell.suite.metrics
+        (outcome,) = yield [self.cell.scores(prediction, reference, scale, cases, metrics)]
+        if outcome.ok:
+            return _info(outcome, ScoresInfo)
+        items = [self.cell.scores(prediction, reference, scale, cases, (metric,)) for metric in metrics]
+        outcomes = yield items
+        scores: dict[str, ScoreTable] = {}
+        faults: dict[str, str] = {}
+        for metric, alone in zip(metrics, outcomes, strict=True):
+            if alone.ok:
+                found = _info(alone, ScoresInfo)
+                scores |= found.scores
+                faults |= found.faults
+            else:
+                faults[metric.label] = f"{alone.status}: {alone.message}"
+        return ScoresInfo(scores=scores, faults=faults)
+
+    # -- tuning -------------------------------------------------------------------------------------------------
+
+    def tuned(self) -> Steps[Denoiser]:
+        """Choose the row's parameters on the validation split and note every trial."""
+        tune, objective = self.cell.row.tune, self.cell.tuned_by
+        assert tune is not None
+        assert objective is not None
+        assert self.cell.validation is not None
+        (validation,) = yield from self.readable([self.cell.validation])
+        self.cell = replace(self.cell, validation=validation)
+        self.note(tuned_by=objective)
+        scale = yield from self.scale(self.cell.reference(validation))
+        trials: list[Trial] = []
+        search = tuning.proposals(tune, objective.better)
+        batch = next(search, None)
+        while batch is not None:
+            yield from self.load_training_data([self.cell.row.component(**parameters) for parameters in batch])
+            answers = yield from self.trials(batch, validation, scale)
+            trials += answers
+            self.note(trials=trials)
+            try:
+                batch = search.send(answers)
+            except StopIteration:
+                batch = None
+        chosen = tuning.best(trials, objective.better)
+        if chosen is None:
+            raise CellFailed("error", f"no trial succeeded; the first: {trials[0].status}: {trials[0].message}")
+        self.note(tuned=dict(chosen.parameters), tuned_at_edge=tuning.at_edge(tune, chosen.parameters))
+        return self.cell.row.component(**chosen.parameters)
+
+    def trials(self, batch: Sequence[Parameters], validation: CaseSet, scale: Scale) -> Steps[list[Trial]]:
+        """Predict and score a batch of parameters on the validation split; what is scored is not done again."""
+        cell, objective = self.cell, self.cell.objective
+        denoisers = [cell.row.component(**parameters) for parameters in batch]
+        predictions = [cell.prediction(denoiser, validation, trial=True) for denoiser in denoisers]
+        reference = cell.reference(validation)
+        scores = [cell.scores(prediction, reference, scale, validation, (objective,)) for prediction in predictions]
+        ended: dict[int, Outcome] = {
+            i: known for i, item in enumerate(scores) if (known := self.store.outcome(item.stage, item.key)) is not None
+        }
+        for stage in ([cell.model(denoiser) for denoiser in denoisers], predictions, scores):
+            wanted = {i: item for i, item in enumerate(stage) if item is not None and i not in ended}
+            answers = yield list(wanted.values())
+            last = stage is scores
+            ended |= {i: answer for i, answer in zip(wanted, answers, strict=True) if last or not answer.ok}
+        for prediction in predictions:
+            self.store.discard(prediction.stage, prediction.key)
+        return [_trial(cell, parameters, ended[i]) for i, parameters in enumerate(batch)]
+
+    # -- data ---------------------------------------------------------------------------------------------------
+
+    def load_training_data(self, denoisers: Sequence[Denoiser]) -> Steps[None]:
+        """Load what the denoisers learn from; the cell goes on without the training cases that cannot be read."""
+        wanted = {case_set.key: case_set for denoiser in denoisers for case_set in self.cell.training(denoiser)}
+        readable = yield from self.readable(list(wanted.values()))
+        found = dict(zip(wanted, readable, strict=True))
+        self.cell = replace(self.cell, train=tuple(found.get(s.key, s) for s in self.cell.train))
+
+    def readable(self, sets: Sequence[CaseSet]) -> Steps[list[CaseSet]]:
+        """Load cases; return the sets without those that cannot be read, which are noted. One must remain."""
+        items = [item for case_set in sets for item in case_set.items()]
+        answers = yield items
+        outcomes = {item.id: outcome for item, outcome in zip(items, answers, strict=True)}
+        return [self.without_unreadable(case_set, outcomes) for case_set in sets]
+
+    def without_unreadable(self, case_set: CaseSet, outcomes: Mapping[ItemId, Outcome]) -> CaseSet:
+        ended = {case: outcomes[i.id] for case, i in zip(case_set.cases, case_set.items(), strict=True)}
+        bad = {case: outcome.message for case, outcome in ended.items() if not outcome.ok}
+        named = {f"{case_set.level}, {case}": text for case, text in bad.items()}
+        if len(bad) == len(case_set.cases):
+            raise CellFailed("skipped", next(f"{label}: {text}" for label, text in named.items()))
+        self.note(left_out=self.record.left_out | named)
+        if (case_set.label, case_set.noise) == (self.record.dataset, self.record.noise):
+            infos = {case: outcome.info for case, outcome in ended.items()}
+            facts = {c: i.inspection for c, i in infos.items() if isinstance(i, DataInfo) and i.inspection}
+            self.note(inspections=self.record.inspections | facts)
+        return case_set.without(bad)
 
 
-def _trials(
-    cell: Cell, store: Store, batch: Sequence[Mapping[str, Any]], scale: Mapping[str, float]
-) -> Generator[list[Item], Outcomes, list[Trial]]:
-    """Predict and score a batch of parameters on the validation split; what is already scored is not done again."""
-    validation = cell.validation
-    assert validation is not None
-    denoisers = [cell.row.component(**parameters) for parameters in batch]
-    predictions = [cell.prediction(denoiser, validation, trial=True) for denoiser in denoisers]
-    reference = cell.reference(validation)
-    scores = [cell.scores(p, reference, scale, validation, (cell.objective,)) for p in predictions]
-    outcomes: dict[int, Outcome] = {
-        i: known for i, item in enumerate(scores) if (known := store.outcome(item.stage, item.key)) is not None
-    }
-    for ask in ([cell.model(denoiser) for denoiser in denoisers], predictions, scores):
-        wanted = {i: item for i, item in enumerate(ask) if item is not None and i not in outcomes}
-        answers = yield list(wanted.values())
-        final = ask is scores
-        outcomes |= {i: a for i, a in zip(wanted, answers, strict=True) if final or not a.ok}
-    for prediction in predictions:
-        store.discard(prediction.stage, prediction.key)
-    return [_trial(cell, parameters, outcomes[i]) for i, parameters in enumerate(batch)]
-
-
-def _trial(cell: Cell, parameters: Mapping[str, Any], outcome: Outcome) -> Trial:
-    assert cell.row.tune is not None
+def _info(outcome: Outcome, kind: type[I], what: str = "") -> I:
+    """Return what a stage measured; where it failed, so does the cell."""
     if not outcome.ok:
-        return Trial(parameters, None, outcome.status, outcome.message)
+        raise CellFailed(outcome.status, what + outcome.message)
+    assert isinstance(outcome.info, kind)
+    return outcome.info
+
+
+def _trial(cell: Cell, parameters: Parameters, outcome: Outcome) -> Trial:
     label = cell.objective.label
-    value = _mean(outcome.info["scores"][label], cell.row.tune.map)
+    if not outcome.ok:
+        return Trial(parameters=parameters, value=None, status=outcome.status, message=outcome.message)
+    info = _info(outcome, ScoresInfo)
+    if label in info.faults:
+        return Trial(parameters=parameters, value=None, status="error", message=f"{label}: {info.faults[label]}")
+    assert cell.row.tune is not None
+    value = _mean(info.scores[label], cell.row.tune.map)
     if value is None:
-        return Trial(parameters, None, "error", f"{label} gave no number on the validation split")
-    return Trial(parameters, value)
+        why = f"{label} gave no number on the validation split"
+        return Trial(parameters=parameters, value=None, status="error", message=why)
+    return Trial(parameters=parameters, value=value)
 
 
-def _mean(table: Mapping[str, Any], map_name: str) -> float | None:
+def _mean(table: ScoreTable, map_name: str) -> float | None:
     """Average a metric's table over the cases it applies to, at one map where it has maps; None where to none."""
-    array = np.asarray(table["values"], dtype=float)
-    if "map" in table["dims"]:
-        array = np.take(array, table["coords"]["map"].index(map_name), axis=table["dims"].index("map"))
+    array = np.asarray(table.values, dtype=float)
+    if "map" in table.dims:
+        array = np.take(array, table.coords["map"].index(map_name), axis=table.dims.index("map"))
     known = array[np.isfinite(array)]
     return float(known.mean()) if known.size else None
 
 
-def _with_training_data(cell: Cell, denoisers: Sequence[Denoiser], record: dict[str, Any]) -> Loading[Cell]:
-    """Load what the denoisers learn from; return the cell without the training cases that cannot be read."""
-    wanted = {case_set.key: case_set for denoiser in denoisers for case_set in cell.training(denoiser)}
-    readable = yield from _readable(list(wanted.values()), record)
-    found = dict(zip(wanted, readable, strict=True))
-    return replace(cell, train=tuple(found.get(case_set.key, case_set) for case_set in cell.train))
-
-
-def _readable(sets: Sequence[CaseSet], record: dict[str, Any]) -> Loading[list[CaseSet]]:
-    """Load cases; return the sets without those that cannot be read, which the record names. One must remain."""
-    items = [item for case_set in sets for item in case_set.items()]
-    outcomes = yield items
-    faults = {item.id: outcome.message for item, outcome in zip(items, outcomes, strict=True) if not outcome.ok}
-    readable = []
-    for case_set in sets:
-        bad = {
-            case: faults[item.id]
-            for case, item in zip(case_set.cases, case_set.items(), strict=True)
-            if item.id in faults
-        }
-        named = {f"{level_text(case_set.label, case_set.noise)}, {case}": text for case, text in bad.items()}
-        if len(bad) == len(case_set.cases):
-            raise CellFailed("skipped", next(f"{label}: {text}" for label, text in named.items()))
-        record["left_out"] |= named
-        readable.append(case_set.without(bad))
-    found = {item.id: outcome.info.get("inspection") for item, outcome in zip(items, outcomes, strict=True)}
-    for case_set in sets:
-        if (case_set.label, case_set.noise) == (record["dataset"], record["noise"]):
-            told = {case: found[item.id] for case, item in zip(case_set.cases, case_set.items(), strict=True)}
-            record["inspections"] |= {case: facts for case, facts in told.items() if facts}
-    return readable
-
-
-def _upstream(items: list[Item]) -> Generator[list[Item], Outcomes, Outcomes]:
-    """Ask for work that is no method's doing: where it fails, the cell was never run."""
-    outcomes = yield items
-    for item, outcome in zip(items, outcomes, strict=True):
-        if not outcome.ok:
-            raise CellFailed("skipped", f"{item.label}: {outcome.message}")
-    return outcomes
-
-
-def _demand(outcome: Outcome, what: str = "") -> None:
-    if not outcome.ok:
-        raise CellFailed(outcome.status, what + outcome.message)
-
-
-def _blank(cell: Cell) -> dict[str, Any]:
-    method = cell.row.cls
-    return {
-        "format": RECORD_FORMAT,
-        "key": cell.key,
-        "suite": cell.suite.name,
-        "dataset": cell.dataset,
-        "noise": cell.noise,
-        "config": cell.row.label,
-        "seed": cell.seed,
-        "method": method.name,
-        "version": method.version,
-        "distribution": " ".join(part for part in distribution_of(method) if part),
-        "code": code_hash(method)[:12],
-        "parameters": dict(cell.row.params),
-        "tuned": {},
-        "tuned_at_edge": [],
-        "status": "ok",
-        "message": "",
-        "trained_on": level_text(cell.row.train.dataset, cell.row.train.noise) if cell.row.train else "",
-        "cases": list(cell.test.cases),
-        "left_out": {},
-        "inspections": {},
-        "scores": {},
-        "diagnostics": {},
-        "timings": {"fit_s": None},
-        "trials": [],
-        "learning": None,
-        "log": f"logs/{cell.key}.log",
-    }
+def _blank(cell: Cell) -> Record:
+    method, train = cell.row.cls, cell.row.train
+    return Record(
+        key=cell.key,
+        suite=cell.suite.name,
+        dataset=cell.dataset,
+        noise=cell.noise,
+        config=cell.row.label,
+        seed=cell.seed,
+        method=method.name,
+        version=method.version,
+        distribution=" ".join(part for part in distribution_of(method) if part),
+        code=component_hash(method)[:12],
+        parameters=dict(cell.row.params),
+        trained_on=level_text(train.dataset, train.noise) if train else "",
+        cases=list(cell.test.cases),
+        log=f"logs/{cell.key}.log",
+        started=_now(),
+    )
 
 
 def _now() -> str:

@@ -155,6 +155,14 @@ def white_matter_scale(perfusion: Sequence[Mapping[str, float]]) -> dict[str, fl
     }
 
 
+def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
+    """Return maps with CBF and CBV times their factors, and MTT = 60 CBV / CBF of those."""
+    factor = {**scale, "mtt": scale["cbv"] / scale["cbf"]}
+    names = [str(name) for name in maps["map"].values]
+    factors = xr.DataArray([factor.get(name, 1.0) for name in names], dims="map").astype(np.float32)
+    return (maps * factors).transpose(*maps.dims)
+
+
 def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
     started = time.perf_counter()
     concentration = _uniform(baseline_subtracted(observation.frames, settings))

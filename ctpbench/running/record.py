@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ctpbench.contract.components import Better
 
-RECORD_FORMAT = 2
-
 Status = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"]
 Parameters = Mapping[str, Any]
 Numbers = list[float | None]
@@ -20,7 +18,7 @@ Numbers = list[float | None]
 class Plain(BaseModel):
     """Base of what is written as JSON and read again: frozen, no other keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class ScoreTable(Plain):
@@ -84,7 +82,7 @@ class Entries(Plain):
 class Record(Plain):
     """How one cell ended, and what came of it."""
 
-    format: Literal[2] = RECORD_FORMAT
+    format: Literal[2] = 2
     key: str
     suite: str
     dataset: str

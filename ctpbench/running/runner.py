@@ -7,24 +7,19 @@ import heapq
 import itertools
 import shutil
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from ctpbench.plugins import Catalogue
+from ctpbench.running.cell import Cell
 from ctpbench.running.course import course, skipped
-from ctpbench.running.executors.local import Event, Limits, LocalExecutor
-from ctpbench.running.plan import Cell, plan
-from ctpbench.running.provenance import provenance
-from ctpbench.running.store import Outcome, Store, write_text
-from ctpbench.running.work import Item, input_paths
-from ctpbench.running.worker import Assignment
-from ctpbench.suite.entries import Suite
-from ctpbench.suite.load import resolved
-from ctpbench.written.document import dump
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Executor, Returned
+from ctpbench.running.record import Record
+from ctpbench.running.store import Store
+from ctpbench.running.work import Assignment, Item, ItemId, Outcome, PredictionInfo, input_paths
 
 _BATCH = 16  # items of one group that share a process
-ItemId = tuple[str, str]
 
 
 class Listener(Protocol):
@@ -33,7 +28,7 @@ class Listener(Protocol):
     def work_started(self, label: str) -> None: ...
     def work_progress(self, label: str, fraction: float, text: str) -> None: ...
     def work_done(self, label: str, outcome: Outcome) -> None: ...
-    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None: ...
+    def cell_finished(self, record: Record, reused: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class _Active:
 
     index: int
     cell: Cell
-    course: Generator[list[Item], Sequence[Outcome], dict[str, Any]]
+    course: Generator[list[Item], Sequence[Outcome], Record]
     asked: list[Item] = field(default_factory=list)
     answers: dict[ItemId, Outcome] = field(default_factory=dict)
 
@@ -63,10 +58,10 @@ class Runner:
     def __init__(
         self,
         store: Store,
-        executor: LocalExecutor,
+        executor: Executor,
         options: Options,
         listener: Listener,
-        on_record: Callable[[Mapping[str, Any]], None] = lambda record: None,
+        on_record: Callable[[Record], None] = lambda record: None,
     ) -> None:
         self._store, self._executor, self._options = store, executor, options
         self._listener, self._on_record = listener, on_record
@@ -78,7 +73,7 @@ class Runner:
         self._contended: set[ItemId] = set()
         self._retried: set[ItemId] = set()
 
-    def run(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    def run(self, cells: Sequence[Cell]) -> list[Record]:
         """Run the cells and return their records in the same order; finished ones are reused.
 
         Raises
@@ -86,7 +81,7 @@ class Runner:
         OSError
             Where the disk is full: nothing finished is lost, the same command goes on.
         """
-        records: dict[str, dict[str, Any]] = {}
+        records: dict[str, Record] = {}
         for index, cell in enumerate(cells):
             known = self._finished(cell)
             if known is not None:
@@ -101,20 +96,19 @@ class Runner:
             self._fill()
             for event in self._executor.events():
                 self._handle(event, records)
-            if self._options.fail_fast and any(r["status"] != "ok" for r in records.values()):
+            if self._options.fail_fast and any(record.status != "ok" for record in records.values()):
                 self._give_up(records)
         return [records[cell.key] for cell in cells]
 
     # -- cells --------------------------------------------------------------------------------------------------
 
-    def _finished(self, cell: Cell) -> dict[str, Any] | None:
+    def _finished(self, cell: Cell) -> Record | None:
         record = self._store.record(cell.key)
-        if record is None or record["status"] == "skipped":
+        if record is None or record.status == "skipped":
             return None
-        failed = record["status"] != "ok" or record["left_out"]
-        return None if self._options.rerun_failed and failed else record
+        return None if self._options.rerun_failed and not record.whole else record
 
-    def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, dict[str, Any]]) -> None:
+    def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, Record]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""
         active = self._active[key]
         while True:
@@ -131,14 +125,14 @@ class Runner:
                 return
             answers = [active.answers[item.id] for item in active.asked]
 
-    def _finish(self, key: str, record: dict[str, Any], records: dict[str, dict[str, Any]]) -> None:
+    def _finish(self, key: str, record: Record, records: dict[str, Record]) -> None:
         del self._active[key]
         records[key] = record
         self._store.write_record(record)
         self._on_record(record)
         self._listener.cell_finished(record, reused=False)
 
-    def _give_up(self, records: dict[str, dict[str, Any]]) -> None:
+    def _give_up(self, records: dict[str, Record]) -> None:
         """Leave what is not finished: it is skipped, and runs when the same command is given again."""
         for key, active in list(self._active.items()):
             self._finish(key, skipped(active.cell, "a cell failed before it and --fail-fast was given"), records)
@@ -148,7 +142,7 @@ class Runner:
 
     def _known(self, item: Item) -> Outcome | None:
         outcome = self._store.outcome(item.stage, item.key)
-        if outcome is None or outcome.ok or not self._options.rerun_failed or item.id in self._retried:
+        if outcome is None or outcome.whole or not self._options.rerun_failed or item.id in self._retried:
             return outcome
         self._retried.add(item.id)
         self._store.discard(item.stage, item.key)
@@ -190,29 +184,31 @@ class Runner:
         checkpoints = self._store.checkpoints(item.key) if item.stage == "model" else scratch
         inputs = input_paths(item, self._store.folder / "cache")
         log = self._store.log_path(self._waiting[item.id][0])
-        return Assignment(item, inputs, out, scratch, checkpoints, log)
+        return Assignment(item=item, inputs=inputs, out=out, scratch=scratch, checkpoints=checkpoints, log=log)
 
-    def _handle(self, event: Event, records: dict[str, dict[str, Any]]) -> None:
+    def _handle(self, event: Event, records: dict[str, Record]) -> None:
         item = event.assignment.item
-        if event.kind == "started":
-            self._listener.work_started(item.label)
-        elif event.kind == "progress":
-            self._listener.work_progress(item.label, *event.content)
-        elif event.kind == "returned":
-            self._clear(event.assignment)
-            owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
-            if owners:
-                heapq.heappush(self._queue, (min(owners), next(self._order), item))
-        elif event.kind == "done":
-            self._file(event.assignment, event.content, records)
+        match event:
+            case Began():
+                self._listener.work_started(item.label)
+            case Advanced(_, fraction, text):
+                self._listener.work_progress(item.label, fraction, text)
+            case Ended(assignment, outcome):
+                self._file(assignment, outcome, records)
+            case Returned(assignment):
+                self._clear(assignment)
+                owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
+                if owners:
+                    heapq.heappush(self._queue, (min(owners), next(self._order), item))
 
-    def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, dict[str, Any]]) -> None:
+    def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
         """Commit an entry and tell the cells that wait for it."""
         item = assignment.item
-        if outcome.info.get("disk_full"):
+        if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
-        if "denoise_s" in outcome.info:
-            outcome = replace(outcome, info={**outcome.info, "contended": item.id in self._contended})
+        if isinstance(outcome.info, PredictionInfo):
+            info = outcome.info.model_copy(update={"contended": item.id in self._contended})
+            outcome = outcome.model_copy(update={"info": info})
         made = assignment.out if outcome.ok else self._store.workspace()
         self._store.commit(item.stage, item.key, made, outcome)
         if outcome.ok:
@@ -234,35 +230,12 @@ class Runner:
         shutil.rmtree(assignment.scratch, ignore_errors=True)
 
 
-def select(cells: Iterable[Cell], only: Sequence[str]) -> list[Cell]:
-    """Return the cells whose method, row label or dataset is among `only`; all where it is empty."""
-    return [c for c in cells if not only or {c.row.cls.name, c.row.label, c.dataset} & set(only)]
-
-
-def write_plan(store: Store, suite: Suite, catalogue: Catalogue, limits: Limits, options: Options) -> None:
-    """Write what the run consists of: suite.lock.yaml, and cells.json with the provenance."""
-    described = provenance(suite, catalogue, limits.device, limits.threads, options.jobs)
-    write_text(store.folder / "suite.lock.yaml", dump(resolved(suite)))
-    cells = [
-        {
-            "key": cell.key,
-            "dataset": cell.dataset,
-            "noise": cell.noise,
-            "config": cell.row.label,
-            "seed": cell.seed,
-        }
-        for cell in plan(suite)
-    ]
-    maps = suite.maps.model_dump(mode="json")
-    store.write_index({"format": 1, "suite": suite.name, "provenance": described, "maps": maps, "cells": cells})
-
-
-def loggers(catalogue: Catalogue) -> Callable[[Mapping[str, Any]], None]:
+def loggers(catalogue: Catalogue) -> Callable[[Record], None]:
     """Return what tells the plugins of each finished cell; a logger that fails is named and does no harm."""
 
-    def tell(record: Mapping[str, Any]) -> None:
+    def tell(record: Record) -> None:
         try:
-            catalogue.manager.hook.ctpbench_cell_finished(record=record)
+            catalogue.manager.hook.ctpbench_cell_finished(record=record.model_dump(mode="json"))
         except Exception as error:
             warnings.warn(f"ctpbench_cell_finished: {type(error).__name__}: {error}", stacklevel=2)
 

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from typing import Any
 
+from ctpbench.contract.better import cost
 from ctpbench.contract.components import Better
 from ctpbench.errors import InputError
+from ctpbench.running.record import Parameters, Trial
 from ctpbench.suite.entries import Tune
 from ctpbench.suite.sections import Range
-
-Parameters = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One set of parameters and what it scored on the validation split; None where it failed."""
-
-    parameters: Parameters
-    value: float | None
-    status: str = "ok"
-    message: str = ""
 
 
 def proposals(tune: Tune, better: Better) -> Generator[list[Parameters], Sequence[Trial], None]:
@@ -38,13 +27,8 @@ def proposals(tune: Tune, better: Better) -> Generator[list[Parameters], Sequenc
 
 def best(trials: Sequence[Trial], better: Better) -> Trial | None:
     """Return the trial with the best value, the first of equals; None where all failed."""
-    scored = [(_cost(trial.value, better), trial) for trial in trials if trial.value is not None]
+    scored = [(cost(trial.value, better), trial) for trial in trials if trial.value is not None]
     return min(scored, key=lambda pair: pair[0], default=(0.0, None))[1]
-
-
-def _cost(value: float, better: Better) -> float:
-    """Return what is to be made small."""
-    return {"lower": value, "higher": -value, "zero": abs(value)}[better]
 
 
 def at_edge(tune: Tune, chosen: Parameters) -> list[str]:
@@ -91,7 +75,7 @@ def _tpe(tune: Tune, better: Better) -> Generator[list[Parameters], Sequence[Tri
         if answer.value is None:
             study.tell(asked, state=optuna.trial.TrialState.FAIL)
         else:
-            study.tell(asked, _cost(answer.value, better))
+            study.tell(asked, cost(answer.value, better))
 
 
 def _suggest(asked: Any, name: str, allowed: Any) -> Any:

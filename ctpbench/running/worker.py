@@ -8,65 +8,57 @@ from __future__ import annotations
 
 import errno
 import faulthandler
+import math
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from ctpbench.code import kernel_cache
 from ctpbench.errors import CtpbenchError
-from ctpbench.running import stages
+from ctpbench.running import messages
 from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.store import Outcome
-from ctpbench.running.work import ComponentSpec, Item, digest
+from ctpbench.running.job import Job
+from ctpbench.running.work import LONGEST_MESSAGE, Assignment, Outcome
+from ctpbench.text import one_line, plain_text
 
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "status_alloc_failed")
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """One item with the places it may read from and write to; `checkpoints` alone outlives an attempt."""
-
-    item: Item
-    inputs: Mapping[str, Path]
-    out: Path
-    scratch: Path
-    checkpoints: Path
-    log: Path
-
-
-def main(pipe: Connection, assignments: Sequence[Assignment], device: str, threads: int) -> None:
-    """Work on the assignments in order; sends ``(event, item id, content)``: started, progress, done."""
+def main(pipe: Connection, device: str, threads: int) -> None:
+    """Work on the assignments that the pipe brings, in order, and send messages of how it goes."""
     os.setsid()  # a group of its own: whatever a method starts can be killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["NUMBA_CACHE_DIR"] = str(numba_cache(_codes(assignments[0].item)))
-    threading.Thread(target=_die_with_parent, args=(pipe,), daemon=True).start()
+    to = pipe.fileno()
+    assignments = messages.receive_batch(to)
+    os.environ["NUMBA_CACHE_DIR"] = str(kernel_cache(spec.code for spec in assignments[0].item.task.components))
+    threading.Thread(target=_die_with_parent, args=(to,), daemon=True).start()
     for assignment in assignments:
         _redirect_output(assignment.log)
-        pipe.send(("started", assignment.item.id, None))
-        pipe.send(("done", assignment.item.id, _attempt(assignment, pipe, device, threads)))
+        messages.send(to, messages.Started(key=assignment.item.key))
+        outcome = _attempt(assignment, to, device, threads)
+        messages.send(to, messages.Done(key=assignment.item.key, outcome=outcome))
     pipe.close()
 
 
-def _attempt(assignment: Assignment, pipe: Connection, device: str, threads: int) -> Outcome:
+def _attempt(assignment: Assignment, to: int, device: str, threads: int) -> Outcome:
     item = assignment.item
-    lent = stages.Lent(
-        assignment.inputs,
-        assignment.out,
-        assignment.scratch,
-        assignment.checkpoints,
-        device,
-        threads,
-        lambda fraction, text: pipe.send(("progress", item.id, (float(fraction), str(text)))),
-    )
+
+    def progress(fraction: float, text: str) -> None:
+        done, told = float(fraction), plain_text(str(text), messages.LONGEST_TEXT)
+        if math.isfinite(done):
+            messages.send(to, messages.Progressed(key=item.key, fraction=done, text=told))
+
+    job = Job(assignment.inputs, assignment.out, assignment.scratch, assignment.checkpoints, device, threads, progress)
     try:
-        return Outcome("ok", info=stages.run(item, lent))
+        stage = import_module(f"ctpbench.running.stages.{item.stage}")
+        return Outcome(status="ok", info=stage.run(item.task, job))
     except InvalidOutput as error:
-        return Outcome("invalid_output", str(error))
+        return Outcome(status="invalid_output", message=plain_text(str(error), LONGEST_MESSAGE))
     except BaseException as error:  # sys.exit included: a method must not end the harness
         traceback.print_exc()
         return failure(error)
@@ -74,38 +66,17 @@ def _attempt(assignment: Assignment, pipe: Connection, device: str, threads: int
 
 def failure(error: BaseException) -> Outcome:
     """Return the outcome of an exception: memory ran out, or an error named with its type."""
-    text = " ".join(str(error).split())
+    text = plain_text(one_line(error), LONGEST_MESSAGE - 100)
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(sign in text.lower() for sign in _NO_MEMORY)
     ):
-        return Outcome("out_of_memory", text or "the method asked for more memory than there is")
+        return Outcome(status="out_of_memory", message=text or "the method asked for more memory than there is")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Outcome("error", text, {"disk_full": True})
+        return Outcome(status="error", message=text, disk_full=True)
     if isinstance(error, CtpbenchError):
-        return Outcome("error", text)
-    return Outcome("error", f"{type(error).__name__}: {text}" if text else type(error).__name__)
-
-
-def numba_cache(codes: Sequence[str]) -> Path:
-    """Return a folder for compiled kernels that changes with the code of the distributions at work, as hashed.
-
-    Numba itself notices a change in a kernel's own file only, not in a helper that it calls.
-    """
-    base = (
-        os.environ.get("NUMBA_CACHE_DIR")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctpbench"
-    )
-    return Path(base) / digest("numba", sorted(codes))
-
-
-def _codes(item: Item) -> list[str]:
-    return [spec.identity["code"] for value in item.task.values() for spec in _specs(value)]
-
-
-def _specs(value: object) -> Sequence[ComponentSpec]:
-    if isinstance(value, Mapping):
-        return [spec for spec in value.values() if isinstance(spec, ComponentSpec)]
-    return [value] if isinstance(value, ComponentSpec) else []
+        return Outcome(status="error", message=text)
+    kind = plain_text(type(error).__name__, 90)
+    return Outcome(status="error", message=f"{kind}: {text}" if text else kind)
 
 
 def _redirect_output(log: Path) -> None:
@@ -120,9 +91,11 @@ def _redirect_output(log: Path) -> None:
     faulthandler.enable(2)
 
 
-def _die_with_parent(pipe: Connection) -> None:
-    """Block on the pipe, which the parent never writes to: it ends when the parent does."""
+def _die_with_parent(pipe: int) -> None:
+    """Block on the pipe, to which the parent writes nothing more: it ends when the parent does."""
     try:
-        pipe.recv()
-    except (EOFError, OSError):
-        os.killpg(0, signal.SIGKILL)
+        while os.read(pipe, 1):
+            pass
+    except OSError:
+        pass
+    os.killpg(0, signal.SIGKILL)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from ctpbench import device
-from ctpbench.contract.case import MAP_UNITS, MAPS, Observation, TrainingCase
-from ctpbench.contract.components import Context, Deconvolver, Denoiser, Trainable
-from ctpbench.contract.series import Format, Series, Volume, slabs
-from ctpbench.errors import DataError, InputError, PluginError
-from ctpbench.plugins import Catalogue
+from ctpbench.arrays import Float32, Mask
+from ctpbench.contract.case import MAP_UNITS, MAPS, Observation
+from ctpbench.contract.components import Context, Deconvolver, Denoiser
+from ctpbench.contract.series import Format, Volume, slabs
+from ctpbench.errors import DataError, PluginError
 from ctpbench.running.estimation import (
     Estimate,
     InvalidOutput,
@@ -30,53 +22,14 @@ from ctpbench.running.estimation import (
     estimate,
     region_perfusion,
     rois_of,
+    scaled,
     white_matter_scale,
 )
-from ctpbench.running.executors.local import Limits
-from ctpbench.running.stages import origin, scaled
-from ctpbench.running.store import write_text
-from ctpbench.running.work import ComponentSpec, digest
-from ctpbench.running.worker import numba_cache
 from ctpbench.scans.inspection import Inspection
+from ctpbench.scans.opening import writable_format
 from ctpbench.settings import MapsSettings
-from ctpbench.text import did_you_mean
 
-Float32 = npt.NDArray[np.float32]
 Progress = Callable[[float, str], None]
-_WORK, _MODEL = ".ctpbench", "model"
-
-
-def open_series(catalogue: Catalogue, path: Path, frame_interval_s: float | None) -> Series:
-    """Return the scan at a path, opened by the plugin that reads its format.
-
-    Raises
-    ------
-    DataError
-        Where there is nothing, nobody reads it, or it is faulty.
-    """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; name a 4-D NIfTI file or a folder of one DICOM series")
-    series = catalogue.manager.hook.ctpbench_open_series(path=path, frame_interval_s=frame_interval_s)
-    if series is None:
-        raise DataError(
-            f"{path}: no installed plugin reads it; allowed: a 4-D NIfTI file or a folder of one DICOM series "
-            "(both by ctpbench-isles)"
-        )
-    return cast(Series, series)
-
-
-def writable_format(scan: Series, asked: Format | None) -> Format:
-    """Return the format that results are written in: the scan's own where none is asked for.
-
-    Raises
-    ------
-    DataError
-        Where the scan cannot be written so.
-    """
-    chosen = asked or scan.formats[0]
-    if chosen not in scan.formats:
-        raise DataError(f"{scan.path}: cannot be written as {chosen}; allowed: {' or '.join(scan.formats)}")
-    return chosen
 
 
 @dataclass(frozen=True)
@@ -98,7 +51,7 @@ class Processed:
     files: list[Path]
     noisy: xr.DataArray
     maps: xr.DataArray
-    tissue: npt.NDArray[np.bool_]
+    tissue: Mask
     slice: int
     slabs: int
 
@@ -181,121 +134,6 @@ def process(
     one = inspection.observation(slice(central, central + 1))
     noisy = scaled(concentration_maps(baseline_subtracted(one.frames, settings), one, settings), scale)
     return Processed(files, noisy.isel(z=0), shown, one.tissue[0], central, len(pieces))
-
-
-def check_new(out: Path) -> None:
-    """Raise InputError where a folder holds more than an interrupted call leaves: results are not mixed or replaced."""
-    held = [] if not out.exists() else [path.name for path in out.iterdir() if path.name not in (_WORK, _MODEL)]
-    if held:
-        raise InputError(f"--out {out}: holds {min(held)}; give a new folder, or empty this one")
-
-
-def check_learns_from_noise(denoiser: Denoiser) -> None:
-    """Raise InputError where a method learns from noiseless frames, which a recorded scan does not have."""
-    if isinstance(denoiser, Trainable) and denoiser.learns_from == "clean":
-        raise InputError(
-            f"{denoiser.name}: learns from noiseless frames, which a recorded scan does not have; give --model, the "
-            "folder of one trained on a simulation: cache/model/KEY of a run"
-        )
-
-
-def trained(denoiser: Denoiser, inspection: Inspection, context: Context, out: Path, seed: int) -> Denoiser:
-    """Return a denoiser ready to use: one that learns is trained on the scan and saved as the folder ``model``.
-
-    Raises
-    ------
-    InputError
-        Where it learns from noiseless frames, which a recorded scan does not have.
-    """
-    if not isinstance(denoiser, Trainable):
-        return denoiser
-    check_learns_from_noise(denoiser)
-    training = ScanTraining(inspection)
-    clock = device.Stopwatch(context.device)
-    fitted = denoiser.fit(training, context)
-    measured = {
-        "device": context.device,
-        "threads": context.threads,
-        "hardware": device.hardware(context.device),
-        "fit_s": clock.seconds(),
-    }
-    made = Path(tempfile.mkdtemp(dir=context.scratch))
-    denoiser.save(fitted, made)
-    about = origin(ComponentSpec.of(denoiser), denoiser, measured, cases=["the scan itself"], seed=seed)
-    write_text(made / "training.json", json.dumps(about, indent=1))
-    made.chmod(0o755)
-    shutil.rmtree(out / _MODEL, ignore_errors=True)
-    made.rename(out / _MODEL)
-    return fitted
-
-
-def loaded(catalogue: Catalogue, folder: Path, name: str | None) -> tuple[Denoiser, Denoiser]:
-    """Return the method that a saved model belongs to and, fitted, the model.
-
-    Raises
-    ------
-    DataError, PluginError, InputError
-        Where there is no model, its method is not installed, or it is another than `name`.
-    """
-    try:
-        about = json.loads((folder / "training.json").read_text())["denoiser"]
-        found, params = str(about["name"]), about["params"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{folder}: no model (training.json is missing or unreadable); name the folder `model` that "
-            "`ctpbench denoise` wrote, or cache/model/KEY of a run"
-        ) from None
-    if name is not None and name != found:
-        raise InputError(f"--method {name}: the model in {folder} is of {found!r}{did_you_mean(name, [found])}")
-    cls = catalogue.find("denoiser", found)
-    try:
-        denoiser = cls(**params)
-        if isinstance(denoiser, Trainable):
-            return denoiser, denoiser.load(folder)
-    except (OSError, ValueError) as error:
-        why = " ".join(str(error).split())
-        raise DataError(f"{folder}: the model of {found!r} cannot be read: {why}; train it again") from None
-    raise DataError(f"{folder}: a model of {found!r}, which as installed does not learn; install its version again")
-
-
-class ScanTraining(Sequence[TrainingCase]):
-    """A scan as a method that learns from noise is given it: its slabs with brain, read one at a time."""
-
-    def __init__(self, inspection: Inspection) -> None:
-        self._inspection = inspection
-        self._slabs = [slices for slices in slabs(inspection.series) if inspection.brain[slices].any()]
-
-    def __len__(self) -> int:
-        return len(self._slabs)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # one case, or a list of them
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        slices = self._slabs[index]
-        return TrainingCase(f"slices {slices.start + 1} to {slices.stop}", self._inspection.observation(slices))
-
-
-@contextmanager
-def lent(
-    denoiser: Denoiser, inspection: Inspection, out: Path, limits: Limits, seed: int, progress: Progress
-) -> Iterator[Context]:
-    """Lend a method what it works with; checkpoints of an interrupted training are found again by the same call."""
-    spec, scan = ComponentSpec.of(denoiser), inspection.series
-    os.environ["NUMBA_CACHE_DIR"] = str(numba_cache([spec.identity["code"]]))
-    aif = [] if inspection.inputs is None else inspection.inputs.scaled_aif.round(1).tolist()
-    learnt_from = (str(scan.path.resolve()), scan.path.stat().st_mtime_ns, scan.shape, inspection.times_s.tolist(), aif)
-    work = out / _WORK
-    scratch, checkpoints = work / f"scratch-{os.getpid()}", work / digest(spec.identity, learnt_from, seed)
-    for folder in (scratch, checkpoints):
-        folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield Context(limits.device, limits.threads, np.random.default_rng([seed]), scratch, checkpoints, progress)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in (checkpoints, work):  # unless another training's are there
-            with suppress(OSError):
-                folder.rmdir()
 
 
 def _denoised(answer: Estimate, observation: Observation, settings: MapsSettings) -> dict[str, Float32]:

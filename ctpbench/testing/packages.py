@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ctpbench.code import GROUP
 from ctpbench.contract.components import Component
 from ctpbench.errors import PluginError
-from ctpbench.plugins import GROUP, load_catalogue
+from ctpbench.plugins import load_catalogue
 from ctpbench.testing.check import CheckResult, run_all
 from ctpbench.testing.datasets import Noise
 from ctpbench.testing.kit import checks_for, label_of

@@ -11,58 +11,37 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
-from ctpbench.running import worker
-from ctpbench.running.store import Outcome
-from ctpbench.running.worker import Assignment
-from ctpbench.settings import Resources
+from ctpbench.running import messages, worker
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
+from ctpbench.running.work import Assignment, Outcome
 
 _POLL_S = 0.02
 _GRACE_S = 2.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # Idle threads of one library must sleep, not spin: else they starve another library's in the same process.
 IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one child may use."""
-
-    device: str = "cpu"
-    threads: int = 1
-    memory_gib: float | None = None
-    timeout_s: float | None = None
-
-    @classmethod
-    def of(cls, resources: Resources, device: str, jobs: int) -> Limits:
-        """Return what a suite's resources mean on this machine: cores are shared out where it names no threads."""
-        threads = resources.threads or max(1, (os.cpu_count() or 1) // jobs)
-        return cls(device, threads, resources.memory_gib, resources.timeout_s)
-
-
-@dataclass(frozen=True)
-class Event:
-    """News of an item: started, progress (content: fraction and text), done (content: Outcome) or returned.
-
-    ``returned`` hands back an item that a child never began, because one before it ended the child.
-    """
-
-    kind: str
-    assignment: Assignment
-    content: Any = None
+_PRELOADED = ["ctpbench.running.worker", "scipy.ndimage", "pandas"]
 
 
 @dataclass
 class _Child:
     process: Any
     pipe: connection.Connection
+    mailbox: messages.Mailbox
     pending: list[Assignment]
     current: Assignment | None = None
     since: float = field(default_factory=time.monotonic)
+    ended: int = 0
     verdict: Outcome | None = None
+
+    @property
+    def victim(self) -> Assignment | None:
+        """What ends with the process: the item under way; between two items nobody, the next ones never began."""
+        return self.current or (self.pending[0] if self.pending and not self.ended else None)
 
 
 class LocalExecutor:
@@ -72,17 +51,13 @@ class LocalExecutor:
         self._limits = limits
         self._children: list[_Child] = []
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["ctpbench.running.worker", "h5netcdf", "scipy.ndimage"])
+        self._context.set_forkserver_preload(_PRELOADED)
 
-    def __enter__(self) -> LocalExecutor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for child in self._children:
-            _kill(child.process)
-        for child in self._children:
-            child.process.join()
-        self._children.clear()
+        self.close()
 
     @property
     def running(self) -> int:
@@ -92,12 +67,14 @@ class LocalExecutor:
     def submit(self, batch: Sequence[Assignment]) -> None:
         """Start a child on a batch."""
         mine, theirs = self._context.Pipe()
-        arguments = (theirs, tuple(batch), self._limits.device, self._limits.threads)
+        arguments = (theirs, self._limits.device, self._limits.threads)
         process = self._context.Process(target=worker.main, args=arguments, daemon=False)
         with _pinned_threads(self._limits.threads):
             process.start()
         theirs.close()
-        self._children.append(_Child(process, mine, list(batch)))
+        with suppress(OSError):  # a child that is gone already is seen as such when it is polled
+            messages.send_batch(mine.fileno(), list(batch))
+        self._children.append(_Child(process, mine, messages.Mailbox(mine.fileno()), list(batch)))
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
@@ -109,47 +86,72 @@ class LocalExecutor:
                 return
             connection.wait([child.pipe for child in self._children], timeout=_POLL_S)
 
+    def close(self) -> None:
+        """Kill what still runs."""
+        for child in self._children:
+            _kill(child.process)
+        for child in self._children:
+            child.process.join()
+        self._children.clear()
+
     def _poll(self, child: _Child) -> Iterator[Event]:
-        yield from self._messages(child)
+        yield from self._news(child)
         if child.verdict is None and child.process.is_alive():
             child.verdict = self._breach(child)
-            if child.verdict is not None:
-                _kill(child.process)
+        if child.verdict is not None and child.process.is_alive():
+            _kill(child.process)
         if child.process.is_alive():
             return
-        yield from self._messages(child)
+        yield from self._news(child)
         self._children.remove(child)
         child.pipe.close()
         exit_code = child.process.exitcode
         child.process.close()
-        victim = child.current or (child.pending[0] if child.pending else None)
-        if victim is not None:
+        if (victim := child.victim) is not None:
             child.pending.remove(victim)
-            yield Event("done", victim, child.verdict or _crash(exit_code, victim.log))
+            yield Ended(victim, child.verdict or _crash(exit_code, victim.log))
         for assignment in child.pending:
-            yield Event("returned", assignment)
+            yield Returned(assignment)
 
-    def _messages(self, child: _Child) -> Iterator[Event]:
-        with suppress(EOFError, OSError):
-            while child.pipe.poll():
-                kind, item_id, content = child.pipe.recv()
-                assignment = next(a for a in child.pending if a.item.id == item_id)
-                if kind == "started":
-                    child.current, child.since = assignment, time.monotonic()
-                elif kind == "done":
-                    child.current, child.since = None, time.monotonic()
-                    child.pending.remove(assignment)
-                yield Event(kind, assignment, content)
+    def _news(self, child: _Child) -> Iterator[Event]:
+        """Yield what a child's messages say; one that makes no sense is its last."""
+        if child.verdict is not None:
+            return
+        try:
+            for message in child.mailbox.messages():
+                yield self._understood(child, message)
+        except messages.Malformed as error:
+            text = f"its process sent what is no message of the harness: {error}"
+            child.verdict = Outcome(status="error", message=text[:1000])
+
+    def _understood(self, child: _Child, message: messages.Message) -> Event:
+        current = child.current
+        if isinstance(message, messages.Started):
+            if current is not None or not child.pending or child.pending[0].item.key != message.key:
+                raise messages.Malformed(f"started {message.key[:60]!r} out of turn")
+            child.current, child.since = child.pending[0], time.monotonic()
+            return Began(child.current)
+        if current is None or current.item.key != message.key:
+            raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which is not under way")
+        if isinstance(message, messages.Progressed):
+            return Advanced(current, message.fraction, message.text)
+        info = message.outcome.info
+        if message.outcome.ok != (info is not None and info.stage == current.item.stage):
+            raise messages.Malformed(f"{current.item.stage} is done with what belongs to no such work")
+        child.current, child.since = None, time.monotonic()
+        child.pending.remove(current)
+        child.ended += 1
+        return Ended(current, message.outcome)
 
     def _breach(self, child: _Child) -> Outcome | None:
         limits = self._limits
         if limits.timeout_s is not None and time.monotonic() - child.since > limits.timeout_s:
-            return Outcome("timeout", f"took longer than resources.timeout_s = {limits.timeout_s:g}")
+            return Outcome(status="timeout", message=f"took longer than resources.timeout_s = {limits.timeout_s:g}")
         if limits.memory_gib is not None:
             used_gib = _resident_gib(child.process.pid)
             if used_gib > limits.memory_gib:
-                message = f"used {used_gib:.2f} GiB, more than resources.memory_gib = {limits.memory_gib:g}"
-                return Outcome("out_of_memory", message)
+                text = f"used {used_gib:.2f} GiB, more than resources.memory_gib = {limits.memory_gib:g}"
+                return Outcome(status="out_of_memory", message=text)
         return None
 
 
@@ -168,8 +170,8 @@ def _crash(exit_code: int | None, log: Path) -> Outcome:
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
-        return Outcome("crashed", f"killed by {name}{hint}; see {log.name}")
-    return Outcome("crashed", f"the process exited with code {exit_code}; see {log.name}")
+        return Outcome(status="crashed", message=f"killed by {name}{hint}; see {log.name}")
+    return Outcome(status="crashed", message=f"the process exited with code {exit_code}; see {log.name}")
 
 
 def _kill(process: Any) -> None:

@@ -1,0 +1,72 @@
+"""The cases of one split of one dataset at one noise level, and the work that loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+
+from ctpbench.code import digest
+from ctpbench.contract.components import Split
+from ctpbench.running.work import ComponentSpec, DataTask, Input, Inputs, Item
+from ctpbench.text import level_text
+
+
+@dataclass(frozen=True)
+class CaseSet:
+    """The cases of one split of one dataset at one noise level; `keys` are those of their data entries."""
+
+    label: str
+    dataset: ComponentSpec
+    split: Split
+    noise: float | None
+    cases: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return digest(self.cases, self.keys)
+
+    @property
+    def level(self) -> str:
+        """The dataset and its noise level, as people read them."""
+        return level_text(self.label, self.noise)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the cases are called among those of other noise levels."""
+        return tuple(level_text(case, self.noise) for case in self.cases)
+
+    def items(self) -> list[Item]:
+        """Return the work that loads the cases. All noise levels of a case share a process, and what it caches."""
+        return [
+            Item(
+                key=key,
+                task=DataTask(dataset=self.dataset, case=case, noise=self.noise),
+                group=f"data {self.label} {case}",
+                label=f"{self.level}, {case}",
+            )
+            for case, key in zip(self.cases, self.keys, strict=True)
+        ]
+
+    def without(self, cases: Container[str]) -> CaseSet:
+        """Return the set without some of its cases."""
+        kept = [(case, key) for case, key in zip(self.cases, self.keys, strict=True) if case not in cases]
+        return replace(self, cases=tuple(case for case, _ in kept), keys=tuple(key for _, key in kept))
+
+    def observations(self, names: tuple[str, ...] = ()) -> Inputs:
+        """Return the inputs that name the observations, and nothing else; `names` in place of the cases' ids."""
+        return self._inputs("observation", names)
+
+    def truths(self, names: tuple[str, ...] = ()) -> Inputs:
+        """Return the inputs that name the truths."""
+        return self._inputs("truth", names)
+
+    def _inputs(self, part: str, names: tuple[str, ...]) -> Inputs:
+        pairs = zip(names or self.cases, self.keys, strict=True)
+        return {f"{part}/{name}": Input(stage="data", key=key, file=f"{part}.npz") for name, key in pairs}
+
+
+def joint_key(sets: Sequence[CaseSet]) -> str | None:
+    """Return the key of one case set, or of several together; None of none."""
+    keys = [case_set.key for case_set in sets]
+    return digest(keys) if len(keys) > 1 else next(iter(keys), None)

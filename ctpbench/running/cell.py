@@ -1,0 +1,172 @@
+"""One cell of the grid, and the pieces of work that it may ask for, each with its content key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ctpbench.code import component_hash
+from ctpbench.contract.components import Denoiser, Trainable
+from ctpbench.running.cases import CaseSet, joint_key
+from ctpbench.running.files import file_name
+from ctpbench.running.keys import record_key, stage_key
+from ctpbench.running.record import Objective
+from ctpbench.running.work import (
+    ComponentSpec,
+    Input,
+    Inputs,
+    Item,
+    ModelTask,
+    PredictionTask,
+    ReferenceTask,
+    Scale,
+    ScoresTask,
+    Stage,
+)
+from ctpbench.suite.entries import DenoiserEntry, MetricEntry, Suite
+from ctpbench.text import level_text, parameters_text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row at one noise level of one dataset with one seed."""
+
+    suite: Suite
+    dataset: str
+    noise: float | None
+    row: DenoiserEntry
+    seed: int
+    test: CaseSet
+    validation: CaseSet | None
+    train: tuple[CaseSet, ...]
+    """The training split at each noise level of the dataset it learns from; empty where the row does not learn."""
+
+    @property
+    def label(self) -> str:
+        return f"{level_text(self.dataset, self.noise)}: {self.row.label}, seed {self.seed}"
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the record: all that decides it, and the labels it is filed under."""
+        train = joint_key(self.train if self.row.tune else self.training(self.row.component()))
+        sets = [self.test.key, self.validation.key if self.validation else None, train]
+        method = self.row.cls
+        name = [method.name, method.version, component_hash(method), dict(self.row.params), repr(self.row.tune)]
+        metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
+        place = [self.dataset, self.noise, self.row.label, self.seed]
+        return record_key(place, sets, name, metrics, self._maps)
+
+    @property
+    def objective(self) -> MetricEntry:
+        """The metric that tuning goes by."""
+        assert self.row.tune is not None
+        name = self.row.tune.metric
+        return next(metric for metric in self.suite.metrics if metric.label == name)
+
+    @property
+    def tuned_by(self) -> Objective | None:
+        """The same as a record tells it; None where the row is not tuned."""
+        if self.row.tune is None:
+            return None
+        metric = self.objective
+        return Objective(metric=metric.label, map=self.row.tune.map, better=metric.component.better)
+
+    def training(self, denoiser: Denoiser) -> tuple[CaseSet, ...]:
+        """Return the case sets that a denoiser learns from: the cell's noise level, or all; none where it does not."""
+        if not isinstance(denoiser, Trainable):
+            return ()
+        noise = self.row.train.noise if self.row.train else self.noise
+        return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == noise)
+
+    def reference(self, cases: CaseSet) -> Item:
+        """Return the work that makes the noiseless maps and the scaling factors of a case set."""
+        rois = any("rois" in metric.component.needs for metric in self.suite.metrics)
+        return Item(
+            key=stage_key("reference", cases.key, self._maps, rois),
+            task=ReferenceTask(cases=cases.cases, maps=self.suite.maps, rois=rois),
+            inputs={**cases.observations(), **cases.truths()},
+            label=f"{cases.level}: {cases.split} reference",
+        )
+
+    def model(self, denoiser: Denoiser) -> Item | None:
+        """Return the work that fits a denoiser, None where there is nothing to learn."""
+        sets = self.training(denoiser)
+        if not sets or not isinstance(denoiser, Trainable):
+            return None
+        spec, data = ComponentSpec.of(denoiser), joint_key(sets)
+        assert data is not None
+        cases: tuple[str, ...] = ()
+        inputs: Inputs = {}
+        for case_set in sets:
+            names = case_set.names if len(sets) > 1 else case_set.cases
+            cases += names
+            inputs |= case_set.observations(names)
+            if denoiser.learns_from == "clean":
+                inputs |= case_set.truths(names)
+        return Item(
+            key=stage_key("model", data, spec.identity, self.seed),
+            task=ModelTask(denoiser=spec, cases=cases, seed=self.seed, data=data),
+            inputs=inputs,
+            label=f"{self.label}: fit{self._tuned_text(denoiser)}",
+            alone=True,
+        )
+
+    def prediction(self, denoiser: Denoiser, cases: CaseSet, *, trial: bool) -> Item:
+        """Return the work that denoises a case set: timed on the test split, quick in a trial."""
+        spec, model = ComponentSpec.of(denoiser), self.model(denoiser)
+        inputs = cases.observations()
+        if model is not None:
+            inputs["model"] = Input(stage="model", key=model.key, file="")
+        task = PredictionTask(
+            denoiser=spec,
+            cases=cases.cases,
+            seed=self.seed,
+            maps=self.suite.maps,
+            timed=not trial,
+            repeats=self.suite.resources.repeats,
+            keep_concentration=not trial or any("concentration" in n for n in self.objective.component.needs),
+        )
+        purpose = ComponentSpec.of(self.objective.component).identity if trial else "test"
+        upstream = [cases.key, model.key if model else None]
+        return Item(
+            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, self._maps),
+            task=task,
+            inputs=inputs,
+            group=f"{self.key} trials" if trial else "",
+            label=f"{self.label}: denoise",
+            alone=not trial,
+        )
+
+    def scores(
+        self, prediction: Item, reference: Item, scale: Scale, cases: CaseSet, metrics: tuple[MetricEntry, ...]
+    ) -> Item:
+        """Return the work that scores a prediction."""
+        specs = {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
+        upstream: dict[str, tuple[Stage, str]] = {
+            "prediction": ("prediction", prediction.key),
+            "reference": ("reference", reference.key),
+        }
+        made = {
+            f"{role}/{case}": Input(stage=stage, key=key, file=file_name(case))
+            for role, (stage, key) in upstream.items()
+            for case in cases.cases
+        }
+        identities = {label: spec.identity for label, spec in specs.items()}
+        return Item(
+            key=stage_key("scores", prediction.key, reference.key, identities),
+            task=ScoresTask(metrics=specs, cases=cases.cases, maps=self.suite.maps, scale=scale),
+            inputs={**cases.observations(), **cases.truths(), **made},
+            group=f"{self.key} scores" if len(metrics) < len(self.suite.metrics) else "",
+            label=f"{self.label}: score",
+        )
+
+    @cached_property
+    def _maps(self) -> dict[str, Any]:
+        settings: dict[str, Any] = self.suite.maps.model_dump(mode="json")
+        return settings
+
+    def _tuned_text(self, denoiser: Denoiser) -> str:
+        """Return the values of the parameters that are tuned, as people read them."""
+        values = {name: getattr(denoiser, name) for name in (self.row.tune.parameters if self.row.tune else ())}
+        return f" {parameters_text(values)}" if values else ""
