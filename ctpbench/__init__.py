@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ctpbench.public import HOME
+
 if TYPE_CHECKING:
     from ctpbench.contract.case import MAP_UNITS as MAP_UNITS
     from ctpbench.contract.case import MAPS as MAPS
@@ -41,38 +43,6 @@ if TYPE_CHECKING:
     from ctpbench.scans.inspection import inspect_series as inspect_series
 
 __version__ = "0.1.0"
-
-HOME = {
-    "Case": "contract.case",
-    "ConcentrationDenoiser": "contract.components",
-    "Context": "contract.components",
-    "DataError": "errors",
-    "Dataset": "contract.components",
-    "Deconvolver": "contract.components",
-    "FileStamps": "contract.files",
-    "Format": "contract.series",
-    "FrameDenoiser": "contract.components",
-    "INDEPENDENT": "scans.inspection",
-    "Inspection": "scans.inspection",
-    "MAPS": "contract.case",
-    "MAP_UNITS": "contract.case",
-    "Metric": "contract.components",
-    "Observation": "contract.case",
-    "ScoredCase": "contract.case",
-    "Series": "contract.series",
-    "Split": "contract.components",
-    "Trainable": "contract.components",
-    "TrainingCase": "contract.case",
-    "Truth": "contract.case",
-    "Volume": "contract.series",
-    "check_observation": "contract.case",
-    "file_stamps": "contract.files",
-    "files_fingerprint": "contract.files",
-    "hookimpl": "contract.hookspecs",
-    "inspect_series": "scans.inspection",
-    "regions": "contract.case",
-}
-"""The module, below `ctpbench`, that each public name comes from."""
 
 __all__ = list(HOME)
 

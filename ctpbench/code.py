@@ -21,8 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ctpbench import HOME
 from ctpbench.errors import PluginError
+from ctpbench.public import HOME
 
 GROUP = "ctpbench"
 """The entry-point group of plugins."""

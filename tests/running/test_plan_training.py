@@ -40,14 +40,14 @@ def test_one_network_for_all_levels_is_one_piece_of_work(cells):
 def test_it_is_given_every_case_at_every_level_and_the_truth_where_it_may(cells):
     both = cells([1, 2])
     item = model(both["all", 1.0])
-    assert len(item.task["cases"]) == len(set(item.task["cases"])) == 4
+    assert len(item.task.cases) == len(set(item.task.cases)) == 4
     keys = {key for case_set in both["all", 1.0].train for key in case_set.keys}
-    assert {(key, name) for _, key, name in item.inputs.values()} == {
+    assert {(given.key, given.file) for given in item.inputs.values()} == {
         (key, name) for key in keys for name in ("observation.npz", "truth.npz")
     }
     own = model(both["learn", 2.0])
-    assert own.task["cases"] == ("train/0", "train/1")
-    assert {name for _, _, name in own.inputs.values()} == {"observation.npz"}
+    assert own.task.cases == ("train/0", "train/1")
+    assert {given.file for given in own.inputs.values()} == {"observation.npz"}
 
 
 def test_another_level_is_new_data_for_a_network_of_all_levels_alone(cells):
@@ -86,9 +86,9 @@ def test_a_row_may_learn_elsewhere_once_for_all_that_it_is_scored_on(catalogue, 
     assert model(first).key == model(second).key
     assert [case_set.label for case_set in first.train] == ["simulation", "simulation"]
     simulated = next(case_set for case_set in first.train if case_set.noise == 4)
-    assert model(first).task["cases"] == simulated.cases
-    assert {key for _, key, _ in model(first).inputs.values()} == set(simulated.keys)
-    assert len(model(cells["all", "patients", 1.0]).task["cases"]) == 4
+    assert model(first).task.cases == simulated.cases
+    assert {given.key for given in model(first).inputs.values()} == set(simulated.keys)
+    assert len(model(cells["all", "patients", 1.0]).task.cases) == 4
     assert {c.label for c in cells["learn", "patients", 1.0].train} == {"patients"}
 
 

@@ -14,11 +14,14 @@ import xarray as xr
 
 from ctpbench import FrameDenoiser, Trainable
 from ctpbench.errors import PluginError
-from ctpbench.running import stages
+from ctpbench.running.cell import Cell
 from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.plan import Cell, plan
-from ctpbench.running.stages import Lent, TrainingView, thinned
-from ctpbench.running.work import ComponentSpec, Item, input_paths
+from ctpbench.running.files import load_truth
+from ctpbench.running.job import Job
+from ctpbench.running.plan import plan
+from ctpbench.running.stages import data, model
+from ctpbench.running.stages.model import TrainingView, thinned
+from ctpbench.running.work import ComponentSpec, Item, ModelInfo, input_paths
 from ctpbench.suite.load import load_suite
 
 SEEN: list[Any] = []
@@ -87,24 +90,24 @@ def cell(catalogue, write_suite) -> Cell:
 def cache(cell, tmp_path) -> Path:
     """A cache that holds the training cases, observation and truth side by side."""
     for item in cell.train[0].items():
-        stages.run(item, lend(item, tmp_path, tmp_path / "data" / item.key))
+        data.run(item.task, job_of(item, tmp_path, tmp_path / "data" / item.key))
         assert {p.name for p in (tmp_path / "data" / item.key).iterdir()} == {"observation.npz", "truth.npz"}
     return tmp_path
 
 
-def lend(item: Item, cache: Path, out: Path) -> Lent:
-    """Lend what the runner does."""
+def job_of(item: Item, cache: Path, out: Path) -> Job:
+    """Return an item with the places that the runner gives it."""
     folders = [out, cache / "scratch", cache / "checkpoints" / item.key]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    return Lent(input_paths(item, cache), *folders, "cpu", 1, lambda fraction, text: None)
+    return Job(input_paths(item, cache), *folders, "cpu", 1, lambda fraction, text: None)
 
 
-def fit(cell: Cell, cache: Path, denoiser: Trainable) -> tuple[dict[str, Any], Path]:
+def fit(cell: Cell, cache: Path, denoiser: Trainable) -> tuple[ModelInfo, Path]:
     """Run the model stage; return what it measured and where it wrote."""
     item = cell.model(denoiser)
     out = cache / "model" / item.key
-    return stages.run(item, lend(item, cache, out)), out
+    return model.run(item.task, job_of(item, cache, out)), out
 
 
 # -- what a method that learns is handed ---
@@ -137,7 +140,7 @@ def test_a_method_that_learns_from_noisy_cannot_come_by_anything_clean(cell, cac
     training, context = SEEN
     assert len(training) == 2
     assert all(case.clean is None for case in shown(training))
-    truths = [stages.load_truth(path).frames.values for path in cache.glob("data/*/truth.npz")]
+    truths = [load_truth(path).frames.values for path in cache.glob("data/*/truth.npz")]
     assert len(truths) == 2
     things = list(reachable([training, context, shown(training)], set()))
     for thing in things:
@@ -159,9 +162,9 @@ def test_the_search_above_would_find_what_is_clean(cell, cache):
 
 def test_a_noisy_view_opens_no_truth_even_where_one_is_named(cell, cache):
     item = cell.model(CleanSpy())
-    lent = lend(item, cache, cache / "out")
-    assert lent.truth("train/0") is not None
-    assert all(case.clean is None for case in shown(TrainingView(lent, cell.train[0].cases, clean=False)))
+    job = job_of(item, cache, cache / "out")
+    assert job.truth("train/0") is not None
+    assert all(case.clean is None for case in shown(TrainingView(job, cell.train[0].cases, clean=False)))
 
 
 # -- what it leaves behind ---
@@ -180,25 +183,18 @@ def test_a_model_says_what_it_was_made_of(cell, cache):
     assert origin["data"] == cell.train[0].key
     assert (origin["learns_from"], origin["seed"], origin["threads"]) == ("noisy", 0, 1)
     assert {name: origin[name] for name in ("device", "hardware")} == {
-        name: measured[name] for name in ("device", "hardware")
+        name: getattr(measured, name) for name in ("device", "hardware")
     }
     assert {"python", "numpy", "ctpbench"} <= origin["versions"].keys()
     assert origin["versions"]["numpy"] == np.__version__
     assert "" not in origin["versions"]
 
 
-def test_the_training_data_is_named_in_the_task_and_in_no_key(cell):
+def test_the_training_data_decide_the_key_and_are_named_in_the_task(cell):
     other = replace(cell.train[0], keys=cell.train[0].keys[::-1])
     items = [replace(cell, train=(train,)).model(Spy()) for train in (cell.train[0], other)]
-    assert [item.task["data"] for item in items] == [cell.train[0].key, other.key]
-    assert items[0].key == stages_key(cell)
-
-
-def stages_key(cell: Cell) -> str:
-    """The key of the cell's model, spelt out: models that are cached must be found by it."""
-    from ctpbench.running.work import digest
-
-    return digest(2, "model", cell.train[0].key, ComponentSpec.of(Spy()).identity, cell.seed)
+    assert [item.task.data for item in items] == [cell.train[0].key, other.key]
+    assert items[0].key != items[1].key
 
 
 @pytest.mark.parametrize("name", ["training.json", "outcome.json"])
@@ -212,9 +208,9 @@ def test_a_fit_knows_whether_it_went_on_from_a_checkpoint(catalogue, cell, cache
     with pytest.raises(ZeroDivisionError):
         fit(cell, cache, first)
     measured, _ = fit(cell, cache, first)
-    assert measured["fit_resumed"]
+    assert measured.fit_resumed
     assert (tmp_path / "epochs.txt").read_text().split() == ["0", "1", "2", "3"]
-    assert not fit(cell, cache, Spy())[0]["fit_resumed"]
+    assert not fit(cell, cache, Spy())[0].fit_resumed
 
 
 # -- what training logged ---
@@ -222,8 +218,8 @@ def test_a_fit_knows_whether_it_went_on_from_a_checkpoint(catalogue, cell, cache
 
 def test_a_learning_curve_is_kept_with_null_for_what_is_no_number(catalogue, cell, cache, tmp_path):
     measured, _ = fit(cell, cache, catalogue.denoisers["train"](file=tmp_path / "epochs.txt"))
-    assert measured["learning"] == {"step": [0, 1, 2, 3], "loss": [8, 4, 2, 1], "bias": [0.5, None, -0.5, None]}
-    assert fit(cell, cache, Spy())[0]["learning"] is None
+    assert measured.learning == {"step": [0, 1, 2, 3], "loss": [8, 4, 2, 1], "bias": [0.5, None, -0.5, None]}
+    assert fit(cell, cache, Spy())[0].learning is None
 
 
 def test_a_curve_of_unequal_lists_is_an_invalid_output(cell, cache):

@@ -9,18 +9,22 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ctpbench.atomic import write_text
 from ctpbench.errors import ResultError
-from ctpbench.running.store import (
-    Outcome,
-    Store,
+from ctpbench.running.files import (
     load_arrays,
     load_observation,
     load_truth,
     save_arrays,
     save_observation,
     save_truth,
-    write_text,
 )
+from ctpbench.running.store import Store
+from ctpbench.running.work import Outcome, ReferenceInfo
+
+
+def outcome(factor: float) -> Outcome:
+    return Outcome(status="ok", info=ReferenceInfo(scale={"cbf": factor, "cbv": 1.0}))
 
 
 @pytest.fixture
@@ -38,8 +42,8 @@ def test_an_entry_is_found_once_committed(store):
         made = store.workspace()
         (made / "a.txt").write_text("a")
         assert store.outcome("data", "k") is None
-        store.commit("data", "k", made, Outcome("ok", "", {"n": 1}))
-        assert store.outcome("data", "k") == Outcome("ok", "", {"n": 1})
+        store.commit("data", "k", made, outcome(1.5))
+        assert store.outcome("data", "k") == outcome(1.5)
         assert (store.path("data", "k") / "a.txt").read_text() == "a"
         store.discard("data", "k")
         assert store.outcome("data", "k") is None
@@ -49,15 +53,17 @@ def test_an_entry_cut_short_counts_as_none(store):
     with store.locked():
         store.path("data", "k").mkdir(parents=True)
         assert store.outcome("data", "k") is None
-        (store.path("data", "k") / "outcome.json").write_text('{"status": "o')
-        assert store.outcome("data", "k") is None
+        for text in ('{"status": "o', '{"status": "well"}', '{"status": "ok", "info": {"n": 1}}'):
+            store.path("data", "k").mkdir(parents=True, exist_ok=True)
+            (store.path("data", "k") / "outcome.json").write_text(text)
+            assert store.outcome("data", "k") is None
 
 
 def test_a_commit_replaces_what_was_there(store):
     with store.locked():
-        for number in (1, 2):
-            store.commit("scores", "k", store.workspace(), Outcome("ok", "", {"n": number}))
-        assert store.outcome("scores", "k").info == {"n": 2}
+        for factor in (1.0, 2.0):
+            store.commit("scores", "k", store.workspace(), outcome(factor))
+        assert store.outcome("scores", "k") == outcome(2.0)
 
 
 def test_the_folder_has_one_holder(store):

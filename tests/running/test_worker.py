@@ -44,4 +44,4 @@ def test_an_exception_becomes_a_status(error, status, message):
 
 
 def test_a_full_disk_is_nobodys_failure():
-    assert failure(OSError(errno.ENOSPC, "No space left on device")).info == {"disk_full": True}
+    assert failure(OSError(errno.ENOSPC, "No space left on device")).disk_full

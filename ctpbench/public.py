@@ -1,0 +1,35 @@
+"""The names that `ctpbench` offers plugin authors, and the modules they come from."""
+
+from __future__ import annotations
+
+HOME = {
+    "Case": "contract.case",
+    "ConcentrationDenoiser": "contract.components",
+    "Context": "contract.components",
+    "DataError": "errors",
+    "Dataset": "contract.components",
+    "Deconvolver": "contract.components",
+    "FileStamps": "contract.files",
+    "Format": "contract.series",
+    "FrameDenoiser": "contract.components",
+    "INDEPENDENT": "scans.inspection",
+    "Inspection": "scans.inspection",
+    "MAPS": "contract.case",
+    "MAP_UNITS": "contract.case",
+    "Metric": "contract.components",
+    "Observation": "contract.case",
+    "ScoredCase": "contract.case",
+    "Series": "contract.series",
+    "Split": "contract.components",
+    "Trainable": "contract.components",
+    "TrainingCase": "contract.case",
+    "Truth": "contract.case",
+    "Volume": "contract.series",
+    "check_observation": "contract.case",
+    "file_stamps": "contract.files",
+    "files_fingerprint": "contract.files",
+    "hookimpl": "contract.hookspecs",
+    "inspect_series": "scans.inspection",
+    "regions": "contract.case",
+}
+"""The module, below `ctpbench`, that each public name comes from."""
