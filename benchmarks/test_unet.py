@@ -13,13 +13,13 @@ from torch.nn.functional import conv2d
 
 from ctpbench import Context
 from ctpbench_unet import Noise2Noise
-from ctpbench_unet.fitted import Architecture
-from ctpbench_unet.inference import concentration_of, threads
+from ctpbench_unet.inference import concentration_of
 from ctpbench_unet.network import Network
 from ctpbench_unet.objectives import drawn
 from ctpbench_unet.pairs import Example
+from ctpbench_unet.runtime import threads
 from ctpbench_unet.slices import slices_of
-from ctpbench_unet.targets import from_neighbours
+from ctpbench_unet.targets import from_adjacent_frames
 from ctpbench_unet.training import train
 
 from .contest import Agreement, Peer, within
@@ -97,10 +97,10 @@ def distance(ours: Trained, theirs: Trained) -> float:
 @pytest.mark.parametrize("who", ["ours", "plain torch"])
 def test_training_step(contest, scan, context: Context, who):
     slices = slices_of(scan(256).frames, multiple=METHOD.multiple, least_px=METHOD.patch_px)
-    network, plain_network = (Architecture.of(METHOD).network(seed=1) for _ in range(2))
+    network, plain_network = (METHOD.architecture().network(seed=1) for _ in range(2))
     begin = {name: weights.clone() for name, weights in network.state_dict().items()}
     objective = METHOD.objective(slices)
-    maker = from_neighbours(slices, ratio=False, context=0)
+    maker = from_adjacent_frames(slices, ratio=False, neighbours=0)
 
     def ours() -> Trained:
         network.load_state_dict(begin)
@@ -144,8 +144,8 @@ def taught(network: Network) -> Network:
 def test_inference(contest, context: Context, request, who):
     # untimed, fewer pixels show as much
     shape = (50, 160, 192) if request.config.getoption("benchmark_enable") else (6, 32, 48)
-    how = Architecture.of(METHOD)
-    network, plain_network = (taught(how.network(seed=1)) for _ in range(2))
+    architecture = METHOD.architecture()
+    network, plain_network = (taught(architecture.network(seed=1)) for _ in range(2))
     frames = torch.from_numpy(np.random.default_rng(0).normal(35, 7, shape).astype(np.float32))
 
     def theirs() -> np.ndarray:
@@ -156,6 +156,6 @@ def test_inference(contest, context: Context, request, who):
         who,
         task="unet inference",
         size="x".join(map(str, (*shape[1:], shape[0]))),
-        ours=lambda: concentration_of(network, frames, how, context.device, context.threads).numpy(),
+        ours=lambda: concentration_of(network, frames, architecture, context.device, context.threads).numpy(),
         peers={"plain torch": Peer(theirs, within(1e-3, "HU"))},
     )

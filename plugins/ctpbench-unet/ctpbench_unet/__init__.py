@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ctpbench import hookimpl
-
-from .neighbor2neighbor import Neighbor2Neighbor
-from .noise2noise import Noise2Noise
-from .supervised import Supervised
+from ctpbench_unet.neighbor2neighbor import Neighbor2Neighbor
+from ctpbench_unet.noise2noise import Noise2Noise
+from ctpbench_unet.supervised import Supervised
 
 
 @hookimpl

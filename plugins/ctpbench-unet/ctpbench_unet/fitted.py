@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 import xarray as xr
@@ -13,39 +13,13 @@ from pydantic import PrivateAttr
 from safetensors.torch import load_file, save_file
 
 from ctpbench import ConcentrationDenoiser, Context
-
-from .frames import n_channels
-from .inference import concentration_of
-from .network import Inputs, Network
-from .slices import EARLY, slices_of
-
-if TYPE_CHECKING:
-    from .learned import Learned
+from ctpbench_unet.frames import EARLY
+from ctpbench_unet.inference import concentration_of
+from ctpbench_unet.network import Architecture, Network
+from ctpbench_unet.slices import slices_of
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """What must be known of a network to make it again and to use it."""
-
-    width: int
-    depth: int
-    inputs: Inputs
-    residual: bool
-    context: int
-    precision: str
-    inference_batch: int
-
-    @classmethod
-    def of(cls, method: Learned) -> Architecture:
-        return cls(**{field.name: getattr(method, field.name) for field in fields(cls)})
-
-    def network(self, seed: int = 0) -> Network:
-        """Return a network that has learnt nothing yet."""
-        channels = n_channels(self.context)
-        return Network(channels, self.width, self.depth, inputs=self.inputs, residual=self.residual, seed=seed)
-
-
-class Fitted(ConcentrationDenoiser):
+class FittedDenoiser(ConcentrationDenoiser):
     """A trained network: the mean of its answers with either early frame (eq. 8); other pixels pass unfiltered."""
 
     name, version = "unet", "1"
@@ -62,12 +36,14 @@ class Fitted(ConcentrationDenoiser):
 
     def concentration(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return the concentration, (time, z, y, x), float32, HU above baseline."""
-        how = Architecture(**self.architecture)
+        architecture = Architecture(**self.architecture)
         answer = frames.values - frames.values[list(EARLY)].mean(axis=0)
-        slices = slices_of(frames, multiple=2 ** (how.depth - 1))
+        slices = slices_of(frames, multiple=2 ** (architecture.depth - 1))
         for done, part in enumerate(slices):
             context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
-            denoised = concentration_of(self._network, part.frames, how, context.device, context.threads).numpy()
+            denoised = concentration_of(
+                self._network, part.frames, architecture, context.device, context.threads
+            ).numpy()
             rows, columns = (axis.stop - axis.start for axis in part.box)
             inside = part.tissue[:rows, :columns].numpy() > 0
             place = answer[:, part.z, *part.box]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from .frames import shown
-from .slices import EARLY
+from ctpbench_unet.frames import EARLY, channels_of
+from ctpbench_unet.runtime import autocast, threads
 
 if TYPE_CHECKING:
-    from .fitted import Architecture
+    from ctpbench_unet.network import Architecture
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
-def concentration_of(network: nn.Module, frames: Tensor, how: Architecture, device: str, n_threads: int) -> Tensor:
+def concentration_of(
+    network: nn.Module, frames: Tensor, architecture: Architecture, device: str, n_threads: int
+) -> Tensor:
     """Return the concentration of one slice, (time, y, x), float32, HU: the mean over both early frames, eq. 8.
 
     Parameters
@@ -26,7 +27,7 @@ def concentration_of(network: nn.Module, frames: Tensor, how: Architecture, devi
     network : Module
     frames : Tensor, (time, y, x), float32, HU
         Zero outside the tissue; y and x are multiples of ``2**(depth - 1)``.
-    how : Architecture
+    architecture : Architecture
     device : str
     n_threads : int
 
@@ -36,15 +37,15 @@ def concentration_of(network: nn.Module, frames: Tensor, how: Architecture, devi
         Where memory does not even suffice for one image at a time.
     """
     network.eval().to(device, memory_format=torch.channels_last)
-    with threads(n_threads), torch.inference_mode(), autocast(device, how.precision):
+    with threads(n_threads), torch.inference_mode(), autocast(device, architecture.precision):
         here = (frames.pin_memory() if device == "cuda" else frames).to(device, non_blocking=True)
         moments = [(t, early) for t in range(len(frames)) for early in range(len(EARLY))]
 
         def answer(some: list[tuple[int, int]]) -> Tensor:
-            images = [torch.stack([here[f] for f in shown(t, e, len(frames), how.context)]) for t, e in some]
-            return network(torch.stack(images))
+            channels = [channels_of(t, early, len(frames), architecture.neighbours) for t, early in some]
+            return network(torch.stack([torch.stack([here[f] for f in each]) for each in channels]))
 
-        answers = torch.cat(list(in_batches(answer, moments, how.inference_batch)))
+        answers = torch.cat(list(in_batches(answer, moments, architecture.inference_batch)))
         return answers.view(len(frames), len(EARLY), *frames.shape[1:]).mean(dim=1).cpu()
 
 
@@ -70,30 +71,3 @@ def _attempt(answer: Callable[[list], Tensor], parts: list, *, last: bool) -> Te
         if last or not any(sign in str(error).lower() for sign in _NO_MEMORY):
             raise
         return None
-
-
-def autocast(device: str, precision: str) -> torch.autocast:
-    """Return the context in which a network computes in `precision`: float32, bf16, or auto.
-
-    auto is bf16 where the device has instructions for it: most GPUs, CPUs with AVX-512 BF16 or AMX. Elsewhere it
-    would be emulated, which made training 10 times slower on a CPU with AVX2 alone.
-    """
-    wanted = precision == "bf16" or (precision == "auto" and _has_bf16(device))
-    return torch.autocast(device, torch.bfloat16, enabled=wanted)
-
-
-def _has_bf16(device: str) -> bool:
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -14,22 +14,35 @@ from pydantic import Field, model_validator
 from ctpbench import Context, DataError, Trainable, TrainingCase
 
 if TYPE_CHECKING:
-    from .fitted import Fitted
-    from .objectives import Objective, Sampling
-    from .slices import Slice
-    from .training import Recipe
+    from ctpbench_unet.fitted import FittedDenoiser
+    from ctpbench_unet.network import Architecture
+    from ctpbench_unet.objectives import Objective, Sampling
+    from ctpbench_unet.slices import Slice
+    from ctpbench_unet.training import Recipe
 
 _BUDGETS = ("epochs", "steps", "minutes")
 PAPER = {
-    "width": 32, "depth": 4, "inputs": "frames", "residual": False, "precision": "float32",
-    "batch": 20, "patch_px": None, "near_peak": 0.5, "beta": 12.5,
-    "epochs": 100, "steps": None, "learning_rate": 1e-4, "warmup": 0.0, "schedule": "constant", "clip": None,
+    "width": 32,
+    "depth": 4,
+    "inputs": "frames",
+    "residual": False,
+    "precision": "float32",
+    "batch": 20,
+    "patch_px": None,
+    "near_peak": 0.5,
+    "beta": 12.5,
+    "epochs": 100,
+    "steps": None,
+    "learning_rate": 1e-4,
+    "warmup": 0.0,
+    "schedule": "constant",
+    "clip": None,
     "ema": 0.0,
-}  # fmt: skip
+}
 """Wu, Ren, Li, section V-D; width and depth are those of their published network."""
 
 
-class Learned(Trainable):
+class LearnedDenoiser(Trainable):
     """Base of the networks: a UNet from an image and an early frame to the concentration of the image."""
 
     preset: Annotated[
@@ -99,17 +112,17 @@ class Learned(Trainable):
         asked = [name for name in _BUDGETS if given.get(name) is not None]
         chosen = {**(PAPER if given.get("preset") == "paper" else {}), **given}
         if len(asked) > 1:
-            raise ValueError(f"got {' and '.join(asked)}; allowed: one of {', '.join(_BUDGETS)}")
+            raise ValueError(f"budget: got {' and '.join(asked)}; allowed: one of {', '.join(_BUDGETS)}")
         budget = asked or [name for name in _BUDGETS if chosen.get(name) is not None]
         return {**chosen, **{name: None for name in _BUDGETS if budget and name != budget[0]}}
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if all(getattr(self, name) is None for name in _BUDGETS):
-            raise ValueError(f"no budget; allowed: one of {', '.join(_BUDGETS)}")
+            raise ValueError(f"budget: got none; allowed: one of {', '.join(_BUDGETS)}")
         if self.patch_px is not None and self.patch_px % self.multiple:
             raise ValueError(
-                f"patch_px is {self.patch_px}; allowed with depth {self.depth}: a multiple of {self.multiple}"
+                f"patch_px: got {self.patch_px}; allowed: a multiple of {self.multiple}, with depth {self.depth}"
             )
         return self
 
@@ -124,23 +137,37 @@ class Learned(Trainable):
         return self.levels == "all"
 
     @property
-    def context(self) -> int:
-        """How many frames to either side of a frame are shown with it."""
+    def neighbours(self) -> int:
+        """How many frames to either side of a frame are part of the input."""
         return 0
 
     @abstractmethod
     def objective(self, slices: Sequence[Slice]) -> Objective:
         """Return what training makes small on these slices."""
 
+    def architecture(self) -> Architecture:
+        """Return what must be known of its network to make it and to use it."""
+        from ctpbench_unet.network import Architecture
+
+        return Architecture(
+            width=self.width,
+            depth=self.depth,
+            inputs=self.inputs,
+            residual=self.residual,
+            neighbours=self.neighbours,
+            precision=self.precision,
+            inference_batch=self.inference_batch,
+        )
+
     def sampling(self) -> Sampling:
         """Return how batches are drawn."""
-        from .objectives import Sampling
+        from ctpbench_unet.objectives import Sampling
 
         return Sampling(self.batch, self.patch_px, self.near_peak)
 
     def recipe(self, frames: int) -> Recipe:
         """Return how to train, where an epoch has so many frames."""
-        from .training import Recipe
+        from ctpbench_unet.training import Recipe
 
         steps = self.steps if self.epochs is None else math.ceil(self.epochs * frames / self.batch)
         return Recipe(
@@ -156,7 +183,7 @@ class Learned(Trainable):
             compile=self.compile,
         )
 
-    def fit(self, training: Sequence[TrainingCase], context: Context) -> Fitted:
+    def fit(self, training: Sequence[TrainingCase], context: Context) -> FittedDenoiser:
         """Train a network.
 
         Raises
@@ -166,31 +193,34 @@ class Learned(Trainable):
         FloatingPointError
             Where the loss is no longer finite.
         """
-        from .fitted import Architecture, Fitted
-        from .slices import frames_in, training_slices
-        from .training import train
+        from ctpbench_unet.fitted import FittedDenoiser
+        from ctpbench_unet.slices import frames_in, training_slices
+        from ctpbench_unet.training import train
 
         context.progress(0.0, f"reading {len(training)} cases")
         slices = training_slices(training, multiple=self.multiple, least_px=self.patch_px or 1)
         if not slices:
-            raise DataError(f"{self.name}: no training case holds tissue (brain without vessels); check the masks")
+            raise DataError(
+                f"{self.name}: got {len(training)} training cases, none with tissue (brain without vessels); "
+                "allowed: one or more with tissue; check the masks"
+            )
         objective = self.objective([part.to(context.device) for part in slices])
         rng = context.rng if self.training_seed is None else np.random.default_rng(self.training_seed)
-        architecture = Architecture.of(self)
+        architecture = self.architecture()
         network = architecture.network(seed=int(rng.integers(2**31)))
         curve = train(network, objective, self.recipe(frames_in(slices)), rng, context)
-        return Fitted.of(network, architecture, curve)
+        return FittedDenoiser.of(network, architecture, curve)
 
-    def save(self, fitted: Fitted, folder: Path) -> None:
+    def save(self, fitted: FittedDenoiser, folder: Path) -> None:
         """Write ``network.safetensors`` and ``network.json``."""
         fitted.write(folder)
 
-    def load(self, folder: Path) -> Fitted:
+    def load(self, folder: Path) -> FittedDenoiser:
         """Return the network that `save` wrote."""
-        from .fitted import Fitted
+        from ctpbench_unet.fitted import FittedDenoiser
 
-        return Fitted.read(folder)
+        return FittedDenoiser.read(folder)
 
-    def learning_curve(self, fitted: Fitted) -> Mapping[str, Sequence[float]] | None:
+    def learning_curve(self, fitted: FittedDenoiser) -> Mapping[str, Sequence[float]] | None:
         """Return the loss and its bias term at some steps of training."""
         return fitted.curve

@@ -19,7 +19,7 @@ def mean_square(difference: Tensor, mask: Tensor) -> Tensor:
 def low_frequencies(difference: Tensor, mask: Tensor, sigma_px: float = LOW_PASS_PX) -> Tensor:
     """Return the mean square, inside the mask, of the low-passed difference: the bias compensation of eq. 9.
 
-    `difference` is the network's answer minus the noisy concentration it was shown. What lies outside the mask is
+    `difference` is the network's answer minus the noisy concentration of its input. What lies outside the mask is
     left out before the low-pass, so that no vessel leaks in.
     """
     return mean_square(low_pass(mask * difference, sigma_px), mask)

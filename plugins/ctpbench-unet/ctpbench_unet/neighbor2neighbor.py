@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .learned import Learned
+from ctpbench_unet.learned import LearnedDenoiser
 
 if TYPE_CHECKING:
-    from .objectives import Objective
-    from .slices import Slice
+    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.slices import Slice
 
 
-class Neighbor2Neighbor(Learned):
+class Neighbor2Neighbor(LearnedDenoiser):
     """A UNet trained on noisy images alone: a pixel's neighbour in the same image is its target.
 
     Of each image two subimages of half the size are drawn; the network turns one into the other. That takes the
@@ -36,7 +36,7 @@ class Neighbor2Neighbor(Learned):
 
     def objective(self, slices: Sequence[Slice]) -> Objective:
         """Return the reconstruction loss and its regulariser."""
-        from .objectives import neighbours
-        from .targets import from_itself
+        from ctpbench_unet.objectives import neighbor2neighbor
+        from ctpbench_unet.targets import from_itself
 
-        return neighbours(slices, from_itself(slices), self.sampling(), self.gamma)
+        return neighbor2neighbor(slices, from_itself(slices), self.sampling(), self.gamma)

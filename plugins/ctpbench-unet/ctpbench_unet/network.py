@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, relu
 from torch.nn.utils import skip_init
 
-from .frames import EARLY_CHANNEL, FRAME_CHANNEL
+from ctpbench_unet.frames import EARLY_CHANNEL, FRAME_CHANNEL, n_channels
 
 Inputs = Literal["frames", "differences"]
 INPUT_HU = 150.0
@@ -19,13 +20,47 @@ CONCENTRATION_HU = 25.0
 """The concentration is in multiples of this on the way out, differences on the way in."""
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """What must be known of a network to make it again and to use it.
+
+    Attributes
+    ----------
+    width, depth : int
+        See `UNet`.
+    inputs : str
+        See `Network`.
+    residual : bool
+        See `Network`.
+    neighbours : int
+        How many frames to either side of a frame are part of the input: see `ctpbench_unet.frames.channels_of`.
+    precision : str
+        See `ctpbench_unet.runtime.autocast`.
+    inference_batch : int
+        Images denoised at once.
+    """
+
+    width: int
+    depth: int
+    inputs: Inputs
+    residual: bool
+    neighbours: int
+    precision: str
+    inference_batch: int
+
+    def network(self, seed: int = 0) -> Network:
+        """Return a network that has learnt nothing yet."""
+        channels = n_channels(self.neighbours)
+        return Network(channels, self.width, self.depth, inputs=self.inputs, residual=self.residual, seed=seed)
+
+
 class Network(nn.Module):
     """From frames in HU to the concentration of the first of them in HU.
 
     Parameters
     ----------
     channels : int
-        Frames shown, in the order of `ctpbench_unet.frames.shown`.
+        Frames of the input, in the order of `ctpbench_unet.frames.channels_of`.
     width, depth : int
         See `UNet`.
     inputs : str
@@ -60,10 +95,10 @@ class Network(nn.Module):
         early = images[:, EARLY_CHANNEL : EARLY_CHANNEL + 1]
         if self.inputs == "differences":
             others = images[:, EARLY_CHANNEL + 1 :]
-            shown = torch.cat([frame - early, early / 2, others - early], dim=1) / CONCENTRATION_HU
+            scaled = torch.cat([frame - early, early / 2, others - early], dim=1) / CONCENTRATION_HU
         else:
-            shown = images / INPUT_HU
-        answer = self.unet(shown.contiguous(memory_format=torch.channels_last)).float() * CONCENTRATION_HU
+            scaled = images / INPUT_HU
+        answer = self.unet(scaled.contiguous(memory_format=torch.channels_last)).float() * CONCENTRATION_HU
         return answer + (frame - early) if self.residual else answer
 
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from .learned import Learned
+from ctpbench_unet.learned import LearnedDenoiser
 
 if TYPE_CHECKING:
-    from .objectives import Objective
-    from .slices import Slice
+    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.slices import Slice
 
 
 def _not_one(frames: int) -> int:
     if frames == 1:
-        raise ValueError("it adds no frame, for those before and after make the target; allowed: 0, 2 or more")
+        raise ValueError("allowed: 0, or 2 or more; 1 adds no frame, for those before and after make the target")
     return frames
 
 
-class Noise2Noise(Learned):
+class Noise2Noise(LearnedDenoiser):
     """A UNet trained on noisy series alone: the mean of a frame's neighbours is its target.
 
     The network is shown a frame x(t) and one early frame x(t0) and answers with the concentration. Its target is
@@ -46,14 +46,14 @@ class Noise2Noise(Learned):
     ] = 0
 
     @property
-    def context(self) -> int:
-        """How many frames to either side of a frame are shown with it."""
+    def neighbours(self) -> int:
+        """How many frames to either side of a frame are part of the input."""
         return self.context_frames
 
     def objective(self, slices: Sequence[Slice]) -> Objective:
         """Return eqs 7 and 9."""
-        from .objectives import regression
-        from .targets import from_neighbours
+        from ctpbench_unet.objectives import regression
+        from ctpbench_unet.targets import from_adjacent_frames
 
-        maker = from_neighbours(slices, ratio=self.kappa == "ratio", context=self.context)
+        maker = from_adjacent_frames(slices, ratio=self.kappa == "ratio", neighbours=self.neighbours)
         return regression(slices, maker, self.sampling())

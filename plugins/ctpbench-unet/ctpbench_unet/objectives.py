@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .losses import low_frequencies, mean_square
-from .network import CONCENTRATION_HU
-from .pairs import Example, batch_of, draw
-from .slices import Slice
-from .targets import Maker
+from ctpbench.arrays import Index
+from ctpbench_unet.losses import low_frequencies, mean_square
+from ctpbench_unet.network import CONCENTRATION_HU
+from ctpbench_unet.pairs import Example, batch_of, draw
+from ctpbench_unet.slices import Slice
+from ctpbench_unet.targets import Maker
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def regression(slices: Sequence[Slice], maker: Maker, sampling: Sampling) -> Obj
     return terms
 
 
-def neighbours(slices: Sequence[Slice], maker: Maker, sampling: Sampling, gamma: float) -> Objective:
+def neighbor2neighbor(slices: Sequence[Slice], maker: Maker, sampling: Sampling, gamma: float) -> Objective:
     """Return the objective of Neighbor2Neighbor (Huang et al. 2021, eq. 9).
 
     Two subimages are drawn, in each cell of 2 x 2 pixels one pixel and one of its neighbours. The network turns the
@@ -59,7 +60,7 @@ def neighbours(slices: Sequence[Slice], maker: Maker, sampling: Sampling, gamma:
 
     def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
         batch = drawn(slices, maker, sampling, rng)
-        first, second = neighbouring(batch.mask.shape, rng, batch.mask.device)
+        first, second = sub_samplers(batch.mask.shape, rng, batch.mask.device)
         with torch.no_grad():
             whole = network(batch.images)
         answer = network(first(batch.images))
@@ -78,7 +79,7 @@ def drawn(slices: Sequence[Slice], maker: Maker, sampling: Sampling, rng: np.ran
     return batch_of(places, maker, rng)
 
 
-def neighbouring(
+def sub_samplers(
     shape: Sequence[int], rng: np.random.Generator, device: torch.device
 ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
     """Return two functions that take (batch, channels, y, x) to subimages of half the size.
@@ -93,7 +94,7 @@ def neighbouring(
     first = 2 * row + column
     second = np.where(along_row, 2 * row + (1 - column), 2 * (1 - row) + column)
 
-    def taking(which: np.ndarray) -> Callable[[Tensor], Tensor]:
+    def taking(which: Index) -> Callable[[Tensor], Tensor]:
         index = torch.from_numpy(which).to(device)[:, None]
 
         def take(images: Tensor) -> Tensor:

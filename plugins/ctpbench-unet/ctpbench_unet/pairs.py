@@ -1,4 +1,4 @@
-"""Batches: which frames and patches to draw, and what the network is shown of each."""
+"""Batches: which frames and patches to draw, and how examples of them are put together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .frames import independent
-from .slices import EARLY, Slice
+from ctpbench_unet.frames import EARLY, independent
+from ctpbench_unet.slices import Slice
 
 _NEAR = 2  # frames to either side of the peak: a window of width 5, section IV-B
 
@@ -24,11 +24,11 @@ class Example:
     Attributes
     ----------
     images : Tensor, (channels, y, x), HU
-        What the network is shown.
+        The network's input.
     target : Tensor, (1, y, x), HU above baseline
         What its answer is compared with.
     noisy : Tensor, (1, y, x), HU above baseline
-        The concentration that it is shown, noise included: ``x(t) - x(t0)``.
+        The concentration of the input, noise included: ``x(t) - x(t0)``.
     mask : Tensor, (1, y, x)
         1 in the tissue, 0 elsewhere.
     """
@@ -59,8 +59,9 @@ def draw(
 ) -> list[Place]:
     """Return places for one batch.
 
-    A share `near_peak` comes from within 2 frames of its slice's peak (section IV-B), the rest from all frames that
-    have neighbours. A patch lies around a random pixel of the tissue; with `patch_px` None it is the whole slice.
+    A share `near_peak` comes from within 2 frames of its slice's peak (section IV-B), the rest from all frames but
+    the first and the last. A patch lies around a random pixel of the tissue; with `patch_px` None it is the whole
+    slice.
     """
     places = []
     for number in range(batch):
@@ -98,7 +99,7 @@ def batch_of(
 
 @lru_cache(maxsize=4096)
 def _moments(n_frames: int, peak: int | None) -> list[tuple[int, int]]:
-    """All (t, early) to draw from; how many frames are shown around t makes no difference to it."""
+    """All (t, early) to draw from; how many frames around t are part of the input makes no difference to it."""
     near = range(n_frames) if peak is None else range(peak - _NEAR, peak + _NEAR + 1)
     found = [(t, early) for t in near for early in range(len(EARLY)) if independent(t, early, n_frames)]
     return found if found or peak is None else _moments(n_frames, None)

@@ -1,4 +1,4 @@
-"""What the networks are shown: slices of a series, cropped to their tissue, everything else zero."""
+"""What the networks learn from and denoise: slices of a series, cropped to their tissue, all else zero."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
 
 from ctpbench import Observation, TrainingCase
-
-EARLY = (0, 1)
-"""The two early frames, T0 = 2."""
+from ctpbench.arrays import Float32, Index, Mask
+from ctpbench_unet.frames import EARLY
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Slice:
         return int(self.frames.sum(dim=(1, 2), dtype=torch.float64).argmax())
 
     @cached_property
-    def places(self) -> npt.NDArray[np.int64]:
+    def places(self) -> Index:
         """Row and column of each pixel of the tissue, (pixel, 2)."""
         return np.argwhere(self.tissue.cpu().numpy() > 0)
 
@@ -101,9 +99,9 @@ def frames_in(slices: Sequence[Slice]) -> int:
 
 def _slice(
     z: int,
-    frames: npt.NDArray[np.float32],
-    tissue: npt.NDArray[np.bool_],
-    clean: npt.NDArray[np.float32] | None,
+    frames: Float32,
+    tissue: Mask,
+    clean: Float32 | None,
     multiple: int,
     least_px: int,
 ) -> Slice:
@@ -113,7 +111,7 @@ def _slice(
     sizes = [multiple * -(-max(size, least_px) // multiple) for size in inside.shape]
     padding = [(0, size - had) for size, had in zip(sizes, inside.shape, strict=True)]
 
-    def cropped(series: npt.NDArray[np.float32]) -> Tensor:
+    def cropped(series: Float32) -> Tensor:
         return torch.from_numpy(np.pad(np.where(inside, series[:, *box], np.float32(0)), [(0, 0), *padding]))
 
     concentration = None if clean is None else cropped(clean - clean[list(EARLY)].mean(axis=0))

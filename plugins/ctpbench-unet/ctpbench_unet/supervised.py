@@ -1,18 +1,18 @@
-"""Supervised learning: the network is told the noiseless concentration."""
+"""Supervised learning: the target is the noiseless concentration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .learned import Learned
+from ctpbench_unet.learned import LearnedDenoiser
 
 if TYPE_CHECKING:
-    from .objectives import Objective
-    from .slices import Slice
+    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.slices import Slice
 
 
-class Supervised(Learned):
+class Supervised(LearnedDenoiser):
     """A UNet trained on pairs of noisy and noiseless frames: what the network of Noise2Noise can reach at best.
 
     The same network and bias compensation as `n2n`; the target is the noiseless concentration.
@@ -25,7 +25,7 @@ class Supervised(Learned):
 
     def objective(self, slices: Sequence[Slice]) -> Objective:
         """Return eqs 14 and 9."""
-        from .objectives import regression
-        from .targets import from_clean
+        from ctpbench_unet.objectives import regression
+        from ctpbench_unet.targets import from_clean
 
         return regression(slices, from_clean(slices), self.sampling())

@@ -1,30 +1,30 @@
-"""What a network is shown of a place and what its answer is compared with, for each way of learning."""
+"""The network's input at a place and the target that its answer is compared with, for each way of learning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .frames import shown, sources
-from .pairs import Example, Place
-from .slices import EARLY, Slice
+from ctpbench.arrays import Float32, Float64
+from ctpbench_unet.frames import EARLY, channels_of, target_frames
+from ctpbench_unet.pairs import Example, Place
+from ctpbench_unet.slices import Slice
 
 Maker = Callable[[Place], Example]
 
 
-def from_neighbours(slices: Sequence[Slice], *, ratio: bool, context: int) -> Maker:
-    """Return Noise2Noise's examples: the target of t is the mean of its neighbours (eqs 4 to 7)."""
+def from_adjacent_frames(slices: Sequence[Slice], *, ratio: bool, neighbours: int) -> Maker:
+    """Return Noise2Noise's examples: the target of t is the mean of t-1 and t+1 (eqs 4 to 7)."""
     corrections = [kappa(part.frames.cpu().numpy(), ratio=ratio) for part in slices]
 
     def example(place: Place) -> Example:
         frames = _window(slices, place)
-        before, after, other = sources(place.t, place.early)
+        before, after, other = target_frames(place.t, place.early)
         estimate = float(corrections[place.part][place.t] / 2) * (frames[before] + frames[after])
-        return _example(slices, place, estimate - frames[other], context)
+        return _example(slices, place, estimate - frames[other], neighbours)
 
     return example
 
@@ -35,7 +35,7 @@ def from_clean(slices: Sequence[Slice]) -> Maker:
     def example(place: Place) -> Example:
         clean = slices[place.part].clean
         assert clean is not None  # the harness gives clean frames to what learns from clean
-        return _example(slices, place, clean[place.t][place.window], context=0)
+        return _example(slices, place, clean[place.t][place.window], neighbours=0)
 
     return example
 
@@ -45,21 +45,21 @@ def from_itself(slices: Sequence[Slice]) -> Maker:
 
     def example(place: Place) -> Example:
         frames = _window(slices, place)
-        return _example(slices, place, frames[place.t] - frames[EARLY[place.early]], context=0)
+        return _example(slices, place, frames[place.t] - frames[EARLY[place.early]], neighbours=0)
 
     return example
 
 
-def kappa(frames: npt.NDArray[np.float32], *, ratio: bool = False) -> npt.NDArray[np.float64]:
-    """Return the linear correction of the neighbours' mean for each frame, (time); 1 for the first and the last.
+def kappa(frames: Float32, *, ratio: bool = False) -> Float64:
+    """Return the linear correction of the adjacent frames' mean for each frame, (time); 1 for the first and the last.
 
     Parameters
     ----------
     frames : ndarray, (time, y, x), float32, HU
         Zero outside the tissue.
     ratio : bool
-        False: the least squares of eq. 6. Noise in the neighbours makes it too small, by their mean's variance over
-        its mean square: 2% at 7 HU of noise. True: the ratio of the sums over the tissue, which noise does not bend.
+        False: the least squares of eq. 6. Noise in the adjacent frames makes it too small, by the variance of their
+        mean over its mean square: 2% at 7 HU. True: the ratio of the sums over the tissue, which noise does not bend.
     """
     correction = np.ones(len(frames))
     for t in range(1, len(frames) - 1):
@@ -69,9 +69,9 @@ def kappa(frames: npt.NDArray[np.float32], *, ratio: bool = False) -> npt.NDArra
     return correction
 
 
-def _example(slices: Sequence[Slice], place: Place, target: Tensor, context: int) -> Example:
+def _example(slices: Sequence[Slice], place: Place, target: Tensor, neighbours: int) -> Example:
     part, frames = slices[place.part], _window(slices, place)
-    channels = shown(place.t, place.early, len(frames), context)
+    channels = channels_of(place.t, place.early, len(frames), neighbours)
     noisy = frames[place.t] - frames[EARLY[place.early]]
     images = torch.stack([frames[frame] for frame in channels])
     return Example(images, target[None], noisy[None], part.tissue[place.window][None])

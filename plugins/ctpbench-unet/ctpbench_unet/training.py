@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ctpbench import Context
-
-from .inference import autocast, threads
-from .objectives import Objective
+from ctpbench_unet.objectives import Objective
+from ctpbench_unet.runtime import autocast, threads
 
 _POINTS = 100  # points of the learning curve
 _CHECKPOINT_S = 30.0
@@ -44,7 +43,7 @@ class Recipe:
     ema : float
         Decay of the average of the weights that is kept; 0 keeps the last weights.
     precision : str
-        See `ctpbench_unet.inference.autocast`.
+        See `ctpbench_unet.runtime.autocast`.
     compile : bool
         Whether torch compiles the network.
     """
@@ -202,7 +201,7 @@ def _log(state: _State, recipe: Recipe, context: Context) -> None:
     state.sums.zero_()
     if not math.isfinite(loss):
         raise FloatingPointError(
-            f"training stopped at step {state.step}: the loss is {loss}; "
+            f"loss at step {state.step}: got {loss}; allowed: a finite number; "
             f"lower learning_rate, which is {recipe.learning_rate:g}"
         )
     for name, value in (("step", state.step), ("loss", loss), ("bias", bias)):

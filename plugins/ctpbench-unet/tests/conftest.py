@@ -1,4 +1,4 @@
-"""What the harness lends, slices to learn from, and small networks."""
+"""The context of a component, slices to learn from, and small networks."""
 
 import numpy as np
 import pytest
@@ -58,11 +58,10 @@ def make_network():
     import torch
 
     from ctpbench_unet import Noise2Noise
-    from ctpbench_unet.fitted import Architecture
 
     def make(*, seed=1, **parameters):
         small = {"width": 4, "depth": 2, "residual": False}
-        network = Architecture.of(Noise2Noise(**small | parameters)).network(seed)
+        network = Noise2Noise(**small | parameters).architecture().network(seed)
         *_, last = (module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
         torch.nn.init.normal_(last.weight, generator=torch.Generator().manual_seed(seed))
         return network

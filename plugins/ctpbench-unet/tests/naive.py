@@ -28,10 +28,10 @@ def target(series, mask, t, early, ratio=False):
     return out
 
 
-def shown(t, early, n_frames, context):
-    """t, the early frame, then t - context .. t + context without t and its neighbours; t where one may not be."""
+def channels_of(t, early, n_frames, neighbours):
+    """t, the early frame, then t - k .. t + k without t - 1, t and t + 1, k neighbours; t where one may not be."""
     frames = [t, early]
-    for frame in range(t - context, t + context + 1):
+    for frame in range(t - neighbours, t + neighbours + 1):
         if frame not in (t - 1, t, t + 1):
             allowed = 0 <= frame < n_frames and frame != other(early)
             frames.append(frame if allowed else t)
@@ -48,11 +48,11 @@ def peak(series, mask):
     return max(range(len(series)), key=lambda t: sum(float(series[t, y, x]) for y, x in np.argwhere(mask)))
 
 
-def concentration(network, series, context):
+def concentration(network, series, neighbours):
     """Eq. 8: the mean of the network's answers with either early frame, one image at a time."""
     out = np.zeros(series.shape)
     for t in range(len(series)):
-        answers = [network(series[shown(t, early, len(series), context)]) for early in (0, 1)]
+        answers = [network(series[channels_of(t, early, len(series), neighbours)]) for early in (0, 1)]
         out[t] = (answers[0] + answers[1]) / 2
     return out
 

@@ -1,6 +1,7 @@
 """A trained network as a denoiser and as files, and the network itself."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from safetensors.numpy import load_file
 from ctpbench import Observation
 from ctpbench.testing import example_observation
 from ctpbench_unet import Noise2Noise
-from ctpbench_unet.fitted import Architecture, Fitted
+from ctpbench_unet.fitted import FittedDenoiser
 from ctpbench_unet.inference import concentration_of
+from ctpbench_unet.network import Architecture
 from ctpbench_unet.slices import slices_of
 
 CURVE = {"step": [1.0, 2.0], "loss": [0.1 + 0.2, 1e-7], "bias": [0.5, 0.25]}
@@ -24,8 +26,8 @@ def make_fitted(make_network):
 
     def make(**parameters):
         network = make_network(**parameters)
-        small = {"width": 4, "depth": 2, "residual": False}
-        return Fitted.of(network, Architecture.of(Noise2Noise(**small | parameters)), CURVE)
+        small = {"width": 4, "depth": 2, "residual": False, "precision": "float32"}
+        return FittedDenoiser.of(network, Noise2Noise(**small | parameters).architecture(), CURVE)
 
     return make
 
@@ -55,8 +57,8 @@ def test_tissue_holds_the_networks_answer_at_its_place(context, make_fitted, sha
     fitted = make_fitted()
     out = fitted.concentration(frames, context).values
     for part in slices_of(frames, multiple=2):
-        how = Architecture(**fitted.architecture)
-        expected = concentration_of(fitted._network, part.frames, how, "cpu", 1).numpy()
+        architecture = Architecture(**fitted.architecture)
+        expected = concentration_of(fitted._network, part.frames, architecture, "cpu", 1).numpy()
         for y, x in np.argwhere(Observation(frames).tissue[part.z]):
             row, column = y - part.box[0].start, x - part.box[1].start
             np.testing.assert_array_equal(out[:, part.z, y, x], expected[:, row, column])
@@ -65,9 +67,10 @@ def test_tissue_holds_the_networks_answer_at_its_place(context, make_fitted, sha
 @pytest.mark.parametrize("inputs", ["frames", "differences"])
 @pytest.mark.parametrize("context_frames", [0, 2])
 def test_a_new_residual_network_removes_nothing(context, inputs, context_frames):
-    architecture = Architecture.of(Noise2Noise(residual=True, inputs=inputs, context_frames=context_frames))
+    method = Noise2Noise(residual=True, inputs=inputs, context_frames=context_frames, precision="float32")
+    architecture = method.architecture()
     frames = example_observation().frames
-    out = Fitted.of(architecture.network(), architecture, CURVE).concentration(frames, context)
+    out = FittedDenoiser.of(architecture.network(), architecture, CURVE).concentration(frames, context)
     np.testing.assert_allclose(out, unfiltered(frames), atol=1e-3)
 
 
@@ -79,7 +82,7 @@ def test_slices_are_denoised_one_by_one(context, make_fitted):
     np.testing.assert_array_equal(together, np.concatenate(alone, axis=1))
 
 
-def test_what_is_no_tissue_is_not_seen(context, make_fitted):
+def test_what_is_no_tissue_is_no_input(context, make_fitted):
     """Neither bones nor vessels, however bright."""
     frames = example_observation().frames
     inside = Observation(frames).tissue
@@ -102,7 +105,7 @@ def test_without_tissue_nothing_is_filtered(context, make_fitted):
 def test_what_is_read_is_what_was_written_to_the_bit(context, make_fitted, tmp_path, residual):
     fitted = make_fitted(residual=residual, context_frames=2)
     fitted.write(tmp_path)
-    again = Fitted.read(tmp_path)
+    again = FittedDenoiser.read(tmp_path)
     written, read = fitted._network.state_dict(), again._network.state_dict()
     assert written.keys() == read.keys()
     assert all(torch.equal(written[name], read[name]) for name in written)
@@ -127,13 +130,19 @@ def test_the_files_are_safetensors_and_json(make_fitted, tmp_path):
         np.testing.assert_array_equal(weights[name], expected[name])
 
 
-def test_the_architecture_is_what_the_parameters_say():
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_architecture_is_what_the_parameters_say(residual):
     given = {
-        "width": 6, "depth": 3, "residual": False, "inputs": "frames", "precision": "float32", "inference_batch": 5,
-    }  # fmt: skip
-    architecture = Architecture.of(Noise2Noise(**given, context_frames=3))
-    assert {name: getattr(architecture, name) for name in given} == given
-    first, *others = channels_of(architecture.network())
+        "width": 6,
+        "depth": 3,
+        "residual": residual,
+        "inputs": "frames",
+        "precision": "float32",
+        "inference_batch": 5,
+    }
+    architecture = Noise2Noise(**given, context_frames=3).architecture()
+    assert asdict(architecture) == given | {"neighbours": 3}
+    first, *others = convolution_channels(architecture.network())
     assert first == (6, 6)
     assert max(out for _, out in others) == 24
 
@@ -141,15 +150,15 @@ def test_the_architecture_is_what_the_parameters_say():
 # -- the network ---
 
 
-def channels_of(network):
+def convolution_channels(network):
     """Channels in and out of its convolutions, from first to last."""
     return [(m.in_channels, m.out_channels) for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
 
 
 def test_the_papers_has_4_levels_of_32_to_256_filters_and_one_convolution_a_level():
-    network = Architecture.of(Noise2Noise(preset="paper")).network()
+    network = Noise2Noise(preset="paper").architecture().network()
     down, up = [(2, 32), (32, 64), (64, 128), (128, 256)], [(256 + 128, 128), (128 + 64, 64), (64 + 32, 32)]
-    assert sorted(channels_of(network)) == sorted([*down, *up, (32, 1)])
+    assert sorted(convolution_channels(network)) == sorted([*down, *up, (32, 1)])
     weights = sum(3 * 3 * into * out + out for into, out in [*down, *up]) + 32 + 1
     assert sum(each.numel() for each in network.parameters()) == weights
 
@@ -188,13 +197,13 @@ def test_a_residual_network_adds_the_noisy_concentration(make_network, inputs):
 
 
 def test_a_new_network_answers_with_nothing():
-    network = Architecture.of(Noise2Noise(residual=False)).network()
+    network = Noise2Noise(residual=False).architecture().network()
     assert not network(torch.full((1, 2, 8, 8), 35.0)).any()
 
 
 def test_its_seed_decides_the_weights_and_leaves_the_global_random_state():
     before = torch.get_rng_state()
-    architecture = Architecture.of(Noise2Noise(width=4, depth=2))
+    architecture = Noise2Noise(width=4, depth=2).architecture()
     first, second, other = (architecture.network(seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -204,4 +213,4 @@ def test_its_seed_decides_the_weights_and_leaves_the_global_random_state():
 def test_its_seed_leaves_the_devices_random_state_too(monkeypatch):
     """Only the CPU's generator is put back: no other may be seeded."""
     monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("the GPUs' generators were seeded"))
-    Architecture.of(Noise2Noise(width=4, depth=2)).network(seed=1)
+    Noise2Noise(width=4, depth=2).architecture().network(seed=1)

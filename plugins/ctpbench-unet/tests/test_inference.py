@@ -1,61 +1,59 @@
 """From frames to concentration: eq. 8, in batches of any size, within the memory there is."""
 
 import weakref
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from ctpbench_unet import Noise2Noise, inference
-from ctpbench_unet.fitted import Architecture
+from ctpbench_unet import Noise2Noise
 from ctpbench_unet.frames import independent
-from ctpbench_unet.inference import autocast, concentration_of, in_batches, threads
+from ctpbench_unet.inference import concentration_of, in_batches
 from ctpbench_unet.pairs import Place
-from ctpbench_unet.targets import from_neighbours
+from ctpbench_unet.targets import from_adjacent_frames
 
 from . import naive
 
-CONTEXTS = pytest.mark.parametrize("context", [0, 2])
+NEIGHBOURS = pytest.mark.parametrize("neighbours", [0, 2])
 
 
-def how_to(context=0, **changes):
-    """Use a network."""
-    method = Noise2Noise(width=4, depth=2, context_frames=context)
-    return replace(Architecture.of(method), **{"precision": "float32"} | changes)
+def small(neighbours=0, **changes):
+    """The architecture of `make_network`, used in float32."""
+    method = Noise2Noise(width=4, depth=2, residual=False, precision="float32", context_frames=neighbours)
+    return replace(method.architecture(), **changes)
 
 
-def denoised(network, part, how):
-    return concentration_of(network, part.frames, how, "cpu", 1).numpy()
+def denoised(network, part, architecture):
+    return concentration_of(network, part.frames, architecture, "cpu", 1).numpy()
 
 
-@CONTEXTS
-def test_it_is_the_mean_over_both_early_frames(make_slice, make_network, context):
+@NEIGHBOURS
+def test_it_is_the_mean_over_both_early_frames(make_slice, make_network, neighbours):
     """Eq. 8."""
-    part, network = make_slice(), make_network(context_frames=context)
+    part, network = make_slice(), make_network(context_frames=neighbours)
 
     def answer(images):
         with torch.no_grad():
             return network(torch.from_numpy(images)[None])[0, 0].double().numpy()
 
-    expected = naive.concentration(answer, part.frames.numpy(), context)
-    got = denoised(network, part, how_to(context))
+    expected = naive.concentration(answer, part.frames.numpy(), neighbours)
+    got = denoised(network, part, small(neighbours))
     np.testing.assert_allclose(got, expected, atol=1e-4 * abs(expected).max())
     assert expected.std() > 0.1
 
 
-@CONTEXTS
-def test_in_use_it_is_shown_what_it_was_shown_in_training(make_slice, make_network, make_spy, context):
+@NEIGHBOURS
+def test_its_input_in_use_is_that_of_training(make_slice, make_network, make_spy, neighbours):
     """To the bit, for every frame and early frame that is trained."""
-    part, spy = make_slice(), make_spy(make_network(context_frames=context))
-    denoised(spy, part, how_to(context, inference_batch=5))
-    maker = from_neighbours([part], ratio=False, context=context)
+    part, spy = make_slice(), make_spy(make_network(context_frames=neighbours))
+    denoised(spy, part, small(neighbours, inference_batch=5))
+    maker = from_adjacent_frames([part], ratio=False, neighbours=neighbours)
     n_frames = len(part.frames)
     moments = [(t, early) for t in range(n_frames) for early in (0, 1)]
     compared = 0
     for seen, (t, early) in zip(spy.seen, moments, strict=True):
-        if independent(t, early, n_frames, context):
+        if independent(t, early, n_frames, neighbours):
             assert torch.equal(seen, maker(Place(0, t, early, (slice(None), slice(None)))).images)
             compared += 1
     assert compared == 2 * (n_frames - 2) - 2
@@ -64,8 +62,8 @@ def test_in_use_it_is_shown_what_it_was_shown_in_training(make_slice, make_netwo
 @pytest.mark.parametrize("size", [1, 3, 16, 1000])
 def test_batches_of_any_size_give_the_same_answer(make_slice, make_network, size):
     part, network = make_slice(), make_network()
-    expected = denoised(network, part, how_to(inference_batch=7))
-    got = denoised(network, part, how_to(inference_batch=size))
+    expected = denoised(network, part, small(inference_batch=7))
+    got = denoised(network, part, small(inference_batch=size))
     np.testing.assert_allclose(got, expected, atol=1e-5 * abs(expected).max())
 
 
@@ -85,24 +83,24 @@ class Crowded(torch.nn.Module):
 
 @pytest.mark.parametrize("text", ["CUDA out of memory.", "DefaultCPUAllocator: can't allocate memory: you tried"])
 def test_where_memory_runs_out_batches_get_smaller(make_slice, make_network, text):
-    part, how = make_slice((15, 8, 8)), how_to(inference_batch=12)
+    part, architecture = make_slice((15, 8, 8)), small(inference_batch=12)
     crowded = Crowded(make_network(), 2, text)
-    expected = denoised(make_network(), part, how)
-    np.testing.assert_allclose(denoised(crowded, part, how), expected, atol=1e-5 * abs(expected).max())
+    expected = denoised(make_network(), part, architecture)
+    np.testing.assert_allclose(denoised(crowded, part, architecture), expected, atol=1e-5 * abs(expected).max())
     assert crowded.tried == [12, 6, 3] + [1] * 30
 
 
 def test_where_not_even_one_image_fits_the_error_passes_on(make_slice, make_network):
     crowded = Crowded(make_network(), 0)
     with pytest.raises(RuntimeError, match="out of memory"):
-        denoised(crowded, make_slice((5, 8, 8)), how_to(inference_batch=8))
+        denoised(crowded, make_slice((5, 8, 8)), small(inference_batch=8))
     assert crowded.tried == [8, 4, 2, 1]
 
 
 def test_another_error_is_not_taken_for_lack_of_memory(make_slice, make_network):
     crowded = Crowded(make_network(), 2, "expected scalar type Float but found Half")
     with pytest.raises(RuntimeError, match="scalar type"):
-        denoised(crowded, make_slice((5, 8, 8)), how_to(inference_batch=8))
+        denoised(crowded, make_slice((5, 8, 8)), small(inference_batch=8))
     assert crowded.tried == [8]
 
 
@@ -138,7 +136,7 @@ def test_it_changes_neither_frames_nor_threads_and_keeps_no_gradient(make_slice,
     part, network = make_slice(), make_network()
     before = part.frames.clone()
     torch.set_num_threads(2)
-    answer = concentration_of(network, part.frames, how_to(), "cpu", 1)
+    answer = concentration_of(network, part.frames, small(), "cpu", 1)
     assert torch.get_num_threads() == 2
     assert torch.equal(part.frames, before)
     assert not answer.requires_grad
@@ -147,32 +145,7 @@ def test_it_changes_neither_frames_nor_threads_and_keeps_no_gradient(make_slice,
     assert all(weights.grad is None for weights in network.parameters())
 
 
-@pytest.mark.parametrize("error", [None, ValueError])
-def test_threads_are_as_before(error):
-    torch.set_num_threads(2)
-    with suppress(ValueError), threads(1):
-        assert torch.get_num_threads() == 1
-        if error:
-            raise error
-    assert torch.get_num_threads() == 2
-
-
-@pytest.mark.parametrize(
-    ("precision", "native", "computes_in"),
-    [
-        ("float32", True, torch.float32),
-        ("bf16", False, torch.bfloat16),
-        ("auto", False, torch.float32),
-        ("auto", True, torch.bfloat16),
-    ],
-)
-def test_auto_is_bf16_where_the_device_has_instructions_for_it(monkeypatch, precision, native, computes_in):
-    monkeypatch.setattr(inference, "_has_bf16", lambda device: native)
-    with autocast("cpu", precision):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == computes_in
-
-
 def test_bf16_is_near_float32(make_slice, make_network):
     part, network = make_slice(), make_network()
-    exact, rough = (denoised(network, part, how_to(precision=precision)) for precision in ("float32", "bf16"))
+    exact, rough = (denoised(network, part, small(precision=precision)) for precision in ("float32", "bf16"))
     assert 0 < abs(rough - exact).max() < 0.02 * abs(exact).max()

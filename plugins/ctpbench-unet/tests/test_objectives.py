@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from ctpbench_unet.inference import autocast
-from ctpbench_unet.objectives import Sampling, drawn, neighbouring, neighbours, regression
-from ctpbench_unet.targets import from_clean, from_itself, from_neighbours
+from ctpbench_unet.objectives import Sampling, drawn, neighbor2neighbor, regression, sub_samplers
+from ctpbench_unet.runtime import autocast
+from ctpbench_unet.targets import from_adjacent_frames, from_clean, from_itself
 
 from . import naive
 
@@ -30,12 +30,12 @@ def smooth_square(difference, mask):
     return naive.mean_square(smooth, mask)
 
 
-@pytest.mark.parametrize("context", [0, 2])
-def test_the_terms_are_eqs_7_and_9(make_slice, make_network, context):
+@pytest.mark.parametrize("neighbours", [0, 2])
+def test_the_terms_are_eqs_7_and_9(make_slice, make_network, neighbours):
     slices = [make_slice(seed=seed) for seed in range(2)]
     sampling = Sampling(3, 16, 0.5)
-    maker = from_neighbours(slices, ratio=False, context=context)
-    network = make_network(context_frames=context).requires_grad_(False)
+    maker = from_adjacent_frames(slices, ratio=False, neighbours=neighbours)
+    network = make_network(context_frames=neighbours).requires_grad_(False)
     terms = regression(slices, maker, sampling)(network, np.random.default_rng(4))
     batch = drawn(slices, maker, sampling, np.random.default_rng(4))
     answer = network(batch.images)
@@ -68,7 +68,7 @@ def test_the_bias_is_zero_for_the_noisy_concentration_and_large_for_an_offset(ma
 
 def test_the_answer_counts_in_the_tissue_alone(make_slice):
     part = make_slice()
-    objective = regression([part], from_neighbours([part], ratio=False, context=0), Sampling(2, None, 0))
+    objective = regression([part], from_adjacent_frames([part], ratio=False, neighbours=0), Sampling(2, None, 0))
     flips = torch.stack([part.tissue.flip(axes) for axes in ((), (0,), (1,), (0, 1))])
     outside = 1e3 * (1 - flips.amax(dim=0))
     assert outside.any()
@@ -83,7 +83,7 @@ def test_the_answer_counts_in_the_tissue_alone(make_slice):
 
 def test_subimages_take_two_pixels_that_touch_from_each_cell():
     rows, columns = 10, 14
-    first, second = neighbouring((40, 1, rows, columns), np.random.default_rng(0), torch.device("cpu"))
+    first, second = sub_samplers((40, 1, rows, columns), np.random.default_rng(0), torch.device("cpu"))
     pixels = torch.arange(rows * columns).view(1, 1, rows, columns).expand(40, 2, -1, -1)
     taken = [np.divmod(take(pixels)[:, 0].numpy(), columns) for take in (first, second)]
     cells = np.indices((rows // 2, columns // 2))
@@ -96,7 +96,7 @@ def test_subimages_take_two_pixels_that_touch_from_each_cell():
 
 def test_every_pixel_is_taken_by_either_subimage_alike():
     """8 ordered pairs to a cell, one as likely as the other."""
-    first, second = neighbouring((4000, 1, 2, 2), np.random.default_rng(0), torch.device("cpu"))
+    first, second = sub_samplers((4000, 1, 2, 2), np.random.default_rng(0), torch.device("cpu"))
     pixels = torch.arange(4).view(1, 1, 2, 2).expand(4000, 1, 2, 2)
     pairs, counts = np.unique(
         [first(pixels).ravel().numpy(), second(pixels).ravel().numpy()], axis=1, return_counts=True
@@ -106,7 +106,7 @@ def test_every_pixel_is_taken_by_either_subimage_alike():
 
 
 def test_subimages_are_the_same_for_all_channels():
-    first, second = neighbouring((3, 1, 8, 8), np.random.default_rng(0), torch.device("cpu"))
+    first, second = sub_samplers((3, 1, 8, 8), np.random.default_rng(0), torch.device("cpu"))
     images = torch.randn(3, 1, 8, 8) + torch.tensor([0.0, 100.0, -7.0]).view(1, 3, 1, 1)
     for take in (first, second):
         taken = take(images)
@@ -119,14 +119,14 @@ def replayed(slices, maker, sampling=SAMPLING):
     """The batch and the subimages that the objective draws with seed 0."""
     rng = np.random.default_rng(0)
     batch = drawn(slices, maker, sampling, rng)
-    return batch, *neighbouring(batch.mask.shape, rng, torch.device("cpu"))
+    return batch, *sub_samplers(batch.mask.shape, rng, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
 def test_an_answer_of_nothing_misses_the_second_subimage(make_slice, gamma):
     slices = [make_slice()]
     maker = from_itself(slices)
-    terms = neighbours(slices, maker, SAMPLING, gamma)(Answer(factor=0), np.random.default_rng(0))
+    terms = neighbor2neighbor(slices, maker, SAMPLING, gamma)(Answer(factor=0), np.random.default_rng(0))
     batch, first, second = replayed(slices, maker)
     mask = first(batch.mask) * second(batch.mask)
     assert float(terms.fit) == pytest.approx((1 + gamma) * naive.mean_square(second(batch.noisy) / 25, mask), rel=1e-4)
@@ -139,7 +139,7 @@ def test_the_regulariser_forgives_what_differs_in_the_answer_to_the_whole(make_s
     """A network that changes nothing differs from the second subimage as its answer to the whole does."""
     slices = [make_slice()]
     maker = from_itself(slices)
-    terms = neighbours(slices, maker, SAMPLING, gamma)(Answer(), np.random.default_rng(0))
+    terms = neighbor2neighbor(slices, maker, SAMPLING, gamma)(Answer(), np.random.default_rng(0))
     batch, first, second = replayed(slices, maker)
     mask = first(batch.mask) * second(batch.mask)
     expected = naive.mean_square((first(batch.noisy) - second(batch.noisy)) / 25, mask)
@@ -155,18 +155,20 @@ def test_the_answer_to_the_whole_is_a_fixed_aim(make_slice):
         calls.append((tuple(images.shape[-2:]), torch.is_grad_enabled()))
         return images[:, :1]
 
-    neighbours(slices, from_itself(slices), SAMPLING, 2.0)(answer, np.random.default_rng(0))
+    neighbor2neighbor(slices, from_itself(slices), SAMPLING, 2.0)(answer, np.random.default_rng(0))
     assert sorted(calls) == [((8, 8), True), ((16, 16), False)]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("objective", ["regression", "neighbours"])
+@pytest.mark.parametrize("objective", ["regression", "neighbor2neighbor"])
 def test_all_weights_have_a_gradient(make_slice, make_network, precision, objective):
     """In bf16 too, after the answer to the whole image, which needs none."""
     slices = [make_slice()]
     maker = from_itself(slices)
     terms_of = (
-        neighbours(slices, maker, SAMPLING, 2.0) if objective == "neighbours" else regression(slices, maker, SAMPLING)
+        neighbor2neighbor(slices, maker, SAMPLING, 2.0)
+        if objective == "neighbor2neighbor"
+        else regression(slices, maker, SAMPLING)
     )
     network = make_network()
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ctpbench_unet.pairs import Example, Place, batch_of, draw
-from ctpbench_unet.targets import from_neighbours
+from ctpbench_unet.targets import from_adjacent_frames
 
 EVERYWHERE = (slice(None), slice(None))
 
@@ -108,7 +108,7 @@ def test_without_a_generator_nothing_is_flipped():
 @pytest.mark.parametrize("flipped", [False, True])
 def test_whole_slices_of_different_sizes_are_filled_up_outside_the_mask(make_slice, flipped):
     slices = [make_slice((9, 24, 32)), make_slice((9, 16, 40), seed=1), make_slice((9, 8, 8), seed=2)]
-    maker = from_neighbours(slices, ratio=False, context=2)
+    maker = from_adjacent_frames(slices, ratio=False, neighbours=2)
     places = [Place(number, 6, 1, EVERYWHERE) for number in (0, 1, 2, 1)]
     batch = batch_of(places, maker, np.random.default_rng(3) if flipped else None)
     assert batch.images.shape == (4, 4, 24, 40)
@@ -126,7 +126,7 @@ def test_whole_slices_of_different_sizes_are_filled_up_outside_the_mask(make_sli
 @pytest.mark.parametrize("patch_px", [None, 16])
 def test_the_same_seed_draws_the_same_batch(make_slice, patch_px):
     slices = [make_slice(seed=seed) for seed in range(3)]
-    maker = from_neighbours(slices, ratio=False, context=0)
+    maker = from_adjacent_frames(slices, ratio=False, neighbours=0)
     first, second, other = (
         batch_of(drawn(slices, seed=seed, patch_px=patch_px), maker, np.random.default_rng(seed)) for seed in (5, 5, 6)
     )

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 import ctpbench_unet
 from ctpbench import DataError
 from ctpbench.testing import ExampleTraining, parametrize_with_checks
-from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Supervised
+from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Supervised, runtime
 from ctpbench_unet.network import Network
 
 METHODS = [Noise2Noise, Supervised, Neighbor2Neighbor]
 EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16}
+SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16, "precision": "float32"}
 
 
 @parametrize_with_checks(
@@ -26,6 +26,7 @@ SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16}
         Noise2Noise(**SMALL, context_frames=2, ema=0.5),
         Noise2Noise(**SMALL | {"patch_px": None}, inputs="frames", residual=False, kappa="ratio"),
         Supervised(**SMALL),
+        Supervised(**SMALL | {"precision": "bf16"}),
         Neighbor2Neighbor(**SMALL),
     ]
 )
@@ -54,13 +55,13 @@ def test_listing_imports_nothing_heavy():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"steps": 10, "epochs": 1}, "steps"),
-        ({"minutes": 1, "epochs": 1}, "minutes"),
-        ({"steps": None}, "no budget; allowed: one of epochs, steps, minutes"),
+        ({"steps": 10, "epochs": 1}, "budget: got epochs and steps; allowed: one of epochs, steps, minutes"),
+        ({"minutes": 1, "epochs": 1}, "budget: got epochs and minutes; allowed: one of epochs, steps, minutes"),
+        ({"steps": None}, "budget: got none; allowed: one of epochs, steps, minutes"),
         ({"steps": 0}, "steps"),
         ({"epochs": 0}, "epochs"),
         ({"minutes": -1}, "minutes"),
-        ({"patch_px": 36}, "patch_px is 36; allowed with depth 4: a multiple of"),
+        ({"patch_px": 36}, "patch_px: got 36; allowed: a multiple of"),
         ({"patch_px": 4}, "patch_px"),
         ({"depth": 0}, "depth"),
         ({"width": 1}, "width"),
@@ -94,7 +95,7 @@ def test_wrong_parameters_are_refused_in_one_line(method, parameters, said):
 @pytest.mark.parametrize(
     ("method", "parameters", "said"),
     [
-        (Noise2Noise, {"context_frames": 1}, "it adds no frame.*allowed: 0, 2 or more"),
+        (Noise2Noise, {"context_frames": 1}, "allowed: 0, or 2 or more; 1 adds no frame"),
         (Noise2Noise, {"context_frames": -1}, "context_frames"),
         (Noise2Noise, {"context_frames": 51}, "context_frames"),
         (Noise2Noise, {"kappa": "mean"}, "kappa"),
@@ -102,7 +103,7 @@ def test_wrong_parameters_are_refused_in_one_line(method, parameters, said):
         (Supervised, {"kappa": "ratio"}, "kappa"),
         (Supervised, {"context_frames": 2}, "context_frames"),
         (Neighbor2Neighbor, {"gamma": -1}, "gamma"),
-        (Neighbor2Neighbor, {"depth": 4, "patch_px": 24}, "multiple of 16"),
+        (Neighbor2Neighbor, {"depth": 4, "patch_px": 24}, "got 24; allowed: a multiple of 16, with depth 4"),
     ],
 )
 def test_wrong_parameters_of_one_method_are_refused(method, parameters, said):
@@ -131,10 +132,24 @@ def test_there_is_one_budget_by_default():
 
 
 PAPER = {
-    "width": 32, "depth": 4, "inputs": "frames", "residual": False, "batch": 20, "patch_px": None, "epochs": 100,
-    "steps": None, "minutes": None, "learning_rate": 1e-4, "warmup": 0.0, "schedule": "constant", "clip": None,
-    "ema": 0.0, "near_peak": 0.5, "beta": 12.5, "precision": "float32",
-}  # fmt: skip
+    "width": 32,
+    "depth": 4,
+    "inputs": "frames",
+    "residual": False,
+    "batch": 20,
+    "patch_px": None,
+    "epochs": 100,
+    "steps": None,
+    "minutes": None,
+    "learning_rate": 1e-4,
+    "warmup": 0.0,
+    "schedule": "constant",
+    "clip": None,
+    "ema": 0.0,
+    "near_peak": 0.5,
+    "beta": 12.5,
+    "precision": "float32",
+}
 
 
 @EACH
@@ -159,7 +174,7 @@ def test_what_is_given_wins_over_the_preset(method, given):
 
 @EACH
 def test_a_preset_without_its_budget_has_none(method):
-    with pytest.raises(ValidationError, match="no budget"):
+    with pytest.raises(ValidationError, match="budget: got none"):
         method(preset="paper", epochs=None)
 
 
@@ -213,12 +228,24 @@ def test_what_learns_from_clean_series_demands_them(context):
 @pytest.mark.parametrize(
     "change",
     [
-        {"beta": 0}, {"width": 5}, {"inputs": "frames"}, {"residual": True}, {"steps": 4}, {"batch": 5},
-        {"patch_px": 8}, {"near_peak": 1.0}, {"learning_rate": 0.1}, {"warmup": 0.9}, {"schedule": "constant"},
-        {"clip": 1e-3}, {"ema": 0.5}, {"precision": "bf16"}, {"training_seed": 1},
+        {"beta": 0},
+        {"width": 5},
+        {"inputs": "frames"},
+        {"residual": True},
+        {"steps": 4},
+        {"batch": 5},
+        {"patch_px": 8},
+        {"near_peak": 1.0},
+        {"learning_rate": 0.1},
+        {"warmup": 0.9},
+        {"schedule": "constant"},
+        {"clip": 1e-3},
+        {"ema": 0.5},
+        {"precision": "bf16"},
+        {"training_seed": 1},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_parameter_of_training_decides_what_is_learnt(method, change, context):
     assert_changed(method, change, context)
 
@@ -237,6 +264,17 @@ def test_a_parameter_of_use_decides_nothing_about_it(method, context):
     assert torch.equal(changed, learnt(method, {}, context))
 
 
+@pytest.mark.parametrize(
+    ("flags", "hidden", "same_as"),
+    [({"avx512_bf16"}, "0", "bf16"), ({"avx512_bf16"}, "1", "float32"), (set(), "0", "float32")],
+)
+def test_auto_learns_the_weights_of_the_precision_that_it_stands_for(monkeypatch, context, flags, hidden, same_as):
+    monkeypatch.setattr(runtime, "_cpu_flags", lambda cpuinfo: frozenset(flags))
+    monkeypatch.setenv("CTPBENCH_HIDE_BF16", hidden)
+    expected = learnt(Noise2Noise, {"precision": same_as}, context)
+    assert torch.equal(learnt(Noise2Noise, {"precision": "auto"}, context), expected)
+
+
 def assert_changed(method, change, context):
     assert not torch.equal(learnt(method, change, context), learnt(method, {}, context))
 
@@ -250,7 +288,7 @@ def learnt(method, change, context):
 
 @EACH
 def test_cases_without_tissue_are_refused(method, context):
-    with pytest.raises(DataError, match=rf"{method.name}.*no training case holds tissue.*masks"):
+    with pytest.raises(DataError, match=f"^{method.name}: got 0 training cases, none with tissue .*; check the masks$"):
         method(**SMALL).fit([], context)
 
 

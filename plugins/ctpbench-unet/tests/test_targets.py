@@ -8,7 +8,7 @@ from ctpbench.testing import example_case
 from ctpbench_unet.frames import n_channels
 from ctpbench_unet.pairs import Place, draw
 from ctpbench_unet.slices import Slice, slices_of
-from ctpbench_unet.targets import from_clean, from_itself, from_neighbours, kappa
+from ctpbench_unet.targets import from_adjacent_frames, from_clean, from_itself, kappa
 
 from . import naive
 
@@ -55,8 +55,8 @@ def test_kappa_of_nothing_is_one(ratio):
     np.testing.assert_array_equal(kappa(np.zeros((5, 4, 4), np.float32), ratio=ratio), 1)
 
 
-def test_noise_bends_least_squares_as_told_and_the_ratio_not():
-    """35 HU and noise of 7 HU: the neighbours' mean has a variance of 7^2/2, 2% of its square."""
+def test_noise_bends_least_squares_as_documented_and_the_ratio_not():
+    """35 HU and noise of 7 HU: the adjacent frames' mean has a variance of 7^2/2, 2% of its square."""
     series = np.random.default_rng(0).normal(35, 7, (5, 200, 200)).astype(np.float32)
     np.testing.assert_allclose(kappa(series)[1:-1], 1 / (1 + 7**2 / 2 / 35**2), atol=2e-3)
     np.testing.assert_allclose(kappa(series, ratio=True), 1, atol=3e-3)
@@ -67,7 +67,7 @@ def test_noise_bends_least_squares_as_told_and_the_ratio_not():
 def test_the_target_is_eq_5_minus_the_other_early_frame(make_slice, early, ratio):
     part = make_slice()
     series, mask = part.frames.numpy(), part.tissue.numpy() > 0
-    maker = from_neighbours([part], ratio=ratio, context=0)
+    maker = from_adjacent_frames([part], ratio=ratio, neighbours=0)
     for t in range(1, len(series) - 1):
         example = maker(Place(0, t, early, EVERYWHERE))
         np.testing.assert_allclose(example.target[0], naive.target(series, mask, t, early, ratio), atol=1e-4)
@@ -76,7 +76,7 @@ def test_the_target_is_eq_5_minus_the_other_early_frame(make_slice, early, ratio
 @pytest.mark.parametrize("early", [0, 1])
 def test_the_target_of_a_patch_is_a_patch_of_the_target(make_slice, early):
     """Kappa is one number for the whole slice."""
-    maker = from_neighbours([make_slice()], ratio=False, context=2)
+    maker = from_adjacent_frames([make_slice()], ratio=False, neighbours=2)
     whole, patch = (maker(Place(0, 6, early, window)) for window in (EVERYWHERE, WINDOW))
     for name in ("images", "target", "noisy", "mask"):
         torch.testing.assert_close(getattr(patch, name), getattr(whole, name)[:, *WINDOW])
@@ -84,25 +84,25 @@ def test_the_target_of_a_patch_is_a_patch_of_the_target(make_slice, early):
 
 def test_each_slice_has_its_own_kappa_and_frames(make_slice):
     parts = [make_slice(seed=0), make_slice(seed=1, peak=5)]
-    together = from_neighbours(parts, ratio=False, context=0)
+    together = from_adjacent_frames(parts, ratio=False, neighbours=0)
     for number, part in enumerate(parts):
-        alone = from_neighbours([part], ratio=False, context=0)
+        alone = from_adjacent_frames([part], ratio=False, neighbours=0)
         got, expected = together(Place(number, 6, 0, EVERYWHERE)), alone(Place(0, 6, 0, EVERYWHERE))
         torch.testing.assert_close(got.target, expected.target)
 
 
-@pytest.mark.parametrize("context", [0, 2, 3])
+@pytest.mark.parametrize("neighbours", [0, 2, 3])
 @pytest.mark.parametrize("early", [0, 1])
-def test_what_is_shown_and_the_noisy_concentration(make_slice, context, early):
+def test_the_input_and_the_noisy_concentration(make_slice, neighbours, early):
     part = make_slice()
     series = part.frames.numpy()
-    maker = from_neighbours([part], ratio=False, context=context)
+    maker = from_adjacent_frames([part], ratio=False, neighbours=neighbours)
     for t in (1, 2, 3, 7, len(series) - 2):
         example = maker(Place(0, t, early, EVERYWHERE))
-        np.testing.assert_array_equal(example.images, series[naive.shown(t, early, len(series), context)])
+        np.testing.assert_array_equal(example.images, series[naive.channels_of(t, early, len(series), neighbours)])
         np.testing.assert_array_equal(example.noisy[0], series[t] - series[early])
         np.testing.assert_array_equal(example.mask[0], part.tissue)
-        assert example.images.shape[0] == n_channels(context)
+        assert example.images.shape[0] == n_channels(neighbours)
 
 
 @pytest.mark.parametrize("early", [0, 1])
@@ -152,16 +152,16 @@ def drawn(noise):
 
 def correlations(images, target):
     """Of every channel with the target, and of the noisy concentration, where that is not zero."""
-    shown = [*images, images[0] - images[1]] if (images[0] != images[1]).any() else [*images]
-    return abs(np.corrcoef(np.reshape([*shown, target], (len(shown) + 1, -1)))[-1, :-1])
+    inputs = [*images, images[0] - images[1]] if (images[0] != images[1]).any() else [*images]
+    return abs(np.corrcoef(np.reshape([*inputs, target], (len(inputs) + 1, -1)))[-1, :-1])
 
 
 @RATIO
-@pytest.mark.parametrize("context", [0, 2, 4])
-def test_the_noise_of_all_that_is_shown_is_independent_of_the_targets(noise, context, ratio):
+@pytest.mark.parametrize("neighbours", [0, 2, 4])
+def test_the_noise_of_the_input_is_independent_of_the_targets(noise, neighbours, ratio):
     moments = drawn(noise)
     assert len(moments) == 2 * 10 - 2
-    maker = from_neighbours([noise], ratio=ratio, context=context)
+    maker = from_adjacent_frames([noise], ratio=ratio, neighbours=neighbours)
     for t, early in moments:
         example = maker(Place(0, t, early, EVERYWHERE))
         assert max(correlations(example.images.numpy(), example.target[0].numpy())) < LIMIT, (t, early)
@@ -169,13 +169,13 @@ def test_the_noise_of_all_that_is_shown_is_independent_of_the_targets(noise, con
 
 @pytest.mark.parametrize(("t", "early"), [(1, 0), (2, 1)])
 def test_it_is_not_in_the_two_terms_of_eq_7_that_are_left_out(noise, t, early):
-    example = from_neighbours([noise], ratio=False, context=0)(Place(0, t, early, EVERYWHERE))
+    example = from_adjacent_frames([noise], ratio=False, neighbours=0)(Place(0, t, early, EVERYWHERE))
     assert max(correlations(example.images.numpy(), example.target[0].numpy())) > 10 * LIMIT
 
 
 def test_it_would_not_be_with_one_early_frame_on_both_sides(noise):
     """The premise of eq. 4."""
-    maker = from_neighbours([noise], ratio=False, context=0)
+    maker = from_adjacent_frames([noise], ratio=False, neighbours=0)
     for t, early in drawn(noise) - {(1, 1)}:
         example = maker(Place(0, t, early, EVERYWHERE))
         same = example.target[0] + noise.frames[naive.other(early)] - noise.frames[early]
