@@ -125,17 +125,21 @@ def core_closure(modules: Iterable[str]) -> frozenset[str]:
 
 
 def read_anew() -> None:
-    """Forget what was read in this process: files may have changed since."""
-    for known in (core_hash, component_hash, component_libraries, tree_hash, _imports, _own_names, _required):
+    """Forget what was found out in this process: files may have changed since."""
+    for known in (core_hash, component_hash, component_libraries, _own_names, _location, _recorded, _required):
         known.cache_clear()
 
 
-@cache
 def tree_hash(file: Path) -> str:
     """Return a hash of a Python file's parsed tree without docstrings, of any other file's bytes.
 
     A Python file that cannot be parsed counts by its bytes.
     """
+    return _tree_hash(file, *_stamp(file))
+
+
+@cache
+def _tree_hash(file: Path, size: int, changed_ns: int) -> str:
     content = file.read_bytes()
     if file.suffix == ".py":
         with suppress(SyntaxError, ValueError):
@@ -159,9 +163,22 @@ def _is_text(line: ast.AST) -> bool:
 # -- what a file imports --------------------------------------------------------------------------------------------
 
 
-@cache
-def _imports(file: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
+Imports = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _imports(file: Path) -> Imports:
     """Return what a Python file imports: modules with the names taken from them; relative ones begin with dots."""
+    return _read_imports(file, *_stamp(file))
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Return what tells that a file has changed since it was read."""
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@cache
+def _read_imports(file: Path, size: int, changed_ns: int) -> Imports:
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
@@ -186,7 +203,7 @@ def _run(node: ast.AST) -> Iterator[ast.AST]:
             yield from _run(child)
 
 
-def _tops(imports: Iterable[tuple[str, tuple[str, ...]]]) -> set[str]:
+def _tops(imports: Imports) -> set[str]:
     return {module.partition(".")[0] for module, _ in imports if not module.startswith(".")}
 
 

@@ -1,0 +1,66 @@
+"""A dataset whose process writes what it likes to the pipe that its harness listens to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Literal
+
+from ctpbench import Case, Dataset, Split
+from ctpbench_fakes import Toy
+
+
+class Trap:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+class Rogue(Dataset):
+    """The toy's cases, and beside them what `how` says."""
+
+    name, version = "rogue", "1"
+    how: Literal["well", "garbage", "object", "early", "doubled", "other", "wrong", "huge", "exit"] = "well"
+    file: Path = Path("trap")
+
+    def cases(self, split: Split) -> Sequence[str]:
+        return Toy().cases(split)
+
+    def load(self, case_id: str, noise: float | None) -> Case:
+        for line in self._lines():
+            _write_to_sockets(line)
+        if self.how == "exit":
+            os._exit(3)
+        return Toy().load(case_id, noise)
+
+    def _lines(self) -> list[bytes]:
+        key = b"rogue-" + self.how.encode()
+        done = b'{"event": "done", "key": "%s", "outcome": {"status": "error", "message": "mine"}}\n'
+        wrong = (
+            b'{"event": "done", "key": "%s", "outcome": {"status": "ok", "info": {"stage": "scores", "scores": {}}}}\n'
+        )
+        return {
+            "garbage": [b"hello\n"],
+            "object": [bytes(ForkingPickler.dumps(Trap(self.file))) + b"\n"],
+            "early": [b'{"event": "started", "key": "%s"}\n' % key],
+            "doubled": [done % key],
+            "other": [done % b"another"],
+            "wrong": [wrong % key],
+            "huge": [b"x" * 2**20] * 80,
+        }.get(self.how, [])
+
+
+def _write_to_sockets(line: bytes) -> None:
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                rest = line
+                while rest:
+                    rest = rest[os.write(fd, rest) :]

@@ -1,0 +1,99 @@
+"""Children on this machine: what they send, what they send wrongly, and what becomes of those that end early."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctpbench.running.executors.local import LocalExecutor
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Executor, Limits, Returned
+from ctpbench.running.work import Assignment, ComponentSpec, DataInfo, DataTask, Item
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a rogue finds its pipe in /proc")
+
+
+@pytest.fixture
+def assigned(tmp_path):
+    """Return an assignment that loads a case of the rogue dataset."""
+    from rogues import Rogue
+
+    def assign(how: str) -> Assignment:
+        spec = ComponentSpec.of(Rogue(how=how, file=tmp_path / "trap"))
+        item = Item(key=f"rogue-{how}", task=DataTask(dataset=spec, case="test/0", noise=1.0))
+        places = {name: tmp_path / how / name for name in ("out", "scratch", "checkpoints")}
+        for place in places.values():
+            place.mkdir(parents=True)
+        return Assignment(item=item, inputs={}, log=tmp_path / f"{how}.log", **places)
+
+    return assign
+
+
+def run(*batch: Assignment) -> list[object]:
+    """Return all that happens to a batch."""
+    events: list[object] = []
+    executor: Executor = LocalExecutor(Limits(timeout_s=60))
+    with executor:
+        executor.submit(batch)
+        assert executor.running == 1
+        while executor.running:
+            events += executor.events()
+    return events
+
+
+def ends(events: list[object]) -> dict[str, str]:
+    return {event.assignment.item.key: event.outcome.status for event in events if isinstance(event, Ended)}
+
+
+def test_a_batch_is_worked_on_in_order(assigned):
+    first = assigned("well")
+    second = first.model_copy(update={"item": first.item.model_copy(update={"key": "again"})})
+    events = run(first, second)
+    kinds = [(type(event), event.assignment.item.key) for event in events if not isinstance(event, Advanced)]
+    assert kinds == [(Began, "rogue-well"), (Ended, "rogue-well"), (Began, "again"), (Ended, "again")]
+    assert [event.outcome.info for event in events if isinstance(event, Ended)] == [DataInfo(), DataInfo()]
+    assert (first.out / "observation.npz").exists()
+
+
+@pytest.mark.parametrize("how", ["garbage", "object", "early", "other", "wrong", "huge"])
+def test_what_is_no_message_ends_its_item_alone_and_the_rest_comes_back(how, assigned, tmp_path):
+    events = run(assigned(how), assigned("well"))
+    assert ends(events) == {f"rogue-{how}": "error"}
+    assert [event.assignment.item.key for event in events if isinstance(event, Returned)] == ["rogue-well"]
+    (message,) = (event.outcome.message for event in events if isinstance(event, Ended))
+    assert message.startswith("its process sent what is no message of the harness: ")
+    assert len(message) < 1100
+    assert not (tmp_path / "trap").exists()
+
+
+def test_an_item_ends_once(assigned):
+    """The method ended its own item; the worker's own word for it is one too many, and nobody else's fault."""
+    events = run(assigned("doubled"), assigned("well"))
+    assert ends(events) == {"rogue-doubled": "error"}
+    assert [event.outcome.message for event in events if isinstance(event, Ended)] == ["mine"]
+    assert [event.assignment.item.key for event in events if isinstance(event, Returned)] == ["rogue-well"]
+
+
+def test_a_child_that_ends_early_ends_its_item_alone(assigned):
+    events = run(assigned("exit"), assigned("well"))
+    assert ends(events) == {"rogue-exit": "crashed"}
+    assert [event.assignment.item.key for event in events if isinstance(event, Returned)] == ["rogue-well"]
+    assert "code 3" in next(event.outcome.message for event in events if isinstance(event, Ended))
+
+
+def test_nothing_runs_on_once_the_executor_is_closed(assigned):
+    with LocalExecutor(Limits()) as executor:
+        executor.submit([assigned("well")])
+        (child,) = executor._children
+        process = child.process
+        executor.close()
+        assert executor.running == 0
+        assert not process.is_alive()
+
+
+def test_what_a_child_may_use_is_what_the_suite_says(tmp_path: Path):
+    from ctpbench.settings import Resources
+
+    assert Limits.of(Resources(threads=3, memory_gib=2, timeout_s=9), "cpu", 2) == Limits("cpu", 3, 2, 9)
+    assert Limits.of(Resources(), "cpu", 10_000).threads == 1

@@ -1,0 +1,257 @@
+"""What code an answer depends on: which edits change a hash, and which do not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+
+import pytest
+
+from ctpbench import Dataset, code
+from ctpbench.code import (
+    component_hash,
+    component_libraries,
+    core_closure,
+    core_hash,
+    distribution_of,
+    kernel_cache,
+    tree_hash,
+    versions,
+)
+from ctpbench.errors import PluginError
+
+STAGES = ("data", "reference", "model", "prediction", "scores")
+
+
+@pytest.fixture(autouse=True)
+def _read_anew():
+    code.read_anew()
+    yield
+    code.read_anew()
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Write modules into a folder of the user's own and return the class of the first."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(package: bool = False, **modules: str) -> type:
+        first = next(iter(modules))
+        for name, text in modules.items():
+            path = tmp_path / (f"{first}/{name.replace(first, '__init__')}.py" if package else f"{name}.py")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        monkeypatch.delitem(sys.modules, first, raising=False)
+        return import_module(first).Thing
+
+    yield write
+    for name in [name for name, module in sys.modules.items() if str(tmp_path) in str(getattr(module, "__file__", ""))]:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def edited(path: Path, text: str, cls: type) -> str:
+    """Return the hash of a component after an edit."""
+    path.write_text(text)
+    code.read_anew()
+    return component_hash(cls)
+
+
+# -- one file -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("x = 1  # a comment\n", True),
+        ('"""What it is."""\n\nx = 1\n', True),
+        ("x  =  1\n\n\n", True),
+        ('x = 1\n"""What x is."""\n', True),
+        ("x = 2\n", False),
+        ("x = 1.0\n", False),
+        ("x = '1'\n", False),
+        ("x = 1\ny = x\n", False),
+        ("x = 1 if x else 1\n", False),
+        ("x = (\n", False),
+    ],
+)
+def test_a_file_counts_as_it_is_parsed(text, same, tmp_path):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / "b.py").write_text(text)
+    assert (tree_hash(tmp_path / "a.py") == tree_hash(tmp_path / "b.py")) is same
+
+
+def test_docstrings_of_classes_and_functions_do_not_count_and_texts_that_are_used_do(tmp_path):
+    texts = [
+        'class A:\n    """{}"""\n    def f(self):\n        """{}"""\n        return 1\n',
+        'class A:\n    def f(self):\n        return "{}"\n',
+    ]
+    for text, same in zip(texts, (True, False), strict=True):
+        hashes = []
+        for word in ("one", "three"):
+            (tmp_path / "a.py").write_text(text.format(word, word))
+            hashes.append(tree_hash(tmp_path / "a.py"))
+        assert (hashes[0] == hashes[1]) is same
+
+
+def test_other_files_count_by_their_bytes(tmp_path):
+    for name, content in (("a.json", b"{}"), ("b.json", b"{ }")):
+        (tmp_path / name).write_bytes(content)
+    assert tree_hash(tmp_path / "a.json") != tree_hash(tmp_path / "b.json")
+
+
+# -- a component --------------------------------------------------------------------------------------------------
+
+
+def test_a_helper_beside_a_plugin_of_one_module_counts(plugin, tmp_path):
+    cls = plugin(acme_one="import acme_help\n\nclass Thing: pass\n", acme_help="factor = 1\n", acme_other="y = 1\n")
+    before = component_hash(cls)
+    assert edited(tmp_path / "acme_other.py", "y = 2\n", cls) == before
+    assert edited(tmp_path / "acme_help.py", "factor = 1  # as it was\n", cls) == before
+    assert edited(tmp_path / "acme_help.py", "factor = 2\n", cls) != before
+
+
+def test_a_helper_of_a_helper_counts(plugin, tmp_path):
+    cls = plugin(
+        acme_first="def run():\n    from acme_second import f\n\nclass Thing: pass\n",
+        acme_second="import acme_third as t\nf = t.g\n",
+        acme_third="g = 1\n",
+    )
+    before = component_hash(cls)
+    assert edited(tmp_path / "acme_third.py", "g = 2\n", cls) != before
+
+
+def test_all_of_a_package_counts_its_data_too(plugin, tmp_path):
+    cls = plugin(package=True, acme_pack="class Thing: pass\n", kernels="x = 1\n")
+    (tmp_path / "acme_pack/weights.json").write_text("[1]")
+    code.read_anew()
+    before = component_hash(cls)
+    assert edited(tmp_path / "acme_pack/weights.json", "[2]", cls) != before
+    assert edited(tmp_path / "acme_pack/weights.json", "[1]", cls) == before
+    assert edited(tmp_path / "acme_pack/kernels.py", "x = 2\n", cls) != before
+
+
+def test_what_python_leaves_in_a_package_does_not_count(plugin, tmp_path):
+    cls = plugin(package=True, acme_kept="class Thing: pass\n")
+    before = component_hash(cls)
+    (tmp_path / "acme_kept/__pycache__").mkdir(exist_ok=True)
+    assert edited(tmp_path / "acme_kept/__pycache__/x.cpython-311.pyc", "x", cls) == before
+
+
+def test_the_core_that_a_component_imports_counts_and_no_more(plugin):
+    maps = plugin(acme_maps="from ctpbench.perfusion import perfusion_maps\n\nclass Thing: pass\n")
+    scan = plugin(acme_scan="from ctpbench import inspect_series\n\nclass Thing: pass\n")
+    anything = plugin(acme_any="import ctpbench\n\nclass Thing: pass\n")
+    found = {cls.__module__: code._core_imports(code._files(cls.__module__)) for cls in (maps, scan, anything)}
+    assert "ctpbench.perfusion" in found["acme_maps"]
+    assert not any("inspection" in name for name in found["acme_maps"])
+    assert "ctpbench.scans.inspection" in found["acme_scan"]
+    assert {"ctpbench.scans.inspection", "ctpbench.contract.components"} <= found["acme_any"]
+
+
+def test_what_only_a_type_checker_imports_does_not_count(plugin):
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import acme_types\n\nclass Thing: pass\n"
+    cls = plugin(acme_typed=text, acme_types="x = 1\n")
+    assert code._own_names(cls) == ("acme_typed",)
+
+
+def test_the_same_code_has_the_same_hash_in_another_process(plugin, tmp_path):
+    cls = plugin(acme_twice="import acme_again\n\nclass Thing: pass\n", acme_again="x = {1, 2, 3}\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    program += "from acme_twice import Thing; from ctpbench.code import component_hash; print(component_hash(Thing))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == component_hash(cls)
+
+
+def test_what_no_file_holds_is_refused():
+    cls = type("Nowhere", (), {"__module__": "module_without_file"})
+    with pytest.raises(PluginError, match="'module_without_file': was read from no file; put the component into one"):
+        component_hash(cls)
+
+
+# -- versions -----------------------------------------------------------------------------------------------------
+
+
+def test_libraries_are_those_imported_or_required():
+    from ctpbench_filters import tips
+    from ctpbench_unet import noise2noise
+
+    assert "torch" not in component_libraries(tips.Tips)
+    assert {"numba", "numpy", "scipy"} <= set(component_libraries(tips.Tips))
+    assert "torch" in component_libraries(noise2noise.Noise2Noise)
+    assert "numba" not in component_libraries(noise2noise.Noise2Noise)
+
+
+def test_versions_name_what_is_installed_alone():
+    assert versions(["numpy", "no-such-thing"]) == {"numpy": metadata.version("numpy")}
+
+
+def test_distribution_of_the_core_a_library_and_a_loose_module(plugin):
+    assert distribution_of(Dataset) == ("ctpbench", metadata.version("ctpbench"))
+    assert distribution_of(pytest.MonkeyPatch) == ("pytest", metadata.version("pytest"))
+    assert distribution_of(plugin(acme_loose="class Thing: pass\n")) == ("", "")
+
+
+def test_compiled_kernels_have_a_folder_for_each_code(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert kernel_cache(["a", "b"]) == kernel_cache(["b", "a"]) != kernel_cache(["a"])
+    assert kernel_cache(["a"]).parent == tmp_path
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert kernel_cache(["a"]).parent == tmp_path / "x" / "ctpbench"
+
+
+# -- the core -----------------------------------------------------------------------------------------------------
+
+RUN_STAGE = """
+import sys
+from importlib import import_module
+import ctpbench.running.worker
+import_module("ctpbench.running.stages.{stage}")
+print(*sorted(name for name in sys.modules if name.partition(".")[0] == "ctpbench"))
+"""
+
+
+def imported(stage: str, use: str = "") -> set[str]:
+    """Return the modules of the core that a process has imported once it can run a stage."""
+    program = RUN_STAGE.format(stage=stage, use=use)
+    return set(
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
+@pytest.fixture(scope="module")
+def processes() -> dict[str, set[str]]:
+    return {stage: imported(stage) for stage in STAGES}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_each_module_of_the_core_that_its_process_imports(stage, processes, monkeypatch, tmp_path):
+    copy = tmp_path / "ctpbench"
+    shutil.copytree(code.CORE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "CORE", copy)
+    roots = ("ctpbench.running.worker", f"ctpbench.running.stages.{stage}")
+    before = core_hash(*roots)
+    assert processes[stage] <= core_closure(roots)
+    for name in processes[stage]:
+        path = code._core_file(name)
+        text = path.read_text()
+        path.write_text(text + "\n# a comment\n")
+        code.read_anew()
+        assert core_hash(*roots) == before, f"a comment in {name}"
+        path.write_text(text + "\n_edited = 1\n")
+        code.read_anew()
+        assert core_hash(*roots) != before, name
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_other_stage_nor_on_what_drives_it(stage):
+    closure = core_closure(["ctpbench.running.worker", f"ctpbench.running.stages.{stage}"])
+    others = {f"ctpbench.running.stages.{other}" for other in STAGES if other != stage}
+    drivers = {f"ctpbench.running.{name}" for name in ("runner", "course", "plan", "store", "tuning")}
+    rooms = {name.split(".")[1] for name in closure if "." in name}
+    assert not closure & (others | drivers)
+    assert not rooms & {"cli", "report", "outcome", "suite", "written", "testing", "plugins"}
