@@ -14,10 +14,12 @@ import pytest
 from ctpbench.contract.case import ScoredCase
 from ctpbench.plugins import load_catalogue
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, estimate
-from ctpbench.running.executors.local import Limits, LocalExecutor
+from ctpbench.running.executors.local import LocalExecutor
+from ctpbench.running.executors.protocol import Limits
+from ctpbench.running.files import load_observation, load_truth
 from ctpbench.running.plan import plan
 from ctpbench.running.runner import Options, Runner
-from ctpbench.running.store import Store, load_observation, load_truth
+from ctpbench.running.store import Store
 from ctpbench.suite.load import load_suite
 
 from .contest import THREADS, Agreement, Peer
@@ -82,7 +84,7 @@ def bare_call(store, cell, context):
 
 
 def distance(record, score) -> float:
-    return float(np.abs(np.array(record["scores"]["error"]["values"][0]) / score - 1).max())
+    return float(np.abs(np.array(record.scores["error"].values[0]) / score - 1).max())
 
 
 @pytest.mark.parametrize("who", ["ours", "bare call", "python -c pass"])
@@ -91,7 +93,7 @@ def test_harness(contest, cell, store, context, who):
 
         def run():
             (record,) = Runner(store, executor, Options(), Silent()).run([cell])
-            assert record["status"] == "ok", record["message"]
+            assert record.status == "ok", record.message
             return record
 
         run()

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and the folders that they go into."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ctpbench.errors import InputError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -30,3 +32,21 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder that an option names, with those above it, unless it is there.
+
+    Raises
+    ------
+    InputError
+        Where it is no folder, or cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{option} {folder}: is, or lies in, a file; give a folder, which may be new") from None
+    except OSError as error:
+        raise InputError(f"{option} {folder}: cannot be written to ({error.strerror}); give another folder") from None

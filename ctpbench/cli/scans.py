@@ -119,7 +119,7 @@ def _writing(command: Command) -> Command:
     for option in (
         click.option(
             "--out",
-            type=click.Path(path_type=Path),
+            type=click.Path(file_okay=False, path_type=Path),
             required=True,
             metavar="DIR",
             help="Where results go.",
@@ -252,6 +252,7 @@ def _inspected(series: Series, reading: _Reading) -> Inspection:
 
 def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, *, series: bool) -> None:
     """Inspect, denoise and write; what the call itself has wrong is said first. `series`: denoised frames, too."""
+    from ctpbench.atomic import make_folder
     from ctpbench.device import resolve
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.inspection import print_warnings
@@ -266,6 +267,7 @@ def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, 
     opened = open_series(catalogue, scan, reading.frame_interval_s)
     format = writable_format(opened, writing.format)
     check_new(out)
+    make_folder(out, "--out")
     denoiser, ready = method.denoiser(catalogue)
     limits = Limits.of(Resources(), resolve(method.device), 1)
     with _interruptible("interrupted; nothing half-written is left; give the same command to go on"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ctpbench.atomic import make_folder
 from ctpbench.errors import InputError, ResultError
 from ctpbench.running.store import INDEX, Store
 from ctpbench.suite.entries import Suite
@@ -27,15 +28,8 @@ def usable_folder(folder: Path, suite: Suite, *, into: bool) -> Path:
     InputError
         Where it is no folder, cannot be made or written to, or holds other things and `into` is not given.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        held = sorted(path.name for path in folder.iterdir() if path.name not in _OWN)
-        (folder / ".ctpbench").touch()
-        (folder / ".ctpbench").unlink()
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(f"--out {folder}: is, or lies in, a file; give a folder, which may be new") from None
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be written to ({error.strerror}); give another folder") from None
+    make_folder(folder, "--out")
+    held = sorted(path.name for path in folder.iterdir() if path.name not in _OWN)
     if into or not held:
         return folder
     if INDEX not in held:

@@ -63,7 +63,7 @@ class Store:
 
     def holder(self) -> str | None:
         """Return the process that is running here now, None where there is none."""
-        with suppress(FileNotFoundError), (self.folder / "run.lock").open() as lock:
+        with suppress(FileNotFoundError, NotADirectoryError), (self.folder / "run.lock").open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -123,7 +123,7 @@ class Store:
         """Return a finished cell's record, None where there is none."""
         try:
             return Record.model_validate_json((self.folder / "records" / f"{key}.json").read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except ValidationError:
             return None  # cut short by a full disk, or of another format: the cell is simply not finished
