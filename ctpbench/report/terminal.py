@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
-from ctpbench.plugins import Catalogue, distribution_of
+from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.folder import finished
 from ctpbench.report.tables import tally
 from ctpbench.running.plan import Cell
@@ -90,41 +91,50 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
 
 
 def print_catalogue(catalogue: Catalogue, console: Console) -> None:
-    """Print what is installed, by kind."""
-    for title, components in _kinds(catalogue).items():
-        table = _table(title, "What it is", "From")
-        for name, cls in components.items():
-            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(cls)), distribution_of(cls)[0])
+    """Print what is installed, by kind, and what did not load."""
+    for kind in KINDS:
+        table = _table(f"{kind.capitalize()}s", "What it is", "From")
+        for name, offer in catalogue.named(kind).items():
+            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(offer.cls)), escape(offer.distribution))
         console.print(table)
-    if catalogue.failures:
-        console.print(f"[red]{len(catalogue.failures)} plugin(s) did not load:[/] ctpbench plugins says why.")
+    _print_failures(catalogue, console)
 
 
 def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
-    """Print a component's description and parameters.
+    """Print the description and parameters of each component that goes by a name.
 
     Raises
     ------
     PluginError
         Where nothing installed has that name.
     """
-    kinds = _kinds(catalogue)
-    found = [(title, components[name]) for title, components in kinds.items() if name in components]
+    found = catalogue.called(name)
     if not found:
-        known = sorted({known for components in kinds.values() for known in components})
-        raise PluginError(f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}")
-    for title, cls in found:
-        origin = " ".join(distribution_of(cls))
-        console.print(f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}")
-        for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
-            console.print("\n" + escape(" ".join(paragraph.split())))
-        console.print()
-        if issubclass(cls, Metric):
-            console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
-        if cls.model_fields:
-            console.print(_parameters(cls))
-        else:
-            console.print("It has no parameters.")
+        named = [catalogue.named(kind) for kind in KINDS]
+        known = sorted({known for offers in named for known in offers})
+        options = {offer.qualified if ":" in name else offer.name for offers in named for offer in offers.values()}
+        near = did_you_mean(name, sorted(options))
+        raise PluginError(f"nothing is called {name!r}{near}; installed: {', '.join(known) or 'nothing'}")
+    clashes = {kind: catalogue.clashes(kind) for kind in KINDS}
+    for kind in KINDS:
+        if name in clashes[kind]:
+            console.print(escape(clashes[kind][name]) + "\n", soft_wrap=True, highlight=False)
+    for offer in found:
+        _print_offer(offer, offer.qualified if name in clashes[offer.kind] else name, console)
+
+
+def _print_offer(offer: Offer, name: str, console: Console) -> None:
+    cls, origin = offer.cls, f"{offer.distribution} {offer.version}".rstrip()
+    console.print(f"[bold]{escape(name)}[/], version {cls.version}, {offer.kind} of {origin}")
+    for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
+        console.print("\n" + escape(" ".join(paragraph.split())))
+    console.print()
+    if issubclass(cls, Metric):
+        console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
+    if cls.model_fields:
+        console.print(_parameters(cls))
+    else:
+        console.print("It has no parameters.")
 
 
 def _parameters(cls: type[Component]) -> Table:
@@ -147,13 +157,20 @@ def _allowed(facts: Mapping[str, Any]) -> str:
 
 
 def print_plugins(catalogue: Catalogue, console: Console) -> None:
-    """Print which plugins loaded and which did not."""
+    """Print which plugins loaded and which did not, and which names two of them share."""
     table = _table("Plugin", "Version", "Offers")
     for plugin in catalogue.loaded:
-        table.add_row(plugin.distribution, plugin.version, ", ".join(plugin.components))
+        table.add_row(escape(plugin.distribution), escape(plugin.version), ", ".join(plugin.components))
     console.print(table)
+    for kind in KINDS:
+        for text in catalogue.clashes(kind).values():
+            console.print(f"[yellow]one name:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    _print_failures(catalogue, console)
+
+
+def _print_failures(catalogue: Catalogue, console: Console) -> None:
     for failure in catalogue.failures:
-        console.print(f"[red]did not load:[/] {escape(str(failure))}", soft_wrap=True)
+        console.print(f"[red]did not load:[/] {escape(str(failure))}", soft_wrap=True, highlight=False)
 
 
 def print_check(result: CheckResult, console: Console) -> None:
@@ -161,10 +178,6 @@ def print_check(result: CheckResult, console: Console) -> None:
     mark = "[green]passed[/]" if result.passed else "[yellow]skipped[/]" if result.skipped else "[red]failed[/]"
     text = f": {escape(result.message)}" if result.message else ""
     console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
-
-
-def _kinds(catalogue: Catalogue) -> dict[str, Mapping[str, type[Component]]]:
-    return {"Datasets": catalogue.datasets, "Denoisers": catalogue.denoisers, "Metrics": catalogue.metrics}
 
 
 def _summary(cls: type[Component]) -> str:

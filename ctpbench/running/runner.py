@@ -20,7 +20,7 @@ from ctpbench.running.store import Outcome, Store, write_text
 from ctpbench.running.work import Item, input_paths
 from ctpbench.running.worker import Assignment
 from ctpbench.suite.entries import Suite
-from ctpbench.suite.load import resolved
+from ctpbench.suite.resolved import resolved
 from ctpbench.written.document import dump
 
 _BATCH = 16  # items of one group that share a process

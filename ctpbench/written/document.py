@@ -1,5 +1,7 @@
 """YAML read strictly, with the line of every value: what a person wrote is what the program gets, or a fault.
 
+Suites, claims and the values of ``--param`` are read so.
+
 Scalars follow YAML 1.2 and less: ``1e5`` and ``1e-3`` are numbers; only ``true`` and ``false`` are booleans,
 so that ``no`` stays text; ``10:30``, ``0x1f``, ``007`` and dates stay text. Duplicate keys are faults.
 ``${NAME}`` and ``${NAME:-default}`` in a value stand for environment variables, ``$${`` for a plain ``${``.
@@ -66,12 +68,12 @@ for _name, _pattern, _first in _RESOLVERS:
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file as read.
+    """YAML as read.
 
     Attributes
     ----------
     name : str
-        The file, as messages name it.
+        What messages call it: the file, or the option.
     text : str
     data : dict
     lines : mapping from Place to int

@@ -1,4 +1,8 @@
-"""All faults of a suite, gathered before any is raised: one line each, with its line number, in that order."""
+"""All faults of what a person wrote, gathered before any is raised: one line each, with its line, in that order.
+
+A suite, claims and the parameters of a command line (``--param``) are read alike, and their faults raise the same
+`ctpbench.errors.InputError`.
+"""
 
 from __future__ import annotations
 
@@ -74,6 +78,11 @@ class Faults:
             self.add_all(problems(error, value, kind), place)
             return default
         return taken
+
+    def section(self, key: str, kind: type[T] | Any, default: T) -> T:
+        """Return what stands at the document's top under a key as the given type, the default where it is absent."""
+        data = self.document.data
+        return self.take(kind, data[key], (key,), default) if key in data else default
 
     def add_all(self, found: Iterable[Problem], place: Place) -> None:
         """Note problems of the value at a place."""
@@ -169,6 +178,11 @@ def spelled(place: Place) -> str:
     """Return a place as a person reads it: ``denoisers[1].params.sigma_px``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return "".join(parts).removeprefix(".")
+
+
+def listed(options: Iterable[Any]) -> str:
+    """Return what there is to choose from, as a fault names it."""
+    return ", ".join(shown(option) for option in options) or "no such"
 
 
 def _count(n: int, one: str, many: str = "") -> str:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from ctpbench.contract.components import Dataset, FrameDenoiser, Metric
 from ctpbench.errors import InputError
-from ctpbench.plugins import Catalogue
-from ctpbench.suite.load import load_suite, resolved
+from ctpbench.plugins import Catalogue, Offer
+from ctpbench.suite.load import load_suite
+from ctpbench.suite.resolved import resolved
 from ctpbench.suite.schema import suite_schema
 from ctpbench.written.document import dump
 
@@ -81,14 +82,12 @@ class Rmse(Metric):
         raise NotImplementedError
 
 
-CATALOGUE = Catalogue(
-    datasets={"phantom": Phantom, "scans": Scans},
-    denoisers={"none": Plain, "odd": Odd, "other": Other, "tips": Tips},
-    metrics={"rmse": Rmse},
-    loaded=(),
-    failures=(),
-    manager=pluggy.PluginManager("test"),
+OFFERS = (
+    *(Offer("dataset", cls, "acme") for cls in (Phantom, Scans)),
+    *(Offer("denoiser", cls, "acme") for cls in (Plain, Odd, Other, Tips)),
+    Offer("metric", Rmse, "acme"),
 )
+CATALOGUE = Catalogue(OFFERS, loaded=(), failures=(), manager=pluggy.PluginManager("test"))
 SCHEMA = suite_schema(CATALOGUE)
 
 EXAMPLE = {
@@ -255,5 +254,5 @@ def test_a_parameter_that_json_schema_cannot_say_costs_only_itself():
 
 def test_it_is_plain_json_even_with_no_plugin():
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
-    empty = suite_schema(Catalogue({}, {}, {}, loaded=(), failures=(), manager=pluggy.PluginManager("test")))
+    empty = suite_schema(Catalogue((), loaded=(), failures=(), manager=pluggy.PluginManager("test")))
     assert empty["properties"]["datasets"]["items"] is False
