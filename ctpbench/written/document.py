@@ -132,10 +132,10 @@ def parse(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Docu
         code = error.character if isinstance(error.character, int) else ord(error.character)
         raise InputError(f"{name}:{line}: not YAML: the character U+{code:04X} is not allowed") from error
     if node is None or node.tag == _TAG + "null":
-        raise InputError(f"{name}:1: the file is empty; allowed: a mapping, as in 'datasets: [...]'")
+        raise InputError(f"{name}:1: the file is empty; allowed: a mapping, as in 'name: value'")
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
-        raise InputError(f"{name}:{line}: got {_kind(node)}; allowed: a mapping, as in 'datasets: [...]'")
+        raise InputError(f"{name}:{line}: got {_kind(node)}; allowed: a mapping, as in 'name: value'")
     reader = _Reader(environ)
     data = reader.value(node, ())
     return Document(name, text, data, {(): 1, **reader.lines}, tuple(reader.faults))

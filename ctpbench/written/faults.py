@@ -91,7 +91,7 @@ class Faults:
 
 
 class Problem(NamedTuple):
-    """What is wrong within a value: where, as it is told, and the place whose line is shown."""
+    """What is wrong within a value: where, as messages name it, and the place whose line is shown."""
 
     place: Place
     text: str
