@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import inspect
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import pluggy
 
 from ctpbench.code import GROUP, read_anew
 from ctpbench.contract import hookspecs
-from ctpbench.contract.components import (
-    Component,
-    ConcentrationDenoiser,
-    Dataset,
-    Deconvolver,
-    Denoiser,
-    FrameDenoiser,
-    Metric,
-    Trainable,
-)
+from ctpbench.contract.component_check import KINDS, Kind, check_component
+from ctpbench.contract.components import Component, Dataset, Denoiser, Metric
+from ctpbench.contract.series import Series
 from ctpbench.errors import PluginError
-from ctpbench.text import did_you_mean
+from ctpbench.text import did_you_mean, one_line
 
-Kind = Literal["dataset", "denoiser", "metric"]
-KINDS: dict[Kind, type[Component]] = {"dataset": Dataset, "denoiser": Denoiser, "metric": Metric}
-_DENOISERS = (FrameDenoiser, ConcentrationDenoiser, Deconvolver, Trainable)
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+@dataclass(frozen=True)
+class Offer:
+    """A component, and the distribution that offers it (for a loose module the module's name, without version)."""
+
+    kind: Kind
+    cls: type[Component]
+    distribution: str
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the component calls itself, which another's may do as well."""
+        return self.cls.name
+
+    @property
+    def qualified(self) -> str:
+        """The name that no other distribution's component has: ``distribution:name``."""
+        return f"{self.distribution}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Failure:
-    """A plugin that did not load, or whose component clashes with another's, and why."""
+    """A plugin that did not load, and why, in one line."""
 
     entry_point: str
     distribution: str
@@ -53,21 +60,59 @@ class Failure:
     reason: str
 
     def __str__(self) -> str:
-        owner = _distribution_text(self.distribution, self.version)
+        owner = f"{self.distribution} {self.version}" if self.distribution else "a loose module"
         return f"{owner}, entry point {self.entry_point!r}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the installed plugins offer. A name that two of them claim is in `clashes` and nowhere else."""
+    """What the installed plugins offer.
 
-    datasets: Mapping[str, type[Dataset]]
-    denoisers: Mapping[str, type[Denoiser]]
-    metrics: Mapping[str, type[Metric]]
+    A component goes by its name or by its qualified name, ``distribution:name``. Where two distributions offer one
+    name, only their qualified names are left, and the tables `datasets`, `denoisers` and `metrics` hold those.
+    """
+
+    offers: tuple[Offer, ...]
     loaded: tuple[Loaded, ...]
     failures: tuple[Failure, ...]
     manager: pluggy.PluginManager
-    clashes: Mapping[tuple[Kind, str], str] = field(default_factory=dict)
+
+    @property
+    def datasets(self) -> Mapping[str, type[Dataset]]:
+        """Datasets by the shortest name that is theirs alone, in order."""
+        return self._classes("dataset")
+
+    @property
+    def denoisers(self) -> Mapping[str, type[Denoiser]]:
+        """Denoisers by the shortest name that is theirs alone, in order."""
+        return self._classes("denoiser")
+
+    @property
+    def metrics(self) -> Mapping[str, type[Metric]]:
+        """Metrics by the shortest name that is theirs alone, in order."""
+        return self._classes("metric")
+
+    def named(self, kind: Kind) -> dict[str, Offer]:
+        """Return all of a kind by the shortest name that is theirs alone, in order of these names."""
+        offers = [offer for offer in self.offers if offer.kind == kind]
+        count = Counter(offer.name for offer in offers)
+        named = {offer.name if count[offer.name] == 1 else offer.qualified: offer for offer in offers}
+        return dict(sorted(named.items()))
+
+    def called(self, name: str) -> list[Offer]:
+        """Return all that go by a name, qualified or not, of any kind; none where nothing does."""
+        return [offer for kind in KINDS for offer in self.named(kind).values() if name in (offer.name, offer.qualified)]
+
+    def clashes(self, kind: Kind) -> dict[str, str]:
+        """Return the names that several distributions' components of a kind share, each with a line that says so."""
+        named = self.named(kind).values()
+        count = Counter(offer.name for offer in named)
+        return {
+            name: f"{kind} {name!r} is offered by {times} distributions; "
+            f"allowed: {' or '.join(offer.qualified for offer in named if offer.name == name)}"
+            for name, times in count.items()
+            if times > 1
+        }
 
     @overload
     def find(self, kind: Literal["dataset"], name: str) -> type[Dataset]: ...
@@ -77,92 +122,110 @@ class Catalogue:
     def find(self, kind: Literal["metric"], name: str) -> type[Metric]: ...
 
     def find(self, kind: Kind, name: str) -> type[Component]:
-        """Return the component of that kind and name.
+        """Return the component of that kind and name, qualified or not.
 
         Raises
         ------
         PluginError
-            Where no plugin offers it, or two do. Names the nearest, all that exist, and what failed to load.
+            Where no plugin offers it: names the nearest, all that exist, and what failed to load. Where two
+            distributions do: names both, qualified.
         """
-        tables: dict[Kind, Mapping[str, type[Component]]]
-        tables = {"dataset": self.datasets, "denoiser": self.denoisers, "metric": self.metrics}
-        if name in tables[kind]:
-            return tables[kind][name]
-        if (kind, name) in self.clashes:
-            raise PluginError(self.clashes[kind, name])
-        known = ", ".join(sorted(tables[kind])) or "none; install a plugin that offers one"
-        text = f"no {kind} {name!r}{did_you_mean(name, tables[kind])}; installed: {known}"
+        found = [offer for offer in self.called(name) if offer.kind == kind]
+        if len(found) == 1:
+            return found[0].cls
+        if found:
+            raise PluginError(self.clashes(kind)[name])
+        named = self.named(kind)
+        options = [offer.qualified if ":" in name else offer.name for offer in named.values()]
+        known = ", ".join(named) or "none; install a plugin that offers one (the README lists some)"
+        text = f"no {kind} {name!r}{did_you_mean(name, options)}; installed: {known}"
         if self.failures:
             text += "; plugins that failed to load: " + "; ".join(str(failure) for failure in self.failures)
         raise PluginError(text)
+
+    def open_series(self, path: Path, frame_interval_s: float | None) -> Series | None:
+        """Return the scan at a path, opened by the plugin that reads its format; None where no plugin does.
+
+        See `ctpbench.contract.hookspecs.ctpbench_open_series`, which says what is raised.
+        """
+        series: Series | None = self.manager.hook.ctpbench_open_series(path=path, frame_interval_s=frame_interval_s)
+        return series
+
+    def cell_finished(self, record: Mapping[str, Any]) -> None:
+        """Let every plugin that listens hear of a finished cell; what one of them raises is raised."""
+        self.manager.hook.ctpbench_cell_finished(record=record)
+
+    def _classes(self, kind: Kind) -> dict[str, Any]:
+        return {name: offer.cls for name, offer in self.named(kind).items()}
 
 
 def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Catalogue:
     """Load every plugin of the group ``ctpbench``, each in its own guard.
 
-    One that raises, misspells a hook or offers a faulty component becomes a `Failure` and offers nothing.
+    One that raises, misspells a hook, offers a faulty component, or one that its distribution offers by another entry
+    point too, becomes a `Failure` and offers nothing.
     """
     read_anew()
     found = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    offers: dict[Kind, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
-    owners: dict[tuple[Kind, str], list[str]] = {}
-    loaded: list[Loaded] = []
+    plugins: dict[Loaded, list[Offer]] = {}
     failures: list[Failure] = []
-    clashes: dict[tuple[Kind, str], str] = {}
     for entry_point in sorted(found, key=lambda e: (_distribution(e), e.name)):
         origin = (entry_point.name, *_distribution(entry_point))
         try:
-            components = _register(manager, entry_point)
+            offers = _register(manager, entry_point)
         except (Exception, SystemExit) as error:  # whatever a stranger's module does, the others must load
-            failures.append(Failure(*origin, _one_line(error)))
+            failures.append(Failure(*origin, _reason(error)))
             continue
-        loaded.append(Loaded(*origin, tuple(cls.name for _, cls in components)))
-        for kind, cls in components:
-            offers[kind][cls.name] = cls
-            claims = owners.setdefault((kind, cls.name), [])
-            claims.append(_distribution_text(*origin[1:]))
-            if len(claims) > 1:
-                text = f"{kind} {cls.name!r} is offered by {' and '.join(claims)}; uninstall all but one"
-                clashes[kind, cls.name] = text
-                failures.append(Failure(*origin, text))
-    for kind, name in clashes:
-        del offers[kind][name]
-
-    def table(kind: Kind) -> Mapping[str, Any]:
-        return MappingProxyType(dict(sorted(offers[kind].items())))
-
+        plugins[Loaded(*origin, tuple(offer.name for offer in offers))] = offers
+    for plugin, reason in _offered_twice(plugins).items():
+        owner = plugins.pop(plugin)[0].distribution
+        manager.unregister(name=_plugin_name(owner, plugin.entry_point))
+        failures.append(Failure(plugin.entry_point, plugin.distribution, plugin.version, reason))
     return Catalogue(
-        datasets=table("dataset"),
-        denoisers=table("denoiser"),
-        metrics=table("metric"),
-        loaded=tuple(loaded),
+        offers=tuple(offer for offers in plugins.values() for offer in offers),
+        loaded=tuple(plugins),
         failures=tuple(failures),
         manager=manager,
-        clashes=MappingProxyType(clashes),
     )
 
 
-def _register(manager: pluggy.PluginManager, entry_point: metadata.EntryPoint) -> list[tuple[Kind, type[Component]]]:
-    """Load and register one plugin and return its components; where that raises, it is not registered."""
+def _register(manager: pluggy.PluginManager, entry_point: metadata.EntryPoint) -> list[Offer]:
+    """Load and register one plugin and return what it offers; where that raises, it is not registered."""
     plugin = entry_point.load()
-    manager.register(plugin, name=f"{_distribution(entry_point)[0]}:{entry_point.name}")
+    owner, version = _owner(entry_point)
+    manager.register(plugin, name=_plugin_name(owner, entry_point.name))
     try:
         _check_hooks(manager, plugin)
         others = [p for p in manager.get_plugins() if p is not plugin]
-        components: list[tuple[Kind, type[Component]]] = []
+        offers: list[Offer] = []
         for kind in KINDS:
             for classes in manager.subset_hook_caller(f"ctpbench_{kind}s", others)():
                 for cls in classes:
                     check_component(kind, cls)
-                    if (kind, cls.name) in {(k, c.name) for k, c in components}:
+                    if (kind, cls.name) in {(offer.kind, offer.name) for offer in offers}:
                         raise PluginError(f"{kind} {cls.name!r} is offered twice; allowed: one class a name")
-                    components.append((kind, cls))
+                    offers.append(Offer(kind, cls, owner, version))
     except BaseException:
         manager.unregister(plugin)
         raise
-    return components
+    return offers
+
+
+def _offered_twice(plugins: Mapping[Loaded, Iterable[Offer]]) -> dict[Loaded, str]:
+    """Return the plugins that offer what another of their own distribution offers as well, each with what to say."""
+    owners: dict[tuple[Kind, str], list[Loaded]] = {}
+    for plugin, offers in plugins.items():
+        for offer in offers:
+            owners.setdefault((offer.kind, offer.qualified), []).append(plugin)
+    return {
+        plugin: f"{kind} {qualified.rpartition(':')[2]!r} is offered by this distribution's entry points "
+        f"{' and '.join(repr(each.entry_point) for each in sharing)}; allowed: one class a name"
+        for (kind, qualified), sharing in owners.items()
+        if len(sharing) > 1
+        for plugin in sharing
+    }
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -178,34 +241,14 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
         raise PluginError(f"implements no hook; mark one of {', '.join(specs)} with @ctpbench.hookimpl")
 
 
-def check_component(kind: Kind, cls: object) -> None:
-    """Raise PluginError where a plugin's component breaks the contract of `ctpbench.contract.components`."""
-    base = KINDS[kind]
-    if not (isinstance(cls, type) and issubclass(cls, base)):
-        raise PluginError(f"ctpbench_{kind}s: got {cls!r}; allowed: subclasses of {base.__name__}")
-    where = f"{kind} {cls.__qualname__}"
-    if inspect.isabstract(cls):
-        raise PluginError(f"{where}: does not implement {', '.join(sorted(cls.__abstractmethods__))}")
-    if kind == "denoiser" and not issubclass(cls, _DENOISERS):
-        raise PluginError(f"{where}: allowed: a subclass of {', '.join(c.__name__ for c in _DENOISERS)}")
-    name, version = (getattr(cls, attribute, None) for attribute in ("name", "version"))
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
-        raise PluginError(
-            f"{where}: got name {name!r}; allowed: a class attribute, a letter, then letters, digits, _ or -"
-        )
-    if not (isinstance(version, str) and version):
-        raise PluginError(f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty")
-    choices: dict[str, tuple[str, ...]] = {"learns_from": ("noisy", "clean")} if issubclass(cls, Trainable) else {}
-    if kind == "metric":
-        choices = {"better": ("lower", "higher", "zero")}
-        if not isinstance(getattr(cls, "units", None), str):
-            raise PluginError(f"{where}: units missing; allowed: a class attribute, text")
-    for attribute, allowed in choices.items():
-        if getattr(cls, attribute, None) not in allowed:
-            raise PluginError(
-                f"{where}: got {attribute} {getattr(cls, attribute, None)!r}; allowed: {' or '.join(allowed)}"
-            )
-    cls.model_rebuild()  # raises where a parameter's type does not exist
+def _plugin_name(owner: str, entry_point: str) -> str:
+    return f"{owner}:{entry_point}"
+
+
+def _owner(entry_point: metadata.EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution; of a loose module its top package, without version."""
+    name, version = _distribution(entry_point)
+    return name or entry_point.module.partition(".")[0], version
 
 
 def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
@@ -213,10 +256,6 @@ def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
     return (dist.name, dist.version) if dist else ("", "")
 
 
-def _distribution_text(name: str, version: str) -> str:
-    return f"{name} {version}" if name else "a loose module"
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+def _reason(error: BaseException) -> str:
+    text = one_line(error)
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".removesuffix(": ")

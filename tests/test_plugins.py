@@ -1,73 +1,26 @@
-"""Plugins are written to a temporary folder as distributions with metadata, as pip would leave them."""
+"""Plugins that load, that do not, and that offer one name."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import subprocess
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
-import ctpbench
 from ctpbench.contract.components import Dataset
 from ctpbench.errors import PluginError
-from ctpbench.plugins import check_component, code_hash, distribution_of, load_catalogue
+from ctpbench.plugins import code_hash, distribution_of, load_catalogue
 from ctpbench.text import did_you_mean
-
-HEAD = """
-from typing import ClassVar
-import ctpbench
-from ctpbench import FrameDenoiser, Metric, hookimpl
-"""
-DENOISER = """
-class {cls}(FrameDenoiser):
-    name, version = "{name}", "1"
-    def denoise(self, frames, context):
-        return frames
-"""
-_unique = itertools.count()
-
-
-class Site:
-    """A folder on the import path that distributions are written to."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def install(self, distribution: str, code: str, *, version: str = "1.0", package: bool = False) -> str:
-        """Write a module with an entry point and return the module's name, new in this process."""
-        module = f"{distribution.replace('-', '_')}_{next(_unique)}"
-        source = HEAD + dedent(code)
-        if package:
-            (self.folder / module).mkdir()
-            (self.folder / module / "__init__.py").write_text(source)
-        else:
-            (self.folder / f"{module}.py").write_text(source)
-        info = self.folder / f"{module}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[ctpbench]\nmain = {module}\n")
-        return module
-
-    def catalogue(self):
-        found = [e for d in metadata.distributions(path=[str(self.folder)]) for e in d.entry_points]
-        return load_catalogue(found)
+from tests.installed import DENOISER, Site, offering
 
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     return Site(tmp_path)
-
-
-def offering(*names: str) -> str:
-    classes = "".join(DENOISER.format(cls=f"C{i}", name=name) for i, name in enumerate(names))
-    hook = "@hookimpl\ndef ctpbench_denoisers():\n    return ["
-    return classes + hook + ", ".join(f"C{i}" for i in range(len(names))) + "]\n"
 
 
 def test_loads_what_a_distribution_offers(site):
@@ -131,28 +84,91 @@ def test_a_plugin_that_only_listens_offers_no_component_and_is_loaded(site):
     catalogue = site.catalogue()
     assert catalogue.loaded[0].components == ()
     record: dict[str, bool] = {}
-    catalogue.manager.hook.ctpbench_cell_finished(record=record)
+    catalogue.cell_finished(record)
     assert record == {"heard": True}
 
 
-def test_one_name_from_two_plugins_is_an_error_that_names_both_and_spares_the_rest(site):
-    site.install("acme", offering("median", "mean"))
+def test_one_name_from_two_distributions_leaves_both_by_their_qualified_names(site):
     site.install("zeta", offering("median", "mode"), version="3")
+    site.install("acme", offering("median", "mean"))
     catalogue = site.catalogue()
-    assert list(catalogue.denoisers) == ["mean", "mode"]
-    text = "denoiser 'median' is offered by acme 1.0 and zeta 3; uninstall all but one"
+    assert list(catalogue.denoisers) == ["acme:median", "mean", "mode", "zeta:median"]
+    ours, theirs = (catalogue.find("denoiser", f"{owner}:median") for owner in ("acme", "zeta"))
+    assert ours.__module__.startswith("acme")
+    assert theirs.__module__.startswith("zeta")
+    assert (catalogue.denoisers["acme:median"], catalogue.denoisers["zeta:median"]) == (ours, theirs)
+    text = "denoiser 'median' is offered by 2 distributions; allowed: acme:median or zeta:median"
     with pytest.raises(PluginError) as caught:
         catalogue.find("denoiser", "median")
     assert str(caught.value) == text
-    assert [failure.reason for failure in catalogue.failures] == [text]
+    assert catalogue.clashes("denoiser") == {"median": text}
+    assert catalogue.clashes("metric") == {}
+    assert not catalogue.failures
     assert len(catalogue.loaded) == 2
 
 
-def test_three_claims_on_one_name_leave_it_a_clash(site):
+def test_a_qualified_name_is_good_without_a_clash_as_well(site):
+    site.install("acme", offering("median", "mean"))
+    catalogue = site.catalogue()
+    assert catalogue.find("denoiser", "acme:median") is catalogue.find("denoiser", "median")
+    assert list(catalogue.denoisers) == ["mean", "median"]
+    assert not catalogue.clashes("denoiser")
+    with pytest.raises(PluginError) as caught:
+        catalogue.find("denoiser", "acme:medain")
+    assert str(caught.value) == "no denoiser 'acme:medain' (did you mean acme:median?); installed: mean, median"
+    with pytest.raises(PluginError, match=r"no metric 'acme:median'; installed: none"):
+        catalogue.find("metric", "acme:median")
+
+
+def test_three_claims_on_one_name_are_named_together(site):
     for name in ("a", "b", "c"):
         site.install(name, offering("median"))
-    with pytest.raises(PluginError, match=r"a 1\.0 and b 1\.0 and c 1\.0"):
+    with pytest.raises(PluginError, match=r"by 3 distributions; allowed: a:median or b:median or c:median$"):
         site.catalogue().find("denoiser", "median")
+
+
+def test_a_loose_module_is_qualified_by_its_name(site):
+    module = site.install("acme", offering("median"))
+    site.install("zeta", offering("median"))
+    loose = metadata.EntryPoint("loose", module, "ctpbench")
+    theirs = [e for d in metadata.distributions(path=[str(site.folder)]) for e in d.entry_points if "zeta" in e.value]
+    catalogue = load_catalogue([loose, *theirs])
+    assert list(catalogue.denoisers) == [f"{module}:median", "zeta:median"]
+
+
+def test_one_name_by_two_entry_points_of_one_distribution_is_that_distributions_error(site):
+    listener = "@hookimpl\ndef ctpbench_cell_finished(record):\n    record.append(1)\n"
+    site.install("acme", offering("median", "mean") + listener, others={"extra": offering("median"), "more": listener})
+    site.install("zeta", offering("median"))
+    catalogue = site.catalogue()
+    reason = "denoiser 'median' is offered by this distribution's entry points 'extra' and 'main'; "
+    assert [(f.distribution, f.entry_point, f.reason) for f in catalogue.failures] == [
+        ("acme", point, reason + "allowed: one class a name") for point in ("extra", "main")
+    ]
+    assert list(catalogue.denoisers) == ["median"]
+    assert catalogue.find("denoiser", "median").__module__.startswith("zeta")
+    assert [(plugin.distribution, plugin.entry_point) for plugin in catalogue.loaded] == [
+        ("acme", "more"),
+        ("zeta", "main"),
+    ]
+    heard: list[int] = []
+    catalogue.cell_finished(heard)
+    assert heard == [1]  # 'main' was let go
+
+
+def test_what_opens_a_scan_is_asked_in_turn(site, tmp_path):
+    opener = """
+    @hookimpl
+    def ctpbench_open_series(path, frame_interval_s):
+        return (path.name, frame_interval_s) if path.suffix == ".{suffix}" else None
+    """
+    assert site.catalogue().open_series(tmp_path / "scan.nii", 1.5) is None
+    for suffix in ("nii", "dcm"):
+        site.install(suffix, opener.format(suffix=suffix))
+    catalogue = site.catalogue()
+    assert catalogue.open_series(tmp_path / "scan.nii", 1.5) == ("scan.nii", 1.5)
+    assert catalogue.open_series(tmp_path / "scan.dcm", None) == ("scan.dcm", None)
+    assert catalogue.open_series(tmp_path / "scan.mha", None) is None
 
 
 def test_one_name_may_serve_two_kinds(site):
@@ -171,50 +187,6 @@ def test_one_name_may_serve_two_kinds(site):
     catalogue = site.catalogue()
     assert not catalogue.failures
     assert catalogue.find("metric", "mean") is not catalogue.find("denoiser", "mean")
-
-
-BODY = {"denoise": lambda self, frames, context: frames, "__module__": __name__}
-
-
-def component(base: type, **namespace: object) -> type:
-    return type(base)("Made", (base,), {**BODY, **namespace})
-
-
-@pytest.mark.parametrize(
-    ("kind", "base", "namespace", "reason"),
-    [
-        ("denoiser", "FrameDenoiser", {"denoise": None, "name": "a", "version": "1"}, None),
-        ("denoiser", "FrameDenoiser", {"version": "1"}, "got name None"),
-        ("denoiser", "FrameDenoiser", {"name": "a"}, "got version None"),
-        ("denoiser", "FrameDenoiser", {"name": "a", "version": ""}, "got version ''"),
-        ("denoiser", "Deconvolver", {"name": "a", "version": "1"}, "does not implement deconvolve"),
-        ("denoiser", "Metric", {"name": "a", "version": "1"}, "allowed: subclasses of Denoiser"),
-        (
-            "denoiser",
-            "Trainable",
-            {"name": "a", "version": "1", "fit": 0, "save": 0, "load": 0},
-            "got learns_from None; allowed: noisy or clean",
-        ),
-        ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "units": "s"}, "got better None"),
-        ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "better": "lower"}, "units missing"),
-    ],
-)
-def test_component_checks(kind, base, namespace, reason):
-    methods = {name: (lambda self: None) if value in (None, 0) else value for name, value in namespace.items()}
-    cls = component(getattr(ctpbench, base), **methods)
-    if reason is None:
-        check_component(kind, cls)
-        return
-    with pytest.raises(PluginError) as caught:
-        check_component(kind, cls)
-    assert reason in str(caught.value)
-
-
-def test_a_denoiser_must_be_of_one_of_the_kinds():
-    from ctpbench.contract.components import Denoiser
-
-    with pytest.raises(PluginError, match="allowed: a subclass of FrameDenoiser, ConcentrationDenoiser"):
-        check_component("denoiser", component(Denoiser, name="a", version="1"))
 
 
 def test_an_annotated_name_is_a_parameter_and_no_class_attribute(site):

@@ -11,7 +11,7 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
 
 @main.command("list", epilog="Example: ctpbench list")
 def list_command() -> None:
-    """List datasets, denoisers and metrics that are installed."""
+    """List datasets, denoisers and metrics that are installed, and plugins that did not load."""
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_catalogue
@@ -22,7 +22,10 @@ def list_command() -> None:
 @main.command(epilog="Example: ctpbench show tips")
 @click.argument("name")
 def show(name: str) -> None:
-    """Show a component, its parameters and source."""
+    """Show a component, its parameters and source.
+
+    NAME is as `ctpbench list` has it. A name that two plugins offer shows both.
+    """
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_component
@@ -32,7 +35,7 @@ def show(name: str) -> None:
 
 @main.command(epilog="Example: ctpbench plugins")
 def plugins() -> None:
-    """Say which plugins loaded, which did not, and why."""
+    """Say which plugins loaded, which did not, and why, and which names two of them share."""
 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_plugins
@@ -54,7 +57,7 @@ def schema() -> None:
     click.echo(json.dumps(suite_schema(load_catalogue()), indent=1))
 
 
-@main.command(epilog="Example: ctpbench check ctpbench-filters")
+@main.command(epilog="Example: ctpbench check my-denoiser")
 @click.argument("package")
 @click.option(
     "--noise",

@@ -68,7 +68,8 @@ def run(
     from ctpbench.running.provenance import provenance
     from ctpbench.running.runner import Options, loggers
     from ctpbench.running.store import Store
-    from ctpbench.suite.load import load_suite, resolved
+    from ctpbench.suite.load import load_suite
+    from ctpbench.suite.resolved import resolved
     from ctpbench.written.document import dump
 
     catalogue = load_catalogue()

@@ -13,17 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ctpbench.code import distribution_of
+from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
-from ctpbench.plugins import Catalogue
-from ctpbench.report.folder import finished
+from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally
-from ctpbench.running.plan import Cell
+from ctpbench.running.cell import Cell
 from ctpbench.running.store import Store
 from ctpbench.testing import CheckResult
-from ctpbench.text import did_you_mean, level_text, noise_column, noise_text
+from ctpbench.text import did_you_mean, level_text, noise_column
 
 
 def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
@@ -32,10 +31,9 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
     counts: Counter[str] = Counter()
     for cell in cells:
         record = store.record(cell.key)
-        state = record["status"] if record and record["status"] != "skipped" else "to run"
+        state = record.status if record and record.status != "skipped" else "to run"
         counts["to run" if state == "to run" else "finished"] += 1
-        noise = "-" if cell.noise is None else noise_text(cell.noise)
-        table.add_row(cell.dataset, noise, cell.row.label, str(cell.seed), _tuning(cell), state)
+        table.add_row(cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed), _tuning(cell), state)
     console.print(table)
     keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
     cached = sum(store.outcome("data", key) is not None for key in keys)
@@ -58,20 +56,23 @@ def _tuning(cell: Cell) -> str:
 def print_status(store: Store, console: Console) -> None:
     """Print how far a run is, and each failure with its log."""
     index = store.index()
-    records = finished(store)
-    counts = Counter(record["status"] for record in records)
+    records = store.finished()
+    counts = Counter(record.status for record in records)
     holder = store.holder()
     console.print(
-        f"{index['suite']}: {len(records)} of {len(index['cells'])} cells finished"
+        f"{index.suite}: {len(records)} of {len(index.cells)} cells finished"
         + (f"; running now (process {holder})" if holder else "")
     )
     console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
     for record in records:
-        if record["status"] != "ok":
-            where = escape(f"{level_text(record['dataset'], record['noise'])}: {record['config']}")
-            console.print(f"[red]{record['status']}[/] {where}: {escape(record['message'])}", soft_wrap=True)
-            console.print(f"  log: {store.folder / record['log']}", soft_wrap=True, highlight=False)
-    if any(record["status"] not in ("ok", "skipped") for record in records):
+        where = escape(f"{level_text(record.dataset, record.noise)}: {record.config}")
+        if record.status != "ok":
+            console.print(f"[red]{record.status}[/] {where}: {escape(record.message)}", soft_wrap=True)
+        for metric, fault in record.faults.items():
+            console.print(f"[red]metric failed[/] {where}: {escape(f'{metric}: {fault}')}", soft_wrap=True)
+        if record.status != "ok" or record.faults:
+            console.print(f"  log: {store.folder / record.log}", soft_wrap=True, highlight=False)
+    if any(not record.whole and record.status != "skipped" for record in records):
         console.print("Give the same command with --rerun failed to run them again.")
 
 
@@ -91,41 +92,50 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
 
 
 def print_catalogue(catalogue: Catalogue, console: Console) -> None:
-    """Print what is installed, by kind."""
-    for title, components in _kinds(catalogue).items():
-        table = _table(title, "What it is", "From")
-        for name, cls in components.items():
-            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(cls)), distribution_of(cls)[0])
+    """Print what is installed, by kind, and what did not load."""
+    for kind in KINDS:
+        table = _table(f"{kind.capitalize()}s", "What it is", "From")
+        for name, offer in catalogue.named(kind).items():
+            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(offer.cls)), escape(offer.distribution))
         console.print(table)
-    if catalogue.failures:
-        console.print(f"[red]{len(catalogue.failures)} plugin(s) did not load:[/] ctpbench plugins says why.")
+    _print_failures(catalogue, console)
 
 
 def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
-    """Print a component's description and parameters.
+    """Print the description and parameters of each component that goes by a name.
 
     Raises
     ------
     PluginError
         Where nothing installed has that name.
     """
-    kinds = _kinds(catalogue)
-    found = [(title, components[name]) for title, components in kinds.items() if name in components]
+    found = catalogue.called(name)
     if not found:
-        known = sorted({known for components in kinds.values() for known in components})
-        raise PluginError(f"nothing is called {name!r}{did_you_mean(name, known)}; installed: {', '.join(known)}")
-    for title, cls in found:
-        origin = " ".join(distribution_of(cls))
-        console.print(f"[bold]{escape(name)}[/], version {cls.version}, {title.lower().rstrip('s')} of {origin}")
-        for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
-            console.print("\n" + escape(" ".join(paragraph.split())))
-        console.print()
-        if issubclass(cls, Metric):
-            console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
-        if cls.model_fields:
-            console.print(_parameters(cls))
-        else:
-            console.print("It has no parameters.")
+        named = [catalogue.named(kind) for kind in KINDS]
+        known = sorted({known for offers in named for known in offers})
+        options = {offer.qualified if ":" in name else offer.name for offers in named for offer in offers.values()}
+        near = did_you_mean(name, sorted(options))
+        raise PluginError(f"nothing is called {name!r}{near}; installed: {', '.join(known) or 'nothing'}")
+    clashes = {kind: catalogue.clashes(kind) for kind in KINDS}
+    for kind in KINDS:
+        if name in clashes[kind]:
+            console.print(escape(clashes[kind][name]) + "\n", soft_wrap=True, highlight=False)
+    for offer in found:
+        _print_offer(offer, offer.qualified if name in clashes[offer.kind] else name, console)
+
+
+def _print_offer(offer: Offer, name: str, console: Console) -> None:
+    cls, origin = offer.cls, f"{offer.distribution} {offer.version}".rstrip()
+    console.print(f"[bold]{escape(name)}[/], version {cls.version}, {offer.kind} of {origin}")
+    for paragraph in (inspect.getdoc(cls) or "").split("\n\n"):
+        console.print("\n" + escape(" ".join(paragraph.split())))
+    console.print()
+    if issubclass(cls, Metric):
+        console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
+    if cls.model_fields:
+        console.print(_parameters(cls))
+    else:
+        console.print("It has no parameters.")
 
 
 def _parameters(cls: type[Component]) -> Table:
@@ -148,13 +158,20 @@ def _allowed(facts: Mapping[str, Any]) -> str:
 
 
 def print_plugins(catalogue: Catalogue, console: Console) -> None:
-    """Print which plugins loaded and which did not."""
+    """Print which plugins loaded and which did not, and which names two of them share."""
     table = _table("Plugin", "Version", "Offers")
     for plugin in catalogue.loaded:
-        table.add_row(plugin.distribution, plugin.version, ", ".join(plugin.components))
+        table.add_row(escape(plugin.distribution), escape(plugin.version), ", ".join(plugin.components))
     console.print(table)
+    for kind in KINDS:
+        for text in catalogue.clashes(kind).values():
+            console.print(f"[yellow]one name:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    _print_failures(catalogue, console)
+
+
+def _print_failures(catalogue: Catalogue, console: Console) -> None:
     for failure in catalogue.failures:
-        console.print(f"[red]did not load:[/] {escape(str(failure))}", soft_wrap=True)
+        console.print(f"[red]did not load:[/] {escape(str(failure))}", soft_wrap=True, highlight=False)
 
 
 def print_check(result: CheckResult, console: Console) -> None:
@@ -162,10 +179,6 @@ def print_check(result: CheckResult, console: Console) -> None:
     mark = "[green]passed[/]" if result.passed else "[yellow]skipped[/]" if result.skipped else "[red]failed[/]"
     text = f": {escape(result.message)}" if result.message else ""
     console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
-
-
-def _kinds(catalogue: Catalogue) -> dict[str, Mapping[str, type[Component]]]:
-    return {"Datasets": catalogue.datasets, "Denoisers": catalogue.denoisers, "Metrics": catalogue.metrics}
 
 
 def _summary(cls: type[Component]) -> str:

@@ -55,7 +55,7 @@ def select(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
 
 
 def _names(cell: Cell) -> set[str]:
-    return {cell.row.cls.name, cell.row.label, cell.dataset}
+    return {cell.row.name, cell.row.label, cell.dataset}
 
 
 def _cell(

@@ -235,7 +235,7 @@ def loggers(catalogue: Catalogue) -> Callable[[Record], None]:
 
     def tell(record: Record) -> None:
         try:
-            catalogue.manager.hook.ctpbench_cell_finished(record=record.model_dump(mode="json"))
+            catalogue.cell_finished(record.model_dump(mode="json"))
         except Exception as error:
             warnings.warn(f"ctpbench_cell_finished: {type(error).__name__}: {error}", stacklevel=2)
 

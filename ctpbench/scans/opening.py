@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from ctpbench.contract.series import Format, Series
 from ctpbench.errors import DataError, InputError
@@ -23,13 +22,13 @@ def open_series(catalogue: Catalogue, path: Path, frame_interval_s: float | None
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; name a 4-D NIfTI file or a folder of one DICOM series")
-    series = catalogue.manager.hook.ctpbench_open_series(path=path, frame_interval_s=frame_interval_s)
+    series = catalogue.open_series(path, frame_interval_s)
     if series is None:
         raise DataError(
             f"{path}: no installed plugin reads it; allowed: a format that one reads, such as a 4-D NIfTI file or a "
             "folder of one DICOM series; `ctpbench plugins` says which are installed and which did not load"
         )
-    return cast(Series, series)
+    return series
 
 
 def writable_format(scan: Series, asked: Format | None) -> Format:

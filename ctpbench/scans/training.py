@@ -80,9 +80,9 @@ def loaded(catalogue: Catalogue, folder: Path, name: str | None) -> tuple[Denois
             f"{folder}: no model (training.json is missing or unreadable); name the folder `model` that "
             "`ctpbench denoise` wrote, or cache/model/KEY of a run"
         ) from None
-    if name is not None and name != found:
-        raise InputError(f"--method {name}: the model in {folder} is of {found!r}{did_you_mean(name, [found])}")
-    cls = catalogue.find("denoiser", found)
+    cls = catalogue.find("denoiser", name or found)
+    if cls.name != found:
+        raise InputError(f"--method {name}: the model in {folder} is of {found!r}{did_you_mean(cls.name, [found])}")
     try:
         denoiser = cls(**params)
         if isinstance(denoiser, Trainable):

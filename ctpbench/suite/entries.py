@@ -27,6 +27,8 @@ class Tune:
 class DatasetEntry:
     """A dataset and its noise levels; the one level None where the suite names none. See `DatasetSettings`."""
 
+    name: str
+    """What the suite calls the component: its name, or its qualified name."""
     label: str
     component: Dataset
     noise: tuple[float | None, ...]
@@ -37,6 +39,8 @@ class DatasetEntry:
 class DenoiserEntry:
     """One row: a denoiser with every parameter as plain data, defaults included, but for those that are tuned."""
 
+    name: str
+    """What the suite calls the component: its name, or its qualified name."""
     label: str
     cls: type[Denoiser]
     params: Mapping[str, Any]
@@ -53,6 +57,8 @@ class DenoiserEntry:
 class MetricEntry:
     """A metric and what results call it."""
 
+    name: str
+    """What the suite calls the component: its name, or its qualified name."""
     label: str
     component: Metric
 
@@ -64,7 +70,7 @@ class Exclusion(ExclusionSettings):
         """Whether a cell is left out; `dataset` is the label."""
         return (
             self.dataset in (None, dataset)
-            and self.denoiser in (None, row.label, row.cls.name)
+            and self.denoiser in (None, row.label, row.name)
             and self.noise in (None, noise)
             and self.seed in (None, seed)
         )

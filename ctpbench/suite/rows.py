@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from ctpbench.contract.components import Component, Denoiser
 from ctpbench.errors import CtpbenchError
 from ctpbench.suite.entries import DenoiserEntry, Tune
+from ctpbench.suite.items import Item
 from ctpbench.suite.sections import DenoiserSettings, Range, TuneSettings
-from ctpbench.text import did_you_mean, shown
+from ctpbench.text import did_you_mean, parameters_text, shown
 from ctpbench.written.document import Place
 from ctpbench.written.faults import Faults, Problem, as_json, problems
 
@@ -22,22 +23,20 @@ Values = Mapping[str, Any]
 _PROBES = 200  # of a whole-number range so many values are tried before any is run
 
 
-def rows(
-    written: DenoiserSettings, cls: type[Denoiser], place: Place, faults: Faults, *, whole: bool
-) -> list[DenoiserEntry]:
-    """Return the rows of one entry of the suite, none where it has faults, which are noted.
+def rows(item: Item[DenoiserSettings], faults: Faults) -> list[DenoiserEntry]:
+    """Return the rows of one item of the suite, none where it has faults, which are noted.
 
-    Where `written` is not the whole entry, for faults in the rest of it, only its values are checked.
+    Where not the whole item is known, for faults in the rest of it, only its values are checked.
     """
     before = len(faults.found)
-    entry = _Entry(written, cls, place, faults)
+    entry = _Entry(item, faults)
     entry.check_names()
-    if whole:
+    if item.whole:
         entry.check_complete()
     entry.check_values()
-    if whole and len(faults.found) == before:
+    if item.whole and len(faults.found) == before:
         entry.check_combinations()
-    return entry.rows() if whole and len(faults.found) == before else []
+    return entry.rows() if item.whole and len(faults.found) == before else []
 
 
 def build(cls: type[C], values: Values, place: Place, faults: Faults) -> C | None:
@@ -65,11 +64,6 @@ def plain(component: Component) -> dict[str, Any]:
     return {name: dumped[name] for name in type(component).model_fields}
 
 
-def label_text(values: Values) -> str:
-    """Return parameters as a label shows them: ``sigma_t_hu=5, window=hann``."""
-    return ", ".join(f"{name}={value if isinstance(value, str) else shown(value)}" for name, value in values.items())
-
-
 def _attempt(cls: type[C], values: Values) -> tuple[C | None, list[Problem]]:
     """Return the component, or what is wrong; an empty place stands for all parameters together."""
     try:
@@ -81,23 +75,25 @@ def _attempt(cls: type[C], values: Values) -> tuple[C | None, list[Problem]]:
 
 
 class _Entry:
-    """One entry of `denoisers` while it is checked. A candidate is a value with the place it is written at."""
+    """One item of `denoisers` while it is checked. A candidate is a value with the place it is written at."""
 
-    def __init__(self, written: DenoiserSettings, cls: type[Denoiser], place: Place, faults: Faults) -> None:
-        self.written, self.cls, self.place, self.faults = written, cls, place, faults
-        self.tune: TuneSettings | None = written.tune
+    def __init__(self, item: Item[DenoiserSettings], faults: Faults) -> None:
+        self.item, self.faults = item, faults
+        self.written, self.place = item.written, item.place
+        self.cls: type[Denoiser] = item.cls
+        self.tune: TuneSettings | None = item.written.tune
         tuned = self.tune.parameters if self.tune else {}
         self.sections: dict[Place, Mapping[str, Any]] = {
-            ("params",): written.params,
-            ("grid",): written.grid,
+            ("params",): item.written.params,
+            ("grid",): item.written.grid,
             ("tune", "parameters"): tuned,
         }
         self.candidates: dict[str, list[tuple[Place, Any]]] = {}
         for section, values in self.sections.items():
             for name, value in values.items():
-                if name in cls.model_fields:
+                if name in self.cls.model_fields:
                     spread = section != ("params",)
-                    self.candidates.setdefault(name, _candidates(value, spread, (*place, *section, name)))
+                    self.candidates.setdefault(name, _candidates(value, spread, (*self.place, *section, name)))
         self.base = {name: choices[0][1] for name, choices in self.candidates.items()}
         self.canonical: dict[str, list[Any]] = {}
 
@@ -153,11 +149,9 @@ class _Entry:
             for tuned in self.tuned_combinations():
                 _, found = _attempt(self.cls, {**self.base, **grid, **tuned})
                 if found:
-                    combination = label_text({**grid, **tuned})
-                    text = "; ".join(problem.text for problem in found) + (
-                        f" (with {combination})" if combination else ""
-                    )
-                    self.faults.add(where, text)
+                    combination = parameters_text({**grid, **tuned})
+                    reasons = "; ".join(problem.text for problem in found)
+                    self.faults.add(where, f"{reasons} (with {combination})" if combination else reasons)
                     break
 
     def grid_combinations(self) -> Iterator[dict[str, Any]]:
@@ -186,12 +180,12 @@ class _Entry:
             assert component is not None  # check_combinations built it
             params = plain(component)
             given = {name: params[name] for name in (*self.written.params, *grid)}
-            label = self.written.label or self.cls.name
+            label = self.written.label or self.item.default_label
             appended = given if self.written.label is None else grid if len(combinations) > 1 else {}
             if appended:
-                label += f"({label_text({name: given[name] for name in appended})})"
+                label += f"({parameters_text({name: given[name] for name in appended})})"
             fixed = {name: value for name, value in params.items() if name not in tuned}
-            entries.append(DenoiserEntry(label, self.cls, fixed, self.tuning(), self.written.train))
+            entries.append(DenoiserEntry(self.item.name, label, self.cls, fixed, self.tuning(), self.written.train))
         return entries
 
     def tuning(self) -> Tune | None:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import models_json_schema
 
+from ctpbench.contract.component_check import KINDS, Kind
 from ctpbench.contract.components import Component
-from ctpbench.plugins import KINDS, Catalogue, Kind
+from ctpbench.plugins import Catalogue, Offer
 from ctpbench.settings import MapsSettings, Resources, Settings
 from ctpbench.suite.sections import (
     DatasetSettings,
@@ -46,14 +47,14 @@ def suite_schema(catalogue: Catalogue) -> Schema:
     settings: dict[str, Schema] = core["$defs"]
     definitions = {name: settings[name] for name in ("MapsSettings", "Resources", "Range", "TrainSettings")}
     definitions["Exclusion"] = {**settings["ExclusionSettings"], "minProperties": 1}
-    tables: dict[Kind, Mapping[str, type[Component]]]
-    tables = {"dataset": catalogue.datasets, "denoiser": catalogue.denoisers, "metric": catalogue.metrics}
     properties: Schema = {"name": _schema_of(Name, "What runs are called; the file's or folder's name by default.")}
     properties["description"] = _schema_of(str, "What is shown above the leaderboards, in Markdown.")
     for kind in KINDS:
-        options = [_entry(kind, cls, settings, definitions) for cls in tables[kind].values()]
-        if bare := [cls.name for cls in tables[kind].values() if not _required(cls)]:
-            options.insert(0, {"enum": bare})
+        named = catalogue.named(kind)
+        options = [_entry(name, offer, settings, definitions) for name, offer in named.items()]
+        ready = {name: offer for name, offer in named.items() if not _required(offer.cls)}
+        if ready:  # short names first: an editor offers them in this order
+            options.insert(0, {"enum": list(dict.fromkeys([*ready, *(o.qualified for o in ready.values())]))})
         properties[f"{kind}s"] = {
             "description": _SECTIONS[f"{kind}s"],
             "type": "array",
@@ -76,22 +77,26 @@ def suite_schema(catalogue: Catalogue) -> Schema:
     }
 
 
-def _entry(kind: Kind, cls: type[Component], settings: Schema, definitions: Schema) -> Schema:
-    """Return the schema of an entry that names one component, and define its parameters."""
-    home = f"{kind}.{cls.name}"
+def _entry(name: str, offer: Offer, settings: Schema, definitions: Schema) -> Schema:
+    """Return the schema of an entry that names one component, and define its parameters.
+
+    `name` is the shortest that is the component's alone.
+    """
+    kind, cls, home = offer.kind, offer.cls, f"{offer.kind}.{name}"
     parameters = _parameters(cls, home, definitions)
     required = ["name", "params"] if kind != "denoiser" and _required(cls) else ["name"]
     if kind == "denoiser":  # grid and tune give parameters, too
         parameters.pop("required", None)
     definitions[home] = parameters
     properties = dict(settings[_ENTRIES[kind].__name__]["properties"])
-    properties |= {"name": {"const": cls.name}, "params": {"$ref": _REF + home}}
+    names = list(dict.fromkeys([name, offer.qualified]))
+    properties |= {"name": {"enum": names}, "params": {"$ref": _REF + home}}
     if kind == "denoiser":
-        lists = {name: _list_of(f"{_REF}{home}/properties/{name}") for name in cls.model_fields}
+        lists = {field: _list_of(f"{_REF}{home}/properties/{field}") for field in cls.model_fields}
         properties["grid"] = {**properties["grid"], "properties": lists, "additionalProperties": False}
         properties["tune"] = _tune(settings["TuneSettings"], lists)
     return {
-        "title": cls.name,
+        "title": name,
         "description": " ".join(inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0].split()),
         "type": "object",
         "properties": properties,

@@ -73,7 +73,9 @@ class ExclusionSettings(Settings):
     """Cells to leave out: those that match every key given."""
 
     dataset: str | None = Field(None, description="A dataset's label.")
-    denoiser: str | None = Field(None, description="A denoiser's name, for all its rows, or a row's label.")
+    denoiser: str | None = Field(
+        None, description="A denoiser as the suite names it, for all its rows, or a row's label."
+    )
     noise: Noise = Field(None, description="A noise level.")
     seed: Seed | None = Field(None, description="A seed.")
 

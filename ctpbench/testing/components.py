@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ctpbench.contract.component_check import KINDS, check_component
 from ctpbench.contract.components import Component
 from ctpbench.errors import PluginError
-from ctpbench.plugins import KINDS, check_component
 from ctpbench.testing.check import Check, require
 
 C = TypeVar("C", bound=Component)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ctpbench.code import GROUP
+from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component
 from ctpbench.errors import PluginError
 from ctpbench.plugins import load_catalogue
@@ -31,7 +32,7 @@ def check_package(
     Parameters
     ----------
     name : str
-        Of the distribution (``ctpbench-filters``) or of the package that is imported (``ctpbench_filters``).
+        Of the distribution (``my-denoiser``) or of the package that is imported (``my_denoiser``).
     noise : sequence of float or None
         Noise levels at which datasets are loaded.
     progress : callable(result)
@@ -40,12 +41,13 @@ def check_package(
     Returns
     -------
     list of CheckResult
-        Component by component. A component that cannot be made is one failed check, ``can_be_made``.
+        Component by component. One that cannot be made is one failed check, ``can_be_made``; so is an entry point
+        that does not load, ``loads``.
 
     Raises
     ------
     PluginError
-        Where no such plugin is installed, or it does not load.
+        Where no such plugin is installed.
     """
     results: list[CheckResult] = []
 
@@ -53,11 +55,14 @@ def check_package(
         results.append(result)
         progress(result)
 
-    for cls in _classes(name):
+    catalogue = load_catalogue(_entry_points(name))
+    for failure in catalogue.failures:
+        note(CheckResult(f"entry point {failure.entry_point!r}", "loads", False, failure.reason))
+    for offer in (offer for kind in KINDS for offer in catalogue.named(kind).values()):
         try:
-            component = example_component(cls)
+            component = example_component(offer.cls)
         except ValueError as error:
-            note(CheckResult(cls.name, "can_be_made", False, str(error)))
+            note(CheckResult(offer.name, "can_be_made", False, str(error)))
             continue
         for result in run_all(checks_for(component, noise=noise), component, label_of(component)):
             note(result)
@@ -83,8 +88,8 @@ def example_component(cls: type[Component]) -> Component:
         raise ValueError(f"got {examples}, which it refuses ({faults}); allowed: valid examples in the Field") from None
 
 
-def _classes(name: str) -> list[type[Component]]:
-    """Return what a package registers: datasets, denoisers and metrics, in order of their names."""
+def _entry_points(name: str) -> list[metadata.EntryPoint]:
+    """Return the entry points of a distribution, or of a package that is imported."""
     installed = list(metadata.entry_points(group=GROUP))
     mine = [e for e in installed if _folded(name) in (_folded(_distribution(e)), _folded(e.module.split(".")[0]))]
     if not mine:
@@ -94,11 +99,7 @@ def _classes(name: str) -> list[type[Component]]:
             f"no plugin {name!r} is installed{did_you_mean(name, names)}; installed: {known}; "
             f"a plugin is a distribution with an entry point in the group {GROUP!r}"
         )
-    catalogue = load_catalogue(mine)
-    if catalogue.failures:
-        raise PluginError("\n".join(str(failure) for failure in catalogue.failures))
-    tables = (catalogue.datasets, catalogue.denoisers, catalogue.metrics)
-    return [cls for table in tables for cls in table.values()]
+    return mine
 
 
 def _distribution(entry_point: metadata.EntryPoint) -> str:

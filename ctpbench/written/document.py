@@ -1,5 +1,7 @@
 """YAML read strictly, with the line of every value: what a person wrote is what the program gets, or a fault.
 
+Suites, claims and the values of ``--param`` are read so.
+
 Scalars follow YAML 1.2 and less: ``1e5`` and ``1e-3`` are numbers; only ``true`` and ``false`` are booleans,
 so that ``no`` stays text; ``10:30``, ``0x1f``, ``007`` and dates stay text. Duplicate keys are faults.
 ``${NAME}`` and ``${NAME:-default}`` in a value stand for environment variables, ``$${`` for a plain ``${``.
@@ -66,12 +68,12 @@ for _name, _pattern, _first in _RESOLVERS:
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file as read.
+    """YAML as read.
 
     Attributes
     ----------
     name : str
-        The file, as messages name it.
+        What messages call it: the file, or the option.
     text : str
     data : dict
     lines : mapping from Place to int
@@ -130,10 +132,10 @@ def parse(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Docu
         code = error.character if isinstance(error.character, int) else ord(error.character)
         raise InputError(f"{name}:{line}: not YAML: the character U+{code:04X} is not allowed") from error
     if node is None or node.tag == _TAG + "null":
-        raise InputError(f"{name}:1: the file is empty; allowed: a mapping, as in 'datasets: [...]'")
+        raise InputError(f"{name}:1: the file is empty; allowed: a mapping, as in 'name: value'")
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
-        raise InputError(f"{name}:{line}: got {_kind(node)}; allowed: a mapping, as in 'datasets: [...]'")
+        raise InputError(f"{name}:{line}: got {_kind(node)}; allowed: a mapping, as in 'name: value'")
     reader = _Reader(environ)
     data = reader.value(node, ())
     return Document(name, text, data, {(): 1, **reader.lines}, tuple(reader.faults))

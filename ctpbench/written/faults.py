@@ -1,4 +1,8 @@
-"""All faults of a suite, gathered before any is raised: one line each, with its line number, in that order."""
+"""All faults of what a person wrote, gathered before any is raised: one line each, with its line, in that order.
+
+A suite, claims and the parameters of a command line (``--param``) are read alike, and their faults raise the same
+`ctpbench.errors.InputError`.
+"""
 
 from __future__ import annotations
 
@@ -75,6 +79,11 @@ class Faults:
             return default
         return taken
 
+    def section(self, key: str, kind: type[T] | Any, default: T) -> T:
+        """Return what stands at the document's top under a key as the given type, the default where it is absent."""
+        data = self.document.data
+        return self.take(kind, data[key], (key,), default) if key in data else default
+
     def add_all(self, found: Iterable[Problem], place: Place) -> None:
         """Note problems of the value at a place."""
         for problem in found:
@@ -82,7 +91,7 @@ class Faults:
 
 
 class Problem(NamedTuple):
-    """What is wrong within a value: where, as it is told, and the place whose line is shown."""
+    """What is wrong within a value: where, as messages name it, and the place whose line is shown."""
 
     place: Place
     text: str
@@ -169,6 +178,11 @@ def spelled(place: Place) -> str:
     """Return a place as a person reads it: ``denoisers[1].params.sigma_px``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return "".join(parts).removeprefix(".")
+
+
+def listed(options: Iterable[Any]) -> str:
+    """Return what there is to choose from, as a fault names it."""
+    return ", ".join(shown(option) for option in options) or "no such"
 
 
 def _count(n: int, one: str, many: str = "") -> str:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from ctpbench.contract.components import Dataset, FrameDenoiser, Metric
 from ctpbench.errors import InputError
-from ctpbench.plugins import Catalogue
-from ctpbench.suite.load import load_suite, resolved
+from ctpbench.plugins import Catalogue, Offer
+from ctpbench.suite.load import load_suite
+from ctpbench.suite.resolved import resolved
 from ctpbench.suite.schema import suite_schema
 from ctpbench.written.document import dump
 
@@ -81,14 +82,12 @@ class Rmse(Metric):
         raise NotImplementedError
 
 
-CATALOGUE = Catalogue(
-    datasets={"phantom": Phantom, "scans": Scans},
-    denoisers={"none": Plain, "odd": Odd, "other": Other, "tips": Tips},
-    metrics={"rmse": Rmse},
-    loaded=(),
-    failures=(),
-    manager=pluggy.PluginManager("test"),
+OFFERS = (
+    *(Offer("dataset", cls, "acme") for cls in (Phantom, Scans)),
+    *(Offer("denoiser", cls, "acme") for cls in (Plain, Odd, Other, Tips)),
+    Offer("metric", Rmse, "acme"),
 )
+CATALOGUE = Catalogue(OFFERS, loaded=(), failures=(), manager=pluggy.PluginManager("test"))
 SCHEMA = suite_schema(CATALOGUE)
 
 EXAMPLE = {
@@ -255,5 +254,44 @@ def test_a_parameter_that_json_schema_cannot_say_costs_only_itself():
 
 def test_it_is_plain_json_even_with_no_plugin():
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
-    empty = suite_schema(Catalogue({}, {}, {}, loaded=(), failures=(), manager=pluggy.PluginManager("test")))
+    empty = suite_schema(Catalogue((), loaded=(), failures=(), manager=pluggy.PluginManager("test")))
     assert empty["properties"]["datasets"]["items"] is False
+
+
+class OtherRmse(Rmse):
+    weight: float = 1.0
+
+
+CLASH = Catalogue((*OFFERS, Offer("metric", OtherRmse, "zeta")), (), (), pluggy.PluginManager("test"))
+
+
+def test_a_component_goes_by_its_qualified_name_as_well(tmp_path):
+    written = with_change(
+        datasets=["acme:phantom", {"name": "acme:scans", "params": {"root": "/data"}}],
+        denoisers=["acme:none", {"name": "acme:tips", "params": {"sigma_t_hu": 2}}],
+        metrics=["acme:rmse", {"name": "acme:rmse", "params": {"against": "truth"}}],
+        exclude=[],
+    )
+    assert valid(SCHEMA, written)
+    (tmp_path / "quick.yaml").write_text(dump(written))
+    assert valid(SCHEMA, resolved(load_suite(tmp_path / "quick.yaml", CATALOGUE)))
+    for wrong in ("zeta:none", "acme:", ":none", {"name": "acme:none", "params": {"sigma": 1}}):
+        assert not valid(SCHEMA, with_change(denoisers=[wrong]))
+
+
+def test_an_editor_is_offered_short_names_first():
+    first, *entries = SCHEMA["properties"]["denoisers"]["items"]["anyOf"]
+    assert first["enum"] == ["none", "odd", "other", "acme:none", "acme:odd", "acme:other"]
+    assert [entry["title"] for entry in entries] == ["none", "odd", "other", "tips"]
+
+
+def test_a_name_that_two_distributions_offer_must_be_qualified(tmp_path):
+    schema = suite_schema(CLASH)
+    metrics = schema["properties"]["metrics"]
+    first, *entries = metrics["items"]["anyOf"]
+    assert first["enum"] == ["acme:rmse", "zeta:rmse"]
+    assert [entry["properties"]["name"]["enum"] for entry in entries] == [["acme:rmse"], ["zeta:rmse"]]
+    assert "weight" not in schema["$defs"]["metric.acme:rmse"]["properties"]
+    assert "weight" in schema["$defs"]["metric.zeta:rmse"]["properties"]
+    references = set(re.findall(r'"\$ref": "#/\$defs/([^"/]+)', json.dumps(metrics)))
+    assert references == {"metric.acme:rmse", "metric.zeta:rmse"}

@@ -30,11 +30,8 @@ from ctpbench import (
     Observation,
     Trainable,
 )
-from ctpbench.errors import PluginError
 from ctpbench.testing import (
-    CheckResult,
     ExampleTraining,
-    check_package,
     checks_for,
     example_case,
     example_concentration,
@@ -654,82 +651,7 @@ def test_training_is_a_sequence_that_shows_clean_only_where_asked():
     assert clean[1].clean.equals(example_case(seed=1).truth.frames)
 
 
-# -- packages and imports ---
-
-
-def install(folder: Path, name: str, code: str) -> None:
-    """Write a module and what an installer would note of it."""
-    module = name.replace("-", "_")
-    (folder / f"{module}.py").write_text(code)
-    info = folder / f"{module}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[ctpbench]\nmain = {module}\n")
-
-
-SHIFT = """
-from pydantic import Field
-
-from ctpbench import FrameDenoiser, hookimpl
-
-
-class Shift(FrameDenoiser):
-    'Adds a constant.'
-
-    name, version = "shift", "1"
-    shift_hu: float = Field(EXAMPLES)
-
-    def denoise(self, frames, context):
-        assert self.shift_hu == 2.0
-        return frames + self.shift_hu
-
-
-@hookimpl
-def ctpbench_denoisers():
-    return [Shift]
-"""
-
-
-@pytest.mark.parametrize("asked", ["kit-shift{}", "kit_shift{}", "Kit.Shift{}"])
-def test_a_package_is_found_by_either_name_and_made_from_examples(tmp_path, monkeypatch, asked):
-    number = next(SERIAL)
-    install(tmp_path, f"kit-shift{number}", SHIFT.replace("EXAMPLES", "5.0, examples=[2.0, 3.0]"))
-    monkeypatch.syspath_prepend(tmp_path)
-    seen = []
-    results = check_package(asked.format(number), progress=seen.append)
-    assert seen == results
-    assert {result.component for result in results} == {"shift"}
-    assert [result for result in results if not result.passed] == []
-    assert [result.name for result in results] == [check.name for check in checks_for(Halve())]
-
-
-@pytest.mark.parametrize(
-    ("name", "field", "message"),
-    [
-        ("kit-bare", "gt=0", "needs parameters: shift_hu; give examples in the Field: Field(examples=[...])"),
-        (
-            "kit-refused",
-            "gt=0, examples=[-1]",
-            "got {'shift_hu': -1}, which it refuses (shift_hu: Input should be greater than 0); "
-            "allowed: valid examples in the Field",
-        ),
-    ],
-)
-def test_a_component_that_cannot_be_made_is_a_failed_check(tmp_path, monkeypatch, name, field, message):
-    install(tmp_path, name, SHIFT.replace("EXAMPLES", field))
-    monkeypatch.syspath_prepend(tmp_path)
-    assert check_package(name) == [CheckResult("shift", "can_be_made", False, message)]
-
-
-def test_a_package_that_is_missing_or_broken_is_a_plugin_error(tmp_path, monkeypatch):
-    install(tmp_path, "kit-broken", "import no_such_module")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PluginError, match=r"no plugin 'kit-brokem' is installed \(did you mean kit-broken\?\)"):
-        check_package("kit-brokem")
-    with pytest.raises(PluginError, match=r"no plugin 'numpy' is installed; installed: .*kit-broken"):
-        check_package("numpy")
-    with pytest.raises(PluginError, match=r"kit-broken 1\.0.*No module named 'no_such_module'"):
-        check_package("kit-broken")
+# -- what is refused, and imports ---
 
 
 def test_a_class_is_refused():

@@ -1,0 +1,58 @@
+"""Whether a class that a plugin offers keeps to the contract of `ctpbench.contract.components`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Literal, get_args
+
+from ctpbench.contract.components import (
+    Better,
+    Component,
+    ConcentrationDenoiser,
+    Dataset,
+    Deconvolver,
+    Denoiser,
+    FrameDenoiser,
+    Metric,
+    Trainable,
+)
+from ctpbench.errors import PluginError
+
+Kind = Literal["dataset", "denoiser", "metric"]
+KINDS: dict[Kind, type[Component]] = {"dataset": Dataset, "denoiser": Denoiser, "metric": Metric}
+_DENOISERS = (FrameDenoiser, ConcentrationDenoiser, Deconvolver, Trainable)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def check_component(kind: Kind, cls: object) -> None:
+    """Raise PluginError where a class is no component of the kind: one line that says what is allowed."""
+    base = KINDS[kind]
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise PluginError(f"ctpbench_{kind}s: got {cls!r}; allowed: subclasses of {base.__name__}")
+    where = f"{kind} {cls.__qualname__}"
+    if inspect.isabstract(cls):
+        raise PluginError(f"{where}: does not implement {', '.join(sorted(cls.__abstractmethods__))}")
+    if kind == "denoiser" and not issubclass(cls, _DENOISERS):
+        raise PluginError(f"{where}: allowed: a subclass of {', '.join(c.__name__ for c in _DENOISERS)}")
+    name, version = (getattr(cls, attribute, None) for attribute in ("name", "version"))
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise PluginError(
+            f"{where}: got name {name!r}; allowed: a class attribute, a letter, then letters, digits, _ or -"
+        )
+    if not (isinstance(version, str) and version):
+        raise PluginError(f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty")
+    if kind == "metric" and not isinstance(getattr(cls, "units", None), str):
+        raise PluginError(f"{where}: units missing; allowed: a class attribute, text")
+    for attribute, allowed in _choices(cls).items():
+        got = getattr(cls, attribute, None)
+        if got not in allowed:
+            raise PluginError(f"{where}: got {attribute} {got!r}; allowed: {' or '.join(allowed)}")
+    cls.model_rebuild()  # raises where a parameter's type does not exist
+
+
+def _choices(cls: type[Component]) -> dict[str, tuple[str, ...]]:
+    """Return the class attributes that must hold one of a few words."""
+    if issubclass(cls, Metric):
+        return {"better": get_args(Better)}
+    return {"learns_from": ("noisy", "clean")} if issubclass(cls, Trainable) else {}

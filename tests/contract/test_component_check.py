@@ -1,0 +1,51 @@
+"""What a plugin's class must be to count as a component."""
+
+from __future__ import annotations
+
+import pytest
+
+import ctpbench
+from ctpbench.contract.component_check import check_component
+from ctpbench.contract.components import Denoiser
+from ctpbench.errors import PluginError
+
+BODY = {"denoise": lambda self, frames, context: frames, "__module__": __name__}
+
+
+def component(base: type, **namespace: object) -> type:
+    return type(base)("Made", (base,), {**BODY, **namespace})
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "namespace", "reason"),
+    [
+        ("denoiser", "FrameDenoiser", {"denoise": None, "name": "a", "version": "1"}, None),
+        ("denoiser", "FrameDenoiser", {"version": "1"}, "got name None"),
+        ("denoiser", "FrameDenoiser", {"name": "a"}, "got version None"),
+        ("denoiser", "FrameDenoiser", {"name": "a", "version": ""}, "got version ''"),
+        ("denoiser", "Deconvolver", {"name": "a", "version": "1"}, "does not implement deconvolve"),
+        ("denoiser", "Metric", {"name": "a", "version": "1"}, "allowed: subclasses of Denoiser"),
+        (
+            "denoiser",
+            "Trainable",
+            {"name": "a", "version": "1", "fit": 0, "save": 0, "load": 0},
+            "got learns_from None; allowed: noisy or clean",
+        ),
+        ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "units": "s"}, "got better None"),
+        ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "better": "lower"}, "units missing"),
+    ],
+)
+def test_component_checks(kind, base, namespace, reason):
+    methods = {name: (lambda self: None) if value in (None, 0) else value for name, value in namespace.items()}
+    cls = component(getattr(ctpbench, base), **methods)
+    if reason is None:
+        check_component(kind, cls)
+        return
+    with pytest.raises(PluginError) as caught:
+        check_component(kind, cls)
+    assert reason in str(caught.value)
+
+
+def test_a_denoiser_must_be_of_one_of_the_kinds():
+    with pytest.raises(PluginError, match="allowed: a subclass of FrameDenoiser, ConcentrationDenoiser"):
+        check_component("denoiser", component(Denoiser, name="a", version="1"))
