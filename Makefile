@@ -7,7 +7,7 @@ PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
 EDITABLE := -e '.[dev,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
-.PHONY: help demo test lint types contracts pytest smoke bench bench-compare lock clean
+.PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -15,7 +15,7 @@ help: ## say what there is
 demo: $(STAMP) ## run the quick suite and print its leaderboard
 	@$(BIN)/ctpbench run leaderboards/quick/suite.yaml --out runs/quick
 
-test: lint types contracts pytest ## everything that must hold before a change lands
+test: lint types contracts pytest hidden-bf16 ## everything that must hold before a change lands
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -29,6 +29,12 @@ contracts: $(STAMP)
 
 pytest: $(STAMP)
 	@$(BIN)/pytest
+
+hidden-bf16: $(STAMP) ## the networks' tests as on a CPU without bf16
+	@CTPBENCH_HIDE_BF16=1 $(BIN)/pytest plugins/ctpbench-unet
+
+mutants: $(STAMP) ## break what matters, a line at a time, and see whether a test sees it
+	@$(BIN)/python tests/mutants.py
 
 smoke: $(STAMP) ## the main job, small: a run, and the same run again from its cache
 	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke

@@ -1,0 +1,32 @@
+"""The table of mutants in CONTRIBUTING.md keeps up with the code."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.mutants import ROOT, Mutant, mutants
+
+TABLE = mutants((ROOT / "CONTRIBUTING.md").read_text())
+
+
+def test_the_table_holds_thirty_or_more():
+    assert len(TABLE) >= 30
+    assert len({(mutant.file, mutant.old, mutant.new) for mutant in TABLE}) == len(TABLE)
+
+
+@pytest.mark.parametrize("mutant", TABLE, ids=lambda mutant: f"{mutant.file}: {mutant.old}")
+def test_a_mutant_is_of_one_line_that_is_there(mutant: Mutant):
+    text = (ROOT / mutant.file).read_text()
+    assert text.count(mutant.old) == 1
+    assert mutant.old != mutant.new
+    ast.parse(text.replace(mutant.old, mutant.new))
+
+
+@pytest.mark.parametrize("test", sorted({mutant.test for mutant in TABLE}))
+def test_the_test_that_kills_it_is_there(test: str):
+    file, _, name = test.partition("::")
+    tree = ast.parse((ROOT / file).read_text())
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert not name or name.partition("[")[0] in names
