@@ -11,7 +11,8 @@ import pytest
 from scipy import ndimage
 
 from ctpbench.errors import DataError
-from ctpbench.perfusion.noise import NoiseStatistics, combine, insert_noise, noise_statistics
+from ctpbench.perfusion import NoiseStatistics, insert_noise, noise_statistics
+from ctpbench.perfusion.noise import combine
 
 FRAMES, SIZE = 45, 112
 TEXTURES = ["white", "smooth 0.7", "smooth 1", "hann"]
