@@ -20,7 +20,7 @@ from ctpbench.perfusion import (
     subtract_baseline,
 )
 from ctpbench.perfusion.deconvolution import PIXEL_BLOCK
-from tests import naive
+from tests import golden, naive
 
 aifs = st.lists(st.floats(0, 500, width=32), min_size=3, max_size=20).filter(lambda a: max(a) > 1)
 
@@ -125,7 +125,15 @@ def test_an_impulse_as_aif_only_damps():
     # smax = dt * peak: the filter is 1 / (s (1 + lambda_rel^2)) at every frequency.
     aif = np.array([4.0, 0, 0, 0])
     kernel = inverse_kernel(aif, 0.5, Tikhonov(0.3))
-    np.testing.assert_allclose(kernel, np.eye(8)[:, :4] / 2 / 1.09, atol=1e-15)
+    assert np.diag(kernel).tolist() == [golden.expected("impulse.kernel").approx()] * 4
+    np.testing.assert_allclose(kernel, np.eye(8)[:, :4] * kernel[0, 0], atol=1e-15)
+
+
+def test_defaults_are_the_usual_ones():
+    assert Tikhonov().lambda_rel == golden.expected("tikhonov.lambda_rel").approx()
+    assert Osvd().oscillation_index == golden.expected("osvd.oscillation_index").approx()
+    lowest, highest = golden.expected("tsvd.threshold_rel").value
+    assert lowest < Tsvd().threshold_rel < highest
 
 
 @pytest.mark.parametrize("deconvolution", [Tikhonov(), Tsvd(), Osvd()])
