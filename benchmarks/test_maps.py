@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctpbench import MAPS
-from ctpbench.perfusion import perfusion_maps, subtract_baseline
+from ctpbench.perfusion import Tikhonov, perfusion_maps, subtract_baseline
 
 from .contest import Agreement, Peer
 
@@ -48,6 +48,6 @@ def test_maps(contest, scan, size, who):
         who,
         task="maps",
         size=f"{size}x{size}x44",
-        ours=lambda: perfusion_maps(subtract_baseline(frames), aif, dt_s, lambda_rel=LAMBDA_REL),
+        ours=lambda: perfusion_maps(subtract_baseline(frames), aif, dt_s, Tikhonov(LAMBDA_REL)),
         peers={"numpy SVD": Peer(lambda: svd_maps(frames, aif, dt_s), Agreement(1e-4, "relative", distance))},
     )

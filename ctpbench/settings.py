@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from ctpbench.perfusion import Deconvolution
 
 
 class Settings(BaseModel):
@@ -33,6 +36,15 @@ class MapsSettings(Settings):
         "one pair for a set of cases. white_matter: those that bring flat normal white matter to a CBF of 22 and a "
         "CBV of 2, for real data. none: maps as computed.",
     )
+
+    @property
+    def regularisation(self) -> Deconvolution:
+        """The deconvolution with the parameter that it takes; those of the others are without effect."""
+        from ctpbench.perfusion import Osvd, Tikhonov, Tsvd  # loads scipy, which reading a suite need not
+
+        if self.deconvolution == "tikhonov":
+            return Tikhonov(self.lambda_rel)
+        return Tsvd(self.threshold_rel) if self.deconvolution == "tsvd" else Osvd(self.oscillation_index)
 
 
 class Resources(Settings):

@@ -75,6 +75,48 @@ def maps_of_voxel(curve, residue, dt_s, kappa=1.0, rho=1.0):
     return cbf, cbv, 60 * cbv / cbf if cbf > 0 else 0.0, dt_s * int(np.argmax(curve)), dt_s * lag
 
 
+def tissue_curve(aif_at, times_s, cbf, mtt_s, step_s=0.005):
+    """CBF/6000 times the integral of AIF(t - s) R(s) ds by the trapezium rule, R flat for 0.8 MTT, then exponential."""
+    lags = np.arange(0, max(times_s) + step_s, step_s)
+    residue = np.exp(-np.clip(lags - 0.8 * mtt_s, 0, None) / (0.2 * mtt_s))
+    return [
+        cbf / 6000 * np.trapezoid(np.where(lags <= time, aif_at(np.maximum(time - lags, 0)), 0) * residue, dx=step_s)
+        for time in times_s
+    ]
+
+
+def perfusion(curve, aif, dt_s, method, parameter, kappa=1.0, rho=1.0):
+    """Maps of one voxel, from its curve on: sums over the singular vectors of A, one by one."""
+    u, s, vt = np.linalg.svd(circulant_matrix(aif, dt_s))
+    shares = [np.dot(u[: len(curve), k], curve) for k in range(len(s))]
+
+    def residue(weight):
+        return sum(weight(s[k]) * shares[k] * vt[k] for k in range(len(s)))
+
+    def above(least):
+        return residue(lambda value: 1 / value if value > least * (1 - 1e-9) else 0.0)
+
+    if method == "tikhonov":
+        r = residue(lambda value: value / (value**2 + (parameter * s[0]) ** 2))
+    elif method == "tsvd":
+        r = above(parameter * s[0])
+    else:
+        for least in sorted(s):
+            r = above(least)
+            bends = [abs(r[k + 1] - 2 * r[k] + r[k - 1]) for k in range(1, len(r) - 1)]
+            if max(r) > 0 and sum(bends) / (len(r) * max(r)) <= parameter:
+                break
+    lag = list(r).index(max(r))
+    cbf, cbv = 6000 * kappa / rho * max(r), 100 * kappa / rho * dt_s * sum(r)
+    return {
+        "cbf": cbf,
+        "cbv": cbv,
+        "mtt": 60 * cbv / cbf if cbf > 0 else 0.0,
+        "ttp": dt_s * list(curve).index(max(curve)),
+        "tmax": dt_s * (lag if lag <= len(r) / 2 else lag - len(r)),
+    }
+
+
 def scale_factor(estimate, reference):
     """The least-squares factor by numpy's general solver."""
     return np.linalg.lstsq(np.ravel(estimate)[:, np.newaxis], np.ravel(reference), rcond=None)[0][0]

@@ -1,10 +1,49 @@
-"""Which way a score is better."""
+"""Which of two scores is better, as one number that is to be made small."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar, get_args
+
 from ctpbench.contract.components import Better
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
-def cost(value: float, better: Better) -> float:
-    """Return what is to be made small."""
-    return {"lower": value, "higher": -value, "zero": abs(value)}[better]
+    from ctpbench.arrays import Array
+
+Scores = TypeVar("Scores", float, "Array", "xr.DataArray", "pd.Series[float]")
+
+
+def cost(values: Scores, better: Better) -> Scores:
+    """Return what is to be made small: a score's value, its negative or its distance from zero.
+
+    Parameters
+    ----------
+    values : float, ndarray, DataArray or Series
+        Scores. NaN stays NaN.
+    better : {"lower", "higher", "zero"}
+        As of the metric.
+
+    Returns
+    -------
+    float, ndarray, DataArray or Series
+        As given, in the scores' unit.
+
+    Raises
+    ------
+    ValueError
+        Where `better` is none of the three.
+
+    Examples
+    --------
+    >>> [cost(-2.0, better) for better in ("lower", "higher", "zero")]
+    [-2.0, 2.0, 2.0]
+    """
+    if better == "lower":
+        return values
+    if better == "higher":
+        return -values
+    if better == "zero":
+        return abs(values)
+    raise ValueError(f"better: got {better!r}; allowed: {', '.join(get_args(Better))}")

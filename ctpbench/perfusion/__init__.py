@@ -17,26 +17,24 @@ Int J Biomed Imaging 2011:467563 (deconvolution in CT, units, Tikhonov filter).
 """
 
 from ctpbench.perfusion.aif import InputFunctions, Vessel, find_input_functions
+from ctpbench.perfusion.circulant import circulant_length, circulant_matrix
 from ctpbench.perfusion.concentration import resample, subtract_baseline
-from ctpbench.perfusion.deconvolution import (
-    Method,
-    circulant_length,
-    circulant_matrix,
-    deconvolve,
-    tikhonov_kernel,
-    tsvd_kernel,
-)
+from ctpbench.perfusion.deconvolution import Deconvolution, Osvd, Tikhonov, Tsvd, deconvolve, inverse_kernel
+from ctpbench.perfusion.dose import insert_noise
 from ctpbench.perfusion.maps import maps_from_residues, perfusion_maps
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
 from ctpbench.perfusion.motion import motion_mm
-from ctpbench.perfusion.noise import NoiseStatistics, insert_noise, noise_statistics
+from ctpbench.perfusion.noise import NoiseStatistics, noise_statistics
 from ctpbench.perfusion.regions import flat_white_matter
 from ctpbench.perfusion.scaling import roi_factor, scale_factor, scale_sums
 
 __all__ = [
+    "Deconvolution",
     "InputFunctions",
-    "Method",
     "NoiseStatistics",
+    "Osvd",
+    "Tikhonov",
+    "Tsvd",
     "Vessel",
     "brain_mask",
     "circulant_length",
@@ -45,6 +43,7 @@ __all__ = [
     "find_input_functions",
     "flat_white_matter",
     "insert_noise",
+    "inverse_kernel",
     "maps_from_residues",
     "motion_mm",
     "noise_statistics",
@@ -54,7 +53,5 @@ __all__ = [
     "scale_factor",
     "scale_sums",
     "subtract_baseline",
-    "tikhonov_kernel",
-    "tsvd_kernel",
     "vessel_mask",
 ]

@@ -9,11 +9,11 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import Float32, Index
 from ctpbench.errors import DataError
 from ctpbench.perfusion.bolus import half_maxima, rises, truncation
-from ctpbench.perfusion.vessels import OVER_TISSUE, Indices, Scan, by_clusters, by_components, prepared
+from ctpbench.perfusion.vessels import OVER_TISSUE, Scan, by_clusters, by_components, prepared
 
-Float32 = npt.NDArray[np.float32]
 Method = Literal["kmeans", "components"]
 
 _CUT_OFF, _NO_FALL = 0.3, 0.75  # tails as a share of the peak
@@ -31,11 +31,11 @@ class Vessel:
         Mean of the voxels' unfiltered curves. The baseline is the mean of all frames before the bolus: that of two
         frames would leave a weak artery an offset of a tenth of its peak.
     voxels : ndarray, (n, 3), intp
-        Indices (z, y, x).
+        Index (z, y, x).
     """
 
     curve: Float32
-    voxels: Indices
+    voxels: Index
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,23 @@ def find_input_functions(
     DataError
         Where an argument does not fit, or the scan shows no artery.
 
+    Examples
+    --------
+    An artery that peaks at 15 s with half the contrast of the vein that peaks at 22 s.
+
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import find_input_functions
+    >>> time_s = np.arange(40.0)[:, np.newaxis, np.newaxis]
+    >>> def bolus(peak_s):
+    ...     return np.exp(-(((time_s - peak_s) / 4) ** 2))
+    >>> series = np.random.default_rng(0).normal(0, 1, (40, 1, 48, 48))
+    >>> series[:, 0] += 5 * bolus(18)
+    >>> series[:, 0, 20:23, 10:13] += 100 * bolus(15)
+    >>> series[:, 0, 38:42, 22:26] += 200 * bolus(22)
+    >>> found = find_input_functions(series, np.ones((1, 48, 48), bool), (5.0, 2.0, 2.0), 1.0)
+    >>> print(found.aif.voxels.mean(axis=0), found.aif.curve.argmax(), f"{found.factor:.1f}")
+    [ 0. 21. 11.] 15 2.0
+
     Source: Wu, Ren, Li, section V-B; Kao et al. 2014 and Mouridsen et al. 2006 (its references 50 and 51).
     """
     if method not in get_args(Method):
@@ -134,11 +151,11 @@ def find_input_functions(
     return InputFunctions(aif, vof, factor, tuple(notes))
 
 
-def _vessel(scan: Scan, chosen: Indices) -> Vessel:
+def _vessel(scan: Scan, chosen: Index) -> Vessel:
     return Vessel(scan.mean_of(chosen), scan.voxels[chosen])
 
 
-def _check_artery(scan: Scan, artery: Indices) -> None:
+def _check_artery(scan: Scan, artery: Index) -> None:
     if not artery.size:
         raise DataError("no artery: no group of voxels is high and early; give a slab with arteries")
     curve = scan.smoothed(artery)
@@ -156,7 +173,7 @@ def _check_artery(scan: Scan, artery: Indices) -> None:
         )
 
 
-def _is_vein(scan: Scan, vein: Indices, artery: Indices) -> bool:
+def _is_vein(scan: Scan, vein: Index, artery: Index) -> bool:
     """Whether candidates show a bolus, later than the artery's: what is not later is another artery."""
     if not (vein.size and rises(scan.smoothing, scan.curves[:, vein].mean(axis=1))):
         return False

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import Array, Float32, Float64
 from ctpbench.errors import DataError
-
-Float32 = npt.NDArray[np.float32]
 
 _OVER_NOISE = 4.0  # a smoothed curve's peak over its noise: a bolus. Noise alone reaches 2.5
 
@@ -30,6 +27,9 @@ def truncation(curve: npt.ArrayLike) -> float:
     ------
     DataError
         Where no sample is above 0.
+
+    >>> truncation([0, 4, 10, 4, 1, 2, 3])
+    0.2
     """
     values = _bolus(curve)
     return max(float(values[-3:].mean() / values.max()), 0.0)
@@ -53,24 +53,27 @@ def fwhm_s(curve: npt.ArrayLike, dt_s: float) -> float:
     ------
     DataError
         Where no sample is above 0.
+
+    >>> fwhm_s([0, 5, 10, 8, 4, 0], 2.0)
+    5.5
     """
     rise, fall = half_maxima(_bolus(curve))
     return (fall - rise) * dt_s
 
 
-def _bolus(curve: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _bolus(curve: npt.ArrayLike) -> Float64:
     values = np.asarray(curve, dtype=np.float64)
     if values.ndim != 1 or not values.max(initial=0.0) > 0:
         raise DataError(f"curve: got shape {values.shape} or no sample above 0; allowed: (time,) with a peak")
     return values
 
 
-def half_maxima(curve: npt.NDArray[Any]) -> tuple[float, float]:
+def half_maxima(curve: Array) -> tuple[float, float]:
     """Return where, in frames, a curve passes half its maximum before and after the peak."""
     peak = int(curve.argmax())
     half = min(curve[peak] / 2, curve[peak])  # the latter where noise leaves no sample above 0
 
-    def distance(away: npt.NDArray[Any]) -> float:
+    def distance(away: Array) -> float:
         below = np.flatnonzero(away < half)
         if not below.size:
             return float(away.size - 1)

@@ -1,17 +1,22 @@
-"""From frames to concentration: the baseline subtracted, irregular frame times made uniform."""
+"""From frames to concentration: the baseline subtracted, irregular frame times made uniform.
+
+Time stamps are rounded. One that lies within 2% of a frame interval of a uniform grid counts as on it
+(`is_on_grid`), here and wherever the core asks whether frames are uniform: such frames are taken as they are, and
+only others are interpolated.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import Float32, Float64
 from ctpbench.errors import DataError
 
-_UNIFORM_S = 1e-6
-_JITTER = 0.02  # of a frame interval: time stamps this far from uniform are rounding
+_ROUNDING = 0.02  # of a frame interval: how far rounding takes a time stamp
 
 
-def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> npt.NDArray[np.float32]:
+def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> Float32:
     """Subtract from every frame the mean of the first frames, before the bolus arrives.
 
     Parameters
@@ -29,6 +34,12 @@ def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> npt.ND
     DataError
         Where `baseline_frames` does not fit the series.
 
+    Examples
+    --------
+    >>> from ctpbench.perfusion import subtract_baseline
+    >>> print(subtract_baseline([34, 36, 41, 38]))
+    [-1.  1.  6.  3.]
+
     Source: Wu, Ren, Li, eq. 1.
     """
     series = np.asarray(frames)
@@ -36,15 +47,12 @@ def subtract_baseline(frames: npt.ArrayLike, baseline_frames: int = 2) -> npt.ND
     if not 1 <= baseline_frames < length:
         raise DataError(f"baseline: got {baseline_frames} early frames of {length}; allowed: 1 to {length - 1}")
     baseline = series[:baseline_frames].mean(axis=0, dtype=np.float32)
-    concentration: npt.NDArray[np.float32] = np.subtract(series, baseline, dtype=np.float32)
+    concentration: Float32 = np.subtract(series, baseline, dtype=np.float32)
     return concentration
 
 
-def resample(curves: npt.ArrayLike, times_s: npt.ArrayLike) -> tuple[npt.NDArray[np.float32], float]:
+def resample(curves: npt.ArrayLike, times_s: npt.ArrayLike) -> tuple[Float32, float]:
     """Bring curves onto a uniform time grid by linear interpolation.
-
-    The grid starts at the first frame, its interval is the median of the given ones, and it ends at or before
-    the last frame. Times that are uniform within 1e-6 s leave the curves as they are.
 
     Parameters
     ----------
@@ -55,8 +63,8 @@ def resample(curves: npt.ArrayLike, times_s: npt.ArrayLike) -> tuple[npt.NDArray
 
     Returns
     -------
-    curves : array, (time, ...), float32
-        Its length differs from the input's where the times were irregular.
+    curves : array, (grid, ...), float32
+        At the times of `uniform_grid`: the given curves where these are on it, see `is_on_grid`.
     dt_s : float
         The interval of the grid in s.
 
@@ -64,28 +72,64 @@ def resample(curves: npt.ArrayLike, times_s: npt.ArrayLike) -> tuple[npt.NDArray
     ------
     DataError
         Where the times are fewer than 2, not finite, not increasing, or not one for each frame.
+
+    Examples
+    --------
+    The frame at 3 s is missing.
+
+    >>> from ctpbench.perfusion import resample
+    >>> curve, dt_s = resample([0, 10, 20, 40, 30], [0, 1, 2, 4, 5])
+    >>> print(curve, dt_s)
+    [ 0. 10. 20. 30. 40. 30.] 1.0
     """
-    values = np.asarray(curves, dtype=np.float32)
-    times = np.asarray(times_s, dtype=np.float64)
-    if times.ndim != 1 or times.size < 2 or values.shape[:1] != times.shape:
+    values, times = np.asarray(curves, dtype=np.float32), np.asarray(times_s, dtype=np.float64)
+    grid_s, dt_s = uniform_grid(times)
+    if values.shape[:1] != times.shape:
         raise DataError(
-            f"times: got shape {times.shape} for curves of shape {values.shape}; "
-            "allowed: one time for each frame, at least 2"
+            f"times: got shape {times.shape} for curves of shape {values.shape}; allowed: one time for each frame"
         )
+    return (values if is_on_grid(times, grid_s) else interpolate(values, times, grid_s)), dt_s
+
+
+def uniform_grid(times_s: npt.ArrayLike) -> tuple[Float64, float]:
+    """Return the uniform grid for frames taken at some times, and its interval.
+
+    It starts at the first frame and ends at the last or less than an interval before. Its interval is the median of
+    the given ones; where the frames are uniform at their mean interval alone, it is that.
+
+    Parameters
+    ----------
+    times_s : array, (time,), s
+        Strictly increasing.
+
+    Returns
+    -------
+    grid_s : array, (grid,), float64, s
+    dt_s : float
+        Its interval in s.
+
+    Raises
+    ------
+    DataError
+        Where the times are fewer than 2, not finite or not increasing.
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    if times.ndim != 1 or times.size < 2:
+        raise DataError(f"times: got shape {times.shape}; allowed: (time,), at least 2")
     intervals = np.diff(times)
     if not (np.isfinite(times).all() and (intervals > 0).all()):
         raise DataError("times: got times that are not finite or do not increase; allowed: increasing, in s")
-    dt_s = float(np.median(intervals))
-    if np.abs(intervals - dt_s).max() <= _UNIFORM_S:
-        return values, dt_s
-    # A thousandth of an interval forgives rounded time stamps, which would otherwise cost the last frame.
-    length = int((times[-1] - times[0]) / dt_s + 1e-3) + 1
-    return interpolate(values, times, times[0] + dt_s * np.arange(length)), dt_s
+    first_s, last_s, dt_s = float(times[0]), float(times[-1]), float(np.median(intervals))
+    grid = _grid(first_s, last_s, dt_s)
+    if not is_on_grid(times, grid):  # rounded, the median may be off by so much that a long series drifts from it
+        mean_s = (last_s - first_s) / intervals.size
+        even = _grid(first_s, last_s, mean_s)
+        if is_on_grid(times, even):
+            return even, mean_s
+    return grid, dt_s
 
 
-def interpolate(
-    curves: npt.NDArray[np.float32], times_s: npt.NDArray[np.float64], grid_s: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float32]:
+def interpolate(curves: Float32, times_s: Float64, grid_s: Float64) -> Float32:
     """Return curves at other times, by linear interpolation; the first and last frame hold beyond the ends.
 
     Parameters
@@ -103,11 +147,11 @@ def interpolate(
     left = np.clip(np.searchsorted(times_s, grid, side="right") - 1, 0, times_s.size - 2)
     weight = ((grid - times_s[left]) / np.diff(times_s)[left]).astype(np.float32)
     weight = weight.reshape(-1, *(1,) * (curves.ndim - 1))
-    interpolated: npt.NDArray[np.float32] = curves[left] * (1 - weight) + curves[left + 1] * weight
+    interpolated: Float32 = curves[left] * (1 - weight) + curves[left + 1] * weight
     return interpolated
 
 
-def uniform_times(frame_times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def uniform_times(frame_times_s: Float64) -> Float64:
     """Return the uniform time grid of a scan: its own times but for rounding, where they are uniform.
 
     Else it lies within what every slice saw, at the median interval.
@@ -132,20 +176,19 @@ def uniform_times(frame_times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
         raise DataError(
             f"times: got {len(times)} frames, or times that do not increase; allowed: 3 or more, increasing"
         )
-    dt_s = float(np.median(intervals))
-    even: npt.NDArray[np.float64] = np.arange(len(times)) * (times[-1] - times[0]).mean() / (len(times) - 1)
+    even: Float64 = np.arange(len(times)) * (times[-1] - times[0]).mean() / (len(times) - 1)
     if is_on_grid(times, even):
         return even
-    first, last = float(times[0].max()), float(times[-1].min())
-    grid: npt.NDArray[np.float64] = first + dt_s * np.arange(int((last - first) / dt_s + 1e-3) + 1, dtype=np.float64)
+    grid = _grid(float(times[0].max()), float(times[-1].min()), float(np.median(intervals)))
     if grid.size < 3:
-        raise DataError("times: the slices have fewer than 3 frames in common; check their time stamps")
+        raise DataError(
+            f"times: got slices with {grid.size} of {len(times)} frames in common; allowed: 3 or more; "
+            "check their time stamps"
+        )
     return grid
 
 
-def on_grid(
-    frames: npt.NDArray[np.float32], frame_times_s: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float32]:
+def on_grid(frames: Float32, frame_times_s: Float64, times_s: Float64) -> Float32:
     """Bring frames, each slice taken at its own times, onto one grid.
 
     Parameters
@@ -168,9 +211,32 @@ def on_grid(
     return placed
 
 
-def is_on_grid(frame_times_s: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> bool:
-    """Return whether frames taken at (time, z), s, are those of a uniform grid, (time), but for rounding."""
-    if len(frame_times_s) != times_s.size:
+def is_on_grid(times_s: Float64, grid_s: Float64) -> bool:
+    """Return whether frames are those of a uniform grid: each within 2% of its interval, which is rounding.
+
+    Parameters
+    ----------
+    times_s : array, (time,) or (time, z), s
+        When each frame, or each slice of it, was taken.
+    grid_s : array, (grid,), s
+        Uniform, at least 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_on_grid(np.array([0, 1.015, 2.0, 2.99]), np.arange(4.0))
+    True
+    >>> is_on_grid(np.array([0, 1.03, 2.0, 2.99]), np.arange(4.0))
+    False
+    """
+    if len(times_s) != grid_s.size:
         return False
-    away_s = np.abs(frame_times_s - times_s[:, np.newaxis]).max()
-    return bool(away_s <= _JITTER * (times_s[1] - times_s[0]))
+    away_s = np.abs(times_s.T - grid_s).max()
+    return bool(away_s <= _ROUNDING * (grid_s[1] - grid_s[0]))
+
+
+def _grid(first_s: float, last_s: float, dt_s: float) -> Float64:
+    """Return the times from the first to the last at this interval, the last one within rounding."""
+    frames = int((last_s - first_s) / dt_s + _ROUNDING) + 1
+    grid: Float64 = first_s + dt_s * np.arange(frames, dtype=np.float64)
+    return grid

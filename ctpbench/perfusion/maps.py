@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import Float32, Index, Mask
 from ctpbench.errors import DataError
+from ctpbench.perfusion.circulant import circulant_length, circulant_matrix
 from ctpbench.perfusion.deconvolution import (
+    DEFAULT,
     PIXEL_BLOCK,
-    Float32,
-    Method,
+    Deconvolution,
     as_curves,
-    circulant_length,
-    circulant_matrix,
     multiply,
     residue_solver,
 )
 
-Pixels = slice | npt.NDArray[np.intp]
+Pixels: TypeAlias = slice | Index
 
 
 def perfusion_maps(
     concentration: npt.ArrayLike,
     aif: npt.ArrayLike,
     dt_s: float,
+    deconvolution: Deconvolution = DEFAULT,
     *,
     mask: npt.ArrayLike | None = None,
-    method: Method = "tikhonov",
-    lambda_rel: float = 0.3,
-    threshold_rel: float = 0.15,
-    oscillation_index: float = 0.095,
     kappa: float = 1.0,
     rho: float = 1.0,
 ) -> dict[str, Float32]:
@@ -47,10 +45,10 @@ def perfusion_maps(
     aif : array, (time,), HU above baseline
     dt_s : float
         Frame interval in s.
+    deconvolution : Tikhonov, Tsvd or Osvd
+        See `ctpbench.perfusion.deconvolve`.
     mask : array, (...), bool, or None
         Where maps are computed; None means everywhere.
-    method, lambda_rel, threshold_rel, oscillation_index
-        See `ctpbench.perfusion.deconvolve`.
     kappa : float
         Correction for the haematocrit of small vessels.
     rho : float
@@ -67,19 +65,29 @@ def perfusion_maps(
         Where the mask does not fit, the AIF is not a finite curve that rises above zero and is as long as the
         concentration, or `dt_s` is not positive.
     ValueError
-        Where the method is unknown or its parameter out of range.
+        Where `deconvolution` is none of the three.
+
+    Examples
+    --------
+    MTT is 60 CBV/CBF, and tissue that enhances two frames later has a Tmax two frames later.
+
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import Tsvd, perfusion_maps
+    >>> aif = np.array([0, 200, 100, 0, 0, 0, 0, 0])
+    >>> curves = np.array([[0, 2, 3, 1, 0, 0, 0, 0], [0, 0, 0, 2, 3, 1, 0, 0]]).T
+    >>> maps = perfusion_maps(curves, aif, 1.0, Tsvd(0))
+    >>> for name, values in maps.items():
+    ...     print(name, values.round(3))
+    cbf [60. 60.]
+    cbv [2. 2.]
+    mtt [2. 2.]
+    ttp [2. 4.]
+    tmax [0. 2.]
 
     Source: Wu, Ren, Li, eqs 16-23.
     """
     series = as_curves(concentration, aif)
-    solve = residue_solver(
-        aif,
-        dt_s,
-        method=method,
-        lambda_rel=lambda_rel,
-        threshold_rel=threshold_rel,
-        oscillation_index=oscillation_index,
-    )
+    solve = residue_solver(aif, dt_s, deconvolution)
     flat = series.reshape(series.shape[0], -1)
 
     def residues_and_curves(pixels: Pixels) -> tuple[Float32, Float32]:
@@ -126,6 +134,15 @@ def maps_from_residues(
     DataError
         Where the mask, the AIF or the number of lags does not fit, or `dt_s` is not positive.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import maps_from_residues
+    >>> residue = np.array([0.01, 0.01, 0, 0, 0, 0])
+    >>> maps = maps_from_residues(residue, [300, 100, 0], 2.0, frames=3)
+    >>> {name: round(float(value), 3) for name, value in maps.items()}
+    {'cbf': 60.0, 'cbv': 4.0, 'mtt': 4.0, 'ttp': 2.0, 'tmax': 0.0}
+
     Source: Wu, Ren, Li, eqs 16-22.
     """
     given = np.asarray(residues, dtype=np.float32)
@@ -170,7 +187,7 @@ def _maps(
     return {name: values.reshape(shape) for name, values in maps.items()}
 
 
-def _blocks(inside: npt.NDArray[np.bool_]) -> Iterator[Pixels]:
+def _blocks(inside: Mask) -> Iterator[Pixels]:
     """Yield the mask's pixels in blocks: a slice, which needs no gathering, where they lie side by side."""
     pixels = np.flatnonzero(inside)
     for start in range(0, pixels.size, PIXEL_BLOCK):
@@ -183,7 +200,7 @@ def _columns(values: Float32, pixels: Pixels) -> Float32:
     return values[:, pixels] if isinstance(pixels, slice) else np.take(values, pixels, axis=1)
 
 
-def _peak(rows: Float32) -> tuple[Float32, npt.NDArray[np.intp]]:
+def _peak(rows: Float32) -> tuple[Float32, Index]:
     """Return each column's maximum and the first row that holds it.
 
     A knock-out tournament of neighbouring rows. It compares whole rows, which numpy does by SIMD: measured, a

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ctpbench.arrays import Array, Mask
 from ctpbench.errors import DataError
-
-Array = npt.NDArray[Any]
 
 
 def scale_factor(
@@ -36,6 +33,16 @@ def scale_factor(
     DataError
         Where shapes or numbers of cases differ, or the estimate is zero or not finite wherever it counts.
 
+    Examples
+    --------
+    Two cases share one factor; where the truth is unknown, nothing counts.
+
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import scale_factor
+    >>> estimates, truths = [np.array([10, 20]), np.array([5, 30])], [np.array([15, 30]), np.array([7.5, np.nan])]
+    >>> scale_factor(estimates, truths)
+    1.5
+
     Source: Wu, Ren, Li, appendix VIII-A, below eq. 23.
     """
     estimates, references = _cases(estimate), _cases(reference)
@@ -57,6 +64,11 @@ def scale_sums(estimate: Array, reference: Array, mask: Array | None = None) -> 
 
     Add them up over cases: the quotient of the totals is `scale_factor` of all cases together, which need
     never be in memory at once. Parameters and errors as there.
+
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import scale_sums
+    >>> scale_sums(np.array([1, 2]), np.array([3, 5]))
+    (13.0, 5.0)
     """
     x, y = np.asarray(estimate, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if x.shape != y.shape:
@@ -91,6 +103,13 @@ def roi_factor(values: Array, roi: Array, target: float) -> float:
     DataError
         Where the region is empty or does not fit, or the map's mean over it is not positive.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import roi_factor
+    >>> roi_factor(np.array([10, 12, 50]), np.array([True, True, False]), 22.0)
+    2.0
+
     Source: Wu, Ren, Li, appendix VIII-A, below eq. 23.
     """
     region = np.asarray(values, dtype=np.float64)[_checked_mask(roi, np.shape(values))]
@@ -104,7 +123,7 @@ def _cases(arrays: Array | Sequence[Array]) -> list[Array]:
     return list(arrays) if isinstance(arrays, (list, tuple)) else [np.asarray(arrays)]
 
 
-def _checked_mask(mask: Array, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+def _checked_mask(mask: Array, shape: tuple[int, ...]) -> Mask:
     checked = np.asarray(mask)
     if checked.shape != shape or checked.dtype != bool:
         raise DataError(f"mask: got {checked.dtype} of shape {checked.shape}; allowed: bool of shape {shape}")

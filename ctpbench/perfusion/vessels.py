@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from ctpbench.arrays import Array, Float32, Float64, Index, Mask
 from ctpbench.errors import DataError
 from ctpbench.perfusion.bolus import half_maxima, rises
-
-Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 
 OVER_TISSUE = 3.0  # a vessel over the brain's mean curve; blood is at about 30, gray matter at 2
 _SMOOTHING_S = 1.0  # sigma in time; as the next, for the search only
@@ -41,7 +36,7 @@ _VESSELS = 0.25  # share of a cluster's voxels that must be above noise and tiss
 class Scan:
     """The n voxels of a scan's brain, and what is asked of each."""
 
-    voxels: Indices  # (n, 3)
+    voxels: Index  # (n, 3)
     curves: Float32  # (time, n), HU above the mean of the frames before the bolus
     mean: Float32  # (time), of the inner voxels, smoothed
     smoothing: Float32  # (time, time)
@@ -54,24 +49,22 @@ class Scan:
     posterior: Mask
     steady: Mask  # no flicker
 
-    def volume(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def volume(self, values: Array) -> Array:
         """Put values of the voxels, (..., n), into an image of zeros, (..., z, y, x)."""
         image = np.zeros((*values.shape[:-1], *self.shape), values.dtype)
         image[..., *self.voxels.T] = values
         return image
 
-    def smoothed(self, chosen: Indices) -> Float32:
+    def smoothed(self, chosen: Index) -> Float32:
         curve: Float32 = self.smoothing @ self.curves[:, chosen].mean(axis=1)
         return curve
 
-    def mean_of(self, chosen: Indices) -> Float32:
+    def mean_of(self, chosen: Index) -> Float32:
         mean: Float32 = self.curves[:, chosen].mean(axis=1, dtype=np.float32)
         return mean
 
 
-def prepared(
-    series: npt.NDArray[Any], brain: npt.NDArray[Any], spacing_mm: Sequence[float], dt_s: float, back: Sequence[float]
-) -> Scan:
+def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: float, back: Sequence[float]) -> Scan:
     if series.ndim != 4 or len(series) < 5 or brain.shape != series.shape[1:] or brain.dtype != bool:
         raise DataError(
             f"concentration: got shape {series.shape} with a brain of {brain.dtype} {brain.shape}; "
@@ -130,7 +123,7 @@ def _smoothing(frames: int, dt_s: float) -> Float32:
     return smoothing
 
 
-def _depth_mm(image: Mask, spacing_mm: Sequence[float]) -> npt.NDArray[np.float64]:
+def _depth_mm(image: Mask, spacing_mm: Sequence[float]) -> Float64:
     """Distance to the border within each slice."""
     return np.stack([ndimage.distance_transform_edt(each, sampling=tuple(spacing_mm[1:])) for each in image])
 
@@ -140,7 +133,7 @@ class _Match:
     """How each of the n voxels fits the brain's mean curve at the shift that fits best."""
 
     height: Float32  # (n), scalar product with the mean curve of norm 1
-    shift_s: npt.NDArray[np.float64]  # (n), below 0: ahead of the mean
+    shift_s: Float64  # (n), below 0: ahead of the mean
     noise: float  # of height
     vessel: Mask  # (n), above noise and tissue
 
@@ -163,7 +156,7 @@ def _matched(scan: Scan) -> _Match:
     return _Match(height, _SHIFTS_S[fits[:-1].argmax(axis=0)], noise, vessel)
 
 
-def by_components(scan: Scan) -> tuple[Indices, Indices]:
+def by_components(scan: Scan) -> tuple[Index, Index]:
     """Return the voxels of arteries and of a vein: indices into the scan's voxels, empty where there are none."""
     match = _matched(scan)
     height = match.height
@@ -189,11 +182,11 @@ def by_components(scan: Scan) -> tuple[Indices, Indices]:
     return pool[: max(count, _ARTERY_VOXELS)], vein
 
 
-def _highest(chosen: Indices, values: npt.NDArray[Any]) -> Indices:
+def _highest(chosen: Index, values: Array) -> Index:
     return chosen[np.argsort(-values[chosen], kind="stable")]
 
 
-def _components(scan: Scan, mask: Mask) -> list[Indices]:
+def _components(scan: Scan, mask: Mask) -> list[Index]:
     """Return the mask's connected components that are large enough for a vessel and thin enough."""
     image = scan.volume(mask)
     labels = ndimage.label(image, np.ones((3, 3, 3)))[0][*scan.voxels.T]
@@ -204,7 +197,7 @@ def _components(scan: Scan, mask: Mask) -> list[Indices]:
     return [part for part in parts if part.size >= _SMALLEST and depth_mm[part].max() <= _THICKEST_MM]
 
 
-def by_clusters(scan: Scan) -> tuple[Indices, Indices]:
+def by_clusters(scan: Scan) -> tuple[Index, Index]:
     """As `by_components`."""
     match = _matched(scan)
     slices = scan.voxels[:, 0]
@@ -234,7 +227,7 @@ def by_clusters(scan: Scan) -> tuple[Indices, Indices]:
     return chosen if match.vessel[chosen].mean() >= _VESSELS else chosen[:0], vein
 
 
-def _kmeans(curves: Float32, count: int) -> Indices:
+def _kmeans(curves: Float32, count: int) -> Index:
     """Sort curves, (n, time), into clusters: 0 has the smallest first moment. Starts from quantiles of the moment."""
     frame = np.arange(curves.shape[1])
     by_moment = np.argsort(curves @ frame, kind="stable")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from ctpbench.arrays import Float32
 from ctpbench.contract.case import FRAME_DIMS, MAP_DIMS, MAPS, Observation, Truth, check_output, regions
 from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
 from ctpbench.device import Stopwatch
@@ -23,6 +24,7 @@ from ctpbench.perfusion import (
     roi_factor,
     subtract_baseline,
 )
+from ctpbench.perfusion.concentration import is_on_grid, uniform_grid
 from ctpbench.settings import MapsSettings
 
 WHITE_MATTER = {"cbf": 22.0, "cbv": 2.0}
@@ -81,7 +83,9 @@ def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSetting
     elif isinstance(denoiser, Deconvolver):
         return _deconvolved(denoiser, observation, settings, context)
     else:
-        raise InvalidOutput(f"{type(denoiser).__name__} is none of FrameDenoiser, ConcentrationDenoiser, Deconvolver")
+        raise InvalidOutput(
+            f"denoiser: got {type(denoiser).__name__}; allowed: a FrameDenoiser, ConcentrationDenoiser or Deconvolver"
+        )
     maps = concentration_maps(concentration, observation, settings)
     maps_s = time.perf_counter() - started
     return Estimate(maps, concentration, denoise_s, maps_s, _diagnostics(output), denoised)
@@ -100,11 +104,8 @@ def concentration_maps(concentration: xr.DataArray, observation: Observation, se
         curves,
         aif,
         dt_s,
+        settings.regularisation,
         mask=observation.frames["brain"].values,
-        method=settings.deconvolution,
-        lambda_rel=settings.lambda_rel,
-        threshold_rel=settings.threshold_rel,
-        oscillation_index=settings.oscillation_index,
         kappa=settings.kappa,
         rho=settings.rho,
     )
@@ -156,7 +157,7 @@ def white_matter_scale(perfusion: Sequence[Mapping[str, float]]) -> dict[str, fl
 
 
 def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
-    """Return maps with CBF and CBV times their factors, and MTT = 60 CBV / CBF of those."""
+    """Return maps (map, z, y, x) with CBF and CBV times their factors, and MTT = 60 CBV / CBF of those."""
     factor = {**scale, "mtt": scale["cbv"] / scale["cbf"]}
     names = [str(name) for name in maps["map"].values]
     factors = xr.DataArray([factor.get(name, 1.0) for name in names], dims="map").astype(np.float32)
@@ -165,7 +166,7 @@ def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
 
 def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
     started = time.perf_counter()
-    concentration = _uniform(baseline_subtracted(observation.frames, settings))
+    concentration, dt_s = _uniform(baseline_subtracted(observation.frames, settings))
     baseline_s = time.perf_counter() - started
     residues, denoise_s = _timed(lambda: denoiser.deconvolve(concentration, context), context.device)
     residues = _checked(residues, ("lag", *FRAME_DIMS[1:]), concentration, "deconvolve")
@@ -176,7 +177,7 @@ def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: Maps
     values = maps_from_residues(
         residues.values,
         concentration["aif"].values,
-        float(np.median(np.diff(concentration["time"].values))),
+        dt_s,
         frames=n_frames,
         mask=observation.frames["brain"].values,
         kappa=settings.kappa,
@@ -186,20 +187,20 @@ def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: Maps
     return Estimate(_as_maps(values, observation), None, denoise_s, maps_s, _diagnostics(residues))
 
 
-def _uniform(concentration: xr.DataArray) -> xr.DataArray:
-    """Resample once where frames are irregular: A is circulant on a uniform grid only."""
+def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:
+    """Resample once where frames are irregular: A is circulant on a uniform grid only. Return its interval too."""
     times_s = concentration["time"].values
-    curves, dt_s = resample(concentration.values, times_s)
-    if curves.shape[0] == times_s.size and np.allclose(np.diff(times_s), dt_s, rtol=0, atol=1e-6):
-        return concentration
-    resampled = {
-        name: ("time", resample(concentration[name].values, times_s)[0])
-        for name in ("aif", "vof")
-        if name in concentration.coords
-    }
-    kept = {name: coord for name, coord in concentration.coords.items() if "time" not in coord.dims}
-    grid = times_s[0] + dt_s * np.arange(curves.shape[0])
-    return xr.DataArray(curves, dims=FRAME_DIMS, coords={"time": grid, **kept, **resampled}, attrs=concentration.attrs)
+    grid_s, dt_s = uniform_grid(times_s)
+    if is_on_grid(times_s, grid_s):
+        return concentration, dt_s
+
+    def resampled(array: xr.DataArray) -> Float32:
+        return resample(array.values, times_s)[0]
+
+    curves = {name: ("time", resampled(concentration[name])) for name in ("aif", "vof") if name in concentration.coords}
+    kept = {str(name): coord for name, coord in concentration.coords.items() if "time" not in coord.dims}
+    coords: dict[str, Any] = {"time": grid_s, **kept, **curves}
+    return xr.DataArray(resampled(concentration), dims=FRAME_DIMS, coords=coords, attrs=concentration.attrs), dt_s
 
 
 def _as_maps(values: Mapping[str, Any], observation: Observation) -> xr.DataArray:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ctpbench.errors import DataError
 from ctpbench.perfusion import resample, subtract_baseline
+from ctpbench.perfusion.concentration import is_on_grid, uniform_grid, uniform_times
 from tests import naive
 
 
@@ -67,6 +68,58 @@ def test_resampling_keeps_straight_lines_straight():
 def test_a_rounded_last_time_costs_no_frame_and_is_not_extrapolated():
     uniform, _ = resample([0, 1, 2, 3, 1000], [0, 1, 2, 3, 3.9995])
     np.testing.assert_array_equal(uniform, [0, 1, 2, 3, 1000])
+
+
+@pytest.mark.parametrize("dt_s", [0.5, 1.0, 2.8])
+def test_a_time_within_a_fiftieth_of_an_interval_is_rounded(dt_s):
+    curves = np.arange(7, dtype=np.float32)
+    for off, kept in ((0.019, True), (-0.019, True), (0.021, False), (-0.021, False)):
+        times_s = 5 + dt_s * np.arange(7)
+        times_s[3] += off * dt_s
+        found, interval_s = resample(curves, times_s)
+        assert interval_s == pytest.approx(dt_s)
+        assert np.shares_memory(found, curves) == kept
+        assert is_on_grid(times_s, 5 + dt_s * np.arange(7)) == kept
+
+
+def test_rounded_times_whose_median_interval_is_off_are_uniform_at_their_mean():
+    times_s = (1.0333 * np.arange(44)).round(2)  # intervals of 1.03 and 1.04 s
+    curves = np.arange(44, dtype=np.float32)
+    found, dt_s = resample(curves, times_s)
+    assert np.shares_memory(found, curves)
+    assert dt_s == pytest.approx(1.0333, rel=1e-4)
+    assert np.median(np.diff(times_s)) == pytest.approx(1.03)
+
+
+def test_a_drift_adds_up_to_more_than_rounding():
+    times_s = np.concatenate([np.arange(30.0), 29 + 1.002 * np.arange(1, 25)])
+    found, dt_s = resample(times_s.astype(np.float32), times_s)
+    assert dt_s == 1
+    np.testing.assert_allclose(found, np.arange(54), atol=1e-5)
+    assert times_s[-1] > 53.04
+
+
+@pytest.mark.parametrize(("last_s", "frames"), [(3.99, 5), (3.97, 4), (4.01, 5), (4.97, 5), (4.99, 6)])
+def test_the_last_time_is_rounded_like_any_other(last_s, frames):
+    grid_s, dt_s = uniform_grid([0, 1, 2, 3, last_s])
+    assert dt_s == 1
+    np.testing.assert_array_equal(grid_s, np.arange(frames))
+
+
+def test_slices_must_all_be_on_the_grid():
+    grid_s = 2.0 * np.arange(5)
+    times_s = np.stack([grid_s, grid_s + 0.03, grid_s - 0.03], axis=1)
+    assert is_on_grid(times_s, grid_s)
+    assert not is_on_grid(times_s[:-1], grid_s)
+    times_s[4, 2] -= 0.02
+    assert not is_on_grid(times_s, grid_s)
+
+
+def test_uniform_slices_have_their_mean_interval_and_others_the_median():
+    even_s = np.repeat(1.0333 * np.arange(30.0)[:, np.newaxis], 2, axis=1)
+    np.testing.assert_allclose(uniform_times(even_s.round(2)), even_s[:, 0], atol=0.006)
+    shuttle_s = np.stack([2.0 * np.arange(30), 2.0 * np.arange(30) + 0.5], axis=1)
+    np.testing.assert_array_equal(uniform_times(shuttle_s), 0.5 + 2.0 * np.arange(29))
 
 
 @pytest.mark.parametrize("times_s", [[0, 1, 1], [0, 2, 1], [0, np.nan, 2], [0, 1], [[0, 1, 2]], [0, 1, np.inf]])

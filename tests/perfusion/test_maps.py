@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from ctpbench.errors import DataError
-from ctpbench.perfusion import circulant_matrix, deconvolve, maps_from_residues, perfusion_maps
+from ctpbench.perfusion import Osvd, Tikhonov, Tsvd, circulant_matrix, deconvolve, maps_from_residues, perfusion_maps
 from ctpbench.perfusion.deconvolution import PIXEL_BLOCK
 from ctpbench.perfusion.maps import _peak
-from tests import naive
+from tests import golden, naive
 
 NAMES = ("cbf", "cbv", "mtt", "ttp", "tmax")
 
@@ -27,38 +27,50 @@ def curves(tissue, rng):
     return (clean + rng.normal(0, 0.5, clean.shape)).astype(np.float32)
 
 
-@pytest.mark.parametrize("method", ["tikhonov", "tsvd", "osvd"])
-def test_maps_equal_the_twin_voxel_by_voxel(curves, aif, method):
-    maps = perfusion_maps(curves, aif, 1.0, method=method, kappa=0.73, rho=1.05)
+@pytest.mark.parametrize(
+    ("deconvolution", "solved", "parameter"),
+    [(Tikhonov(), naive.tikhonov, 0.3), (Tsvd(), naive.tsvd, 0.15), (Osvd(), naive.osvd, 0.095)],
+)
+def test_maps_equal_the_twin_voxel_by_voxel(curves, aif, deconvolution, solved, parameter):
+    maps = perfusion_maps(curves, aif, 1.0, deconvolution, kappa=0.73, rho=1.05)
     flat = curves.reshape(50, 20).astype(float)
-    residues = {
-        "tikhonov": lambda: naive.tikhonov(aif, 1.0, flat, 0.3),
-        "tsvd": lambda: naive.tsvd(aif, 1.0, flat, 0.15),
-        "osvd": lambda: naive.osvd(aif, 1.0, flat, 0.095),
-    }[method]()
+    residues = solved(aif, 1.0, flat, parameter)
     assert tuple(maps) == NAMES
     for voxel in range(20):
-        expected = naive.maps_of_voxel(flat[:, voxel], residues[:, voxel], 1.0, 0.73, 1.05)
-        np.testing.assert_allclose([maps[name].flat[voxel] for name in NAMES], expected, rtol=2e-5, atol=1e-5)
+        twin = naive.maps_of_voxel(flat[:, voxel], residues[:, voxel], 1.0, 0.73, 1.05)
+        np.testing.assert_allclose([maps[name].flat[voxel] for name in NAMES], twin, rtol=2e-5, atol=1e-5)
     assert all(values.dtype == np.float32 and values.shape == (5, 4) for values in maps.values())
 
 
 def test_an_impulse_as_aif_gives_maps_by_hand():
-    # r = c / (1.09 * 2 HU * 0.5 s): values below follow from eqs 17-20 on paper.
     curve = np.array([0.0, 1.09, 3.27, 2.18, 0.0, 0.0])
     maps = perfusion_maps(curve, np.array([2.0, 0, 0, 0, 0, 0]), 0.5)
-    expected = {"cbf": 18000.0, "cbv": 300.0, "mtt": 1.0, "ttp": 1.0, "tmax": 1.0}
-    for name, value in expected.items():
-        assert maps[name].shape == ()
-        assert float(maps[name]) == pytest.approx(value, rel=1e-5), name
+    assert all(values.shape == () for values in maps.values())
+    assert {name: float(value) for name, value in maps.items()} == golden.expected("impulse.maps").approx()
 
 
 def test_known_flow_comes_back_with_little_regularisation(tissue, aif):
-    curves = np.stack([tissue(53, 3.74), tissue(16, 11.25, 4.0), tissue(25, 4.56, 1.0)], axis=1)
-    maps = perfusion_maps(curves, aif, 1.0, lambda_rel=0.01)
-    np.testing.assert_allclose(maps["cbf"], [53, 16, 25], rtol=0.12)
-    np.testing.assert_allclose(maps["cbv"], [3.3, 3.0, 1.9], rtol=0.03)
+    classes = [0, 1, 3]  # gray matter, penumbra, white matter
+    flow = np.array(golden.expected("phantom.tissue.cbf").value)[classes]
+    transit_s = np.array(golden.expected("phantom.tissue.mtt").value)[classes]
+    volume = np.array(golden.expected("phantom.tissue.cbv").value)[classes]
+    curves = np.stack([tissue(*row) for row in zip(flow, transit_s, [0.0, 4.0, 1.0], strict=True)], axis=1)
+    maps = perfusion_maps(curves, aif, 1.0, Tikhonov(0.01))
+    np.testing.assert_allclose(maps["cbf"], flow, rtol=0.12)
+    np.testing.assert_allclose(maps["cbv"], volume, rtol=0.03)
     np.testing.assert_allclose(maps["tmax"][1], 4.0, atol=2)
+
+
+def test_kappa_and_rho_scale_flow_and_volume_alone(curves, aif):
+    kappa, rho = golden.expected("real_data.kappa").value, golden.expected("real_data.rho").value
+    plain, scaled = perfusion_maps(curves, aif, 1.0), perfusion_maps(curves, aif, 1.0, kappa=kappa, rho=rho)
+    residues = deconvolve(curves, aif, 1.0)
+    by_residues = maps_from_residues(residues, aif, 1.0, frames=50, kappa=kappa, rho=rho)
+    for maps in (scaled, by_residues):
+        for name in ("cbf", "cbv"):
+            np.testing.assert_allclose(maps[name], plain[name] * (kappa / rho), rtol=1e-6)
+        np.testing.assert_allclose(maps["mtt"], plain["mtt"], rtol=1e-6)
+        np.testing.assert_array_equal(maps["tmax"], plain["tmax"])
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,7 +93,7 @@ def test_mtt_is_volume_over_flow_and_zero_without_flow(curves, aif):
 
 def test_a_curve_without_positive_residue_has_no_mtt():
     # With an impulse as AIF the residue is the curve, of which every padded lag is zero: its maximum is 0.
-    maps = perfusion_maps(np.array([-1.0, -2.0, -1.0]), np.array([1.0, 0, 0]), 1.0, lambda_rel=0.0)
+    maps = perfusion_maps(np.array([-1.0, -2.0, -1.0]), np.array([1.0, 0, 0]), 1.0, Tikhonov(0))
     assert float(maps["cbf"]) == pytest.approx(0, abs=1e-3)
     assert float(maps["cbv"]) == pytest.approx(-400)
     residues = -np.ones((6, 2))
@@ -119,7 +131,7 @@ def test_both_ways_agree_for_tikhonov(curves, aif):
 
 def test_ttp_of_residues_is_that_of_the_curve_they_stand_for(tissue, aif):
     curves = np.stack([tissue(53, 3.74), tissue(16, 11.25, 4.0), tissue(25, 4.56, 1.0)], axis=1)
-    residues = deconvolve(curves, aif, 1.0, lambda_rel=0.01)
+    residues = deconvolve(curves, aif, 1.0, Tikhonov(0.01))
     expected = np.argmax(circulant_matrix(aif, 1.0)[:50] @ residues, axis=0)
     ttp = maps_from_residues(residues, aif, 1.0, frames=50)["ttp"]
     np.testing.assert_array_equal(ttp, expected)

@@ -11,11 +11,16 @@ import pytest
 from scipy import ndimage
 
 from ctpbench.errors import DataError
-from ctpbench.perfusion.noise import NoiseStatistics, combine, insert_noise, noise_statistics
+from ctpbench.perfusion import NoiseStatistics, insert_noise, noise_statistics
+from ctpbench.perfusion.noise import combine
+from tests import golden
 
 FRAMES, SIZE = 45, 112
 TEXTURES = ["white", "smooth 0.7", "smooth 1", "hann"]
-HANN, PAIR = (0.25, 0.5, 0.25), (0.5, 0.5)  # weights of filters in time
+FILTERS = [  # in time: their weights, and the correlation of neighbouring frames that they make
+    ((0.25, 0.5, 0.25), golden.expected("filter_in_time.hann")),
+    ((0.5, 0.5), golden.expected("filter_in_time.pair")),
+]
 
 
 def disc(radius_px, size=SIZE, slices=1):
@@ -75,12 +80,12 @@ def test_noise_is_found_under_a_bolus(texture, amplitude_hu):
 
 
 @pytest.mark.parametrize("sd_hu", [5, 12])
-@pytest.mark.parametrize(("weights", "expected"), [(HANN, 2 / 3), (PAIR, 1 / 2)])
+@pytest.mark.parametrize(("weights", "correlated"), FILTERS)
 @pytest.mark.parametrize("texture", ["white", "hann"])
-def test_a_filter_in_time_is_found(texture, weights, expected, sd_hu):
+def test_a_filter_in_time_is_found(texture, weights, correlated, sd_hu):
     scan = filtered(bolus() + planted_noise(texture, sd_hu), weights)
     found = noise_statistics(scan, TISSUE)
-    assert found.corr_time == pytest.approx(expected, abs=0.05)
+    assert found.corr_time == correlated.approx()
     assert found.sd_hu == pytest.approx(sd_hu * np.linalg.norm(weights), rel=0.04)
 
 
@@ -362,10 +367,10 @@ def test_the_scanners_noise_is_measured(scanned):
     assert found.corr_columns == pytest.approx(correlation(scanned.noise, scanned.tissue, 3), abs=0.03)
 
 
-@pytest.mark.parametrize(("weights", "expected"), [(HANN, 2 / 3), (PAIR, 1 / 2)])
-def test_the_scanners_noise_filtered_in_time_is_recognised(scanned, weights, expected):
+@pytest.mark.parametrize(("weights", "correlated"), FILTERS)
+def test_the_scanners_noise_filtered_in_time_is_recognised(scanned, weights, correlated):
     found = noise_statistics(filtered(scanned.frames, weights), scanned.tissue)
-    assert found.corr_time == pytest.approx(expected, abs=0.05)
+    assert found.corr_time == correlated.approx()
 
 
 def test_noise_inserted_is_like_the_scanners(scanned):

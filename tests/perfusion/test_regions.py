@@ -114,9 +114,15 @@ def test_what_does_not_fit_is_refused(change, message):
 
 def test_regions_of_the_simulated_head_are_normal_white_matter():
     phantom = Phantom(
-        size_px=128, pixel_mm=1.6, views=576, detectors=256, test_slices=4, slice_step=12, train_slices=0,
+        size_px=128,
+        pixel_mm=1.6,
+        views=576,
+        detectors=256,
+        test_slices=4,
+        slice_step=12,
+        train_slices=0,
         validation_slices=0,
-    )  # fmt: skip
+    )
     for name, n0 in product(phantom.cases("test"), (1e5, 2e5)):
         case = phantom.load(name, n0)
         spacing_mm = case.observation.frames.attrs["spacing_mm"]

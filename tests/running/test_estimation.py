@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from ctpbench import Context, DataError, Observation, Truth, regions
+from ctpbench.perfusion import Osvd, Tikhonov, Tsvd, perfusion_maps, resample, subtract_baseline
 from ctpbench.running.estimation import (
     InvalidOutput,
     baseline_subtracted,
@@ -14,6 +15,7 @@ from ctpbench.running.estimation import (
     estimate,
     region_perfusion,
     rois_of,
+    scaled,
     white_matter_scale,
 )
 from ctpbench.settings import MapsSettings
@@ -48,12 +50,46 @@ def test_irregular_times_are_resampled_once(kind, catalogue, observation, contex
     times_s[6:] += 0.4
     frames = observation.frames
     irregular = Observation.of(
-        frames.values, times_s=times_s, spacing_mm=(5, 1, 1), brain=frames["brain"].values,
-        vessels=frames["vessels"].values, aif=observation.aif,
-    )  # fmt: skip
+        frames.values,
+        times_s=times_s,
+        spacing_mm=(5, 1, 1),
+        brain=frames["brain"].values,
+        vessels=frames["vessels"].values,
+        aif=observation.aif,
+    )
     answer = estimate(catalogue.denoisers[kind](), irregular, MapsSettings(), context)
-    assert np.isfinite(answer.maps).all()
-    assert answer.maps.sel(map="cbf").mean() > 0
+    curves, dt_s = resample(subtract_baseline(frames.values), times_s)
+    aif, _ = resample(observation.aif, times_s)
+    assert curves.shape[0] == frames.sizes["time"]
+    expected = perfusion_maps(curves, aif, dt_s, mask=frames["brain"].values)
+    for name in ("cbf", "cbv", "tmax"):
+        np.testing.assert_allclose(answer.maps.sel(map=name), expected[name], rtol=1e-4, atol=1e-4)
+    assert (answer.maps != estimate_of(observation, catalogue, kind, context)).any()
+
+
+def estimate_of(observation, catalogue, kind, context):
+    return estimate(catalogue.denoisers[kind](), observation, MapsSettings(), context).maps
+
+
+@pytest.mark.parametrize("kind", ["leave", "unfold"])
+def test_rounded_times_leave_the_frames_as_they_are(kind, catalogue, observation, context):
+    rounded_s = observation.times_s + np.resize([0, 0.01, -0.01], observation.times_s.size)
+    rounded = Observation(observation.frames.assign_coords(time=rounded_s))
+    seen = []
+
+    class Watching(catalogue.denoisers[kind]):
+        def deconvolve(self, concentration, context):
+            seen.append(concentration)
+            return super().deconvolve(concentration, context)
+
+    answer = estimate(Watching(), rounded, MapsSettings(), context)
+    even = estimate_of(observation, catalogue, kind, context)
+    mean_s = np.diff(rounded_s).mean()
+    assert abs(np.median(np.diff(rounded_s)) - mean_s) > 0.005
+    # The fake deconvolver always takes 1 s for the interval: its CBF does not feel the times, its CBV does.
+    for name, factor in {"leave": {"cbf": 1 / mean_s, "cbv": 1}, "unfold": {"cbf": 1, "cbv": mean_s}}[kind].items():
+        np.testing.assert_allclose(answer.maps.sel(map=name), factor * even.sel(map=name), rtol=1e-4, atol=1e-4)
+    assert all(np.array_equal(concentration["time"], rounded_s) for concentration in seen)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +119,52 @@ def test_a_deconvolver_must_return_all_lags(catalogue, observation, context):
 
     with pytest.raises(InvalidOutput, match=r"5 along lag; allowed: 24"):
         estimate(Short(), observation, MapsSettings(), context)
+
+
+def test_what_is_no_denoiser_is_named(observation, context):
+    with pytest.raises(InvalidOutput, match=r"^denoiser: got object; allowed: a FrameDenoiser, Conc"):
+        estimate(object(), observation, MapsSettings(), context)
+
+
+# -- settings, and what maps are scaled by ---
+
+
+def test_settings_give_the_deconvolution_with_its_own_parameter():
+    values = {"lambda_rel": 0.2, "threshold_rel": 0.1, "oscillation_index": 0.05}
+    for name, expected in {"tikhonov": Tikhonov(0.2), "tsvd": Tsvd(0.1), "osvd": Osvd(0.05)}.items():
+        assert MapsSettings(deconvolution=name, **values).regularisation == expected
+        assert MapsSettings(deconvolution=name).regularisation == type(expected)()
+    assert MapsSettings().regularisation == Tikhonov()
+
+
+@pytest.mark.parametrize("name", ["tikhonov", "tsvd", "osvd"])
+def test_maps_are_those_of_the_deconvolution_that_is_set(name, observation):
+    settings = MapsSettings(deconvolution=name, kappa=0.73, rho=1.05)
+    maps = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
+    expected = perfusion_maps(
+        subtract_baseline(observation.frames.values),
+        observation.aif,
+        1.0,
+        {"tikhonov": Tikhonov(), "tsvd": Tsvd(), "osvd": Osvd()}[name],
+        mask=observation.frames["brain"].values,
+        kappa=0.73,
+        rho=1.05,
+    )
+    for key, values in expected.items():
+        np.testing.assert_array_equal(maps.sel(map=key), values)
+
+
+def test_scaled_maps_keep_their_law():
+    maps = xr.DataArray(
+        np.array([20, 2, 6, 9, 3], np.float32).reshape(5, 1, 1, 1),
+        dims=("map", "z", "y", "x"),
+        coords={"map": ["cbf", "cbv", "mtt", "ttp", "tmax"]},
+    )
+    found = scaled(maps, {"cbf": 2.0, "cbv": 1.5})
+    assert found.dims == maps.dims
+    assert found.dtype == np.float32
+    assert found.values.ravel().tolist() == [40, 3, 4.5, 9, 3]
+    assert found[2] == 60 * found[1] / found[0]
 
 
 # -- regions of interest and what they scale ---

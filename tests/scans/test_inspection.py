@@ -159,7 +159,7 @@ def test_faulty_times_are_named_with_the_scan(inspected, still, fault):
 
 def test_slices_that_share_no_time_are_named(inspected, still):
     far_s = EVERY_S + np.array([0, 0, 0, 0, 43.5])
-    with pytest.raises(DataError, match=r"scan\.toy\.npz: times: the slices have fewer than 3 frames in common"):
+    with pytest.raises(DataError, match=r"scan\.toy\.npz: times: got slices with 1 of 45 frames in common; allowed: 3"):
         inspected(still, frame_times_s=far_s)
 
 

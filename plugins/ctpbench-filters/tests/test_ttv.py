@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctpbench import DataError
-from ctpbench.perfusion import deconvolve
+from ctpbench.perfusion import Tikhonov, deconvolve
 from ctpbench_filters.ttv import Ttv
 
 from . import naive
@@ -72,7 +72,7 @@ def test_without_betas_it_is_the_tikhonov_answer(make_frames, tissue, context):
     frames = make_frames((11, 2, 13, 17))
     concentration = frames.copy(data=frames.values - frames.values[:2].mean(axis=0))
     out = Ttv(beta_space_hu2s=0, beta_time_hu2s=0, lambda_rel=0.2).deconvolve(concentration, context)
-    expected = deconvolve(concentration.values, concentration["aif"].values, 1.5, lambda_rel=0.2)
+    expected = deconvolve(concentration.values, concentration["aif"].values, 1.5, Tikhonov(0.2))
     inside = tissue(frames)
     scale = abs(expected[:, inside]).max()
     np.testing.assert_allclose(out.values[:, inside], expected[:, inside], atol=1e-4 * scale)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from ctpbench import DataError
-from ctpbench.perfusion import perfusion_maps
+from ctpbench.perfusion import Tikhonov, perfusion_maps
 from ctpbench_phantom.aif import GRID_S, grid, phantom_aif, read_aif, venous
 from ctpbench_phantom.anatomy import Tissue
 from ctpbench_phantom.residue import residue, residue_area, tissue_curves
@@ -104,7 +104,7 @@ def compact_bolus(times_s):
 def test_curves_of_a_whole_bolus_deconvolve_to_the_truth(kind):
     times_s = np.arange(0, 60.1, 0.2)
     curves = tissue_curves(compact_bolus(grid(60)), times_s, CBF, MTT_S, NO_DELAY, kind)
-    maps = perfusion_maps(curves[:, None, None], compact_bolus(times_s), 0.2, lambda_rel=1e-4)
+    maps = perfusion_maps(curves[:, None, None], compact_bolus(times_s), 0.2, Tikhonov(1e-4))
     np.testing.assert_allclose(maps["cbf"].ravel(), CBF, rtol=0.005)
     np.testing.assert_allclose(maps["cbv"].ravel(), CBF * MTT_S / 60, rtol=0.003)
     np.testing.assert_allclose(maps["mtt"].ravel(), MTT_S, rtol=0.005)
@@ -116,7 +116,7 @@ def test_delay_is_where_the_deconvolved_residue_rises():
     times_s = np.arange(0, 80.1, 0.2)
     delay_s = np.array([base.delay_s for base in TABLE.values()])
     curves = tissue_curves(compact_bolus(grid(80.2)), times_s, CBF, MTT_S, delay_s, "plateau")
-    residues = deconvolve(curves[:, None, None], compact_bolus(times_s), 0.2, lambda_rel=1e-3)[:, 0, 0]
+    residues = deconvolve(curves[:, None, None], compact_bolus(times_s), 0.2, Tikhonov(1e-3))[:, 0, 0]
     rise = (residues[: times_s.size] > 0.5 * residues.max(axis=0)).argmax(axis=0) * 0.2
     np.testing.assert_allclose(rise, delay_s, atol=0.41)
 
@@ -130,7 +130,7 @@ TIKHONOV_CBV = [0.892, 0.844, 0.864, 0.886, 0.829, 0.852]
 def test_tikhonov_has_its_known_bias():
     times_s = np.arange(50.0)
     curves = tissue_curves(phantom_aif(grid(49)), times_s, CBF, MTT_S, NO_DELAY, "plateau")
-    maps = perfusion_maps(curves[:, None, None], phantom_aif(times_s), 1.0, lambda_rel=0.3)
+    maps = perfusion_maps(curves[:, None, None], phantom_aif(times_s), 1.0, Tikhonov(0.3))
     np.testing.assert_allclose(maps["cbf"].ravel() / CBF, TIKHONOV_CBF, atol=0.003)
     np.testing.assert_allclose(maps["cbv"].ravel() / (CBF * MTT_S / 60), TIKHONOV_CBV, atol=0.003)
 
