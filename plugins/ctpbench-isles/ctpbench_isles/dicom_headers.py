@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder
 
 from ctpbench import DataError
-from ctpbench_isles.file_kinds import files_at, has_dicom_name, is_dicom, may_be_dicom
+from ctpbench_isles.file_kinds import files_at, has_dicom_name, may_be_dicom, starts_as_dicom
 
 # When an image was taken, best first: the tag of a classic image and that of a frame of a multi-frame file.
 CLOCKS = (
@@ -98,13 +98,13 @@ def read_images(path: Path) -> list[Image]:
         warnings.simplefilter("ignore")
         for file in filter(may_be_dicom, files_at(path)):
             try:
-                if is_dicom(file):
-                    with file.open("rb") as stream:
+                with file.open("rb") as stream:
+                    if starts_as_dicom(stream):
                         images += _images(file, stream)
-                elif has_dicom_name(file):
-                    raise DataError(
-                        f"{file}: got no DICOM header; allowed: DICOM files; copy it again, or move it away"
-                    )
+                    elif has_dicom_name(file):
+                        raise DataError(
+                            f"{file}: got no DICOM header; allowed: DICOM files; copy it again, or move it away"
+                        )
             except DataError:
                 raise
             except Exception as error:  # pydicom raises what it meets; its texts may quote values

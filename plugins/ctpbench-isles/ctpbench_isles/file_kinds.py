@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
 
@@ -56,7 +57,15 @@ def is_dicom(path: Path) -> bool:
     if not may_be_dicom(path) or not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"
+        return starts_as_dicom(file)
+
+
+def starts_as_dicom(file: BinaryIO) -> bool:
+    """Return whether an open file is DICOM by its first bytes; it is left at its beginning."""
+    file.seek(0)
+    start = file.read(_PREAMBLE + 4)
+    file.seek(0)
+    return start[_PREAMBLE:] == b"DICM"
 
 
 def files_at(path: Path) -> list[Path]:

@@ -1,8 +1,18 @@
 """Which files count as NIfTI and which as DICOM, by their names and first bytes."""
 
+import io
+
 import pytest
 
-from ctpbench_isles.file_kinds import files_at, find_nifti, has_dicom_name, is_dicom, is_nifti, may_be_dicom
+from ctpbench_isles.file_kinds import (
+    files_at,
+    find_nifti,
+    has_dicom_name,
+    is_dicom,
+    is_nifti,
+    may_be_dicom,
+    starts_as_dicom,
+)
 
 DICOM = b"\0" * 128 + b"DICM" + b"\0" * 8
 
@@ -64,6 +74,13 @@ def test_other_content_is_no_dicom(tmp_path, content):
     assert not is_dicom(path)
     path.write_bytes(DICOM[:132])
     assert is_dicom(path)
+
+
+def test_an_open_file_is_left_at_its_beginning():
+    file = io.BytesIO(DICOM)
+    file.seek(7)
+    assert starts_as_dicom(file)
+    assert file.tell() == 0
 
 
 @pytest.mark.parametrize(("name", "dicom"), [("a.dcm", True), ("a.IMA", True), ("a", False), ("a.dcm.gz", False)])
