@@ -305,23 +305,24 @@ class ToySeries(Series):
     def read(self, slices: slice) -> np.ndarray:
         return self._frames[:, slices].copy()
 
-    def create(self, folder: Path, name: str, format: Format, *, times_s: np.ndarray | None, units: str) -> Volume:
+    def _create(self, folder: Path, name: str, format: Format, *, times_s: np.ndarray | None, units: str) -> Volume:
         shape = self.shape[1:] if times_s is None else (len(times_s), *self.shape[1:])
         return ToyVolume(folder / f"{name}.npy", shape)
 
 
 class ToyVolume(Volume):
-    """A ``.npy`` file of float32, (time, z, y, x) or (z, y, x); NaN where nothing was put."""
+    """A ``.npy`` file of float32, (time, z, y, x) or (z, y, x); NaN where nothing was put yet."""
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
         self._path, self._part = path, path.with_suffix(".part")
         self._values = np.lib.format.open_memmap(self._part, "w+", np.float32, shape)
         self._values[...] = np.nan
 
-    def put(self, first: int, values: np.ndarray) -> None:
+    def _write(self, first: int, values: np.ndarray) -> None:
         self._values[..., first : first + values.shape[-3], :, :] = values
 
-    def finish(self) -> Path:
+    def _finish(self) -> Path:
         self._values.flush()
         return self._part.rename(self._path)
 

@@ -97,7 +97,7 @@ def test_slabs_cover_the_scan_in_multiples(still, tmp_path, monkeypatch):
     assert list(slabs(series, multiple=4)) == [slice(0, 4), slice(4, 5)]
 
 
-def test_irregular_frames_are_resampled_once_and_it_is_said(inspected):
+def test_irregular_frames_are_resampled_once_and_there_is_a_warning(inspected):
     times_s = np.concatenate([np.arange(30), np.arange(30, 51, 3)]).astype(float)
     found = inspected(head(np.repeat(times_s[:, np.newaxis], SLICES, axis=1)))
     np.testing.assert_allclose(found.times_s, np.arange(49))
@@ -201,7 +201,9 @@ def test_without_an_artery_facts_are_there_and_use_is_refused(inspected):
 
 def test_slices_without_brain_are_refused(inspected, still):
     found = inspected(still)
-    with pytest.raises(DataError, match=r"scan\.toy\.npz: slices 1 to 1 hold no brain; leave them out"):
+    with pytest.raises(
+        DataError, match=r"scan\.toy\.npz: got slices 1 to 1 without brain; allowed: slices with brain; leave these out"
+    ):
         found.observation(slice(0, 1))
     seen = found.observation(slice(1, 3))
     assert seen.frames.shape == (FRAMES, 2, 64, 64)
@@ -235,7 +237,7 @@ def test_a_scalp_above_its_skull_is_no_brain(inspected, still, monkeypatch):
 
 
 def test_no_head_is_no_scan(inspected, still):
-    with pytest.raises(DataError, match=r"scan\.toy\.npz: no slice holds brain inside bone"):
+    with pytest.raises(DataError, match=r"scan\.toy\.npz: got no slice with brain inside bone; allowed: a scan"):
         inspected(still, frames=np.broadcast_to(still["frames"][:, :1], still["frames"].shape))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ctpbench import hookimpl
-
-from .gaussian import Gaussian
-from .identity import Identity
-from .tips import Tips
-from .ttv import Ttv
+from ctpbench_filters.gaussian import Gaussian
+from ctpbench_filters.identity import Identity
+from ctpbench_filters.tips import Tips
+from ctpbench_filters.ttv import Ttv
 
 
 @hookimpl

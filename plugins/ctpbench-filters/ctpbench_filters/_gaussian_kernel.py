@@ -6,14 +6,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ._numba import OPTIONS, use_threads
+from ctpbench.arrays import Float32
+from ctpbench_filters._numba import OPTIONS, use_threads
 
 WINDOW_SIGMAS = 4.0
 
 
-def masked_gaussian(
-    images: npt.ArrayLike, mask: npt.ArrayLike, sigma_px: float, *, threads: int = 1
-) -> npt.NDArray[np.float32]:
+def masked_gaussian(images: npt.ArrayLike, mask: npt.ArrayLike, sigma_px: float, *, threads: int = 1) -> Float32:
     """Smooth images inside a mask by normalised convolution, ``G * (mask image) / G * mask``.
 
     Parameters
@@ -41,7 +40,7 @@ def masked_gaussian(
     return smooth
 
 
-def _half_window(sigma_px: float) -> npt.NDArray[np.float32]:
+def _half_window(sigma_px: float) -> Float32:
     """Return G at distances 0, 1, 2, ... up to 4 sigma; its sum does not matter."""
     distance = np.arange(round(WINDOW_SIGMAS * sigma_px) + 1)
     return np.exp(-((distance / sigma_px) ** 2) / 2).astype(np.float32)

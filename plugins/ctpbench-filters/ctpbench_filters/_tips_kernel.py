@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ._numba import OPTIONS, use_threads
+from ctpbench.arrays import Float32
+from ctpbench_filters._numba import OPTIONS, use_threads
 
 
 def similar_mean(
@@ -19,7 +20,7 @@ def similar_mean(
     window_px: int,
     *,
     threads: int = 1,
-) -> npt.NDArray[np.float32]:
+) -> Float32:
     """Replace each curve inside a mask by the weighted mean of the curves around it (TIPS).
 
     Parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numba
 
-from ._numba import OPTIONS
+from ctpbench_filters._numba import OPTIONS
 
 SPACE = (0, 1)  # rows of `dual` along x and y
 TIME = 2  # and along the lags

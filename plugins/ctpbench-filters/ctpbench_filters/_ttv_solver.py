@@ -36,15 +36,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import Float32, Float64, Index, Mask
 from ctpbench.perfusion import circulant_matrix
-
-from . import _ttv_kernel as kernel
-from ._numba import use_threads
-
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from ctpbench_filters import _ttv_kernel as kernel
+from ctpbench_filters._numba import use_threads
 
 CHECK_EVERY = 10  # iterations between two certificates
 

@@ -27,7 +27,8 @@ class Gaussian(FrameDenoiser):
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
-        from ._gaussian_kernel import masked_gaussian  # numba loads when a filter runs, not when it is listed
+        # Numba loads when a filter runs, not when it is listed.
+        from ctpbench_filters._gaussian_kernel import masked_gaussian
 
         tissue = Observation(frames).tissue
         smooth = np.empty(frames.shape, np.float32)

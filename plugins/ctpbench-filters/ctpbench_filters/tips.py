@@ -41,7 +41,8 @@ class Tips(FrameDenoiser):
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
-        from ._tips_kernel import similar_mean  # numba loads when a filter runs, not when it is listed
+        # Numba loads when a filter runs, not when it is listed.
+        from ctpbench_filters._tips_kernel import similar_mean
 
         tissue = Observation(frames).tissue
         smooth = np.empty(frames.shape, np.float32)

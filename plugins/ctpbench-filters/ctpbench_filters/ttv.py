@@ -47,7 +47,8 @@ class Ttv(Deconvolver):
 
     def deconvolve(self, concentration: xr.DataArray, context: Context) -> xr.DataArray:
         """Return residues, (lag, z, y, x), float32, 1/s, with lag of length 2 T."""
-        from ._ttv_solver import minimise  # numba loads when a filter runs, not when it is listed
+        # Numba loads when a filter runs, not when it is listed.
+        from ctpbench_filters._ttv_solver import minimise
 
         scan = Observation(concentration)
         slices = concentration.sizes["z"]

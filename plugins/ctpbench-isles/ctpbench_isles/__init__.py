@@ -20,9 +20,11 @@ def ctpbench_datasets() -> list[type[Dataset]]:
 @hookimpl
 def ctpbench_open_series(path: Path, frame_interval_s: float | None) -> Series | None:
     """Open a NIfTI file, a DICOM folder or an enhanced DICOM file."""
+    from ctpbench_isles.file_kinds import has_nifti_name
+
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
-    if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
+        raise DataError(f"{path}: no such file or folder; name a 4-D NIfTI file or a folder of one DICOM series")
+    if path.is_file() and has_nifti_name(path):
         from ctpbench_isles.nifti import NiftiSeries
 
         return NiftiSeries(path, frame_interval_s)

@@ -12,17 +12,13 @@ from pydicom.pixels import iter_pixels
 from pydicom.uid import generate_uid
 
 from ctpbench import DataError, Format, Series, Volume
+from ctpbench.arrays import AIR_HU, Float32, Float64
+from ctpbench_isles.acquired import HEAD_HU, fill_padding
 from ctpbench_isles.dicom_frames import FrameTable, arrange
 from ctpbench_isles.dicom_headers import Image, read_images
 from ctpbench_isles.dicom_write import DicomVolume
 from ctpbench_isles.nifti_volume import NiftiVolume
-from ctpbench_isles.orientation import Affine, Grid
-
-Float32 = npt.NDArray[np.float32]
-
-AIR_HU = -1000.0
-PADDING_HU = -2000.0  # what scanners store outside the field of view lies at or below
-TISSUE_HU = -500.0
+from ctpbench_isles.orientation import Grid
 
 
 class DicomSeries(Series):
@@ -45,11 +41,11 @@ class DicomSeries(Series):
         rows, columns = table.images[0][0].size
         self._grid = Grid(table.affine, (columns, rows, len(table.images[0])))
         if self._grid.axes[0] != 2:
-            raise DataError(f"{path}: slices are coronal or sagittal; allowed: axial slices, tilted or not")
+            raise DataError(f"{path}: got coronal or sagittal slices; allowed: axial slices, tilted or not")
         self._images = table.images
-        self.affine: Affine = table.affine
+        self.affine: Float64 = table.affine
         self.time_source = table.time_source
-        self.shape = (len(table.images), *self._grid.house_shape)
+        self.shape = (len(table.images), *self._grid.canonical_shape)
         self.spacing_mm = self._grid.spacing_mm
         self.frame_times_s = table.times_s[:, ::-1].copy() if self._grid.flips[0] else table.times_s
         # One for all that is written of a scan, so that viewers lay its maps over each other.
@@ -68,19 +64,19 @@ class DicomSeries(Series):
             _read_into(path, parts)
         return series
 
-    def create(
-        self, folder: Path, name: str, format: Format, *, times_s: npt.NDArray[np.float64] | None, units: str
-    ) -> Volume:
-        """Return a volume to be written in the scan's geometry; see `Series.create`.
-
-        As DICOM it becomes a folder of CT images, one a slice and time, of a new study.
-        """
+    def _create(self, folder: Path, name: str, format: Format, *, times_s: Float64 | None, units: str) -> Volume:
+        """Return a volume; as DICOM it becomes a folder of CT images, one a slice and time, of a new study."""
         if format == "nifti":
             return NiftiVolume(folder, name, self._grid, times_s=times_s, units=units)
         return DicomVolume(
-            folder, name, self._grid, times_s=times_s, units=units,
-            study_uid=self._study_uid, frame_of_reference_uid=self._frame_of_reference_uid,
-        )  # fmt: skip
+            folder,
+            name,
+            self._grid,
+            times_s=times_s,
+            units=units,
+            study_uid=self._study_uid,
+            frame_of_reference_uid=self._frame_of_reference_uid,
+        )
 
 
 def open_dicom(path: Path, frame_interval_s: float | None = None) -> DicomSeries | None:
@@ -113,15 +109,15 @@ def _read_into(path: Path, places: list[tuple[Image, Float32]]) -> None:
                 place[...] = _hounsfield(stored, image)
     except Exception as error:  # decoders raise what they meet; their texts may quote values of the header
         raise DataError(
-            f"{path}: pixels cannot be read ({type(error).__name__}): damaged or cut short; copy the file again"
+            f"{path}: pixels cannot be read ({type(error).__name__}); damaged or cut short, copy the file again"
         ) from None
 
 
 def _hounsfield(stored: npt.NDArray[np.integer], image: Image) -> Float32:
-    """Return an image in HU, -1000 where nothing was measured."""
+    """Return an image in HU, air where nothing was measured."""
     values = stored * image.slope + image.intercept
     first, last = image.padding
     # Some headers declare a value as padding that tissue has, too.
-    padding = (stored >= first) & (stored <= last) & (values < TISSUE_HU)
-    values[padding | (values <= PADDING_HU)] = AIR_HU
+    values[(stored >= first) & (stored <= last) & (values < HEAD_HU)] = AIR_HU
+    fill_padding(values)
     return values.astype(np.float32)

@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ctpbench import DataError
+from ctpbench.arrays import Float64, Index, Mask
+from ctpbench_isles.acquired import MIN_FRAMES
 from ctpbench_isles.dicom_headers import CLOCKS, COUNTERS, Image
 
-Floats = npt.NDArray[np.float64]
-
-MIN_FRAMES = 3
 SAME_POSITION_MM = 0.05  # positions are often written to a tenth of a mm
 MAX_UNEVEN = 0.01  # of the distance between slices
 MAX_DELAY = 0.75  # between neighbouring slices of one frame, of the time to the next frame
 MIN_SHUTTLE_DELAY = 0.05  # between the two positions of a shuttle, likewise
 HALF_DAY_S = 43200.0
+
+_GEOMETRY_TAGS = {
+    "position": "ImagePositionPatient",
+    "orientation": "ImageOrientationPatient",
+    "spacing": "PixelSpacing",
+    "slope": "RescaleSlope",
+    "intercept": "RescaleIntercept",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +45,9 @@ class FrameTable:
     """
 
     images: list[list[Image]]
-    times_s: Floats
+    times_s: Float64
     time_source: str
-    affine: Floats
+    affine: Float64
 
 
 def arrange(path: Path, images: list[Image], frame_interval_s: float | None) -> FrameTable:
@@ -58,7 +64,7 @@ def arrange(path: Path, images: list[Image], frame_interval_s: float | None) -> 
         Of the series, for messages.
     images : list of Image
     frame_interval_s : float or None
-        Time from frame to frame where the user says it; goes before the time stamps, which still order the frames.
+        Time from frame to frame where the user gives it; goes before the time stamps, which still order the frames.
 
     Raises
     ------
@@ -76,7 +82,8 @@ def arrange(path: Path, images: list[Image], frame_interval_s: float | None) -> 
     if frame_interval_s is None and not dated:
         tags = ", ".join(tag for tag, _ in CLOCKS)
         raise DataError(
-            f"{path}: no time stamp ({tags}) differs between frames; give frame_interval_s (--frame-interval), in s"
+            f"{path}: got no time stamp that differs between frames; allowed: one of {tags}; "
+            "give frame_interval_s (--frame-interval), in s"
         )
     if frame_interval_s is None:
         times_s = stamps[order] - stamps[order].min()
@@ -100,7 +107,7 @@ def _check_one_series(path: Path, images: list[Image]) -> None:
         raise DataError(f"{path}: got {len(files)} DICOM series; allowed: one; give one series' folder: {found}")
     others = [image for image in images if image.modality != "CT"]
     if others:
-        raise DataError(f"{others[0].path}: not a CT image with one value a pixel; give a folder of CT images only")
+        raise DataError(f"{others[0].path}: got an image that is no CT with one value a pixel; allowed: CT images only")
     for name, kinds in (
         ("image sizes", Counter(f"{image.size[0]}x{image.size[1]}" for image in images)),
         ("reconstruction kernels", Counter(image.kernel for image in images)),
@@ -112,23 +119,20 @@ def _check_one_series(path: Path, images: list[Image]) -> None:
     for image in images:
         if image.instance in seen:
             twin = seen[image.instance].path
-            raise DataError(f"{image.path}: the same image as {twin}; keep one of them")
+            raise DataError(f"{image.path}: got the same image as {twin}; allowed: each once; keep one of them")
         seen[image.instance] = image
 
 
-def _geometry(path: Path, images: list[Image]) -> tuple[Floats, npt.NDArray[np.intp]]:
+def _geometry(path: Path, images: list[Image]) -> tuple[Float64, Index]:
     """Return the affine and, for each image, the number of its slice along the normal."""
-    for field, tag in (
-        ("position", "ImagePositionPatient"), ("orientation", "ImageOrientationPatient"), ("spacing", "PixelSpacing"),
-        ("slope", "RescaleSlope"), ("intercept", "RescaleIntercept"),
-    ):  # fmt: skip
+    for field, tag in _GEOMETRY_TAGS.items():
         values = np.array([getattr(image, field) for image in images]).reshape(len(images), -1)
         bad = ~np.isfinite(values).all(axis=1)
         if bad.any():
             file = images[int(np.argmax(bad))].path
-            raise DataError(f"{file}: {tag} is missing; allowed: CT images with their place and their scale in HU")
+            raise DataError(f"{file}: got no {tag}; allowed: CT images with their place and their scale in HU")
         if tag in ("ImageOrientationPatient", "PixelSpacing") and np.ptp(values, axis=0).max() > 1e-3:
-            raise DataError(f"{path}: {tag} differs between images; allowed: one in a series; keep one in the folder")
+            raise DataError(f"{path}: got images of different {tag}; allowed: one in a series; keep one in the folder")
     origins = np.array([image.position for image in images])
     along_row, along_column = np.array(images[0].orientation).reshape(2, 3)
     normal = np.cross(along_row, along_column)
@@ -140,8 +144,10 @@ def _geometry(path: Path, images: list[Image]) -> tuple[Floats, npt.NDArray[np.i
     spacing_y, spacing_x = images[0].spacing
     strayed = np.linalg.norm(origins - places[position], axis=1) > min(spacing_x, spacing_y) / 2
     if strayed.any():
-        raise DataError(f"{images[int(np.argmax(strayed))].path}: lies aside of the other images of its slice; "
-                        "allowed: one field of view in a series; keep one in the folder")  # fmt: skip
+        raise DataError(
+            f"{images[int(np.argmax(strayed))].path}: got an image aside of the others of its slice; "
+            "allowed: one field of view in a series; keep one in the folder"
+        )
     affine = np.eye(4)
     affine[:3, 0] = along_row * spacing_x
     affine[:3, 1] = along_column * spacing_y
@@ -150,24 +156,24 @@ def _geometry(path: Path, images: list[Image]) -> tuple[Floats, npt.NDArray[np.i
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, position  # DICOM's x and y run against those of RAS
 
 
-def _slice_step(path: Path, images: list[Image], places: Floats, normal: Floats) -> Floats:
+def _slice_step(path: Path, images: list[Image], places: Float64, normal: Float64) -> Float64:
     """Return the vector from slice to slice, which a tilted gantry leans against the normal."""
     if len(places) == 1:
         if not images[0].thickness > 0:
-            raise DataError(f"{path}: one slice without SliceThickness; allowed: a series that tells its slices' size")
+            raise DataError(f"{path}: got one slice without SliceThickness; allowed: a series with its slices' size")
         return normal * images[0].thickness
     step = (places[-1] - places[0]) / (len(places) - 1)
     even = places[0] + np.arange(len(places))[:, None] * step
     if np.linalg.norm(places - even, axis=1).max() > max(MAX_UNEVEN * np.linalg.norm(step), 2 * SAME_POSITION_MM):
         steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
         raise DataError(
-            f"{path}: slices are {steps.min():.3g} to {steps.max():.3g} mm apart; allowed: even distances; a slice may "
+            f"{path}: got slices {steps.min():.3g} to {steps.max():.3g} mm apart; allowed: even distances; a slice may "
             "be missing, or the positions of a shuttle overlap: give slices of one position or without the overlap"
         )
     return np.asarray(step)
 
 
-def _stamps(path: Path, images: list[Image], position: npt.NDArray[np.intp]) -> tuple[str, Floats, bool]:
+def _stamps(path: Path, images: list[Image], position: Index) -> tuple[str, Float64, bool]:
     """Return the tag that orders each position's images, its values, and whether they are times."""
     for field, choices in (("clocks", CLOCKS), ("counters", COUNTERS)):
         table = np.array([getattr(image, field) for image in images])
@@ -178,18 +184,17 @@ def _stamps(path: Path, images: list[Image], position: npt.NDArray[np.intp]) -> 
                 dated = field == "clocks"
                 return tag, _past_midnight(stamps) if dated and tag != "TriggerTime" else stamps, dated
     raise DataError(
-            f"{path}: no time stamp and no number tells the frames of each slice apart; export the series "
-                    "anew with AcquisitionTime")  # fmt: skip
+        f"{path}: got no time stamp and no number that differs between the frames of each slice; "
+        "allowed: one of either; export the series anew with AcquisitionTime"
+    )
 
 
-def _past_midnight(stamps: Floats) -> Floats:
+def _past_midnight(stamps: Float64) -> Float64:
     """Return times of day that go on counting where a scan ran past midnight."""
     return np.where((np.ptp(stamps) > HALF_DAY_S) & (stamps < HALF_DAY_S), stamps + 2 * HALF_DAY_S, stamps)
 
 
-def _common_frames(
-    path: Path, images: list[Image], rows: list[npt.NDArray[np.intp]], stamps: Floats, dated: bool
-) -> npt.NDArray[np.intp]:
+def _common_frames(path: Path, images: list[Image], rows: list[Index], stamps: Float64, dated: bool) -> Index:
     """Return the number of each image (time, slice); `rows` are each slice's images in order of time."""
     counts = np.array([len(row) for row in rows])
     frames = int(counts.min())
@@ -200,25 +205,29 @@ def _common_frames(
         if not (alike and _is_shuttle(stamps[order], int(border[0]))):
             raise DataError(_incomplete(path, images, rows, stamps, dated))
     if frames < MIN_FRAMES:
-        raise DataError(f"{path}: got {len(rows)} slices with {frames} images each; allowed: a series in time, "
-                        f"{MIN_FRAMES} frames or more; give the folder of all its files")  # fmt: skip
+        raise DataError(
+            f"{path}: got {len(rows)} slices with {frames} images each; allowed: a series in time, "
+            f"{MIN_FRAMES} frames or more; give the folder of all its files"
+        )
     if dated:
         late = _late(stamps[order])
         if late.any():
             frame, k = np.argwhere(late)[0]
-            raise DataError(f"{path}: slices {k + 1} and {k + 2} of frame {frame + 1} were taken too far apart in "
-                            "time; allowed: all slices in each frame; give one scan, complete")  # fmt: skip
+            raise DataError(
+                f"{path}: got slices {k + 1} and {k + 2} of frame {frame + 1} too far apart in time; "
+                "allowed: all slices in each frame; give one scan, complete"
+            )
     return order
 
 
-def _is_shuttle(times_s: Floats, border: int) -> bool:
-    """Whether the slices on both sides of a border were taken in turns: apart in time, but never by a frame."""
+def _is_shuttle(times_s: Float64, border: int) -> bool:
+    """Return whether the slices on both sides of a border were taken in turns: apart in time, but never by a frame."""
     delays = np.abs(times_s[:, border + 1] - times_s[:, border])
     interval_s = np.median(np.diff(times_s, axis=0))
     return bool(np.median(delays) > MIN_SHUTTLE_DELAY * interval_s and not _late(times_s).any())
 
 
-def _late(times_s: Floats) -> npt.NDArray[np.bool_]:
+def _late(times_s: Float64) -> Mask:
     """Return (time, slice - 1): where neighbouring slices of a frame were taken about a frame apart."""
     steps = np.diff(times_s, axis=0)
     around = np.maximum(np.vstack((steps[:1], steps)), np.vstack((steps, steps[-1:])))
@@ -226,14 +235,14 @@ def _late(times_s: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(delays > MAX_DELAY * np.maximum(around[:, 1:], around[:, :-1]))
 
 
-def _incomplete(path: Path, images: list[Image], rows: list[npt.NDArray[np.intp]], stamps: Floats, dated: bool) -> str:
+def _incomplete(path: Path, images: list[Image], rows: list[Index], stamps: Float64, dated: bool) -> str:
     """Return the message for a series that lacks images, with one of them as an example."""
     counts = [len(row) for row in rows]
     short, full = int(np.argmin(counts)), int(np.argmax(counts))
     x, y, z = images[int(rows[short][0])].position
     text = (
-        f"{path}: incomplete: got {sum(counts)} images of {max(counts) * len(rows)} ({len(rows)} slices x "
-        f"{max(counts)} frames); the slice at ({x:g}, {y:g}, {z:g}) mm, for example, has {counts[short]}"
+        f"{path}: got {sum(counts)} images of {max(counts) * len(rows)} ({len(rows)} slices x {max(counts)} frames); "
+        f"allowed: all of them; the slice at ({x:g}, {y:g}, {z:g}) mm, for example, has {counts[short]}"
     )
     if dated and counts[short]:
         distance = np.abs(stamps[rows[full]][:, None] - stamps[rows[short]]).min(axis=1)

@@ -1,4 +1,4 @@
-"""What the headers of a folder of DICOM files say about each image in it, pixels left alone."""
+"""What the headers of a folder of DICOM files hold about each image in it, pixels left alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, NamedTuple
 import pydicom
 from pydicom import config, uid
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder
 
 from ctpbench import DataError
+from ctpbench_isles.file_kinds import files_at, has_dicom_name, may_be_dicom, starts_as_dicom
 
 # When an image was taken, best first: the tag of a classic image and that of a frame of a multi-frame file.
 CLOCKS = (
@@ -33,17 +33,21 @@ COUNTERS = (
 _CT_CLASSES = (uid.CTImageStorage, uid.EnhancedCTImageStorage, uid.LegacyConvertedEnhancedCTImageStorage)
 _ITEM = b"\xfe\xff\x00\xe0"  # begins each fragment of compressed pixels
 _FRAME_MACROS = (
-    "CTReconstructionSequence", "FrameContentSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence",
-    "PlaneOrientationSequence", "PlanePositionSequence",
-)  # fmt: skip
+    "CTReconstructionSequence",
+    "FrameContentSequence",
+    "PixelMeasuresSequence",
+    "PixelValueTransformationSequence",
+    "PlaneOrientationSequence",
+    "PlanePositionSequence",
+)
 _TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "Rows", "Columns",
-    "SamplesPerPixel", "BitsAllocated", "PixelRepresentation", "NumberOfFrames", "ImagePositionPatient",
-    "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "ConvolutionKernel", "RescaleSlope",
-    "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality"),
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PixelRepresentation", "NumberOfFrames"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "ConvolutionKernel"),
+    *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *(classic for classic, _ in (*CLOCKS, *COUNTERS)),
-]  # fmt: skip
+]
 
 
 class Image(NamedTuple):
@@ -88,20 +92,19 @@ def read_images(path: Path) -> list[Image]:
     DataError
         Where a DICOM file is damaged, cut short, or compressed in a way that nothing installed can decode.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     images: list[Image] = []
     # Warnings of odd values would quote them, and a header may hold a name anywhere.
     with config.disable_value_validation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for file in files:
-            if file.name.startswith(".") or file.name == "DICOMDIR":
-                continue
+        for file in filter(may_be_dicom, files_at(path)):
             try:
                 with file.open("rb") as stream:
-                    images += _images(file, stream)
-            except InvalidDicomError:
-                if file.suffix.lower() in (".dcm", ".ima"):
-                    raise DataError(f"{file}: not a DICOM file, or damaged; copy it again, or move it away") from None
+                    if starts_as_dicom(stream):
+                        images += _images(file, stream)
+                    elif has_dicom_name(file):
+                        raise DataError(
+                            f"{file}: got no DICOM header; allowed: DICOM files; copy it again, or move it away"
+                        )
             except DataError:
                 raise
             except Exception as error:  # pydicom raises what it meets; its texts may quote values
@@ -118,7 +121,7 @@ def _images(file: Path, stream: BinaryIO) -> Iterator[Image]:
     kind = header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID")
     if header.get("Rows") is None or header.get("Columns") is None:
         if kind is None or kind in _CT_CLASSES:
-            raise DataError(f"{file}: DICOM header is cut short; copy the file again")
+            raise DataError(f"{file}: got a DICOM header that is cut short; copy the file again")
         return
     syntax = uid.UID(header.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian))
     frames = int(header.get("NumberOfFrames") or 1)
@@ -126,7 +129,7 @@ def _images(file: Path, stream: BinaryIO) -> Iterator[Image]:
         pixels = header.Rows * header.Columns * header.get("BitsAllocated", 16) // 8 * frames
         missing = _end_of_pixels(stream, syntax, pixels) - file.stat().st_size
         if missing > 0:
-            raise DataError(f"{file}: cut short: {missing} bytes of its pixels are missing; copy the file again")
+            raise DataError(f"{file}: got {missing} bytes too few of its pixels; cut short, copy the file again")
     for frame in range(frames):
         yield _image(file, frame, header, str(syntax))
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from ctpbench import DataError, Volume
+from ctpbench.arrays import Float32, Float64
 from ctpbench_isles.orientation import Grid
-
-Float32 = npt.NDArray[np.float32]
+from ctpbench_isles.writing import writing
 
 LARGEST = 32767  # stored values are int16 of both signs
 UNDEFINED = -32768  # stored for NaN, and declared as padding
+
+_EMPTY_TAGS = (  # which the standard wants, empty where not known
+    *("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
+    *("ReferringPhysicianName", "PositionReferenceIndicator", "PatientPosition", "KVP", "AcquisitionNumber"),
+)
 
 
 class DicomVolume(Volume):
@@ -38,9 +40,18 @@ class DicomVolume(Volume):
     """
 
     def __init__(
-        self, folder: Path, name: str, grid: Grid, *, times_s: npt.NDArray[np.float64] | None, units: str,
-        study_uid: str, frame_of_reference_uid: str,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        name: str,
+        grid: Grid,
+        *,
+        times_s: Float64 | None,
+        units: str,
+        study_uid: str,
+        frame_of_reference_uid: str,
+    ) -> None:
+        frames = () if times_s is None else (len(times_s),)
+        super().__init__((*frames, *grid.canonical_shape))
         self._target, self._grid, self._times_s = folder / name, grid, times_s
         if self._target.exists():
             raise DataError(f"{self._target}: exists; allowed: a new folder; move it away or write elsewhere")
@@ -50,40 +61,27 @@ class DicomVolume(Volume):
         if times_s is not None:
             self._template.NumberOfTemporalPositions = len(times_s)
         self.discard()  # what a run that was killed left there
-        with self._writing():
+        with writing(self._target):
             self._part.mkdir()
 
-    def put(self, first: int, values: Float32) -> None:
-        """Write the slices from index `first` on; see `Volume.put`."""
-        series = values[np.newaxis] if self._times_s is None else values
-        frames = 1 if self._times_s is None else len(self._times_s)
-        depth, rows, columns = self._grid.house_shape
-        if series.shape != (frames, series.shape[1], rows, columns) or not 0 <= first <= depth - series.shape[1]:
-            raise ValueError(f"put: got shape {values.shape} at slice {first} of {depth}; allowed: whole slices within")
-        start = self._grid.stored_slices(slice(first, first + series.shape[1])).start
-        with self._writing():
-            for time, frame in enumerate(series):
-                for k, pixels in enumerate(self._grid.to_stored(frame).transpose(2, 1, 0), start=start):
-                    self._write(time, k, pixels)
+    def discard(self) -> None:
+        """Take away the folder that is not finished."""
+        shutil.rmtree(self._part, ignore_errors=True)
 
-    def finish(self) -> Path:
-        """Give the folder its name and return it."""
-        with self._writing():
+    def _write(self, first: int, values: Float32) -> None:
+        count = values.shape[-3]
+        start = self._grid.stored_slices(slice(first, first + count)).start
+        with writing(self._target):
+            for time, frame in enumerate(values.reshape(-1, *values.shape[-3:])):
+                for k, pixels in enumerate(self._grid.to_stored(frame).transpose(2, 1, 0), start=start):
+                    self._write_image(time, k, pixels)
+
+    def _finish(self) -> Path:
+        with writing(self._target):
             self._part.rename(self._target)
         return self._target
 
-    def discard(self) -> None:
-        """Take the folder away."""
-        shutil.rmtree(self._part, ignore_errors=True)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise DataError(f"{self._target}: cannot be written ({error.strerror})") from error
-
-    def _write(self, time: int, k: int, pixels: Float32) -> None:
+    def _write_image(self, time: int, k: int, pixels: Float32) -> None:
         """Write one image, (row, column); `k` counts along the normal."""
         slope = fitting_slope(pixels)
         defined = np.isfinite(pixels)
@@ -121,11 +119,8 @@ def _template(name: str, grid: Grid, units: str) -> Dataset:
     image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     image.PatientName, image.PatientID, image.PatientIdentityRemoved = "Anonymous", "", "YES"
     image.DeidentificationMethod = "Made anew from pixels and geometry"
-    for keyword in (
-        "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
-        "ReferringPhysicianName", "PositionReferenceIndicator", "PatientPosition", "KVP", "AcquisitionNumber",
-    ):  # fmt: skip
-        setattr(image, keyword, None)  # the standard wants these, empty where not known
+    for keyword in _EMPTY_TAGS:
+        setattr(image, keyword, None)
     image.SeriesInstanceUID = generate_uid(None)
     image.Modality, image.Manufacturer, image.SeriesNumber = "CT", "ctpbench", 1
     image.SeriesDescription = f"ctpbench {name}"[:64]
@@ -140,7 +135,7 @@ def _template(name: str, grid: Grid, units: str) -> Dataset:
     return image
 
 
-def _decimals(numbers: npt.NDArray[np.float64]) -> list[str]:
+def _decimals(numbers: Float64) -> list[str]:
     """Return numbers as DICOM's decimal strings of at most 16 characters."""
     return [format_number_as_ds(float(number)) for number in np.where(np.abs(numbers) < 1e-9, 0.0, numbers)]
 

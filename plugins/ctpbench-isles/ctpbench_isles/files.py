@@ -8,21 +8,19 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from ctpbench import DataError, Series
-from ctpbench_isles.scans import Scan, Scans
-
-_ENDINGS = (".nii", ".nii.gz")
-_PREAMBLE = 128  # bytes before a DICOM file says what it is
+from ctpbench_isles.file_kinds import files_at, is_dicom, is_nifti
+from ctpbench_isles.scans import RecordedScans, ScanFiles
 
 
-class Recorded(Scans):
+class OwnScans(RecordedScans):
     """A user's own scans, called by a number: their files' names may tell who the patient is."""
 
     frame_interval_s: Annotated[
-        float | None, Field(gt=0, description="time between frames, s, where the files say none or a wrong one")
+        float | None, Field(gt=0, description="time between frames, s, where the files have none or a wrong one")
     ] = None
 
 
-class NiftiFiles(Recorded):
+class NiftiFiles(OwnScans):
     """CT-perfusion scans in NIfTI files, 4-D (x, y, z, time), in HU with the skull. Each file is one patient.
 
     Cases are called scan-001, scan-002, ... in the order of the files' names.
@@ -33,23 +31,23 @@ class NiftiFiles(Recorded):
 
     pattern: Annotated[str, Field(min_length=1, description="which files of the folder, such as **/*ctp.nii.gz")] = "*"
 
-    def _scans(self) -> dict[str, Scan]:
+    def _scans(self) -> dict[str, ScanFiles]:
         root = self._root
         try:
-            paths = [root] if root.is_file() else sorted(p for p in root.glob(self.pattern) if _is_nifti(p))
-        except (ValueError, NotImplementedError) as error:  # what pathlib says of a pattern it does not take
+            paths = [root] if root.is_file() else sorted(p for p in root.glob(self.pattern) if is_nifti(p))
+        except (ValueError, NotImplementedError) as error:  # from pathlib, of a pattern it does not take
             raise DataError(
                 f"{self.name}: pattern: got {self.pattern!r} ({error}); allowed: such as **/*ctp.nii.gz"
             ) from None
-        return {f"scan-{n:03d}": Scan(path, str(path), (path,)) for n, path in enumerate(paths, start=1)}
+        return {f"scan-{n:03d}": ScanFiles(path, str(path), (path,)) for n, path in enumerate(paths, start=1)}
 
-    def _open(self, scan: Scan) -> Series:
+    def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
         return NiftiSeries(scan.path, self.frame_interval_s)
 
 
-class DicomFolders(Recorded):
+class DicomFolders(OwnScans):
     """CT-perfusion scans as DICOM: a folder of one series, or a folder with one sub-folder a series and patient.
 
     Cases are called series-001, series-002, ... in the order of the folders' names.
@@ -58,36 +56,25 @@ class DicomFolders(Recorded):
     name, version = "dicom", "1"
     about_root: ClassVar = "a folder of one DICOM series, or with one sub-folder a series"
 
-    def _scans(self) -> dict[str, Scan]:
+    def _scans(self) -> dict[str, ScanFiles]:
         root = self._root
         inside = [] if root.is_file() else sorted(p for p in root.iterdir() if not p.name.startswith("."))
-        folders = [] if any(_is_dicom(path) for path in inside) else [path for path in inside if path.is_dir()]
-        found = folders or [root]
-        return {f"series-{n:03d}": Scan(path, str(path), _files(path)) for n, path in enumerate(found, start=1)}
+        folders = [] if any(map(_is_image, inside)) else [path for path in inside if path.is_dir()]
+        found = enumerate(folders or [root], start=1)
+        return {f"series-{n:03d}": ScanFiles(path, str(path), tuple(files_at(path))) for n, path in found}
 
-    def _open(self, scan: Scan) -> Series:
+    def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.dicom import open_dicom
 
         series = open_dicom(scan.path, self.frame_interval_s)
         if series is None:
-            raise DataError(f"{scan.path}: holds no DICOM image; give {self.about_root}")
+            raise DataError(f"{scan.path}: got no DICOM image; allowed: {self.about_root}")
         return series
 
 
-def _is_nifti(path: Path) -> bool:
-    return path.name.endswith(_ENDINGS) and not path.name.startswith(".") and path.is_file()
-
-
-def _is_dicom(path: Path) -> bool:
-    """Return whether a file of the folder itself is a DICOM image; DICOMDIR lies beside the folders of others."""
-    if path.name == "DICOMDIR" or not path.is_file():
-        return False
+def _is_image(path: Path) -> bool:
+    """Return whether a file is DICOM; one that cannot be read is reported when its scan is loaded."""
     try:
-        with path.open("rb") as file:
-            return file.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"
+        return is_dicom(path)
     except OSError:
         return False
-
-
-def _files(path: Path) -> tuple[Path, ...]:
-    return (path,) if path.is_file() else tuple(sorted(p for p in path.rglob("*") if p.is_file()))

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from ctpbench import INDEPENDENT, DataError, Series, Split
+from ctpbench import INDEPENDENT, DataError, FileStamps, Series, Split, file_stamps
+from ctpbench.arrays import Mask
 from ctpbench_isles import splits
-from ctpbench_isles.scans import Scan, Scans, Stamp, stamp
+from ctpbench_isles.file_kinds import find_nifti
+from ctpbench_isles.scans import RecordedScans, ScanFiles
 
 INTERVAL_S = 1.0
-"""Time between frames, where a file says none."""
+"""Time between frames, where a file has none."""
 
 # The authors train on all but the last 5 of their list, test on these (CTP/real/TrainFrameToAvg.py, nTest = 5), and
 # name 16 and 4 patients in the paper: one of the 5 has no region of interest and is in no score. The one that is
@@ -30,7 +31,7 @@ _PAPER_COUNTS: dict[Split, int] = {"train": 16, "validation": 2, "test": 4}
 _CASE = re.compile(r"case_(\d+)")
 
 
-class Isles2018(Scans):
+class Isles2018(RecordedScans):
     """CT-perfusion scans of acute stroke with the infarct core drawn on DWI: the ISLES challenge of 2018.
 
     A case is a slab of 2 to 22 slices of 256x256 pixels with 43 to 64 frames at 1 s; `training` cases know their core.
@@ -66,28 +67,31 @@ class Isles2018(Scans):
     @model_validator(mode="after")
     def _check_paper_list(self) -> Self:
         if self.paper_list is not None and any(self._lists.values()):
-            raise ValueError("paper_list says the splits; leave out train_cases, validation_cases and test_cases")
+            raise ValueError(
+                "paper_list: got cases listed in train_cases, validation_cases or test_cases as well; "
+                "allowed: one or the other; leave those out"
+            )
         return self
 
-    def _scans(self) -> dict[str, Scan]:
+    def _scans(self) -> dict[str, ScanFiles]:
         part = self._root / self.part.upper()
         folders = [path for path in (part if part.is_dir() else self._root).glob("case_*") if path.is_dir()]
         numbered = {int(match[1]): path for path in folders if (match := _CASE.fullmatch(path.name))}
         return {path.name: _scan(path) for _, path in sorted(numbered.items())}
 
-    def _open(self, scan: Scan) -> Series:
+    def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
         return NiftiSeries(_only(scan.path, "4DPWI"), missing_interval_s=INTERVAL_S)
 
-    def _known_regions(self, scan: Scan, series: Series) -> dict[str, npt.NDArray[np.bool_]]:
+    def _known_regions(self, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         from ctpbench_isles.masks import read_mask
 
         _, depth, rows, columns = series.shape
         drawn = _named(scan.path, ".OT.")
         return {"core": read_mask(drawn[0], (depth, rows, columns))} if drawn else {}
 
-    def _splits(self, scans: Mapping[str, Scan]) -> splits.Splits:
+    def _splits(self, scans: Mapping[str, ScanFiles]) -> splits.Splits:
         if self.paper_list is None:
             listed = self.preset == "default" or any(self._lists.values())
             return super()._splits(scans) if listed else self._paper_splits(scans)
@@ -102,10 +106,10 @@ class Isles2018(Scans):
         }
         return splits.listed(list(scans), lists, f"{self.name}: {self.paper_list}")
 
-    def _paper_splits(self, scans: Mapping[str, Scan]) -> splits.Splits:
+    def _paper_splits(self, scans: Mapping[str, ScanFiles]) -> splits.Splits:
         """Return the first 22 scans that fit what the paper says of its own, in order: train, validation, test."""
         wanted = sum(_PAPER_COUNTS.values())
-        fitting = [name for name, scan in scans.items() if _fits_the_paper(self, scan, stamp(scan.files))]
+        fitting = [name for name, scan in scans.items() if _fits_the_paper(self, scan, file_stamps(scan.files))]
         if len(fitting) < wanted:
             raise DataError(
                 f"{self.name}: preset paper: got {len(fitting)} scans of 2, 4 or 8 slices and 40 to 50 frames that "
@@ -118,8 +122,8 @@ class Isles2018(Scans):
 
 
 @lru_cache(maxsize=1024)
-def _fits_the_paper(dataset: Isles2018, scan: Scan, files: Stamp) -> bool:
-    """Whether a scan is as the paper's were, told by its size and by the noise of its middle slice.
+def _fits_the_paper(dataset: Isles2018, scan: ScanFiles, files: FileStamps) -> bool:
+    """Return whether a scan is as the paper's were, by its size and by the noise of its middle slice.
 
     `files` is in the key so that a changed file is read again.
     """
@@ -137,15 +141,14 @@ def _fits_the_paper(dataset: Isles2018, scan: Scan, files: Stamp) -> bool:
         return False
 
 
-def _scan(folder: Path) -> Scan:
+def _scan(folder: Path) -> ScanFiles:
     files = (*_named(folder, "4DPWI"), *_named(folder, ".OT."))
-    return Scan(folder, folder.name, files)
+    return ScanFiles(folder, folder.name, files)
 
 
 def _named(folder: Path, kind: str) -> list[Path]:
     """Return the images of a case of one kind, as in SMIR.Brain.XX.O.CT_4DPWI.345561.nii, whatever their number."""
-    found = (path for ending in (".nii", ".nii.gz") for path in folder.rglob(f"*{kind}*{ending}"))
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    return find_nifti(folder, f"*{kind}*")
 
 
 def _only(folder: Path, kind: str) -> Path:
@@ -164,5 +167,5 @@ def _paper_cases(path: Path) -> list[str]:
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}: got {error}; allowed: the numbers of cases, in order") from None
     if len(set(cases)) < len(cases):
-        raise DataError(f"{path}: lists a case twice; allowed: the numbers of cases, each once, in order")
+        raise DataError(f"{path}: got a case twice; allowed: the numbers of cases, each once, in order")
     return cases

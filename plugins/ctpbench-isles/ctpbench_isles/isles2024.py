@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from ctpbench import DataError, Series
-from ctpbench_isles.scans import Scan, Scans
+from ctpbench.arrays import Mask
+from ctpbench_isles.file_kinds import find_nifti
+from ctpbench_isles.scans import RecordedScans, ScanFiles
 
 _DERIVED = "derivatives"
 _CT_SPACE = "space-ncct"
 
 
-class Isles2024(Scans):
+class Isles2024(RecordedScans):
     """CT-perfusion scans of acute stroke with the infarct drawn on MRI days later: the ISLES challenge of 2024.
 
     The scan is the one as acquired, not the one registered to the non-contrast CT: interpolation would change its
@@ -28,10 +27,10 @@ class Isles2024(Scans):
     about_root: ClassVar = "the folder that holds raw_data and derivatives"
     root_variable: ClassVar = "ISLES2024_ROOT"
 
-    def _scans(self) -> dict[str, Scan]:
+    def _scans(self) -> dict[str, ScanFiles]:
         root = self._root
         found, lesions = _by_patient(root, "ctp"), _by_patient(root, "lesion-msk")
-        scans: dict[str, Scan] = {}
+        scans: dict[str, ScanFiles] = {}
         for patient, paths in sorted(found.items()):
             # One mask was released on the voxels of the MRI as well, which lie elsewhere.
             masks = sorted(lesions.get(patient, []), key=lambda path: (_CT_SPACE not in path.name, path))
@@ -40,16 +39,16 @@ class Isles2024(Scans):
                 session = next((f"_{part}" for part in path.relative_to(root).parts if part.startswith("ses-")), "")
                 name = patient if len(acquired) == 1 else f"{patient}{session}"
                 if name in scans:
-                    raise DataError(f"{path}: a second scan of {name}; allowed: one *ctp.nii a session, remove one")
-                scans[name] = Scan(path, patient, (path, *masks[:1]))
+                    raise DataError(f"{path}: got a second scan of {name}; allowed: one *ctp.nii a session; remove one")
+                scans[name] = ScanFiles(path, patient, (path, *masks[:1]))
         return scans
 
-    def _open(self, scan: Scan) -> Series:
+    def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
         return NiftiSeries(scan.path)
 
-    def _known_regions(self, scan: Scan, series: Series) -> dict[str, npt.NDArray[np.bool_]]:
+    def _known_regions(self, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         from ctpbench_isles.masks import resampled_mask
         from ctpbench_isles.nifti_image import NiftiImage
 
@@ -60,8 +59,8 @@ class Isles2024(Scans):
 def _by_patient(root: Path, kind: str) -> dict[str, list[Path]]:
     """Return the images whose names end in a kind, as in sub-..._ses-..._ctp.nii.gz, by the subject's folder."""
     found: dict[str, list[Path]] = {}
-    for path in sorted({p for ending in (".nii", ".nii.gz") for p in root.rglob(f"*{kind}{ending}")}):
+    for path in find_nifti(root, f"*{kind}"):
         subject = next((part for part in path.relative_to(root).parts[:-1] if part.startswith("sub-")), None)
-        if subject and path.is_file() and not path.name.startswith("."):
+        if subject:
             found.setdefault(subject, []).append(path)
     return found

@@ -6,14 +6,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ctpbench import DataError, Format, Series, Volume
+from ctpbench.arrays import Float32, Float64
 from ctpbench.perfusion import insert_noise
+from ctpbench_isles.acquired import HEAD_HU
 
-Float32 = npt.NDArray[np.float32]
-
-_HEAD_HU = -500.0
 _EARLY_FRAMES = 2
 _VERTEX_MM2 = 2000.0  # a cut through the head of 5 cm
 
@@ -29,7 +27,7 @@ class LowerDose(Series):
     dose_fraction : float
         Of the scan's own dose, above 0 and below 1.
     key : str
-        The case's name: what tells its noise from that of other cases.
+        The case's name: sets its noise apart from that of other cases.
     """
 
     def __init__(self, source: Series, dose_fraction: float, key: str) -> None:
@@ -39,8 +37,9 @@ class LowerDose(Series):
         self.frame_times_s = source.frame_times_s
 
     def read(self, slices: slice) -> Float32:
+        """Return some slices, (time, z, y, x), float32, HU, with the noise inserted; see `Series.read`."""
         frames = self._source.read(slices)
-        head = frames[:_EARLY_FRAMES].mean(axis=0) > _HEAD_HU
+        head = frames[:_EARLY_FRAMES].mean(axis=0) > HEAD_HU
         for index, z in enumerate(range(*slices.indices(self.shape[1]))):
             one = slice(index, index + 1)
             try:
@@ -50,9 +49,7 @@ class LowerDose(Series):
                     raise
         return frames
 
-    def create(
-        self, folder: Path, name: str, format: Format, *, times_s: npt.NDArray[np.float64] | None, units: str
-    ) -> Volume:
+    def _create(self, folder: Path, name: str, format: Format, *, times_s: Float64 | None, units: str) -> Volume:
         return self._source.create(folder, name, format, times_s=times_s, units=units)
 
     def _rng(self, z: int) -> np.random.Generator:

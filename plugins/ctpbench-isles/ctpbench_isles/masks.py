@@ -1,18 +1,16 @@
-"""Masks of regions of interest, as people drew them: read in the house's axes, or brought to another scan's voxels."""
+"""Masks of regions of interest, as people drew them: in the canonical axes, or brought to another scan's voxels."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from ctpbench import DataError
+from ctpbench.arrays import Mask
 from ctpbench_isles.nifti_image import NiftiImage
 from ctpbench_isles.orientation import Grid
-
-Mask = npt.NDArray[np.bool_]
 
 
 def read_mask(path: Path, shape: tuple[int, int, int]) -> Mask:
@@ -24,9 +22,9 @@ def read_mask(path: Path, shape: tuple[int, int, int]) -> Mask:
         Where the file cannot be read or has other voxels; names it.
     """
     stored, grid = _stored(path)
-    if grid.house_shape != shape:
-        raise DataError(f"{path}: a mask of {grid.house_shape} voxels (z, y, x); allowed: {shape}, the scan's")
-    return np.ascontiguousarray(grid.to_house(stored))
+    if grid.canonical_shape != shape:
+        raise DataError(f"{path}: got a mask of {grid.canonical_shape} voxels (z, y, x); allowed: {shape}, the scan's")
+    return np.ascontiguousarray(grid.to_canonical(stored))
 
 
 def resampled_mask(path: Path, grid: Grid) -> Mask:
@@ -40,15 +38,19 @@ def resampled_mask(path: Path, grid: Grid) -> Mask:
     stored, own = _stored(path)
     between = np.linalg.inv(own.affine) @ grid.affine
     moved = ndimage.affine_transform(
-        stored.astype(np.uint8), between[:3, :3], between[:3, 3],
-        output_shape=grid.shape, order=0, mode="grid-constant",  # "constant" cuts the outer half of the outer voxels
-    )  # fmt: skip
-    return np.ascontiguousarray(grid.to_house(moved > 0))
+        stored.astype(np.uint8),
+        between[:3, :3],
+        between[:3, 3],
+        output_shape=grid.shape,
+        order=0,
+        mode="grid-constant",  # "constant" cuts the outer half of the outer voxels
+    )
+    return np.ascontiguousarray(grid.to_canonical(moved > 0))
 
 
 def _stored(path: Path) -> tuple[Mask, Grid]:
     image = NiftiImage(path)
     if image.frames > 1:
-        raise DataError(f"{path}: {image.frames} images; allowed: one, a 3-D mask")
+        raise DataError(f"{path}: got {image.frames} images; allowed: one, a 3-D mask")
     with image.opened() as file:
         return image.block(file, 0, slice(None)) > 0.5, image.grid

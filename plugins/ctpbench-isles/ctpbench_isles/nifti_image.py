@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctpbench import DataError
+from ctpbench.arrays import Float64
+from ctpbench_isles.file_kinds import NIFTI_ENDINGS
 from ctpbench_isles.orientation import Grid
-
-NAMES = (".nii", ".nii.gz")
 
 _GZIP = b"\x1f\x8b"
 _KINDS = "iuf"
@@ -54,28 +54,28 @@ class NiftiImage:
         self.header = _header(path, block)
         shape = self.header.get_data_shape()
         if len(shape) < 3 or min(shape) < 1:
-            raise DataError(f"{path}: an image of shape {shape}; allowed: 3-D (x, y, z) or 4-D (x, y, z, time)")
+            raise DataError(f"{path}: got an image of shape {shape}; allowed: 3-D (x, y, z) or 4-D (x, y, z, time)")
         long_axes = [axis for axis in range(3, len(shape)) if shape[axis] > 1]
         if len(long_axes) > 1:
-            raise DataError(f"{path}: an image of shape {shape}; allowed: 4-D (x, y, z, time), others of length 1")
+            raise DataError(f"{path}: got an image of shape {shape}; allowed: 4-D (x, y, z, time), others of length 1")
         self.time_axis = long_axes[0] if long_axes else (3 if len(shape) > 3 else None)
         self.frames = int(shape[long_axes[0]]) if long_axes else 1
         self._dtype = self.header.get_data_dtype()
         if self._dtype.kind not in _KINDS:
-            raise DataError(f"{path}: values of type {self._dtype}; allowed: whole numbers and floats")
+            raise DataError(f"{path}: got values of type {self._dtype}; allowed: whole numbers and floats")
         try:
             self.grid = Grid(_affine(self.header), (int(shape[0]), int(shape[1]), int(shape[2])))
             self._slope, self._intercept = self.header.get_slope_inter()
             self._offset = max(int(self.header["vox_offset"]), self.header.single_vox_offset)
         except (DataError, ValueError, nib.spatialimages.HeaderDataError) as error:
-            raise DataError(f"{path}: a faulty NIfTI header ({error})") from None
+            raise DataError(f"{path}: got a faulty NIfTI header ({error}); allowed: NIfTI 1 or 2") from None
         self._unpacked: IO[bytes] | None = None
         if not self._gzipped:
             self._check_size(path.stat().st_size)
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """Lend the file for `block`; a compressed one is unpacked once, to a temporary file of this object's."""
+        """Open the file for `block`; a compressed one is unpacked once, to a temporary file of this object's."""
         if self._gzipped:
             if self._unpacked is None:
                 self._unpacked = self._unpack()
@@ -88,7 +88,7 @@ class NiftiImage:
             raise DataError(f"{self.path}: cannot be read ({error.strerror})") from error
 
     def block(self, file: IO[bytes], frame: int, slices: slice) -> npt.NDArray[np.floating[Any]]:
-        """Return the house's slices (by z) of one frame, scaled, in stored order (i, j, k)."""
+        """Return slices (along the canonical z) of one frame, scaled, in stored order (i, j, k)."""
         axis, stored = self.grid.axes[0], self.grid.stored_slices(slices)
         rows, columns, depth = self.grid.shape
         # Slices along k lie together in the file. Along i or j they lie scattered over the frame, which is then read.
@@ -96,7 +96,7 @@ class NiftiImage:
         values = np.empty(rows * columns * (along.stop - along.start), self._dtype)
         file.seek(self._offset + self._dtype.itemsize * rows * columns * (frame * depth + along.start))
         if file.readinto(values.view(np.uint8)) != values.nbytes:
-            raise DataError(f"{self.path}: ends within frame {frame + 1} of {self.frames}; copy it again")
+            raise DataError(f"{self.path}: got {frame} whole frames of {self.frames}; cut off, copy it again")
         image = values.reshape((rows, columns, -1), order="F")
         if axis != 2:
             image = image[tuple(stored if n == axis else slice(None) for n in range(3))]
@@ -115,7 +115,7 @@ class NiftiImage:
             with gzip.open(self.path) as packed:
                 shutil.copyfileobj(packed, file, _CHUNK)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise DataError(f"{self.path}: a broken or cut-off gzip file; copy it again") from None
+            raise DataError(f"{self.path}: got a broken or cut-off gzip file; copy it again") from None
         except OSError as error:
             raise DataError(f"{self.path}: cannot be unpacked to a temporary file ({error.strerror})") from error
         self._check_size(file.seek(0, os.SEEK_END))
@@ -124,7 +124,7 @@ class NiftiImage:
     def _check_size(self, size: int) -> None:
         needed = self._offset + self._dtype.itemsize * int(np.prod(self.grid.shape)) * self.frames
         if size < needed:
-            raise DataError(f"{self.path}: got {size} bytes, its header says {needed}; cut off, copy it again")
+            raise DataError(f"{self.path}: got {size} bytes of {needed} by its header; cut off, copy it again")
 
 
 def _first_bytes(path: Path) -> tuple[bool, bytes]:
@@ -140,7 +140,7 @@ def _first_bytes(path: Path) -> tuple[bool, bytes]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(f"{path}: a broken or cut-off gzip file; copy it again") from None
+        raise DataError(f"{path}: got a broken or cut-off gzip file; copy it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -153,17 +153,19 @@ def _header(path: Path, block: bytes) -> _Header:
                 header: _Header = kind(block[: kind.sizeof_hdr], check=False)
                 header.get_data_dtype()
             except (KeyError, nib.spatialimages.HeaderDataError):
-                raise DataError(f"{path}: a faulty NIfTI header (unknown type of values)") from None
+                raise DataError(
+                    f"{path}: got a faulty NIfTI header (unknown type of values); allowed: NIfTI 1 or 2"
+                ) from None
             if bytes(header["magic"])[:3] in (b"n+1", b"n+2"):
                 sizes = header["pixdim"]
                 sizes[0] = -1 if sizes[0] < 0 else 1  # some write 0, which the format has as 1
                 sizes[1:4] = np.abs(sizes[1:4])
                 return header
-            raise DataError(f"{path}: a header whose values are in another file; allowed: one .nii file, convert it")
-    raise DataError(f"{path}: not a NIfTI file; allowed: .nii and .nii.gz")
+            raise DataError(f"{path}: got a header without its values; allowed: both in one .nii file; convert it")
+    raise DataError(f"{path}: got no NIfTI header; allowed: a NIfTI file, {' or '.join(NIFTI_ENDINGS)}")
 
 
-def _affine(header: _Header) -> npt.NDArray[np.float64]:
+def _affine(header: _Header) -> Float64:
     """Return the affine that the header trusts most, of those that can be inverted."""
     for matrix, code in (header.get_sform(coded=True), header.get_qform(coded=True)):
         if code and np.isfinite(matrix).all() and np.linalg.det(matrix[:3, :3]):

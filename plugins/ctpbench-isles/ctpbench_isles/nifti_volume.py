@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 
-from ctpbench import DataError, Volume
+from ctpbench import Volume
+from ctpbench.arrays import Float32, Float64
 from ctpbench_isles.orientation import Grid
-
-Float32 = npt.NDArray[np.float32]
+from ctpbench_isles.writing import writing
 
 _GEOMETRY = (
-    "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
-    "srow_x", "srow_y", "srow_z",
-)  # fmt: skip
+    *("qform_code", "sform_code"),
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("srow_x", "srow_y", "srow_z"),
+)
 _DESCRIPTION = 79  # bytes of the header's text, without the final zero
 _DTYPE = np.dtype("<f4")
 
 
 class NiftiVolume(Volume):
-    """An uncompressed NIfTI file of float32 in the stored order of `grid`; slices that are never put stay 0.
+    """An uncompressed NIfTI file of float32 in the stored order of `grid`.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class NiftiVolume(Volume):
     times_s : array, (time), s, or None
         None for a map. The header holds the median interval.
     units : str
-        Said in the header's description.
+        Written into the header's description.
     like : nibabel header or None
         Whose qform and sform are kept, numbers only; without it both are made from the grid's affine.
 
@@ -45,47 +46,47 @@ class NiftiVolume(Volume):
     """
 
     def __init__(
-        self, folder: Path, name: str, grid: Grid, *, times_s: npt.NDArray[np.float64] | None, units: str,
+        self,
+        folder: Path,
+        name: str,
+        grid: Grid,
+        *,
+        times_s: Float64 | None,
+        units: str,
         like: nib.Nifti1Header | nib.Nifti2Header | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
+        frames = () if times_s is None else (len(times_s),)
+        super().__init__((*frames, *grid.canonical_shape))
         self._grid = grid
-        self._frames = None if times_s is None else len(times_s)
         self._path = folder / f"{name}.nii"
         self._part = folder / f".{name}.nii.part"
         header = _header(grid, times_s, like)
         header["descrip"] = f"{name}, {units}".encode()[:_DESCRIPTION]
         self._offset = int(header["vox_offset"])
-        values = int(np.prod(grid.shape)) * (self._frames or 1)
-        try:
+        with writing(self._path):
             self._file = self._part.open("w+b")
             self._file.write(header.binaryblock + b"\0" * (self._offset - len(header.binaryblock)))
-            self._file.truncate(self._offset + _DTYPE.itemsize * values)
-        except OSError as error:
-            raise DataError(f"{self._path}: cannot be written ({error.strerror})") from error
-
-    def put(self, first: int, values: Float32) -> None:
-        series = values[np.newaxis] if self._frames is None else values
-        depth, rows, columns = self._grid.house_shape
-        allowed = (self._frames or 1, series.shape[1], rows, columns)
-        if series.shape != allowed or not 0 <= first <= depth - series.shape[1]:
-            raise ValueError(f"put: got shape {values.shape} at slice {first} of {depth}; allowed: {allowed} within it")
-        stored = self._grid.stored_slices(slice(first, first + series.shape[1]))
-        try:
-            for frame, image in enumerate(series):
-                self._put_block(frame, stored, self._grid.to_stored(image))
-        except OSError as error:
-            raise DataError(f"{self._path}: cannot be written ({error.strerror})") from error
-
-    def finish(self) -> Path:
-        self._file.close()
-        os.replace(self._part, self._path)
-        return self._path
+            self._file.truncate(self._offset + _DTYPE.itemsize * int(np.prod(self.shape)))
 
     def discard(self) -> None:
-        self._file.close()
+        """Take away the file that is not finished."""
+        with suppress(OSError):  # of a full disk, which the write has reported
+            self._file.close()
         self._part.unlink(missing_ok=True)
 
-    def _put_block(self, frame: int, stored: slice, block: Float32) -> None:
+    def _write(self, first: int, values: Float32) -> None:
+        stored = self._grid.stored_slices(slice(first, first + values.shape[-3]))
+        with writing(self._path):
+            for frame, image in enumerate(values.reshape(-1, *values.shape[-3:])):
+                self._write_block(frame, stored, self._grid.to_stored(image))
+
+    def _finish(self) -> Path:
+        with writing(self._path):
+            self._file.close()
+            os.replace(self._part, self._path)
+        return self._path
+
+    def _write_block(self, frame: int, stored: slice, block: Float32) -> None:
         """Write one frame's slices: together where they lie along k, into the re-read frame along i or j."""
         axis, (rows, columns, depth) = self._grid.axes[0], self._grid.shape
         start = self._offset + _DTYPE.itemsize * rows * columns * depth * frame
@@ -101,9 +102,7 @@ class NiftiVolume(Volume):
         self._file.write(np.ascontiguousarray(block.T, dtype=_DTYPE))
 
 
-def _header(
-    grid: Grid, times_s: npt.NDArray[np.float64] | None, like: nib.Nifti1Header | nib.Nifti2Header | None
-) -> nib.Nifti1Header:
+def _header(grid: Grid, times_s: Float64 | None, like: nib.Nifti1Header | nib.Nifti2Header | None) -> nib.Nifti1Header:
     header = nib.Nifti1Header()
     header.set_data_dtype(_DTYPE)
     header.set_data_shape(grid.shape if times_s is None else (*grid.shape, len(times_s)))

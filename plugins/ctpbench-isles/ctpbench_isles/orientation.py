@@ -1,25 +1,22 @@
-"""Which way a stored image lies in the patient, and how to turn it to the axes of `ctpbench.Series` and back.
+"""Which way a stored image lies in the patient, and how to turn it to the canonical axes and back.
 
 Affines lead from voxel indices (i, j, k) to mm in the patient, "RAS": x to the right, y to the front (anterior), z to
-the head (superior). The house's axes are z to the head, y to the back, x to the left.
+the head (superior). The canonical axes, those of `ctpbench.Series`, are z to the head, y to the back, x to the left.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 
 from ctpbench import DataError
+from ctpbench.arrays import Array, Float64
 
-Affine = npt.NDArray[np.float64]
-
-# Rows of an affine (right, front, head) in the order of the house's axes, and whether these point the other way.
-_HOUSE = ((2, 1.0), (1, -1.0), (0, -1.0))
+# Rows of an affine (right, front, head) in the order of the canonical axes, and whether these point the other way.
+_CANONICAL = ((2, 1.0), (1, -1.0), (0, -1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,7 @@ class Grid:
         Where the affine is singular or not finite.
     """
 
-    affine: Affine
+    affine: Float64
     shape: tuple[int, int, int]
 
     def __post_init__(self) -> None:
@@ -52,14 +49,14 @@ class Grid:
 
     @cached_property
     def axes(self) -> tuple[int, int, int]:
-        """The stored axis that lies along each of the house's axes (z, y, x)."""
-        z, y, x = (self._axis(row) for row, _ in _HOUSE)
+        """The stored axis that lies along each of the canonical axes (z, y, x)."""
+        z, y, x = (self._axis(row) for row, _ in _CANONICAL)
         return z, y, x
 
     @cached_property
     def flips(self) -> tuple[bool, bool, bool]:
-        """Whether the stored axis runs against the house's axis, for (z, y, x)."""
-        z, y, x = (self._orientation[self._axis(row), 1] * sign < 0 for row, sign in _HOUSE)
+        """Whether the stored axis runs against the canonical axis, for (z, y, x)."""
+        z, y, x = (self._orientation[self._axis(row), 1] * sign < 0 for row, sign in _CANONICAL)
         return bool(z), bool(y), bool(x)
 
     @property
@@ -70,29 +67,29 @@ class Grid:
         return z, y, x
 
     @property
-    def house_shape(self) -> tuple[int, int, int]:
+    def canonical_shape(self) -> tuple[int, int, int]:
         """Number of voxels along (z, y, x)."""
         z, y, x = (self.shape[axis] for axis in self.axes)
         return z, y, x
 
-    def to_house(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def to_canonical(self, stored: Array) -> Array:
         """Return a view of an array (i, j, k) as (z, y, x)."""
         return np.flip(stored.transpose(self.axes), [axis for axis, flip in enumerate(self.flips) if flip])
 
-    def to_stored(self, house: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def to_stored(self, canonical: Array) -> Array:
         """Return a view of an array (z, y, x) as (i, j, k)."""
-        turned = np.flip(house, [axis for axis, flip in enumerate(self.flips) if flip])
+        turned = np.flip(canonical, [axis for axis, flip in enumerate(self.flips) if flip])
         return turned.transpose(np.argsort(self.axes))
 
     def stored_slices(self, slices: slice) -> slice:
-        """Return which stored slices the house's slices (by z, step 1) are, in stored order."""
-        start, stop, _ = slices.indices(self.house_shape[0])
+        """Return which stored slices some slices along the canonical z (step 1) are, in stored order."""
+        start, stop, _ = slices.indices(self.canonical_shape[0])
         if self.flips[0]:
-            start, stop = self.house_shape[0] - stop, self.house_shape[0] - start
+            start, stop = self.canonical_shape[0] - stop, self.canonical_shape[0] - start
         return slice(start, stop)
 
     @cached_property
-    def _orientation(self) -> npt.NDArray[np.float64]:
+    def _orientation(self) -> Float64:
         """nibabel's: for each stored axis, the affine's row it lies closest to and whether it points that way."""
         return np.asarray(nib.orientations.io_orientation(self.affine))
 

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from ctpbench import Case, DataError, Dataset, Inspection, Series, Split, Truth, inspect_series, regions
+from ctpbench import (
+    Case,
+    DataError,
+    Dataset,
+    FileStamps,
+    Inspection,
+    Series,
+    Split,
+    Truth,
+    file_stamps,
+    files_fingerprint,
+    inspect_series,
+    regions,
+)
+from ctpbench.arrays import Mask
 from ctpbench_isles import splits
-
-Mask = npt.NDArray[np.bool_]
-Stamp = tuple[tuple[str, int, int], ...]
+from ctpbench_isles.file_kinds import NIFTI_ENDINGS
 
 _SLAB = re.compile(r"(?P<scan>.+)/z(?P<first>\d+)-(?P<last>\d+)")
 
 
 @dataclass(frozen=True)
-class Scan:
+class ScanFiles:
     """Where one scan lies, found by names alone.
 
     Attributes
@@ -45,7 +54,7 @@ class Scan:
     files: tuple[Path, ...]
 
 
-class Scans(Dataset):
+class RecordedScans(Dataset):
     """Recorded scans. Noise is the fraction of the dose, above 0 and up to 1; without it the scan is as acquired."""
 
     about_root: ClassVar[str]
@@ -74,10 +83,14 @@ class Scans(Dataset):
         names = [name for cases in self._lists.values() for name in cases]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} listed more than once; allowed: each case in one split")
+            raise ValueError(
+                "train_cases, validation_cases, test_cases: "
+                f"got {', '.join(twice)} more than once; allowed: each case in one split"
+            )
         if self.validation_share + self.test_share > 1:
             raise ValueError(
-                f"validation_share {self.validation_share:g} and test_share {self.test_share:g}; allowed: 1 together"
+                f"validation_share, test_share: got {self.validation_share:g} and {self.test_share:g}; "
+                "allowed: up to 1 together"
             )
         return self
 
@@ -106,13 +119,13 @@ class Scans(Dataset):
         slab = None if case_id in scans else _SLAB.fullmatch(case_id)
         scan_id = slab["scan"] if slab else case_id
         if scan_id not in scans:
-            raise DataError(f"{self.name}: no case {case_id!r}; it has {splits.summary(list(scans))}")
+            raise DataError(f"{self.name}: no case {case_id!r}; allowed: {splits.summary(list(scans))}")
         scan = scans[scan_id]
-        inspection = _inspected(self, scan_id, 1.0 if noise is None else float(noise), scan, stamp(scan.files))
+        inspection = _inspected(self, scan_id, 1.0 if noise is None else float(noise), scan, file_stamps(scan.files))
         depth = inspection.series.shape[1]
         slices = slice(int(slab["first"]), int(slab["last"]) + 1) if slab else slice(0, depth)
         if not slices.start < slices.stop <= depth:
-            raise DataError(f"{self.name}: no case {case_id!r}; {scan_id} has slices 0 to {depth - 1}")
+            raise DataError(f"{self.name}: no case {case_id!r}; allowed: slices 0 to {depth - 1} of {scan_id}")
         masks = {name: mask[slices] for name, mask in self._regions(scan_id, scan, inspection.series).items()}
         truth = Truth(rois=regions(**masks)) if masks else None
         found = {**inspection.facts, "warnings": "; ".join(inspection.warnings)}
@@ -123,21 +136,21 @@ class Scans(Dataset):
         scans = self._found()
         paths = {path for scan in scans.values() for path in scan.files}
         paths.update(path for scan_id in scans for path in self._drawn(scan_id).values())
-        return hashlib.sha256(repr(stamp(sorted(paths))).encode()).hexdigest()
+        return files_fingerprint(sorted(paths))
 
     @abstractmethod
-    def _scans(self) -> dict[str, Scan]:
+    def _scans(self) -> dict[str, ScanFiles]:
         """Return the scans by id, in order, without opening one; DataError where the data are missing."""
 
     @abstractmethod
-    def _open(self, scan: Scan) -> Series:
+    def _open(self, scan: ScanFiles) -> Series:
         """Open a scan; DataError where it cannot be read."""
 
-    def _known_regions(self, scan: Scan, series: Series) -> dict[str, Mask]:
+    def _known_regions(self, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         """Return the regions of interest that the data themselves hold, (z, y, x)."""
         return {}
 
-    def _splits(self, scans: Mapping[str, Scan]) -> splits.Splits:
+    def _splits(self, scans: Mapping[str, ScanFiles]) -> splits.Splits:
         if any(self._lists.values()):
             return splits.listed(list(scans), self._lists, self.name)
         patients = {scan_id: scan.patient for scan_id, scan in scans.items()}
@@ -150,33 +163,33 @@ class Scans(Dataset):
     @property
     def _root(self) -> Path:
         """The folder or file that `root` names, or else the environment, which is there."""
-        said = os.environ.get(self.root_variable) if self.root_variable else None
-        root = self.root or (Path(said) if said else None)
+        variable = os.environ.get(self.root_variable) if self.root_variable else None
+        root = self.root or (Path(variable) if variable else None)
         if root is None or not root.exists():
             got = "nothing" if root is None else f"{root}, which is not there"
-            also = f", or set the environment variable {self.root_variable}" if self.root_variable else ""
-            raise DataError(f"{self.name}: root: got {got}; give {self.about_root}{also}")
+            how = f"; give it, or set the environment variable {self.root_variable}" if self.root_variable else ""
+            raise DataError(f"{self.name}: root: got {got}; allowed: {self.about_root}{how}")
         return root
 
-    def _found(self) -> dict[str, Scan]:
+    def _found(self) -> dict[str, ScanFiles]:
         scans = self._scans()
         if not scans:
-            raise DataError(f"{self.name}: {self._root}: holds no scan; give {self.about_root}")
+            raise DataError(f"{self.name}: {self._root}: got no scan; allowed: {self.about_root}")
         return scans
 
-    def _slabs(self, scan_id: str, scan: Scan) -> Iterator[str]:
+    def _slabs(self, scan_id: str, scan: ScanFiles) -> Iterator[str]:
         if self.slab_slices is None:
             yield scan_id
             return
         try:
-            depth = _depth(self, scan, stamp(scan.files))
-        except DataError:  # said when the case is loaded, so that the others can be run
+            depth = _depth(self, scan, file_stamps(scan.files))
+        except DataError:  # is raised when the case is loaded, so that the others can be run
             yield scan_id
             return
         for first in range(0, depth, self.slab_slices):
             yield f"{scan_id}/z{first:02d}-{min(first + self.slab_slices, depth) - 1:02d}"
 
-    def _inspect(self, scan_id: str, scan: Scan, dose_fraction: float) -> Inspection:
+    def _inspect(self, scan_id: str, scan: ScanFiles, dose_fraction: float) -> Inspection:
         series = self._open(scan)
         if dose_fraction < 1:
             from ctpbench_isles.lower_dose import LowerDose
@@ -184,7 +197,7 @@ class Scans(Dataset):
             series = LowerDose(series, dose_fraction, scan_id)
         return inspect_series(series, aif_method=self.aif_method, partial_volume=self.partial_volume)
 
-    def _regions(self, scan_id: str, scan: Scan, series: Series) -> dict[str, Mask]:
+    def _regions(self, scan_id: str, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         """Return the regions of interest: those that the user drew before those that the data hold."""
         from ctpbench_isles.masks import read_mask
 
@@ -196,31 +209,24 @@ class Scans(Dataset):
         if self.rois is None:
             return {}
         if not self.rois.is_dir():
-            raise DataError(f"{self.name}: rois: got {self.rois}, which is no folder; give one of masks or none")
+            raise DataError(f"{self.name}: rois: got {self.rois}, which is no folder; allowed: one of masks, or none")
         paths = {
             (name, ending): self.rois / f"{scan_id}_{name}{ending}"
             for name in ("core", "white_matter")
-            for ending in (".nii", ".nii.gz")
+            for ending in NIFTI_ENDINGS
         }
         return {name: path for (name, _), path in paths.items() if path.is_file()}
 
 
 @lru_cache(maxsize=1)
-def _inspected(dataset: Scans, scan_id: str, dose_fraction: float, scan: Scan, files: Stamp) -> Inspection:
+def _inspected(
+    dataset: RecordedScans, scan_id: str, dose_fraction: float, scan: ScanFiles, files: FileStamps
+) -> Inspection:
     """Inspect a scan once for all its slabs. `files` is in the key so that a changed file is read again."""
     return dataset._inspect(scan_id, scan, dose_fraction)
 
 
 @lru_cache(maxsize=1024)
-def _depth(dataset: Scans, scan: Scan, files: Stamp) -> int:
+def _depth(dataset: RecordedScans, scan: ScanFiles, files: FileStamps) -> int:
     """Return how many slices a scan has; remembered, for a DICOM scan has thousands of headers to read."""
     return dataset._open(scan).shape[1]
-
-
-def stamp(paths: Iterable[Path]) -> Stamp:
-    """Return what tells cheaply that a file has changed."""
-    try:
-        found = [(str(path), path.stat()) for path in paths]
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)

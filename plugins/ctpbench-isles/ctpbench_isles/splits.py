@@ -17,14 +17,14 @@ def listed(cases: Sequence[str], lists: Mapping[Split, Sequence[str]], source: s
     Raises
     ------
     DataError
-        Where one is not among `cases`; says so after `source`.
+        Where one is not among `cases`; names `source`.
     """
     known = set(cases)
     for split, names in lists.items():
         unknown = [name for name in names if name not in known]
         if unknown:
             raise DataError(
-                f"{source}: {split}_cases: got {', '.join(map(repr, unknown[:5]))}; it has {summary(cases)}"
+                f"{source}: {split}_cases: got {', '.join(map(repr, unknown[:5]))}; allowed: {summary(cases)}"
             )
     return {split: list(names) for split, names in lists.items()}
 

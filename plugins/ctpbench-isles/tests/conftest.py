@@ -11,7 +11,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Head:
-    """A scan whose every part is known, in the house's axes: z towards the head, y to the back, x to the left.
+    """A scan whose every part is known, in the canonical axes: z towards the head, y to the back, x to the left.
 
     `frames` are (time, z, y, x), float32, HU (whole numbers, so that every format keeps them); masks (z, y, x).
     """
@@ -33,9 +33,15 @@ def bolus(times_s: npt.NDArray[np.float64], start_s: float, width_s: float) -> n
 
 
 def head_series(
-    *, slices: int = 2, rows: int = 48, columns: int = 44, frames: int = 24, interval_s: float = 1.0,
-    noise_hu: float = 5.0, seed: int = 0,
-) -> Head:  # fmt: skip
+    *,
+    slices: int = 2,
+    rows: int = 48,
+    columns: int = 44,
+    frames: int = 24,
+    interval_s: float = 1.0,
+    noise_hu: float = 5.0,
+    seed: int = 0,
+) -> Head:
     """Return a head of few pixels: skull, tissue, two arteries, a sinus; no two sides of it are alike."""
     z, y, x = np.meshgrid(np.arange(slices), *(np.linspace(-1, 1, n) for n in (rows, columns)), indexing="ij")
     times_s = np.arange(frames) * interval_s

@@ -188,8 +188,15 @@ def jpeg_lossless(pixels: npt.NDArray[np.uint16]) -> bytes:
     table = bytes([0] * 4 + [17] + [0] * 11 + list(range(17)))
     return (
         b"\xff\xd8"
-        + b"\xff\xc3\x00\x0b\x10" + rows.to_bytes(2, "big") + columns.to_bytes(2, "big") + b"\x01\x01\x11\x00"
-        + b"\xff\xc4" + (3 + len(table)).to_bytes(2, "big") + b"\x00" + table
-        + b"\xff\xda\x00\x08\x01\x01\x00\x01\x00\x00" + data
+        + b"\xff\xc3\x00\x0b\x10"
+        + rows.to_bytes(2, "big")
+        + columns.to_bytes(2, "big")
+        + b"\x01\x01\x11\x00"
+        + b"\xff\xc4"
+        + (3 + len(table)).to_bytes(2, "big")
+        + b"\x00"
+        + table
+        + b"\xff\xda\x00\x08\x01\x01\x00\x01\x00\x00"
+        + data
         + b"\xff\xd9"
-    )  # fmt: skip
+    )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ctpbench_isles.orientation import Grid
 
-# Of the house's axes reversed, (x, y, z): to the left, to the back, to the head.
+# Of the canonical axes reversed, (x, y, z): to the left, to the back, to the head.
 LPS = (("L", "R"), ("P", "A"), ("S", "I"))
 ORIENTATIONS = [
     tuple(axis[side] for axis, side in zip(order, sides, strict=True))
@@ -22,36 +22,46 @@ DICOM_ORDER = ("L", "P", "S")
 
 
 def affine_of(codes: tuple[str, ...], shape_zyx: tuple[int, ...], spacing_zyx: tuple[float, ...]) -> npt.NDArray:
-    """Return an affine, RAS, of an image stored along `codes`; its first voxel of house order lies at one place."""
+    """Return an affine, RAS, of an image stored along `codes`; its first canonical voxel lies at one place."""
     along = {"L": (2, 0, -1), "R": (2, 0, 1), "P": (1, 1, -1), "A": (1, 1, 1), "S": (0, 2, 1), "I": (0, 2, -1)}
     affine = np.eye(4)
-    corner = np.array([80.0, 95.0, 12.0])  # right, front, head of house voxel (0, 0, 0)
+    corner = np.array([80.0, 95.0, 12.0])  # right, front, head of canonical voxel (0, 0, 0)
     for stored, code in enumerate(codes):
-        house, world, sign = along[code]
+        canonical, world, sign = along[code]
         affine[:3, stored] = 0.0
-        affine[world, stored] = sign * spacing_zyx[house]
-        if code in "RAI":  # stored against the house's axis: the first stored voxel is the house's last
-            corner = corner - affine[:3, stored] * (shape_zyx[house] - 1)
+        affine[world, stored] = sign * spacing_zyx[canonical]
+        if code in "RAI":  # stored against the canonical axis: the first stored voxel is the canonical axis' last
+            corner = corner - affine[:3, stored] * (shape_zyx[canonical] - 1)
     affine[:3, 3] = corner
     return affine
 
 
-def stored_in(codes: tuple[str, ...], house: npt.NDArray) -> npt.NDArray:
+def stored_in(codes: tuple[str, ...], canonical: npt.NDArray) -> npt.NDArray:
     """Return an array (..., z, y, x) stored along `codes`, (i, j, k, ...): by hand, not as `Grid` does it."""
     axes = {"L": (-1, 1), "R": (-1, -1), "P": (-2, 1), "A": (-2, -1), "S": (-3, 1), "I": (-3, -1)}
-    turned = house
+    turned = canonical
     for code in codes:
         axis, step = axes[code]
         turned = np.flip(turned, axis) if step < 0 else turned
-    rest = list(range(house.ndim - 3))
-    return turned.transpose([house.ndim + axes[code][0] for code in codes] + rest)
+    rest = list(range(canonical.ndim - 3))
+    return turned.transpose([canonical.ndim + axes[code][0] for code in codes] + rest)
 
 
 def write_scan(
-    path: Path, frames: npt.NDArray, spacing_mm: tuple[float, ...], *, codes: tuple[str, ...] = ("R", "A", "S"),
-    dtype: npt.DTypeLike = np.int16, interval: float = 1.0, units: str = "sec", slope: float = 1.0,
-    intercept: float = 0.0, shape: tuple[int, ...] | None = None, version: int = 1, big_endian: bool = False,
-) -> Path:  # fmt: skip
+    path: Path,
+    frames: npt.NDArray,
+    spacing_mm: tuple[float, ...],
+    *,
+    codes: tuple[str, ...] = ("R", "A", "S"),
+    dtype: npt.DTypeLike = np.int16,
+    interval: float = 1.0,
+    units: str = "sec",
+    slope: float = 1.0,
+    intercept: float = 0.0,
+    shape: tuple[int, ...] | None = None,
+    version: int = 1,
+    big_endian: bool = False,
+) -> Path:
     """Write a series (time, z, y, x), HU, and return where."""
     stored = stored_in(codes, frames)
     header = (nib.Nifti1Header if version == 1 else nib.Nifti2Header)(endianness=">" if big_endian else "<")

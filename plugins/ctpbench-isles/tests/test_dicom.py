@@ -89,9 +89,15 @@ def test_ge_padding_becomes_air(scan, tmp_path):
         image.add_new(0x00280121, "US", 65536 - 700)
 
     folder = write_series(
-        tmp_path, frames, scan.times_s, change=pad, PixelRepresentation=1, BitsStored=16, HighBit=15,
+        tmp_path,
+        frames,
+        scan.times_s,
+        change=pad,
+        PixelRepresentation=1,
+        BitsStored=16,
+        HighBit=15,
         RescaleIntercept=-1000,
-    )  # fmt: skip
+    )
     read = opened(folder).read(WHOLE)
     assert (read[:, :, :3, :3] == -1000).all()
     frames[:, :, :3, :3] = -1000
@@ -160,9 +166,10 @@ def test_times_are_from_the_first_tag_that_tells_frames_apart(scan, tmp_path):
         image.AcquisitionDateTime = f"19990314{100000 + 2 * t}.5"
 
     for name, change, tag, interval_s in (
-        ("philips", philips, "ContentTime", 1.5), ("canon", canon, "TriggerTime", 1.5),
+        ("philips", philips, "ContentTime", 1.5),
+        ("canon", canon, "TriggerTime", 1.5),
         ("siemens", siemens, "AcquisitionDateTime", 2.0),
-    ):  # fmt: skip
+    ):
         series = opened(write_series(tmp_path / name, scan.frames, scan.times_s, change=change))
         assert series.time_source == tag
         np.testing.assert_allclose(series.frame_times_s[:, 1], np.arange(6) * interval_s, atol=1e-6)

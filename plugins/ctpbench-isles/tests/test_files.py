@@ -44,7 +44,7 @@ def test_one_file_or_a_folder(head, tmp_path):
 
 def test_the_frame_interval_is_the_users(head, tmp_path):
     path = write_scan(tmp_path / "scan.nii", head.frames, head.spacing_mm, interval=0.0)
-    with pytest.raises(DataError, match=rf"{path}: does not say the time between frames .*; give frame_interval_s"):
+    with pytest.raises(DataError, match=rf"{path}: got no time between frames .*; allowed: .*; give frame_interval_s"):
         NiftiFiles(root=path).load("scan-001", None)
     assert NiftiFiles(root=path, frame_interval_s=1.5).load("scan-001", None).observation.dt_s == 1.5
 
@@ -63,9 +63,11 @@ def test_a_pattern_that_cannot_be_is_named(tmp_path, pattern):
 def write_head(folder, head):
     """Write a head with its own pixel size, which its masks and arteries are found by."""
     write_series(
-        folder, head.frames, head.times_s,
+        folder,
+        head.frames,
+        head.times_s,
         change=lambda image, t, z: setattr(image, "PixelSpacing", list(head.spacing_mm[1:])),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def test_one_series_or_one_file_is_one_case(patients):
 
 def test_a_folder_without_images_fails_when_loaded(patients, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: holds no DICOM image; give a folder"):
+    with pytest.raises(DataError, match="empty: got no DICOM image; allowed: a folder of one DICOM series"):
         DicomFolders(root=tmp_path).load("series-001", None)
 
 

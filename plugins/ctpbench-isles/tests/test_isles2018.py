@@ -18,8 +18,11 @@ def root(head, tmp_path_factory):
     root = tmp_path_factory.mktemp("ISLES2018")
     number = 345561
     for part, case, ending in (
-        ("TRAINING", 1, ".nii"), ("TRAINING", 2, ".nii.gz"), ("TRAINING", 10, ".nii"), ("TESTING", 1, ".nii")
-    ):  # fmt: skip
+        ("TRAINING", 1, ".nii"),
+        ("TRAINING", 2, ".nii.gz"),
+        ("TRAINING", 10, ".nii"),
+        ("TESTING", 1, ".nii"),
+    ):
         folder = root / part / f"case_{case}"
         for kind in ("CT_4DPWI", "CT", "CT_CBF", "CT_CBV", "CT_MTT", "CT_Tmax", "OT"):
             if (kind, part) == ("OT", "TESTING"):
@@ -83,15 +86,16 @@ def test_the_environment_says_where_the_data_are(root, monkeypatch):
     assert Isles2018().fingerprint() == Isles2018(root=root).fingerprint()
 
 
-@pytest.mark.parametrize("said", [None, "/nowhere"])
-def test_without_data_both_ways_to_give_them_are_named(monkeypatch, said):
+@pytest.mark.parametrize("variable", [None, "/nowhere"])
+def test_without_data_both_ways_to_give_them_are_named(monkeypatch, variable):
     monkeypatch.delenv("ISLES2018_ROOT", raising=False)
-    if said:
-        monkeypatch.setenv("ISLES2018_ROOT", said)
-    says = (
-        "isles2018: root: got .*; give the folder that holds TRAINING, or set the environment variable ISLES2018_ROOT"
+    if variable:
+        monkeypatch.setenv("ISLES2018_ROOT", variable)
+    message = (
+        "isles2018: root: got .*; allowed: the folder that holds TRAINING; "
+        "give it, or set the environment variable ISLES2018_ROOT"
     )
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         Isles2018().cases("train")
 
 
@@ -112,7 +116,7 @@ def test_a_core_on_other_voxels_is_refused(head, tmp_path):
     )
     path = tmp_path / "case_1/SMIR.Brain.XX.O.OT.7/SMIR.Brain.XX.O.OT.7.nii"
     write_mask(path, head_series(slices=3).core, head.spacing_mm)
-    with pytest.raises(DataError, match=rf"{path}: a mask of \(3, 48, 44\) voxels"):
+    with pytest.raises(DataError, match=rf"{path}: got a mask of \(3, 48, 44\) voxels"):
         Isles2018(root=tmp_path).load("case_1", None)
 
 
@@ -146,8 +150,8 @@ def test_the_papers_list_gives_16_to_train_and_its_last_5_to_test(listed, form):
     [
         ("1 2 3 4 5 6", "got 6 cases; allowed: more than 6"),
         ("1 2 three", "got invalid literal .*; allowed: the numbers of cases, in order"),
-        ("1 2 3 5 6 8 1234", "test_cases: got 'case_1234'; it has 23 cases"),
-        ("1 2 3 5 6 8 2", "lists a case twice"),
+        ("1 2 3 5 6 8 1234", "test_cases: got 'case_1234'; allowed: 23 cases"),
+        ("1 2 3 5 6 8 2", "got a case twice; allowed: "),
         (None, "cannot be read"),
     ],
 )
@@ -159,8 +163,8 @@ def test_a_list_that_does_not_fit_is_named(listed, text, says):
         Isles2018(root=listed, paper_list=path).cases("train")
 
 
-def test_splits_are_said_once(tmp_path):
-    with pytest.raises(ValidationError, match="paper_list says the splits; leave out train_cases"):
+def test_splits_are_given_once(tmp_path):
+    with pytest.raises(ValidationError, match=r"paper_list: got cases listed in .* as well; allowed: one or the other"):
         Isles2018(paper_list=tmp_path / "list.txt", test_cases=("case_1",))
 
 

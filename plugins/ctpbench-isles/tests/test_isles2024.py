@@ -18,7 +18,7 @@ SPELLINGS = {
 
 
 def fine(mask):
-    """Return a mask on voxels half as large, three times as thin: of the same place, in the house's order."""
+    """Return a mask on voxels half as large, three times as thin: of the same place, (z, y, x)."""
     return mask.repeat(2, axis=1).repeat(2, axis=2)
 
 
@@ -47,7 +47,7 @@ def test_the_scans_as_acquired_are_found_in_both_spellings(root):
     assert dataset.cases("test") == ["sub-stroke0001", "sub-strokecase0007"]
 
 
-def test_times_in_ms_are_told_from_s(root, head):
+def test_times_in_ms_are_recognised(root, head):
     for case, dt_s in (("sub-stroke0001", 1.5), ("sub-strokecase0007", 2.0)):
         observation = Isles2024(root=root).load(case, None).observation
         assert observation.dt_s == pytest.approx(dt_s)
@@ -76,8 +76,8 @@ def test_a_resampled_mask_lies_where_the_millimetres_say(tmp_path):
     path = write_mask(tmp_path / "mask.nii", mask, (3.1, 1.3, 1.7), ("R", "A", "I"))
     grid = grid_of(("L", "P", "S"), (5, 11, 12), (2.0, 1.1, 0.9))
     got = resampled_mask(path, grid)
-    house = affine_of(("L", "P", "S"), mask.shape, (3.1, 1.3, 1.7))  # voxels (x, y, z)
-    to_mask = np.linalg.inv(house) @ grid.affine
+    canonical = affine_of(("L", "P", "S"), mask.shape, (3.1, 1.3, 1.7))  # voxels (x, y, z)
+    to_mask = np.linalg.inv(canonical) @ grid.affine
     for z, y, x in np.ndindex(got.shape):
         i, j, k = np.rint((to_mask @ [x, y, z, 1])[:3]).astype(int)
         inside = 0 <= i < 8 and 0 <= j < 9 and 0 <= k < 3
@@ -102,7 +102,7 @@ def test_two_scans_of_one_session_are_named(head, tmp_path):
     for run in (1, 2):
         path = tmp_path / f"rawdata/sub-stroke0001/ses-01/sub-stroke0001_ses-01_run-{run}_ctp.nii.gz"
         write_scan(path, head.frames[:, :, ::8, ::8], head.spacing_mm)
-    with pytest.raises(DataError, match=r"run-2_ctp.nii.gz: a second scan of sub-stroke0001_ses-01; allowed: one"):
+    with pytest.raises(DataError, match=r"run-2_ctp.nii.gz: got a second scan of sub-stroke0001_ses-01; allowed: one"):
         Isles2024(root=tmp_path).cases("train")
 
 
@@ -122,5 +122,7 @@ def test_a_scan_without_a_lesion_has_no_truth(head, tmp_path):
 
 def test_without_data_both_ways_to_give_them_are_named(monkeypatch):
     monkeypatch.delenv("ISLES2024_ROOT", raising=False)
-    with pytest.raises(DataError, match=r"isles2024: root: got nothing; give the folder .* variable ISLES2024_ROOT"):
+    with pytest.raises(
+        DataError, match=r"isles2024: root: got nothing; allowed: the folder .*; give it, .* variable ISLES2024_ROOT"
+    ):
         Isles2024().cases("train")

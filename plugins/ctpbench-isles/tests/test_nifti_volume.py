@@ -92,7 +92,7 @@ def test_what_is_not_finished_is_not_there(named, tmp_path):
     volume = named.create(folder, "cbf", "nifti", times_s=None, units="HU")
     volume.put(0, named.read(slice(0, 1))[0])
     assert not (folder / "cbf.nii").exists()
-    with pytest.raises(ValueError, match="put: got shape"), volume:
+    with pytest.raises(ValueError, match="put: got float32 of shape"), volume:
         volume.put(2, named.read(slice(0, 1))[0])
     assert list(folder.iterdir()) == []
 
@@ -109,7 +109,7 @@ def test_an_older_result_stays_until_the_new_one_is_complete(named, tmp_path):
 @pytest.mark.parametrize(("first", "shape"), [(0, (2, 48, 43)), (1, (2, 48, 44)), (-1, (1, 48, 44))])
 def test_values_that_do_not_fit_are_refused(named, tmp_path, first, shape):
     create = named.create(tmp_path, "cbf", "nifti", times_s=None, units="HU")
-    with pytest.raises(ValueError, match="put: got shape"), create as volume:
+    with pytest.raises(ValueError, match="put: got float32 of shape"), create as volume:
         volume.put(first, np.zeros(shape, np.float32))
 
 
@@ -127,3 +127,37 @@ def test_without_a_header_to_follow_the_grids_affine_is_written(tmp_path):
     header = nib.load(tmp_path / "cbf.nii").header
     np.testing.assert_allclose(header.get_sform(), grid.affine)
     np.testing.assert_allclose(header.get_qform(), grid.affine, atol=1e-5)
+
+
+def test_a_volume_that_lacks_a_slice_is_not_there(named, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with (
+        pytest.raises(ValueError, match="finish: got 1 of 2 slices, none at index 0"),
+        named.create(folder, "cbf", "nifti", times_s=None, units="HU") as volume,
+    ):
+        volume.put(1, named.read(slice(1, 2))[0])
+    assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_that_names_the_file_and_leaves_nothing(named, tmp_path):
+    class FullDisk:
+        """Fails as a buffered file does: at the write, and again when it is closed."""
+
+        def seek(self, place):
+            pass
+
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            self.write(b"")
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    volume = named.create(folder, "cbf", "nifti", times_s=None, units="HU")
+    volume._file.close()
+    volume._file = FullDisk()
+    with pytest.raises(DataError, match=rf"{folder}/cbf\.nii: cannot be written \(No space left on device\)$"), volume:
+        volume.put(0, named.read(slice(None))[0])
+    assert list(folder.iterdir()) == []

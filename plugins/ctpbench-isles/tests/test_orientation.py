@@ -19,21 +19,21 @@ def test_there_are_48_orientations_and_the_test_writes_them_as_nibabel_names_the
 
 
 @pytest.mark.parametrize("codes", ORIENTATIONS, ids="".join)
-def test_stored_images_come_to_the_house_axes_and_back(codes):
-    house = np.arange(60).reshape(SHAPE)
-    grid, stored = grid_of(codes, SHAPE, SPACING_MM), stored_in(codes, house)
-    assert grid.house_shape == SHAPE
+def test_stored_images_come_to_the_canonical_axes_and_back(codes):
+    canonical = np.arange(60).reshape(SHAPE)
+    grid, stored = grid_of(codes, SHAPE, SPACING_MM), stored_in(codes, canonical)
+    assert grid.canonical_shape == SHAPE
     assert grid.spacing_mm == SPACING_MM
-    assert np.array_equal(grid.to_house(stored), house)
-    assert np.array_equal(grid.to_stored(house), stored)
+    assert np.array_equal(grid.to_canonical(stored), canonical)
+    assert np.array_equal(grid.to_stored(canonical), stored)
 
 
 @pytest.mark.parametrize("codes", ORIENTATIONS, ids="".join)
-def test_the_house_axes_point_to_the_head_the_back_and_the_left(codes):
+def test_the_canonical_axes_point_to_the_head_the_back_and_the_left(codes):
     grid = grid_of(codes, SHAPE, SPACING_MM)
     places = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1)
     world = places @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-    right, front, head = (grid.to_house(world[..., n]) for n in range(3))
+    right, front, head = (grid.to_canonical(world[..., n]) for n in range(3))
     assert (np.diff(head, axis=0) > 0).all()
     assert (np.diff(front, axis=1) < 0).all()
     assert (np.diff(right, axis=2) < 0).all()
@@ -42,10 +42,10 @@ def test_the_house_axes_point_to_the_head_the_back_and_the_left(codes):
 @pytest.mark.parametrize("codes", ORIENTATIONS, ids="".join)
 @pytest.mark.parametrize("slices", [slice(0, 1), slice(1, 3), slice(None)])
 def test_some_slices_are_the_same_stored_slices(codes, slices):
-    house = np.arange(60).reshape(SHAPE)
-    grid, stored = grid_of(codes, SHAPE, SPACING_MM), stored_in(codes, house)
+    canonical = np.arange(60).reshape(SHAPE)
+    grid, stored = grid_of(codes, SHAPE, SPACING_MM), stored_in(codes, canonical)
     part = stored[tuple(grid.stored_slices(slices) if n == grid.axes[0] else slice(None) for n in range(3))]
-    assert np.array_equal(grid.to_house(part), house[slices])
+    assert np.array_equal(grid.to_canonical(part), canonical[slices])
 
 
 @pytest.mark.parametrize("codes", [("L", "P", "S"), ("R", "A", "S"), ("A", "I", "R")], ids="".join)

@@ -46,7 +46,7 @@ def scans(head, tmp_path_factory) -> dict[str, Path]:
 
 
 def call(*words: object) -> str:
-    """Run a command; return all that it said."""
+    """Run a command; return all that it printed."""
     done = CliRunner().invoke(main, [str(word) for word in words])
     assert done.exit_code in (0, 3), done.output
     return done.output
@@ -79,22 +79,22 @@ def leaks(texts: dict[str, bytes]) -> list[tuple[str, str]]:
 )
 def test_what_is_made_of_a_scan_of_ones_own(kind, name, format, scans, tmp_path):
     scan = scans[kind] / name
-    said = call("inspect", scan, "--picture", tmp_path / "inspection.png")
-    said += call("denoise", scan, "--method", "gaussian", "--format", format, "--out", tmp_path / "out")
+    output = call("inspect", scan, "--picture", tmp_path / "inspection.png")
+    output += call("denoise", scan, "--method", "gaussian", "--format", format, "--out", tmp_path / "out")
     written = contents(tmp_path)
     assert any("denoised" in name for name in written)
-    assert not leaks({"output": said.encode(), **written})
+    assert not leaks({"output": output.encode(), **written})
 
 
 def test_what_a_suite_leaves(scans, tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE.format(**scans))
-    said = call("run", suite, "--out", tmp_path / "run")
-    assert "IM" in said  # the file that is cut short is named
+    output = call("run", suite, "--out", tmp_path / "run")
+    assert "IM" in output  # the file that is cut short is named
     written = contents(tmp_path / "run")
     assert any(name.endswith("results.nc") for name in written)
     assert any("/logs/" in name for name in written)
-    assert not leaks({"output": said.encode(), **written})
+    assert not leaks({"output": output.encode(), **written})
 
 
 def test_the_search_finds_what_is_planted(scans, tmp_path):

@@ -97,7 +97,7 @@ def test_all_slabs_of_a_scan_are_in_one_split(tmp_path, head):
 def test_a_scan_that_cannot_be_read_is_listed_and_fails_alone(folder):
     dataset = NiftiFiles(root=folder, test_share=1, validation_share=0, slab_slices=2)
     assert len(dataset.cases("test")) == 3 + 9
-    with pytest.raises(DataError, match=r"b0\.nii: not a NIfTI file"):
+    with pytest.raises(DataError, match=r"b0\.nii: got no NIfTI header"):
         dataset.load("scan-002", None)
     assert dataset.load("scan-001/z00-01", None)
 
@@ -105,7 +105,7 @@ def test_a_scan_that_cannot_be_read_is_listed_and_fails_alone(folder):
 @pytest.mark.parametrize("case", ["scan-011", "scan-001/z", "scan-001/z03-05", "scan-001/z03-02", "scan-001/z9-9", "x"])
 def test_cases_that_are_not_there_are_refused(folder, case):
     with pytest.raises(
-        DataError, match=f"nifti: no case '{case}'; (it has 10 cases: scan-001|scan-001 has slices 0 to 4)"
+        DataError, match=f"nifti: no case '{case}'; allowed: (10 cases: scan-001|slices 0 to 4 of scan-001)"
     ):
         NiftiFiles(root=folder, slab_slices=2).load(case, None)
 
@@ -125,10 +125,16 @@ def test_splits_hold_each_case_once_by_patient_and_depend_on_the_seed():
 @pytest.mark.parametrize(
     ("count", "validation", "test", "sizes"),
     [
-        (1, 0.1, 0.2, (0, 0, 1)), (2, 0.1, 0.2, (1, 0, 1)), (3, 0.1, 0.2, (1, 1, 1)), (10, 0.1, 0.2, (7, 1, 2)),
-        (5, 0, 1, (0, 0, 5)), (5, 0.4, 0.6, (0, 2, 3)), (5, 0, 0, (5, 0, 0)), (5, 1, 0, (0, 5, 0)),
+        (1, 0.1, 0.2, (0, 0, 1)),
+        (2, 0.1, 0.2, (1, 0, 1)),
+        (3, 0.1, 0.2, (1, 1, 1)),
+        (10, 0.1, 0.2, (7, 1, 2)),
+        (5, 0, 1, (0, 0, 5)),
+        (5, 0.4, 0.6, (0, 2, 3)),
+        (5, 0, 0, (5, 0, 0)),
+        (5, 1, 0, (0, 5, 0)),
     ],
-)  # fmt: skip
+)
 def test_sizes_of_splits(count, validation, test, sizes):
     found = splits.drawn({str(n): str(n) for n in range(count)}, validation, test, 0)
     assert tuple(len(found[split]) for split in SPLITS) == sizes
@@ -142,16 +148,16 @@ def test_listed_cases_override_the_shares(folder):
 
 
 def test_a_listed_case_that_is_not_there_is_named(folder):
-    says = r"nifti: test_cases: got 'scan-11'; it has 10 cases: scan-001, scan-002, ..., scan-010"
-    with pytest.raises(DataError, match=says):
+    message = r"nifti: test_cases: got 'scan-11'; allowed: 10 cases: scan-001, scan-002, ..., scan-010"
+    with pytest.raises(DataError, match=message):
         NiftiFiles(root=folder, test_cases=("scan-001", "scan-11")).cases("train")
 
 
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({"train_cases": ("a",), "test_cases": ("b", "a")}, "a listed more than once; allowed: each case in one split"),
-        ({"validation_share": 0.6, "test_share": 0.5}, "validation_share 0.6 and test_share 0.5; allowed: 1 together"),
+        ({"train_cases": ("a",), "test_cases": ("b", "a")}, "got a more than once; allowed: each case in one split"),
+        ({"validation_share": 0.6, "test_share": 0.5}, "got 0.6 and 0.5; allowed: up to 1 together"),
         ({"slab_slices": 0}, "greater than or equal to 1"),
         ({"aif_method": "guess"}, "'components' or 'kmeans'"),
     ],
@@ -162,23 +168,25 @@ def test_parameters_that_do_not_fit_are_refused(parameters, says):
 
 
 @pytest.mark.parametrize("root", [None, "nowhere"])
-def test_missing_data_are_said_when_cases_are_listed(tmp_path, root):
+def test_missing_data_are_an_error_when_cases_are_listed(tmp_path, root):
     dataset = NiftiFiles(root=root and tmp_path / root)
     for ask in (lambda: dataset.cases("test"), dataset.fingerprint, lambda: dataset.load("scan-001", None)):
-        with pytest.raises(DataError, match=r"nifti: root: got .*; give a .nii or .nii.gz file, or a folder of them"):
+        with pytest.raises(
+            DataError, match=r"nifti: root: got .*; allowed: a .nii or .nii.gz file, or a folder of them"
+        ):
             ask()
 
 
 def test_an_empty_folder_holds_no_scan(tmp_path):
-    with pytest.raises(DataError, match=rf"nifti: {tmp_path}: holds no scan; give a .nii"):
+    with pytest.raises(DataError, match=rf"nifti: {tmp_path}: got no scan; allowed: a .nii"):
         NiftiFiles(root=tmp_path).cases("test")
 
 
 def test_the_methods_of_the_inspection_are_passed_on(folder, monkeypatch):
-    asked = {}
-    monkeypatch.setattr(scans, "inspect_series", lambda series, **k: asked.update(k) or inspect_series(series))
+    passed = {}
+    monkeypatch.setattr(scans, "inspect_series", lambda series, **k: passed.update(k) or inspect_series(series))
     NiftiFiles(root=folder, aif_method="kmeans", partial_volume=False).load("scan-001", None)
-    assert asked == {"aif_method": "kmeans", "partial_volume": False}
+    assert passed == {"aif_method": "kmeans", "partial_volume": False}
 
 
 # Regions of interest
@@ -205,10 +213,12 @@ def test_regions_are_part_of_the_fingerprint(folder, tall, tmp_path):
 
 def test_regions_that_do_not_fit_are_named(folder, tall, tmp_path):
     path = write_mask(tmp_path / "scan-001_core.nii", tall.core[1:], tall.spacing_mm)
-    with pytest.raises(DataError, match=rf"{path}: a mask of \(4, 48, 44\) voxels.*allowed: \(5, 48, 44\), the scan's"):
+    with pytest.raises(
+        DataError, match=rf"{path}: got a mask of \(4, 48, 44\) voxels.*allowed: \(5, 48, 44\), the scan's"
+    ):
         NiftiFiles(root=folder, rois=tmp_path).load("scan-001", None)
     write_scan(path, tall.frames, tall.spacing_mm)
-    with pytest.raises(DataError, match=rf"{path}: 24 images; allowed: one, a 3-D mask"):
+    with pytest.raises(DataError, match=rf"{path}: got 24 images; allowed: one, a 3-D mask"):
         NiftiFiles(root=folder, rois=tmp_path).load("scan-001", None)
     with pytest.raises(DataError, match=r"nifti: rois: got .*/none, which is no folder"):
         NiftiFiles(root=folder, rois=tmp_path / "none").load("scan-001", None)
@@ -271,6 +281,13 @@ def test_a_case_says_nothing_of_the_patient(tall, tmp_path):
     assert dataset.cases("test") == ["scan-001"]
     case = dataset.load("scan-001", None)
     frames = case.observation.frames
-    said = [case.id, case.inspection, frames.attrs, frames.name, dataset.fingerprint(), str(frames.to_dict(data=False))]
-    assert "JANE" not in repr(said)
-    assert "DOE" not in repr(said)
+    texts = [
+        case.id,
+        case.inspection,
+        frames.attrs,
+        frames.name,
+        dataset.fingerprint(),
+        str(frames.to_dict(data=False)),
+    ]
+    assert "JANE" not in repr(texts)
+    assert "DOE" not in repr(texts)

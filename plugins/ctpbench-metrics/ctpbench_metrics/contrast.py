@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ctpbench import Metric, ScoredCase
-from ctpbench_metrics.maps import Array
+from ctpbench.arrays import Float64
 from ctpbench_metrics.roi import region
 
 
@@ -20,7 +20,7 @@ class CoreMetric(Metric):
         return frozenset({"rois"})
 
     @abstractmethod
-    def compare(self, white_matter: Array, core: Array) -> float:
+    def compare(self, white_matter: Float64, core: Float64) -> float:
         """Return the score from the CBF of both regions' voxels, (voxel), float64, neither empty."""
 
     def score(self, case: ScoredCase) -> xr.DataArray:
@@ -44,7 +44,7 @@ class CoreContrast(CoreMetric):
     name, version = "core_contrast", "1"
     better, units = "higher", "mL/100 g/min"
 
-    def compare(self, white_matter: Array, core: Array) -> float:
+    def compare(self, white_matter: Float64, core: Float64) -> float:
         return float(white_matter.mean() - core.mean())
 
 
@@ -60,7 +60,7 @@ class CoreStd(CoreMetric):
     name, version = "core_std", "1"
     better, units = "lower", "mL/100 g/min"
 
-    def compare(self, white_matter: Array, core: Array) -> float:
+    def compare(self, white_matter: Float64, core: Float64) -> float:
         return float(white_matter.std())
 
 
@@ -76,6 +76,6 @@ class CoreCnr(CoreMetric):
     name, version = "core_cnr", "1"
     better, units = "higher", "1"
 
-    def compare(self, white_matter: Array, core: Array) -> float:
+    def compare(self, white_matter: Float64, core: Float64) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.divide(white_matter.mean() - core.mean(), white_matter.std()))

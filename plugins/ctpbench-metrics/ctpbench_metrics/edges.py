@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase
-from ctpbench_metrics.maps import Array, Mask
+from ctpbench.arrays import Float32, Float64, Mask
 
 MAPS_WITH_EDGES = ("cbf", "cbv")  # 0 in fluid; times have no value there
 FWHM_OF_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -24,9 +23,7 @@ CENTRES_MM = np.arange(-2.0, 2.01, 0.1)
 LEAST_R2 = 0.9
 
 
-def signed_distance(
-    mean_hu: npt.NDArray[np.float32], tissue: Mask, pixel_mm: tuple[float, float], csf_hu: float
-) -> Array:
+def signed_distance(mean_hu: Float32, tissue: Mask, pixel_mm: tuple[float, float], csf_hu: float) -> Float64:
     """Return each pixel's distance to the nearest deep fluid's edge in mm, negative within the fluid.
 
     Parameters
@@ -73,7 +70,7 @@ def signed_distance(
     return distance
 
 
-def edge_width_mm(distance_mm: Array, values: Array) -> float:
+def edge_width_mm(distance_mm: Float64, values: Float64) -> float:
     """Return the full width at half maximum of an edge's spread in mm: of the Gaussian whose integral fits best.
 
     Parameters
@@ -152,7 +149,7 @@ class EdgeFwhm(Metric):
         ]
         return xr.DataArray(np.array(scores, dtype=np.float64), dims=("map",), coords={"map": names})
 
-    def _distance(self, observation: Observation) -> Array:
+    def _distance(self, observation: Observation) -> Float64:
         """Return the signed distance to the edges in mm, (z, y, x), NaN where it is not measured."""
         _, *pixel_mm = observation.frames.attrs["spacing_mm"]
         mean_hu = observation.frames.values.mean(axis=0)

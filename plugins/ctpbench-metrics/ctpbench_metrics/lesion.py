@@ -12,7 +12,8 @@ import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase
-from ctpbench_metrics.maps import Against, Array, Mask, reference_maps
+from ctpbench.arrays import Float64, Mask
+from ctpbench_metrics.maps import Against, reference_maps
 
 ROIS = ("core", "penumbra")
 
@@ -26,7 +27,7 @@ def side_of(brain: Mask) -> npt.NDArray[np.int8]:
     return np.sign(2 * np.arange(brain.shape[2]) - (columns[0] + columns[-1])).astype(np.int8)
 
 
-def infarct_core(cbf: Array, domain: Mask, sides: npt.NDArray[np.int8], rcbf_threshold: float) -> Mask | None:
+def infarct_core(cbf: Float64, domain: Mask, sides: npt.NDArray[np.int8], rcbf_threshold: float) -> Mask | None:
     """Return where CBF is below `rcbf_threshold` times the mean CBF of the other side, or None.
 
     Parameters
@@ -52,7 +53,7 @@ def infarct_core(cbf: Array, domain: Mask, sides: npt.NDArray[np.int8], rcbf_thr
     return domain & (cbf < rcbf_threshold * other)
 
 
-def hypoperfused(tmax: Array, domain: Mask, tmax_threshold_s: float) -> Mask | None:
+def hypoperfused(tmax: Float64, domain: Mask, tmax_threshold_s: float) -> Mask | None:
     """Return where Tmax (s) exceeds the threshold, (z, y, x), bool; None for an empty domain or NaN in it."""
     if not domain.any() or not np.isfinite(tmax[domain]).all():
         return None

@@ -6,36 +6,34 @@ from abc import abstractmethod
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field, field_validator
 
 from ctpbench import MAPS, Metric, ScoredCase
+from ctpbench.arrays import Float64, Mask
 
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Against = Annotated[
     Literal["noiseless", "truth"],
     Field(description="the reference: maps of the noiseless frames through the same deconvolution, or true maps"),
 ]
 
 
-def rmse(prediction: Array, reference: Array) -> float:
+def rmse(prediction: Float64, reference: Float64) -> float:
     """Return the root-mean-square error, in the arrays' unit; both of one shape, float64."""
     return float(np.sqrt(np.mean((prediction - reference) ** 2)))
 
 
-def mae(prediction: Array, reference: Array) -> float:
+def mae(prediction: Float64, reference: Float64) -> float:
     """Return the mean absolute error, in the arrays' unit; both of one shape, float64."""
     return float(np.mean(np.abs(prediction - reference)))
 
 
-def bias(prediction: Array, reference: Array) -> float:
+def bias(prediction: Float64, reference: Float64) -> float:
     """Return the mean of prediction - reference, in the arrays' unit; both of one shape, float64."""
     return float(np.mean(prediction - reference))
 
 
-def concordance(prediction: Array, reference: Array) -> float:
+def concordance(prediction: Float64, reference: Float64) -> float:
     """Return Lin's concordance correlation coefficient, from -1 to 1, of two arrays of one shape, float64.
 
     NaN where both are the same constant: there is nothing to correlate.
@@ -84,7 +82,7 @@ class MapMetric(Metric):
         return frozenset({self.against})
 
     @abstractmethod
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         """Return the score of the map `name`: arrays (z, y, x), float64, and a mask, bool, not empty."""
 
     def score(self, case: ScoredCase) -> xr.DataArray:
@@ -113,7 +111,7 @@ class Rmse(MapMetric):
     name, version = "rmse", "1"
     better, units = "lower", "map"
 
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return rmse(prediction[mask], reference[mask])
 
 
@@ -127,7 +125,7 @@ class Mae(MapMetric):
     name, version = "mae", "1"
     better, units = "lower", "map"
 
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return mae(prediction[mask], reference[mask])
 
 
@@ -141,7 +139,7 @@ class Bias(MapMetric):
     name, version = "bias", "1"
     better, units = "zero", "map"
 
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return bias(prediction[mask], reference[mask])
 
 
@@ -158,5 +156,5 @@ class Concordance(MapMetric):
     name, version = "ccc", "1"
     better, units = "higher", "1"
 
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return concordance(prediction[mask], reference[mask])

@@ -1,4 +1,4 @@
-"""Bias and noise of the concentration in flat normal white matter: what can be told without a noiseless scan."""
+"""Bias and noise of the concentration in flat normal white matter: what can be measured without a noiseless scan."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from abc import abstractmethod
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, ScoredCase
-from ctpbench_metrics.maps import Array, Mask
+from ctpbench.arrays import Float32, Float64, Mask
 
 
 def region(case: ScoredCase, name: str) -> Mask:
@@ -33,7 +32,7 @@ class WhiteMatterMetric(Metric):
         return frozenset({"concentration", "rois"})
 
     @abstractmethod
-    def measure(self, curves: Array, noisy: npt.NDArray[np.float32]) -> Array:
+    def measure(self, curves: Float64, noisy: Float32) -> Float64:
         """Return the score of each frame, (time), from the method's concentration and the noisy frames.
 
         Both (time, voxel) in the region and not empty, HU.
@@ -68,7 +67,7 @@ class RoiBias(WhiteMatterMetric):
 
     baseline_frames: Annotated[int, Field(ge=1, description="early frames that make the noisy scan's baseline")] = 2
 
-    def measure(self, curves: Array, noisy: npt.NDArray[np.float32]) -> Array:
+    def measure(self, curves: Float64, noisy: Float32) -> Float64:
         from ctpbench.perfusion import subtract_baseline  # loads scipy, which listing the metrics need not
 
         reference = subtract_baseline(noisy, self.baseline_frames)
@@ -88,5 +87,5 @@ class RoiStd(WhiteMatterMetric):
     name, version = "roi_std", "1"
     better, units = "lower", "HU"
 
-    def measure(self, curves: Array, noisy: npt.NDArray[np.float32]) -> Array:
+    def measure(self, curves: Float64, noisy: Float32) -> Float64:
         return curves.std(axis=1)

@@ -8,19 +8,20 @@ import numpy as np
 from pydantic import Field
 
 from ctpbench import DataError
-from ctpbench_metrics.maps import Array, MapMetric, Mask, rmse
+from ctpbench.arrays import Float64, Mask
+from ctpbench_metrics.maps import MapMetric, rmse
 
 WINDOW_PX = 11
 SIGMA_PX = 1.5
 
 
-def psnr(prediction: Array, reference: Array, data_range: float) -> float:
+def psnr(prediction: Float64, reference: Float64, data_range: float) -> float:
     """Return 20 log10(data_range / RMSE) in dB; infinite where prediction and reference are equal."""
     error = rmse(prediction, reference)
     return float(20 * np.log10(data_range / error)) if error != 0 else float("inf")
 
 
-def ssim(prediction: Array, reference: Array, mask: Mask, data_range: float) -> float:
+def ssim(prediction: Float64, reference: Float64, mask: Mask, data_range: float) -> float:
     """Return the mean structural similarity of masked slices, 1 where they are equal.
 
     Parameters
@@ -94,7 +95,7 @@ class Ssim(RangedMetric):
     name, version = "ssim", "1"
     better, units = "higher", "1"
 
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return ssim(prediction, reference, mask, self.data_range(name))
 
 
@@ -108,5 +109,5 @@ class Psnr(RangedMetric):
     name, version = "psnr", "1"
     better, units = "higher", "dB"
 
-    def compare(self, name: str, prediction: Array, reference: Array, mask: Mask) -> float:
+    def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return psnr(prediction[mask], reference[mask], self.data_range(name))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, ScoredCase
-from ctpbench_metrics.maps import Array, Mask
+from ctpbench.arrays import Float32, Float64, Mask
 
 BLOCK_PX = 32
 STEP_PX = 16
@@ -18,17 +17,17 @@ BINS = 16
 LEAST_INSIDE = 0.5  # of a block's window (its power) that must lie in the tissue
 
 
-def frequencies_per_mm(pixel_mm: tuple[float, float]) -> Array:
+def frequencies_per_mm(pixel_mm: tuple[float, float]) -> Float64:
     """Return the bins' centres, (frequency), 1/mm: 16 equal steps up to the Nyquist frequency of the larger pixel."""
     return np.arange(1, BINS + 1) / (2 * BINS * max(pixel_mm))
 
 
-def temporal_residual(series: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def temporal_residual(series: Float32) -> Float32:
     """Return ``(x(t) - (x(t-1) + x(t+1)) / 2) / sqrt(1.5)``, (time - 2, ...): noise of x's variance if independent."""
     return (series[1:-1] - (series[:-2] + series[2:]) / 2) / np.float32(np.sqrt(1.5))
 
 
-def noise_power(residual: npt.NDArray[np.float32], tissue: Mask, pixel_mm: tuple[float, float]) -> Array:
+def noise_power(residual: Float32, tissue: Mask, pixel_mm: tuple[float, float]) -> Float64:
     """Return the radial mean of the in-plane noise power spectrum.
 
     Parameters
@@ -85,7 +84,7 @@ def _corners(mask: Mask) -> list[tuple[int, int]]:
     return [(y, x) for y in starts[0] for x in starts[1]]
 
 
-def _radial(power: Array, pixel_mm: tuple[float, float]) -> Array:
+def _radial(power: Float64, pixel_mm: tuple[float, float]) -> Float64:
     """Return the mean over rings of a spectrum without its mirrored half, (fy, fx)."""
     fy, fx = np.fft.fftfreq(BLOCK_PX, pixel_mm[0]), np.fft.rfftfreq(BLOCK_PX, pixel_mm[1])
     step = frequencies_per_mm(pixel_mm)[0]
@@ -108,7 +107,7 @@ class NoiseMetric(Metric):
         known = {"noiseless_concentration"} if self.residual == "noiseless" else set()
         return frozenset({"concentration"} | known)
 
-    def spectrum(self, case: ScoredCase) -> tuple[Array, Array]:
+    def spectrum(self, case: ScoredCase) -> tuple[Float64, Float64]:
         """Return frequencies in 1/mm and noise power in HU^2 mm^2, both (frequency)."""
         series, tissue = case.concentration.values, case.observation.tissue
         if self.residual == "noiseless":

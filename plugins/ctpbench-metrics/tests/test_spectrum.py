@@ -1,4 +1,4 @@
-"""Noise power: white noise, a planted spectrum, its integral, and noise told from neighbouring frames."""
+"""Noise power: white noise, a planted spectrum, its integral, and noise seen between neighbouring frames."""
 
 import numpy as np
 import pytest
@@ -99,8 +99,8 @@ def noisy_case(make_case):
 def test_noise_of_recorded_scans_is_that_against_the_noiseless(noisy_case):
     noise = ndimage.gaussian_filter(white_noise(), (0, 0, 1, 1))
     case = noisy_case(noise)
-    known, told = Nps().score(case), Nps(residual="temporal").score(case)
-    assert told.values == pytest.approx(known.values, rel=0.1, abs=0.02)
+    known, temporal = Nps().score(case), Nps(residual="temporal").score(case)
+    assert temporal.values == pytest.approx(known.values, rel=0.1, abs=0.02)
     assert known["frequency"].values == pytest.approx(frequencies_per_mm(PIXEL_MM))
     assert known["frequency"].attrs["units"] == "1/mm"
 

@@ -1,0 +1,71 @@
+"""A scan in thicker slices and larger pixels: what its arteries, its veins and its motion are looked for in."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctpbench.arrays import Float32, Mask
+from ctpbench.contract.series import Series
+from ctpbench.errors import DataError
+from ctpbench.perfusion.aif import InputFunctions, Method, find_input_functions
+from ctpbench.perfusion.concentration import subtract_baseline
+
+_THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
+
+
+class Overview:
+    """The scan in thicker slices and larger pixels, which noise, time and memory gain from."""
+
+    def __init__(self, series: Series, frames: int) -> None:
+        depth, rows, columns = series.shape[1:]
+        thick = 1 if series.spacing_mm[0] >= _THICK_MM / 2 else round(_THICK_MM / series.spacing_mm[0])
+        coarse = 2 if series.spacing_mm[1] < _COARSE_MM and rows >= 256 and columns >= 256 else 1
+        self.grouping = (min(thick, depth), coarse, coarse)
+        sizes = (-(-depth // self.grouping[0]), rows // coarse, columns // coarse)
+        self.spacing_mm = tuple(step * n for step, n in zip(series.spacing_mm, self.grouping, strict=True))
+        self.frames = np.zeros((frames, *sizes), np.float32)
+        self.brain = np.zeros(sizes, bool)
+
+    def add(self, first: int, frames: Float32, brain: Mask) -> None:
+        thick, coarse, _ = self.grouping
+        rows, columns = (coarse * n for n in self.brain.shape[1:])
+        for start in range(0, frames.shape[1], thick):
+            group = slice(start, start + thick)
+            z = (first + start) // thick
+            self.frames[:, z] = _coarser(frames[:, group, :rows, :columns].mean(axis=1), coarse)
+            self.brain[z] = _coarser(brain[group, :rows, :columns].mean(axis=0), coarse) > 0.5
+
+    def input_functions(self, dt_s: float, method: Method, partial_volume: bool) -> tuple[InputFunctions | None, str]:
+        """Return the input functions; where there is no artery, None and why."""
+        try:
+            concentration = subtract_baseline(self.frames)
+            return (
+                find_input_functions(
+                    concentration, self.brain, self.spacing_mm, dt_s, method=method, partial_volume=partial_volume
+                ),
+                "",
+            )
+        except DataError as error:
+            return None, str(error)
+
+    def slice_with_most_brain(self) -> Float32:
+        return self.frames[:, int(self.brain.sum(axis=(1, 2)).argmax())]
+
+    def peak(self) -> Float32:
+        highest: Float32 = self.frames.max(axis=0) - self.frames[:2].mean(axis=0)
+        return highest
+
+    def mean_curve(self) -> Float32:
+        inside = self.brain if self.brain.any() else np.ones_like(self.brain)
+        mean: Float32 = np.stack([frame[inside].mean(dtype=np.float64) for frame in self.frames]).astype(np.float32)
+        return subtract_baseline(mean)
+
+
+def _coarser(images: npt.NDArray[np.floating], factor: int) -> npt.NDArray[np.floating]:
+    """Average squares of pixels along the last two axes, whose sizes the factor divides."""
+    if factor == 1:
+        return images
+    *rest, rows, columns = images.shape
+    squares = images.reshape(*rest, rows // factor, factor, columns // factor, factor)
+    return np.asarray(squares.mean(axis=(-3, -1)))
