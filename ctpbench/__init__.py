@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ctpbench.contract.series import Series as Series
     from ctpbench.contract.series import Volume as Volume
     from ctpbench.errors import DataError as DataError
-    from ctpbench.scans.inspection import INDEPENDENT as INDEPENDENT
+    from ctpbench.scans.findings import INDEPENDENT as INDEPENDENT
     from ctpbench.scans.inspection import Inspection as Inspection
     from ctpbench.scans.inspection import inspect_series as inspect_series
 

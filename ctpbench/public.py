@@ -12,7 +12,7 @@ HOME = {
     "FileStamps": "contract.files",
     "Format": "contract.series",
     "FrameDenoiser": "contract.components",
-    "INDEPENDENT": "scans.inspection",
+    "INDEPENDENT": "scans.findings",
     "Inspection": "scans.inspection",
     "MAPS": "contract.case",
     "MAP_UNITS": "contract.case",

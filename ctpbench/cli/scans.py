@@ -258,14 +258,14 @@ def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, 
     from ctpbench.report.inspection import print_warnings
     from ctpbench.report.progress import bar
     from ctpbench.running.executors.protocol import Limits
-    from ctpbench.scans.opening import check_new, open_series, writable_format
+    from ctpbench.scans.opening import check_new, open_series
     from ctpbench.scans.processing import process
     from ctpbench.scans.training import trained, working_context
     from ctpbench.settings import Resources
 
     screen, catalogue, out = console(), load_catalogue(), writing.out
     opened = open_series(catalogue, scan, reading.frame_interval_s)
-    format = writable_format(opened, writing.format)
+    format = opened.writable_format(writing.format)
     check_new(out)
     make_folder(out, "--out")
     denoiser, ready = method.denoiser(catalogue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctpbench.contract.series import Format, Series
+from ctpbench.contract.series import Series
 from ctpbench.errors import DataError, InputError
 from ctpbench.plugins import Catalogue
 
@@ -29,20 +29,6 @@ def open_series(catalogue: Catalogue, path: Path, frame_interval_s: float | None
             "folder of one DICOM series; `ctpbench plugins` says which are installed and which did not load"
         )
     return series
-
-
-def writable_format(scan: Series, asked: Format | None) -> Format:
-    """Return the format that results are written in: the scan's own where none is asked for.
-
-    Raises
-    ------
-    DataError
-        Where the scan cannot be written so.
-    """
-    chosen = asked or scan.formats[0]
-    if chosen not in scan.formats:
-        raise DataError(f"{scan.path}: cannot be written as {chosen}; allowed: {' or '.join(scan.formats)}")
-    return chosen
 
 
 def check_new(out: Path) -> None:

@@ -26,7 +26,6 @@ from ctpbench.running.estimation import (
     white_matter_scale,
 )
 from ctpbench.scans.inspection import Inspection
-from ctpbench.scans.opening import writable_format
 from ctpbench.settings import MapsSettings
 
 Progress = Callable[[float, str], None]
@@ -93,7 +92,7 @@ def process(
         Where the method's output breaks its contract.
     """
     scan = inspection.series
-    chosen = writable_format(scan, format)
+    chosen = scan.writable_format(format)
     pieces = list(slabs(scan))
     scale = _scale(inspection, pieces, settings)
     emits_frames = not isinstance(denoiser, Deconvolver)

@@ -14,9 +14,11 @@ from ctpbench.contract.case import MAPS
 from ctpbench.errors import InputError, PluginError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.estimation import estimate, region_perfusion
-from ctpbench.running.executors.local import Limits
+from ctpbench.running.executors.protocol import Limits
 from ctpbench.scans import processing as module
-from ctpbench.scans.processing import ScanTraining, lent, loaded, open_series, process, trained
+from ctpbench.scans.opening import open_series
+from ctpbench.scans.processing import process
+from ctpbench.scans.training import ScanTraining, loaded, trained, working_context
 from ctpbench.settings import MapsSettings
 from tests.fakes.ctpbench_fakes import ToySeries, head, save_scan
 
@@ -38,7 +40,7 @@ def inspection(scan: Path) -> Inspection:
 
 @pytest.fixture
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))  # which `lent` changes
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))  # which `working_context` changes
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
@@ -262,7 +264,7 @@ def test_interrupted_training_goes_on_by_the_same_call_alone(catalogue: Catalogu
 
     def attempt(file: str, seed: int = 0, ends: str = "raise") -> None:
         denoiser = train(file=tmp_path / file, ends=ends)
-        with lent(denoiser, inspection, out, Limits(), seed, lambda fraction, text: None) as context:
+        with working_context(denoiser, inspection, out, Limits(), seed, lambda fraction, text: None) as context:
             assert list(context.scratch.iterdir()) == []
             trained(denoiser, inspection, context, out, seed)
 
@@ -294,7 +296,7 @@ def test_training_on_another_aif_begins_anew(catalogue, inspection, scan, out, t
     for found in (inspection, unscaled):
         with (
             pytest.raises(ZeroDivisionError),
-            lent(train, found, out, Limits(), 0, lambda fraction, text: None) as context,
+            working_context(train, found, out, Limits(), 0, lambda fraction, text: None) as context,
         ):
             trained(train, found, context, out, 0)
     assert (tmp_path / "epochs.txt").read_text().split() == ["0", "1", "0", "1"]
@@ -304,7 +306,7 @@ def test_what_fails_without_checkpoints_leaves_no_folder(catalogue, inspection, 
     leave = catalogue.find("denoiser", "leave")()
 
     def interrupted() -> None:
-        with lent(leave, inspection, out, Limits(), 0, lambda fraction, text: None) as context:
+        with working_context(leave, inspection, out, Limits(), 0, lambda fraction, text: None) as context:
             (context.scratch / "half").write_text("")
             raise KeyboardInterrupt
 
@@ -313,10 +315,10 @@ def test_what_fails_without_checkpoints_leaves_no_folder(catalogue, inspection, 
     assert names(out) == set()
 
 
-def test_chance_is_lent_by_the_seed(catalogue, inspection, out):
+def test_chance_comes_from_the_seed(catalogue, inspection, out):
     jitter, drawn = catalogue.find("denoiser", "jitter")(), []
     for seed in (1, 1, 2):
-        with lent(jitter, inspection, out, Limits(), seed, lambda fraction, text: None) as context:
+        with working_context(jitter, inspection, out, Limits(), seed, lambda fraction, text: None) as context:
             drawn.append(context.rng.random())
     assert drawn[0] == drawn[1] != drawn[2]
 

@@ -16,8 +16,8 @@ from ctpbench.perfusion.concentration import on_grid, uniform_times
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
 from ctpbench.perfusion.motion import motion_mm
 from ctpbench.perfusion.noise import NoiseStatistics, combine, noise_statistics
-from ctpbench.scans.inspection.findings import Findings
-from ctpbench.scans.inspection.overview import Overview
+from ctpbench.scans.findings import Findings
+from ctpbench.scans.overview import Overview
 
 Progress = Callable[[float, str], None]
 
