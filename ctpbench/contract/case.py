@@ -134,9 +134,9 @@ class Truth:
     labels : DataArray, (z, y, x), int8, or None
         Tissue classes, ``attrs["flag_values"]`` and ``attrs["flag_meanings"]`` (blank-separated) as in CF.
     rois : DataArray, (roi, z, y, x), bool, or None
-        Regions of interest within the brain that are known or were drawn by people, each named once by the coordinate
-        `roi`: ``"core"``, the infarct's, and ``"white_matter"``, flat and healthy. A region that this case has nothing
-        of is empty or left out. See `regions`.
+        Regions of interest that are known or were drawn by people, each named once by the coordinate `roi`:
+        ``"core"``, the infarct's, and ``"white_matter"``, flat and healthy. They lie within the brain, but for an edge
+        that its mask may miss. A region that this case has nothing of is empty or left out. See `regions`.
     """
 
     maps: xr.DataArray | None = None

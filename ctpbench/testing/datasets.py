@@ -32,6 +32,8 @@ from ctpbench.text import shown
 Noise = Sequence[float | None]
 # More numbers than a remark about the scan needs, fewer than any image has.
 _MAX_REMARK = 64
+# A region may be known or drawn where the mask of the brain, which many datasets find in the frames, misses its edge.
+_MAX_OUTSIDE = 0.25
 
 
 class _FirstCases:
@@ -222,9 +224,10 @@ def _truth_rois_keep_contract(case_id: str, noise: float | None, case: Case) -> 
     twice = sorted({name for name in names if names.count(name) > 1})
     require(not twice, f"{where}: got {', '.join(twice)} more than once; allowed: unique names")
     brain = case.observation.frames["brain"].values
-    outside = {name: int((mask & ~brain).sum()) for name, mask in zip(names, rois.values, strict=True)}
-    wrong = [f"{count} voxels of {name}" for name, count in outside.items() if count]
-    require(not wrong, f"{where}: got {' and '.join(wrong)} outside the brain; allowed: those of the mask brain")
+    for name, mask in zip(names, rois.values, strict=True):
+        outside, size = int((mask & ~brain).sum()), int(mask.sum())
+        text = f"got {outside} of the {size} voxels of {name} outside the brain; allowed: up to {_MAX_OUTSIDE:.0%}"
+        require(outside <= _MAX_OUTSIDE * size, f"{where}: {text}")
 
 
 def _inspection_is_plain_data(case_id: str, noise: float | None, case: Case) -> None:

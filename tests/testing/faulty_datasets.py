@@ -73,10 +73,11 @@ def with_truth(part: str, change: Callable[[xr.DataArray], xr.DataArray]):
     return lambda case: replace(case, truth=replace(case.truth, **{part: change(getattr(case.truth, part))}))
 
 
-def outside_by_one(rois: xr.DataArray) -> xr.DataArray:
-    grown = rois.copy(deep=True)
-    grown[0, 0, 0, 0] = True  # a corner, which no brain reaches
-    return grown
+def outside(rois: xr.DataArray, voxels: int) -> xr.DataArray:
+    """Return regions of which the first has so many voxels along the upper edges, which no brain reaches."""
+    edge = xr.zeros_like(rois)
+    edge.values[0, :, 0].flat[:voxels] = True
+    return edge
 
 
 def with_inspection(**more: object):
@@ -120,7 +121,11 @@ CASE_FAULTS = {
     "truth_rois_keep_contract/numbers": with_truth("rois", lambda rois: rois.assign_coords(roi=[0, 1])),
     "truth_rois_keep_contract/empty": with_truth("rois", lambda rois: rois.assign_coords(roi=["core", ""])),
     "truth_rois_keep_contract/twice": with_truth("rois", lambda rois: rois.assign_coords(roi=["core", "core"])),
-    "truth_rois_keep_contract/outside": with_truth("rois", outside_by_one),
+    "truth_rois_keep_contract/outside": with_truth("rois", lambda rois: rois | outside(rois, 21)),
+    "truth_rois_keep_contract/second": with_truth("rois", lambda rois: rois | outside(rois, 21)[::-1]),
+    "truth_rois_keep_contract/random": with_truth(
+        "rois", lambda rois: rois.copy(data=np.random.default_rng(0).random(rois.shape) < 0.5)
+    ),
     "inspection_is_plain_data": with_inspection(noise_hu=float("inf")),
     "inspection_is_plain_data/numpy": with_inspection(noise_hu=np.float32(7.0)),
     "inspection_is_plain_data/bool": with_inspection(filtered=np.True_),

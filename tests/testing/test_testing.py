@@ -29,7 +29,7 @@ from ctpbench.testing import (
     parametrize_with_checks,
     run_checks,
 )
-from tests.testing.faulty_datasets import CASE_FAULTS, LIST_FAULTS, Heads, with_truth
+from tests.testing.faulty_datasets import CASE_FAULTS, LIST_FAULTS, Heads, outside, with_truth
 from tests.testing.faulty_denoisers import (
     COUNT_FAULTS,
     FRAME_FAULTS,
@@ -136,8 +136,8 @@ def test_a_failure_says_what_was_got_and_what_is_allowed():
     )
     assert message(Error(fault="perfect_answer_is_best")).endswith("the perfect one no worse (better: lower)")
     assert message(Heads(fault="truth_rois_keep_contract/outside")) == (
-        "load('example-0', noise=None): truth.rois: got 1 voxels of core outside the brain; "
-        "allowed: those of the mask brain"
+        "load('example-0', noise=None): truth.rois: got 21 of the 49 voxels of core outside the brain; "
+        "allowed: up to 25%"
     )
     assert message(Halve(fault="needs_frames_is_a_count/few")) == (
         "needs_frames: got 2; allowed: None, or a whole number, 3 or more"
@@ -157,6 +157,15 @@ def test_regions_without_coordinates_are_named(monkeypatch, in_this_process):
     assert failed.message == (
         "load('example-0', noise=None): truth.rois: got ndarray; allowed: a DataArray of bool, as by ctpbench.regions"
     )
+
+
+def test_a_region_may_leave_the_brain_by_a_quarter(monkeypatch, in_this_process):
+    inside = int(Heads().load("example-0", None).truth.rois.sel(roi="core").sum())
+    for voxels, fails in ((inside // 3, []), (inside // 3 + 1, ["truth_rois_keep_contract"])):
+        monkeypatch.setitem(CASE_FAULTS, "edge", with_truth("rois", lambda rois, n=voxels: rois | outside(rois, n)))
+        assert [result.name for result in run_checks(Heads(fault="edge")) if not result.passed] == fails
+    monkeypatch.setitem(CASE_FAULTS, "nothing", with_truth("rois", xr.zeros_like))
+    assert [result.name for result in run_checks(Heads(fault="nothing")) if not result.passed] == []
 
 
 def test_checks_that_build_on_a_failed_one_are_left_out():
