@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -131,6 +132,23 @@ def test_a_name_that_leads_elsewhere_is_no_matter(tmp_path, monkeypatch, known):
     assert answer["parts"] == [part_hashes(example_case(seed=1))]
     assert answer["cases"] == {"train": ["example-0"], "validation": ["example-1"], "test": ["example-2"]}
     assert answer["fingerprint"] == ""
+
+
+def test_a_module_may_lie_in_folders_without_a_package_and_import_from_beside_it(tmp_path, monkeypatch):
+    """As pytest's importlib mode finds tests, under names that no path leads to."""
+    folder = tmp_path / "kit-plugin/tests"
+    folder.mkdir(parents=True)
+    (folder / "helper.py").write_text("NAME = 'beside'\n")
+    (folder / "heads.py").write_text(f"from .helper import NAME\n{HEADS}")
+    for name, path in (("kit-plugin", folder.parent), ("kit-plugin.tests", folder)):
+        package = ModuleType(name)
+        package.__path__ = [str(path)]
+        monkeypatch.setitem(sys.modules, name, package)
+    monkeypatch.setitem(sys.modules, "kit-plugin.tests.heads", None)
+    monkeypatch.setitem(sys.modules, "kit-plugin.tests.helper", None)
+    del sys.modules["kit-plugin.tests.helper"]
+    module = load_module("kit-plugin.tests.heads", folder / "heads.py")
+    assert ask(module.Seeded(), [])["cases"]["test"] == ["example-2"]
 
 
 def test_parameters_environment_and_folder_go_along(tmp_path, monkeypatch):
