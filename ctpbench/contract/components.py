@@ -3,6 +3,16 @@
 A component is a frozen pydantic model. Its fields are its parameters: typed, bounded, with the unit in the
 name. Its docstring says what it is and cites the source. From the model come validation, ``ctpbench show NAME``,
 the suite's JSON Schema and the row's label.
+
+What holds for all of them, and what ``ctpbench check PACKAGE`` looks for:
+
+- Each piece of work runs in a process of its own, and the component is made there anew from its parameters: what it
+  keeps elsewhere is lost, and the same parameters, input and seed give the same bytes in every process. Python's
+  ``hash`` of text and the order of a set do not: they differ from process to process.
+- Arrays that it is given are read-only, and so is the rest of what it is given; what it returns is its own.
+- Random numbers come from `Context.rng`, a dataset's from a seed among its parameters; never from the global
+  generators of numpy, torch or `random`.
+- An error that a user can mend is raised as `ctpbench.DataError`, with one line: where, what was got, what is allowed.
 """
 
 from __future__ import annotations
@@ -14,22 +24,24 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
+from ctpbench.arrays import Float64
 from ctpbench.contract.case import Case, ScoredCase, TrainingCase
 
 Better = Literal["lower", "higher", "zero"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SCORE_DIMS = ("map", "time", "frequency", "roi")
+"""The dims that a metric's score may keep."""
 HARNESS_FILES = ("outcome.json", "training.json")
 """What the harness itself writes beside a saved model."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the harness lends a component while it works.
+    """What a component is given to work with.
 
     Attributes
     ----------
@@ -60,7 +72,15 @@ class Context:
 class Component(BaseModel):
     """Base of all components: a frozen model with a `name` and a `version`, both class attributes.
 
+    `name` is what suites and results call it: a letter, then letters, digits, ``_`` or ``-``. No two datasets share
+    one, nor two denoisers or two metrics. A metric's is also that of a variable of the results, beside ``status``,
+    ``message``, ``denoise_s`` and the like, unless the suite gives it another label.
+
     Raise `version` whenever the same parameters give another answer.
+
+    The docstring's first line stands alone in ``ctpbench list`` and, for a metric, in the results; its first paragraph
+    describes the component in the suite's JSON Schema; ``ctpbench show`` prints all of it. There a metric that may be
+    NaN says when it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
@@ -74,19 +94,51 @@ class Dataset(Component, ABC):
 
     @abstractmethod
     def cases(self, split: Split) -> Sequence[str]:
-        """Return the ids of one split's cases; no id is in two splits."""
+        """Return the ids of one split's cases, text that is not empty, in the same order each time.
+
+        No id is in two splits; a split may be empty.
+
+        Raises
+        ------
+        DataError
+            Where the data are not on this machine: says how to get them. The conformance kit then skips the dataset.
+        """
 
     @abstractmethod
     def load(self, case_id: str, noise: float | None) -> Case:
-        """Return one case at one noise level, the same bytes at every call."""
+        """Return one case at one noise level, the same bytes at every call and in every process.
+
+        A seed for its noise is made from the id's bytes, as by ``zlib.crc32(case_id.encode())``, not by ``hash``.
+
+        Raises
+        ------
+        DataError
+            Where there is no such case, a file cannot be read, or the noise level is none of the dataset's.
+        """
 
     def fingerprint(self) -> str:
-        """Return what identifies the bytes this dataset reads, beyond its parameters (files: size and time)."""
+        """Return what identifies the bytes this dataset reads, beyond its parameters (files: size and time).
+
+        It is the same at every call and in every process, for cached cases are found by it.
+        """
         return ""
 
 
 class Denoiser(Component, ABC):
-    """Base of the three kinds of denoiser below. All end in the same residues and the same maps."""
+    """Base of the three kinds of denoiser below. All end in the same residues and the same maps.
+
+    Its output may report numbers of the method itself, by name, in ``attrs["diagnostics"]``:
+    ``{"iterations": 12, "relative_gap": 1e-4}``. Finite numbers alone; the results hold them for each case.
+    """
+
+    @property
+    def needs_frames(self) -> int | None:
+        """How many frames it takes where it takes no other number, as a network of fixed size; None for any number.
+
+        A method that learns says so of what it learns from, and what it has learnt of what that denoises. Where a case
+        has another number, the harness says so in one line and does not call the method.
+        """
+        return None
 
 
 class FrameDenoiser(Denoiser):
@@ -99,13 +151,13 @@ class FrameDenoiser(Denoiser):
         Parameters
         ----------
         frames : DataArray, (time, z, y, x), float32, HU
-            Read-only. The coordinates of `ctpbench.contract.case.Observation`: brain, vessels, aif, vof, times.
+            Read-only. The coordinates of `ctpbench.Observation`: brain, vessels, aif, vof where known, times.
         context : Context
 
         Returns
         -------
         DataArray, (time, z, y, x), float32, HU
-            Finite, with the same coordinates: ``frames.copy(data=...)``.
+            Finite, with the same coordinates and memory of its own: ``frames.copy(data=...)``.
         """
 
 
@@ -127,7 +179,8 @@ class Deconvolver(Denoiser):
         Parameters
         ----------
         concentration : DataArray, (time, z, y, x), float32, HU above baseline
-            Read-only, with the coordinates of the frames; ``concentration["aif"]`` is the input function.
+            Read-only, with the coordinates of the frames; ``concentration["aif"]`` is the input function. Times are
+            evenly spaced: the core resamples where the scanner's were not.
         context : Context
 
         Returns
@@ -149,7 +202,7 @@ class Trainable(Denoiser):
 
     @abstractmethod
     def fit(self, training: Sequence[TrainingCase], context: Context) -> Denoiser:
-        """Return a fitted denoiser of one of the three kinds. Cases load lazily, one at a time.
+        """Return a fitted denoiser of one of the three kinds. Cases load lazily, one at a time, and are read-only.
 
         Long training goes on from where a killed attempt was: see `Context.checkpoints`.
         """
@@ -160,7 +213,10 @@ class Trainable(Denoiser):
 
     @abstractmethod
     def load(self, folder: Path) -> Denoiser:
-        """Return what `save` wrote."""
+        """Return what `save` wrote: a denoiser that answers as the one that was saved, to the bit.
+
+        Called in another process, on an instance that fitted nothing, and the folder lies elsewhere by then.
+        """
 
     def learning_curve(self, fitted: Denoiser) -> Mapping[str, Sequence[float]] | None:
         """Return what training logged, for `fitted` as `fit` returned it; None where it logs nothing.
@@ -178,12 +234,17 @@ def check_learning_curve(curve: object) -> dict[str, list[float | None]]:
     ------
     ValueError
         Where it is no mapping of names to equally long lists of numbers with finite ``step`` among them.
+
+    Examples
+    --------
+    >>> check_learning_curve({"step": [0, 100], "loss": [2.5, np.nan]})
+    {'step': [0.0, 100.0], 'loss': [2.5, None]}
     """
     if not isinstance(curve, Mapping):
         raise ValueError(f"learning_curve: got {type(curve).__name__}; allowed: a mapping of lists, or None")
     if "step" not in curve:
         raise ValueError(f"learning_curve: got {', '.join(map(repr, curve)) or 'nothing'}; allowed: 'step' among them")
-    columns: dict[str, npt.NDArray[np.float64]] = {}
+    columns: dict[str, Float64] = {}
     for name, values in curve.items():
         column = np.asarray(values)
         if not isinstance(name, str) or column.ndim != 1 or (column.size and column.dtype.kind not in "iuf"):
@@ -215,14 +276,11 @@ class Metric(Component, ABC):
 
     @abstractmethod
     def score(self, case: ScoredCase) -> xr.DataArray:
-        """Return the score; it may keep the dims map, time, frequency and roi, with their coordinates, and no other."""
+        """Return the score of a case, which is read-only.
 
-
-def check_score(score: object, case: ScoredCase, name: str) -> xr.DataArray:
-    """Return a metric's score where it is sound, raise ValueError where not."""
-    if not isinstance(score, xr.DataArray):
-        raise ValueError(f"metric {name!r}: got {type(score).__name__}; allowed: DataArray")
-    dims = ("map", "time", "frequency", "roi")
-    if not set(score.dims) <= set(dims):
-        raise ValueError(f"metric {name!r}: got dims {score.dims}; allowed: any of {', '.join(dims)}")
-    return score
+        Returns
+        -------
+        DataArray, any of (map, time, frequency, roi), float32 or float64
+            A number for each of what it keeps, with a coordinate for each dim: maps by name, times of the frames in s,
+            frequencies in 1/mm, regions by name. NaN where it is not defined.
+        """

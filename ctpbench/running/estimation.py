@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from ctpbench.arrays import Float32
+from ctpbench.contract.answers import check_diagnostics, check_frame_count
 from ctpbench.contract.case import FRAME_DIMS, MAP_DIMS, MAPS, Observation, Truth, check_output, regions
 from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
 from ctpbench.device import Stopwatch
@@ -29,6 +30,10 @@ from ctpbench.settings import MapsSettings
 
 WHITE_MATTER = {"cbf": 22.0, "cbv": 2.0}
 """Perfusion of normal white matter, mL/100 g/min and mL/100 g."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class InvalidOutput(Exception):
@@ -67,18 +72,22 @@ def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSetting
     Raises
     ------
     InvalidOutput
-        Where the method's output has a wrong shape, dtype, coordinate or value.
+        Where the method's output has a wrong shape, dtype, coordinate, value or diagnostic.
+    DataError
+        Where the method takes another number of frames.
     """
     frames = observation.frames
     denoised = None
     if isinstance(denoiser, FrameDenoiser):
+        check_frame_count(denoiser, frames)
         output, denoise_s = _timed(lambda: denoiser.denoise(frames, context), context.device)
-        denoised = output = _checked(output, FRAME_DIMS, frames, "denoise")
+        denoised = output = _sound(check_output, output, FRAME_DIMS, frames, "denoise")
         started = time.perf_counter()
         concentration = baseline_subtracted(output, settings)
     elif isinstance(denoiser, ConcentrationDenoiser):
+        check_frame_count(denoiser, frames)
         output, denoise_s = _timed(lambda: denoiser.concentration(frames, context), context.device)
-        concentration = output = _checked(output, FRAME_DIMS, frames, "concentration")
+        concentration = output = _sound(check_output, output, FRAME_DIMS, frames, "concentration")
         started = time.perf_counter()
     elif isinstance(denoiser, Deconvolver):
         return _deconvolved(denoiser, observation, settings, context)
@@ -88,7 +97,8 @@ def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSetting
         )
     maps = concentration_maps(concentration, observation, settings)
     maps_s = time.perf_counter() - started
-    return Estimate(maps, concentration, denoise_s, maps_s, _diagnostics(output), denoised)
+    diagnostics = _sound(check_diagnostics, output, "denoise" if denoised is not None else "concentration")
+    return Estimate(maps, concentration, denoise_s, maps_s, diagnostics, denoised)
 
 
 def baseline_subtracted(frames: xr.DataArray, settings: MapsSettings) -> xr.DataArray:
@@ -168,8 +178,9 @@ def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: Maps
     started = time.perf_counter()
     concentration, dt_s = _uniform(baseline_subtracted(observation.frames, settings))
     baseline_s = time.perf_counter() - started
+    check_frame_count(denoiser, concentration)
     residues, denoise_s = _timed(lambda: denoiser.deconvolve(concentration, context), context.device)
-    residues = _checked(residues, ("lag", *FRAME_DIMS[1:]), concentration, "deconvolve")
+    residues = _sound(check_output, residues, ("lag", *FRAME_DIMS[1:]), concentration, "deconvolve")
     n_frames = concentration.sizes["time"]
     if residues.sizes["lag"] != circulant_length(n_frames):
         raise InvalidOutput(f"deconvolve: got {residues.sizes['lag']} along lag; allowed: {circulant_length(n_frames)}")
@@ -184,7 +195,9 @@ def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: Maps
         rho=settings.rho,
     )
     maps_s = baseline_s + time.perf_counter() - started
-    return Estimate(_as_maps(values, observation), None, denoise_s, maps_s, _diagnostics(residues))
+    return Estimate(
+        _as_maps(values, observation), None, denoise_s, maps_s, _sound(check_diagnostics, residues, "deconvolve")
+    )
 
 
 def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:
@@ -215,12 +228,9 @@ def _timed(work: Callable[[], xr.DataArray], on: str) -> tuple[xr.DataArray, flo
     return output, clock.seconds()
 
 
-def _checked(output: object, dims: tuple[str, ...], like: xr.DataArray, name: str) -> xr.DataArray:
+def _sound(check: Callable[P, T], *parts: P.args, **named: P.kwargs) -> T:
+    """Return what a check of the contract returns; what it refuses is the method's fault."""
     try:
-        return check_output(output, dims, like, name)
+        return check(*parts, **named)
     except ValueError as error:
         raise InvalidOutput(str(error)) from None
-
-
-def _diagnostics(output: xr.DataArray) -> dict[str, float]:
-    return {str(name): float(value) for name, value in dict(output.attrs.get("diagnostics", {})).items()}

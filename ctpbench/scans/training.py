@@ -15,6 +15,7 @@ import numpy as np
 
 from ctpbench.atomic import write_text
 from ctpbench.code import digest, kernel_cache
+from ctpbench.contract.answers import check_frame_count
 from ctpbench.contract.case import TrainingCase
 from ctpbench.contract.components import Context, Denoiser, Trainable
 from ctpbench.contract.series import slabs
@@ -51,7 +52,7 @@ def trained(denoiser: Denoiser, inspection: Inspection, context: Context, out: P
     if not isinstance(denoiser, Trainable):
         return denoiser
     check_learns_from_noise(denoiser)
-    training = ScanTraining(inspection)
+    training = ScanTraining(inspection, denoiser)
     fitted = denoiser.fit(training, context)
     made = Path(tempfile.mkdtemp(dir=context.scratch))
     denoiser.save(fitted, made)
@@ -95,8 +96,8 @@ def loaded(catalogue: Catalogue, folder: Path, name: str | None) -> tuple[Denois
 class ScanTraining(Sequence[TrainingCase]):
     """A scan as a method that learns from noise is given it: its slabs with brain, read one at a time."""
 
-    def __init__(self, inspection: Inspection) -> None:
-        self._inspection = inspection
+    def __init__(self, inspection: Inspection, learner: Trainable) -> None:
+        self._inspection, self._learner = inspection, learner
         self._slabs = [slices for slices in slabs(inspection.series) if inspection.brain[slices].any()]
 
     def __len__(self) -> int:
@@ -110,7 +111,9 @@ class ScanTraining(Sequence[TrainingCase]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         slices = self._slabs[index]
-        return TrainingCase(f"slices {slices.start + 1} to {slices.stop}", self._inspection.observation(slices))
+        observation = self._inspection.observation(slices)
+        check_frame_count(self._learner, observation.frames)
+        return TrainingCase(f"slices {slices.start + 1} to {slices.stop}", observation)
 
 
 @contextmanager

@@ -20,13 +20,14 @@ class Check:
     name : str
         Says what is demanded, as an identifier: ``same_seed_same_output``.
     demand : callable(component)
-    basis : str or None
-        Name of the check that must hold for this one to mean anything: `run_all` leaves it out otherwise.
+    basis : str, tuple of str, or None
+        Name of the check, or of all the checks, that must hold for this one to mean anything: `run_all` leaves it out
+        otherwise.
     """
 
     name: str
     demand: Callable[[Any], object]
-    basis: str | None = None
+    basis: str | tuple[str, ...] | None = None
 
     def __call__(self, component: Any) -> None:
         self.demand(component)
@@ -52,16 +53,17 @@ class NotHere(Exception):
 
 def run_all(checks: Iterable[Check], component: Any, label: str) -> Iterator[CheckResult]:
     """Run checks in order, leaving out those whose basis failed or was left out: they'd only repeat it."""
-    passed: set[str | None] = {None}
+    passed: set[str] = set()
     for check in checks:
-        if check.basis not in passed:
+        needed = (check.basis,) if isinstance(check.basis, str) else check.basis or ()
+        if not passed.issuperset(needed):
             continue
         try:
             check(component)
         except NotHere as missing:
             yield CheckResult(label, check.name, False, str(missing), skipped=True)
-        except Exception as error:  # whatever a stranger's component does, the others must be checked
-            yield CheckResult(label, check.name, False, _reason(error))
+        except Exception as error:  # whatever one component does, the others must be checked
+            yield CheckResult(label, check.name, False, reason(error))
         else:
             passed.add(check.name)
             yield CheckResult(label, check.name, True)
@@ -87,7 +89,7 @@ def require_same(name: str, got: xr.DataArray, expected: xr.DataArray, allowed: 
     require(got.identical(expected), text)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Return one line: an assertion's text, of any other error its type and where it was raised as well."""
     text = " ".join(str(error).split())
     if isinstance(error, AssertionError):

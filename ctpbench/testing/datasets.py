@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +14,8 @@ from ctpbench.contract.case import (
     FRAME_DIMS,
     MAP_DIMS,
     MAPS,
+    OBSERVATION_COORDS,
+    ROI_DIMS,
     Case,
     Observation,
     Truth,
@@ -20,13 +24,16 @@ from ctpbench.contract.case import (
 )
 from ctpbench.contract.components import SPLITS, Dataset
 from ctpbench.errors import DataError
+from ctpbench.testing.another_process import TRUTH_PARTS, ask, part_hashes
 from ctpbench.testing.check import Check, NotHere, require, require_same
 from ctpbench.testing.components import component_checks, fresh
+from ctpbench.text import shown
 
 Noise = Sequence[float | None]
-OBSERVATION_COORDS = ("time", "z", "y", "x", "brain", "vessels", "aif", "vof")
 # More numbers than a remark about the scan needs, fewer than any image has.
 _MAX_REMARK = 64
+# A region may be known or drawn where the mask of the brain, which many datasets find in the frames, misses its edge.
+_MAX_OUTSIDE = 0.25
 
 
 class _FirstCases:
@@ -56,7 +63,7 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
         return Check(name, on_each, basis)
 
     here, listed = "data_are_here", "case_ids_are_unique_text"
-    loads, sound = "loads_cases", "observation_keeps_contract"
+    loads, sound, same = "loads_cases", "observation_keeps_contract", "same_case_same_bytes"
     return [
         *component_checks(),
         Check(here, _data_are_here),
@@ -76,7 +83,14 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
         each("truth_maps_keep_contract", _truth_maps_keep_contract, sound),
         each("truth_frames_keep_contract", _truth_frames_keep_contract, sound),
         each("truth_labels_keep_contract", _truth_labels_keep_contract, sound),
-        Check("same_case_same_bytes", lambda dataset: _same_case_same_bytes(dataset, first), sound),
+        each("truth_rois_keep_contract", _truth_rois_keep_contract, sound),
+        each("inspection_is_plain_data", _inspection_is_plain_data, sound),
+        Check(same, lambda dataset: _same_case_same_bytes(dataset, first), sound),
+        Check(
+            "another_process_same_bytes",
+            lambda dataset: _another_process_same_bytes(dataset, first),
+            ("cases_are_stable", "fingerprint_is_stable", same),
+        ),
     ]
 
 
@@ -196,12 +210,42 @@ def _truth_labels_keep_contract(case_id: str, noise: float | None, case: Case) -
     require(not unknown, f"{where}: got labels {unknown} without a meaning; allowed: {values}")
 
 
+def _truth_rois_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
+    rois, where = _truth(case_id, noise, case).rois, f"{_at(case_id, noise)}: truth.rois"
+    if rois is None:
+        return
+    kind = str(rois.dtype) if isinstance(rois, xr.DataArray) else type(rois).__name__
+    require(kind == "bool", f"{where}: got {kind}; allowed: a DataArray of bool, as by ctpbench.regions")
+    _require_output(rois.astype(np.float32), ROI_DIMS, case, where)
+    require("roi" in rois.coords, f"{where}: got no coordinate roi; allowed: one that names each region")
+    names = rois["roi"].values.tolist()
+    named = all(isinstance(name, str) and name for name in names)
+    require(named, f"{where}: got regions {names}; allowed: names in text that is not empty")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    require(not twice, f"{where}: got {', '.join(twice)} more than once; allowed: unique names")
+    brain = case.observation.frames["brain"].values
+    for name, mask in zip(names, rois.values, strict=True):
+        outside, size = int((mask & ~brain).sum()), int(mask.sum())
+        text = f"got {outside} of the {size} voxels of {name} outside the brain; allowed: up to {_MAX_OUTSIDE:.0%}"
+        require(outside <= _MAX_OUTSIDE * size, f"{where}: {text}")
+
+
+def _inspection_is_plain_data(case_id: str, noise: float | None, case: Case) -> None:
+    found, where = case.inspection, f"{_at(case_id, noise)}: inspection"
+    if found is None:
+        return
+    require(isinstance(found, Mapping), f"{where}: got {type(found).__name__}; allowed: a mapping, or None")
+    odd = [f"{name!r}: {value!r}" for name, value in found.items() if not (isinstance(name, str) and _is_plain(value))]
+    require(not odd, f"{where}: got {', '.join(odd[:3])}; allowed: text with text, bool or a finite number of Python's")
+
+
 def _same_case_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
     another = fresh(dataset)
     for case_id, noise, case in first(dataset):
         again = another.load(case_id, noise)
+        where = f"{_at(case_id, noise)}, loaded again by another instance"
         pairs = [("frames", again.observation.frames, case.observation.frames)]
-        for part in ("maps", "frames", "labels"):
+        for part in TRUTH_PARTS:
             got, expected = (getattr(c.truth, part, None) for c in (again, case))
             require(
                 (got is None) == (expected is None),
@@ -210,8 +254,26 @@ def _same_case_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
             if got is not None and expected is not None:
                 pairs.append((f"truth.{part}", got, expected))
         for name, got, expected in pairs:
-            text = f"{_at(case_id, noise)}, loaded again by another instance: {name}"
-            require_same(text, got, expected, "the same, to the bit")
+            require_same(f"{where}: {name}", got, expected, "the same, to the bit")
+        require(again.inspection == case.inspection, f"{where}: inspection: got another; allowed: the same")
+
+
+def _another_process_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
+    """Cases, fingerprint and bytes do not change with the process, as they would with ``hash`` of text."""
+    cases = first(dataset)
+    there = ask(dataset, [(case_id, noise) for case_id, noise, _ in cases])
+    allowed = "the same as in this one (no hash() of text, no order of a set)"
+    answers: dict[str, tuple[Any, Any]] = {
+        f"cases({split!r})": (there["cases"][split], list(dataset.cases(split))) for split in SPLITS
+    }
+    answers["fingerprint"] = there["fingerprint"], dataset.fingerprint()
+    for name, (got, here) in answers.items():
+        require(got == here, f"{name}, in another process: got {shown(got)}, here {shown(here)}; allowed: {allowed}")
+    for (case_id, noise, case), parts in zip(cases, there["parts"], strict=True):
+        expected = part_hashes(case)
+        differ = [name for name in {**expected, **parts} if parts.get(name) != expected.get(name)]
+        where = f"{_at(case_id, noise)}, in another process"
+        require(not differ, f"{where}: got other bytes of {', '.join(differ)}; allowed: {allowed}")
 
 
 def _is_remark(value: object) -> bool:
@@ -220,6 +282,11 @@ def _is_remark(value: object) -> bool:
     if isinstance(value, list | tuple):
         return len(value) <= _MAX_REMARK and all(isinstance(part, str | int | float) for part in value)
     return isinstance(value, str | int | float | np.generic)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON has it."""
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _truth(case_id: str, noise: float | None, case: Case) -> Truth:

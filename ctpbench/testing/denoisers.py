@@ -16,7 +16,8 @@ from typing import Any, Unpack
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.case import FRAME_DIMS, check_output
+from ctpbench.contract.answers import check_diagnostics
+from ctpbench.contract.case import FRAME_DIMS, MIN_FRAMES, check_output
 from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
 from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
@@ -49,7 +50,9 @@ def answer_checks() -> list[Check]:
     kind, first = "is_of_one_kind", "output_keeps_contract"
     return [
         Check(kind, _is_of_one_kind),
-        Check(first, partial(_output_keeps_contract, shapes=({},)), basis=kind),
+        Check("needs_frames_is_a_count", needs_frames_is_a_count, basis=kind),
+        Check(first, partial(_output_keeps_contract, shapes=({},)), basis="needs_frames_is_a_count"),
+        Check("diagnostics_are_numbers", _diagnostics_are_numbers, basis=first),
         Check("input_is_unchanged", _input_is_unchanged, basis=first),
         Check("output_has_its_own_memory", _output_has_its_own_memory, basis=first),
         Check("global_random_state_is_untouched", _global_random_state_is_untouched, basis=first),
@@ -60,7 +63,12 @@ def answer_checks() -> list[Check]:
 
 
 def example_input(denoiser: Denoiser, **shape: Unpack[Shape]) -> xr.DataArray:
-    """Return what a denoiser of its kind is given: frames, or concentration for a `Deconvolver`."""
+    """Return what a denoiser of its kind is given: frames, or concentration for a `Deconvolver`.
+
+    As many as it needs, where it needs a certain number.
+    """
+    if denoiser.needs_frames is not None:
+        shape["frames"] = denoiser.needs_frames
     if isinstance(denoiser, Deconvolver):
         shape["irregular"] = False  # uneven times reach no Deconvolver: the core resamples first
         return example_concentration(**shape)
@@ -76,7 +84,7 @@ def answer(denoiser: Denoiser, given: xr.DataArray, *, seed: int = 0, threads: i
         Where the output breaks the contract, or the denoiser writes to what it is given.
     """
     method = _method(denoiser)
-    with lent_context(seed=seed, threads=threads) as context, _pools_of(threads):
+    with make_context(seed=seed, threads=threads) as context, _pools_of(threads):
         try:
             output = method(given, context)
         except ValueError as error:
@@ -95,8 +103,8 @@ def answer(denoiser: Denoiser, given: xr.DataArray, *, seed: int = 0, threads: i
 
 
 @contextmanager
-def lent_context(*, seed: int = 0, threads: int = 1) -> Iterator[Context]:
-    """Lend what the harness lends, with empty folders that are deleted afterwards."""
+def make_context(*, seed: int = 0, threads: int = 1) -> Iterator[Context]:
+    """Make a context as the harness does, with empty folders that are deleted afterwards."""
     with TemporaryDirectory() as scratch, TemporaryDirectory() as checkpoints:
         yield Context("cpu", threads, np.random.default_rng(seed), Path(scratch), Path(checkpoints))
 
@@ -125,9 +133,26 @@ def _is_of_one_kind(denoiser: Denoiser) -> None:
     require(len(kinds) == 1, f"{type(denoiser).__qualname__}: got {got}; allowed: exactly one of {names}")
 
 
+def needs_frames_is_a_count(denoiser: Denoiser) -> None:
+    """Raise AssertionError where `needs_frames` is neither None nor a number of frames that an observation may have."""
+    count = denoiser.needs_frames
+    if count is not None:
+        counts = isinstance(count, int) and count >= MIN_FRAMES
+        require(counts, f"needs_frames: got {count!r}; allowed: None, or a whole number, {MIN_FRAMES} or more")
+
+
 def _output_keeps_contract(denoiser: Denoiser, *, shapes: tuple[Shape, ...]) -> None:
+    """A denoiser that needs a certain number of frames is never given another: it need not cope with one."""
     for shape in shapes:
-        answer(denoiser, example_input(denoiser, **shape))
+        if "frames" not in shape or denoiser.needs_frames is None:
+            answer(denoiser, example_input(denoiser, **shape))
+
+
+def _diagnostics_are_numbers(denoiser: Denoiser) -> None:
+    try:
+        check_diagnostics(answer(denoiser, example_input(denoiser)), _method(denoiser).__name__)
+    except ValueError as error:
+        raise AssertionError(str(error)) from None
 
 
 def _input_is_unchanged(denoiser: Denoiser) -> None:

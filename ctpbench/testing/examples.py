@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TypedDict, Unpack, overload
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from ctpbench.arrays import Float64, Index
 from ctpbench.contract.case import (
     FRAME_DIMS,
     MAP_DIMS,
@@ -25,8 +25,6 @@ from ctpbench.contract.case import (
     regions,
 )
 
-Floats = npt.NDArray[np.float64]
-
 CLASSES = ("background", "bone", "white", "gray", "penumbra", "core", "artery")
 _BONE, _WHITE, _GRAY, _PENUMBRA, _CORE, _ARTERY = range(1, 7)
 _HU = np.array([-1000.0, 900.0, 29.0, 35.0, 35.0, 35.0, 40.0])
@@ -35,6 +33,7 @@ _MTT_S = np.array([0.0, 0.0, 4.56, 3.74, 11.25, 8.04, 0.0])
 _DELAY_S = np.array([0.0, 0.0, 1.0, 1.0, 8.0, 9.0, 0.0])
 
 SCAN_S = 46.0
+EXAMPLE_FRAMES = 24
 _FINE_DT_S = 0.1
 
 
@@ -56,7 +55,7 @@ def example_case(
     slices: int = 2,
     rows: int = 16,
     columns: int = 20,
-    frames: int = 24,
+    frames: int = EXAMPLE_FRAMES,
     irregular: bool = False,
     vof: bool = True,
     noise_hu: float = 7.0,
@@ -81,6 +80,12 @@ def example_case(
         Standard deviation of the noise, independent in each voxel.
     seed : int
         Decides noise and uneven times.
+
+    Examples
+    --------
+    >>> case = example_case(frames=12, rows=10, columns=10)
+    >>> case.id, case.observation.frames.shape, case.truth.maps["map"].values.tolist()
+    ('example-0', (12, 2, 10, 10), ['cbf', 'cbv', 'mtt', 'ttp', 'tmax'])
     """
     rng = np.random.default_rng(seed)
     labels = _anatomy(slices, rows, columns)
@@ -120,6 +125,12 @@ def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **
     Otherwise every map is too high, by noise of mean and standard deviation `error` times the map's mean;
     likewise the concentration. Maps named in `unknown` are NaN everywhere in the truth. The regions of interest
     are core and white matter.
+
+    Examples
+    --------
+    >>> case = example_scored_case(error=0.1)
+    >>> bool(abs(case.maps - case.noiseless).max() > 0), case.rois["roi"].values.tolist()
+    (True, ['core', 'white_matter'])
     """
     case = example_case(**shape)
     truth = case.truth or Truth()
@@ -140,10 +151,26 @@ def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **
 
 
 class ExampleTraining(Sequence[TrainingCase]):
-    """A training split: `example_case` with seeds 0, 1, 2, ...; as in the harness, a sequence but no list."""
+    """A training split: `example_case` with seeds 0, 1, 2, ...; as in the harness, a sequence but no list.
 
-    def __init__(self, *, clean: bool, cases: int = 3) -> None:
-        examples = [example_case(seed=seed) for seed in range(cases)]
+    Parameters
+    ----------
+    clean : bool
+        Whether it shows the clean frames, as it does to a method that learns from them.
+    cases : int
+        How many there are.
+    frames : int
+        Of each case; at least 3.
+
+    Examples
+    --------
+    >>> training = ExampleTraining(clean=True, cases=2)
+    >>> [case.id for case in training], training[0].clean.shape
+    (['example-0', 'example-1'], (24, 2, 16, 20))
+    """
+
+    def __init__(self, *, clean: bool, cases: int = 3, frames: int = EXAMPLE_FRAMES) -> None:
+        examples = [example_case(seed=seed, frames=frames) for seed in range(cases)]
         self.cases = tuple(
             TrainingCase(e.id, e.observation, e.truth.frames if clean and e.truth else None) for e in examples
         )
@@ -166,7 +193,7 @@ def read_only(array: xr.DataArray) -> xr.DataArray:
     return array
 
 
-def _anatomy(slices: int, rows: int, columns: int) -> npt.NDArray[np.intp]:
+def _anatomy(slices: int, rows: int, columns: int) -> Index:
     """Return class numbers, (z, y, x): ellipses in the plane, a little smaller from slice to slice."""
     z, y, x = np.meshgrid(np.arange(slices), np.arange(rows), np.arange(columns), indexing="ij")
     half = 0.42 * (1.0 - 0.1 * z / slices)
@@ -179,7 +206,7 @@ def _anatomy(slices: int, rows: int, columns: int) -> npt.NDArray[np.intp]:
     return labels.astype(np.intp)
 
 
-def _curves() -> tuple[Floats, Floats]:
+def _curves() -> tuple[Float64, Float64]:
     """Return fine times, (time), s, and each class's curve, (class, time), HU: CBF/6000 AIF * R, delayed.
 
     The AIF is a gamma variate from 6 s with its peak at 14 s; R is 1 up to MTT and then 0.
@@ -197,7 +224,7 @@ def _curves() -> tuple[Floats, Floats]:
     return fine_s, np.array(curves)
 
 
-def _truth(clean: Floats, labels: npt.NDArray[np.intp], ttp_s: Floats, observation: Observation) -> Truth:
+def _truth(clean: Float64, labels: Index, ttp_s: Float64, observation: Observation) -> Truth:
     """Return noiseless frames, maps (NaN outside tissue) and labels, on the observation's coordinates."""
     axes = {dim: observation.frames[dim] for dim in FRAME_DIMS}
     plane = {dim: axes[dim] for dim in FRAME_DIMS[1:]}

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.case import MAPS, ScoredCase, Truth
+from ctpbench.contract.answers import check_score
+from ctpbench.contract.case import ScoredCase, Truth
 from ctpbench.contract.components import Metric
 from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
@@ -18,7 +19,6 @@ from ctpbench.testing.examples import Shape, example_scored_case
 
 OPTIONAL_PARTS = frozenset({"noiseless", "truth", "concentration", "noiseless_concentration", "rois"})
 REFERENCES = frozenset({"noiseless", "truth", "noiseless_concentration"})
-DIMS = ("map", "time", "frequency", "roi")
 _ERROR = 0.5
 
 _INPUTS: dict[str, Shape] = {
@@ -59,21 +59,10 @@ def score(metric: Metric, case: ScoredCase) -> xr.DataArray:
         if "read-only" not in str(error):
             raise
         raise AssertionError("score: got a write to the case; allowed: reading it") from error
-    require(isinstance(got, xr.DataArray), f"score: got {type(got).__name__}; allowed: DataArray")
-    dims = [str(dim) for dim in got.dims]
-    require(set(dims) <= set(DIMS), f"score: got dims {dims}; allowed: any of {', '.join(DIMS)}")
-    require(np.issubdtype(got.dtype, np.floating), f"score: got dtype {got.dtype}; allowed: float32 or float64")
-    bare = [dim for dim in dims if dim not in got.coords]
-    require(not bare, f"score: got no coordinate for {', '.join(bare)}; allowed: one for each dim")
-    if "map" in dims:
-        names = got["map"].values.tolist()
-        known = set(names) <= set(MAPS) and len(set(names)) == len(names)
-        require(known, f"score: got maps {names}; allowed: any of {', '.join(MAPS)}, once each")
-    if "time" in dims:
-        times_s = got["time"].values.tolist()
-        known = set(times_s) <= set(case.observation.times_s.tolist())
-        require(known, f"score: got times {times_s}; allowed: the observation's")
-    return got
+    try:
+        return check_score(got, case, metric.name)
+    except ValueError as error:
+        raise AssertionError(str(error)) from None
 
 
 def _needs_are_known(metric: Metric) -> None:

@@ -16,9 +16,10 @@ from ctpbench.testing.denoisers import (
     answer_checks,
     example_input,
     global_random_state_kept,
-    lent_context,
+    make_context,
+    needs_frames_is_a_count,
 )
-from ctpbench.testing.examples import ExampleTraining
+from ctpbench.testing.examples import EXAMPLE_FRAMES, ExampleTraining
 
 
 class _FitOnce:
@@ -41,7 +42,8 @@ def trainable_checks() -> list[Check]:
     kind, steady = "fitted_is_of_one_kind", "fitted_same_seed_same_output"
     return [
         *component_checks(),
-        Check("fits", once, "declares_its_contract"),
+        Check("needs_frames_is_a_count", needs_frames_is_a_count, "declares_its_contract"),
+        Check("fits", once, "needs_frames_is_a_count"),
         Check("training_is_unchanged", lambda c: _training_is_unchanged(c, once), "fits"),
         Check("fit_leaves_global_random_state", _fit_leaves_global_random_state, "fits"),
         *(_on_fitted(check, once) for check in answer_checks()),
@@ -57,11 +59,11 @@ def _on_fitted(check: Check, once: _FitOnce) -> Check:
 
 
 def _training(component: Trainable) -> ExampleTraining:
-    return ExampleTraining(clean=component.learns_from == "clean")
+    return ExampleTraining(clean=component.learns_from == "clean", frames=component.needs_frames or EXAMPLE_FRAMES)
 
 
 def _fit(component: Trainable, training: ExampleTraining) -> Denoiser:
-    with lent_context(seed=3) as context:
+    with make_context(seed=3) as context:
         try:
             return component.fit(training, context)
         except ValueError as error:

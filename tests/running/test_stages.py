@@ -164,7 +164,7 @@ def test_a_noisy_view_opens_no_truth_even_where_one_is_named(cell, cache):
     item = cell.model(CleanSpy())
     job = job_of(item, cache, cache / "out")
     assert job.truth("train/0") is not None
-    assert all(case.clean is None for case in shown(TrainingView(job, cell.train[0].cases, clean=False)))
+    assert all(case.clean is None for case in shown(TrainingView(job, cell.train[0].cases, Spy())))
 
 
 # -- what it leaves behind ---

@@ -215,9 +215,9 @@ def test_what_learns_from_clean_frames_needs_a_model(catalogue, inspection, cont
     assert names(out) == set()
 
 
-def test_training_sees_noisy_slabs_with_brain_one_at_a_time(inspection, slabs_of):
+def test_training_sees_noisy_slabs_with_brain_one_at_a_time(inspection, slabs_of, catalogue):
     slabs_of(1)
-    training = ScanTraining(inspection)
+    training = ScanTraining(inspection, catalogue.denoisers["learn"]())
     assert [case.id for case in training] == [f"slices {n} to {n}" for n in (2, 3, 4, 5)]
     assert all(case.clean is None for case in training)
     assert training[-1].id == training[3].id

@@ -9,6 +9,7 @@ from typing import cast, overload
 import numpy as np
 
 from ctpbench import device
+from ctpbench.contract.answers import check_frame_count
 from ctpbench.contract.case import TrainingCase
 from ctpbench.contract.components import HARNESS_FILES, Denoiser, Trainable, check_learning_curve
 from ctpbench.errors import DataError, PluginError
@@ -22,7 +23,7 @@ from ctpbench.running.work import ModelInfo, ModelTask
 def run(task: ModelTask, job: Job) -> ModelInfo:
     """Write the model, and ``training.json`` beside it."""
     trainable = cast(Trainable, build(task.denoiser))
-    training = TrainingView(job, task.cases, clean=trainable.learns_from == "clean")
+    training = TrainingView(job, task.cases, trainable)
     resumed = any(job.checkpoints.iterdir())
     clock = device.Stopwatch(job.device)
     fitted = trainable.fit(training, job.context(task.seed, trainable.name))
@@ -38,10 +39,10 @@ def run(task: ModelTask, job: Job) -> ModelInfo:
 
 
 class TrainingView(Sequence[TrainingCase]):
-    """The training split as a method may see it; loads one case at a time, clean frames only where allowed."""
+    """The training split as a method may see it; loads one case at a time, clean frames only where it declares them."""
 
-    def __init__(self, job: Job, cases: tuple[str, ...], clean: bool) -> None:
-        self._job, self._cases, self._clean = job, cases, clean
+    def __init__(self, job: Job, cases: tuple[str, ...], learner: Trainable) -> None:
+        self._job, self._cases, self._learner = job, cases, learner
 
     def __len__(self) -> int:
         return len(self._cases)
@@ -52,17 +53,18 @@ class TrainingView(Sequence[TrainingCase]):
     def __getitem__(self, index: slice) -> Sequence[TrainingCase]: ...
     def __getitem__(self, index: int | slice) -> TrainingCase | Sequence[TrainingCase]:
         if isinstance(index, slice):
-            return TrainingView(self._job, self._cases[index], self._clean)
+            return TrainingView(self._job, self._cases[index], self._learner)
         case = self._cases[index]
-        clean = None
-        if self._clean:
+        observation, clean = self._job.observation(case), None
+        check_frame_count(self._learner, observation.frames)
+        if self._learner.learns_from == "clean":
             truth = self._job.truth(case)
             if truth is None or truth.frames is None:
                 raise DataError(
                     f"case {case}: has no noiseless frames, which this method learns from; choose another dataset"
                 )
             clean = truth.frames
-        return TrainingCase(case, self._job.observation(case), clean)
+        return TrainingCase(case, observation, clean)
 
     def __iter__(self) -> Iterator[TrainingCase]:
         return (self[i] for i in range(len(self)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from typing import cast
 
@@ -37,10 +36,6 @@ def run(task: PredictionTask, job: Job) -> PredictionInfo:
         **dict(job.measured()),
         denoise_s=[denoise_s for denoise_s, _, _ in answers],
         maps_s=[maps_s for _, maps_s, _ in answers],
-        diagnostics={name: [_finite(reported.get(name)) for *_, reported in answers] for name in names},
+        diagnostics={name: [reported.get(name) for *_, reported in answers] for name in names},
         versions=versions_of(component),
     )
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

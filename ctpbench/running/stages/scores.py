@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ctpbench.contract.answers import check_score
 from ctpbench.contract.case import ScoredCase
-from ctpbench.contract.components import Metric, check_score
+from ctpbench.contract.components import Metric
 from ctpbench.running.estimation import baseline_subtracted, scaled
 from ctpbench.running.files import load_arrays
 from ctpbench.running.job import Job, build

@@ -1,0 +1,122 @@
+"""What components answer, checked in one place: by the harness as a run goes on, and by the conformance kit before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from ctpbench.contract.case import MAPS, ScoredCase
+from ctpbench.contract.components import SCORE_DIMS, Denoiser
+from ctpbench.errors import DataError
+
+
+def check_score(score: object, case: ScoredCase, name: str) -> xr.DataArray:
+    """Return what a metric returned, where it is a score.
+
+    Parameters
+    ----------
+    score : object
+        Must be a DataArray of floats whose dims are among `SCORE_DIMS`, each with a coordinate that holds no value
+        twice: maps by their names in `MAPS`, times of the case's frames.
+    case : ScoredCase
+        What the metric was given.
+    name : str
+        What the metric is called in messages.
+
+    Raises
+    ------
+    ValueError
+        Where it is none; one line that names the metric.
+
+    Examples
+    --------
+    >>> from ctpbench.testing import example_scored_case
+    >>> case = example_scored_case()
+    >>> check_score(xr.DataArray([0.5, 0.25], dims="map", coords={"map": ["cbf", "cbv"]}), case, "error").dims
+    ('map',)
+    >>> check_score(case.maps.mean("map"), case, "error")
+    Traceback (most recent call last):
+        ...
+    ValueError: metric 'error': got dims ('z', 'y', 'x'); allowed: any of map, time, frequency, roi
+    """
+    where = f"metric {name!r}"
+    if not isinstance(score, xr.DataArray):
+        raise ValueError(f"{where}: got {type(score).__name__}; allowed: DataArray")
+    if not set(score.dims) <= set(SCORE_DIMS):
+        raise ValueError(f"{where}: got dims {score.dims}; allowed: any of {', '.join(SCORE_DIMS)}")
+    if not np.issubdtype(score.dtype, np.floating):
+        raise ValueError(f"{where}: got dtype {score.dtype}; allowed: float32 or float64")
+    known = {"map": (MAPS, ", ".join(MAPS)), "time": (case.observation.times_s.tolist(), "the observation's times")}
+    for dim in map(str, score.dims):
+        if dim not in score.coords:
+            raise ValueError(f"{where}: got no coordinate for {dim}; allowed: one for each dim")
+        values = score[dim].values.tolist()
+        twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
+        if twice:
+            raise ValueError(f"{where}: got {dim} {_first(twice)} more than once; allowed: once each")
+        possible, allowed = known.get(dim, (values, ""))
+        unknown = [value for value in values if value not in possible]
+        if unknown:
+            raise ValueError(f"{where}: got {dim} {_first(unknown)}; allowed: {allowed}, once each")
+    return score
+
+
+def check_frame_count(denoiser: Denoiser, frames: xr.DataArray) -> None:
+    """Check that a denoiser takes so many frames, before it is given them: see `Denoiser.needs_frames`.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        Also one that is still to be fitted.
+    frames : DataArray, (time, z, y, x)
+        What it is to be given: frames or concentration, of a case to denoise or to learn from.
+
+    Raises
+    ------
+    DataError
+        Where it needs another number; one line that names the denoiser.
+    """
+    needed, got = denoiser.needs_frames, frames.sizes["time"]
+    if needed is not None and needed != got:
+        name = getattr(denoiser, "name", type(denoiser).__name__)
+        raise DataError(
+            f"denoiser {name!r}: got {got} frames; allowed: {needed}; "
+            "choose a dataset with as many, or other parameters"
+        )
+
+
+def check_diagnostics(output: xr.DataArray, name: str) -> dict[str, float]:
+    """Return the numbers that a method reports of itself, in ``attrs["diagnostics"]`` of its output.
+
+    Raises
+    ------
+    ValueError
+        Where it is no mapping of text to finite numbers; one line that begins with `name`.
+
+    Examples
+    --------
+    >>> check_diagnostics(xr.DataArray(0.0, attrs={"diagnostics": {"iterations": 12}}), "denoise")
+    {'iterations': 12.0}
+    >>> check_diagnostics(xr.DataArray(0.0), "denoise")
+    {}
+    """
+    given = output.attrs.get("diagnostics", {})
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{name}: diagnostics: got {type(given).__name__}; allowed: a mapping of text to numbers")
+    wrong = [f"{key!r}: {value!r}" for key, value in given.items() if not (isinstance(key, str) and _finite(value))]
+    if wrong:
+        got = " ".join(_first(wrong).split())
+        raise ValueError(f"{name}: diagnostics: got {got}; allowed: text with a finite number each")
+    return {key: float(value) for key, value in given.items()}
+
+
+def _finite(value: object) -> bool:
+    number = np.asarray(value)
+    return number.ndim == 0 and number.dtype.kind in "biuf" and bool(np.isfinite(number))
+
+
+def _first(values: Sequence[object], most: int = 3) -> str:
+    """Name some of many values."""
+    return ", ".join(map(str, values[:most])) + ("..." if len(values) > most else "")
