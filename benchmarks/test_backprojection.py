@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import fft, ndimage
 
-from ctpbench_phantom.scanner import FanBeam, Scanner, fbp, project
+from ctpbench_phantom.scanner.backprojector import fbp
+from ctpbench_phantom.scanner.geometry import FanBeam, Scanner
+from ctpbench_phantom.scanner.projector import project
 
 from .contest import Peer, within
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctpbench_phantom.scanner import FanBeam, project
+from ctpbench_phantom.scanner.geometry import FanBeam
 from ctpbench_phantom.scanner.poisson import poisson_counts
+from ctpbench_phantom.scanner.projector import project
 
 from .contest import Agreement, Peer
 

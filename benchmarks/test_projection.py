@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from ctpbench_phantom.scanner import FanBeam, project
+from ctpbench_phantom.scanner.geometry import FanBeam
+from ctpbench_phantom.scanner.projector import project
 
 from .contest import Peer, within
 

@@ -346,7 +346,7 @@ def test_a_head_of_bone_is_refused():
 @pytest.fixture(scope="module", params=["hann", "ramp"])
 def scanned(request):
     """Three slices of the phantom at 1e5 photons per ray: frames, their true noise, tissue and head."""
-    from ctpbench_phantom.dataset import Phantom
+    from ctpbench_phantom.phantom import Phantom
 
     phantom = Phantom(
         size_px=64, pixel_mm=3.2, views=240, detectors=96, frames=FRAMES, test_slices=3, window=request.param

@@ -10,7 +10,7 @@ import pytest
 from ctpbench.errors import DataError
 from ctpbench.perfusion import flat_white_matter
 from ctpbench_phantom.anatomy import Tissue
-from ctpbench_phantom.dataset import Phantom
+from ctpbench_phantom.phantom import Phantom
 
 SPACING_MM = (5.0, 1.5, 1.5)
 FLUID, GRAY, WHITE, LATE = 1, 2, 3, 4

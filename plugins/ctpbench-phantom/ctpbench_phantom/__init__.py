@@ -1,4 +1,7 @@
-"""Simulated CT-perfusion heads for ctpbench: anatomy, scanner and reconstruction."""
+"""Simulated CT-perfusion scans for ctpbench: anatomy, scanner and reconstruction.
+
+What computes is imported where it is first used, so that listing the datasets loads neither scipy nor numba.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from ctpbench import Dataset, hookimpl
 
 @hookimpl
 def ctpbench_datasets() -> list[type[Dataset]]:
-    """Offer the datasets `phantom` and `real_like`."""
-    from ctpbench_phantom.dataset import Phantom
+    """Offer the datasets `phantom`, `prepared_slices`, `fau_phantom` and `real_like`."""
+    from ctpbench_phantom.fau_phantom import FauPhantom
+    from ctpbench_phantom.phantom import Phantom
+    from ctpbench_phantom.prepared_slices import PreparedSlices
     from ctpbench_phantom.real_like import RealLike
 
-    return [Phantom, RealLike]
+    return [Phantom, PreparedSlices, FauPhantom, RealLike]

@@ -10,25 +10,23 @@ from scipy.interpolate import CubicSpline
 from scipy.special import lambertw
 
 from ctpbench import DataError
-
-Array = npt.NDArray[np.float64]
+from ctpbench.arrays import Float64
 
 GRID_S = 0.1  # step of the fine grid
 ARRIVAL_S = 7.0  # the built-in curve is zero up to here
 # HU at t = 1, 3, 5, ..., 49 s: the digital brain phantom's input function (Aichert et al., 2013).
-_PHANTOM_HU = (
-    0, 0, 0, 0, 25, 105, 220, 350, 440, 485, 430, 300, 180, 110, 104, 108, 115, 125, 115, 108, 98, 90, 98, 108, 112,
-)  # fmt: skip
+_FIRST_PASS_HU = (0, 0, 0, 0, 25, 105, 220, 350, 440, 485, 430, 300, 180, 110, 104)
+_SECOND_PASS_HU = (108, 115, 125, 115, 108, 98, 90, 98, 108, 112)
 _RECIRCULATION_S = 12.0
 _RECIRCULATION_SPREAD_S = 8.0
 
 
-def grid(end_s: float) -> Array:
+def grid(end_s: float) -> Float64:
     """Return the fine grid's times, s, from 0 to at least `end_s`."""
     return np.arange(int(np.ceil(end_s / GRID_S - 1e-9)) + 1) * GRID_S
 
 
-def phantom_aif(times_s: npt.ArrayLike) -> Array:
+def phantom_aif(times_s: npt.ArrayLike) -> Float64:
     """Return the digital brain phantom's AIF.
 
     A cubic spline through the published samples, zero until 7 s, held constant after 49 s.
@@ -47,11 +45,11 @@ def phantom_aif(times_s: npt.ArrayLike) -> Array:
     """
     times = np.asarray(times_s, dtype=np.float64)
     knots = np.arange(1.0, 50.0, 2.0)
-    curve = CubicSpline(knots, _PHANTOM_HU, bc_type="natural")(np.minimum(times, knots[-1]))
+    curve = CubicSpline(knots, (*_FIRST_PASS_HU, *_SECOND_PASS_HU), bc_type="natural")(np.minimum(times, knots[-1]))
     return np.where(times <= ARRIVAL_S, 0.0, np.maximum(curve, 0.0))
 
 
-def bolus(times_s: npt.ArrayLike, arrival_s: float, width_s: float, shape: float, recirculated: float) -> Array:
+def bolus(times_s: npt.ArrayLike, arrival_s: float, width_s: float, shape: float, recirculated: float) -> Float64:
     """Return a real-like AIF: a gamma-variate first pass, and its recirculation.
 
     Parameters
@@ -80,7 +78,7 @@ def bolus(times_s: npt.ArrayLike, arrival_s: float, width_s: float, shape: float
     return first + venous(first, _RECIRCULATION_S, _RECIRCULATION_SPREAD_S, recirculated)
 
 
-def venous(aif_hu: npt.ArrayLike, delay_s: float = 4.0, spread_s: float = 2.5, gain: float = 1.25) -> Array:
+def venous(aif_hu: npt.ArrayLike, delay_s: float = 4.0, spread_s: float = 2.5, gain: float = 1.25) -> Float64:
     """Return the VOF that belongs to an AIF: later, broader, free of partial volume and so with a larger area.
 
     Parameters
@@ -106,7 +104,7 @@ def venous(aif_hu: npt.ArrayLike, delay_s: float = 4.0, spread_s: float = 2.5, g
     return gain * np.interp(lags - delay_s, lags, spread_curve, left=curve[0])
 
 
-def read_aif(path: Path, end_s: float) -> Array:
+def read_aif(path: Path, end_s: float) -> Float64:
     """Return the AIF of a CSV file on the fine grid.
 
     Parameters
@@ -133,18 +131,18 @@ def read_aif(path: Path, end_s: float) -> Array:
     if not (np.isfinite(times).all() and np.isfinite(values).all()):
         raise DataError(f"{path}: got NaN or infinity; allowed: finite numbers in both columns")
     if not (np.diff(times) > 0).all():
-        raise DataError(f"{path}: column time_s does not increase; allowed: each time later than the one before")
+        raise DataError(f"{path}: column time_s: got times that do not increase; allowed: each later than the last")
     if times[0] > 0 or times[-1] < end_s - 1e-6:
         raise DataError(
-            f"{path}: covers {times[0]:g} to {times[-1]:g} s; allowed: all of the scan, 0 to {end_s:g} s "
-            "(give a longer curve, or fewer frames)"
+            f"{path}: got {times[0]:g} to {times[-1]:g} s; allowed: all of the scan, 0 to {end_s:g} s; "
+            "give a longer curve, or fewer frames"
         )
     if not values.max() > 0:
-        raise DataError(f"{path}: column hu never rises above 0; allowed: HU above baseline with a bolus")
+        raise DataError(f"{path}: column hu: got no value above 0; allowed: HU above baseline with a bolus")
     return np.maximum(CubicSpline(times, values)(np.minimum(grid(end_s), times[-1])), 0.0)
 
 
-def _gamma_variate(time: Array, shape: float) -> Array:
+def _gamma_variate(time: Float64, shape: float) -> Float64:
     """(t exp(1 - t))^shape, which peaks with 1 at t = 1."""
     return (time * np.exp(1 - time)) ** shape
 
@@ -155,7 +153,7 @@ def _gamma_variate_width(shape: float) -> float:
     return float((lambertw(level, 0) - lambertw(level, -1)).real)
 
 
-def _columns(path: Path) -> tuple[Array, Array]:
+def _columns(path: Path) -> tuple[Float64, Float64]:
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

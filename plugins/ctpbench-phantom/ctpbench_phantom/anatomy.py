@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import Float64
 from ctpbench_phantom.cortex import RIBBON_MM, cortex
 from ctpbench_phantom.deep import deep
 from ctpbench_phantom.head import SEMI_MM, hull, midline
@@ -14,6 +16,9 @@ from ctpbench_phantom.lesions import lesions
 from ctpbench_phantom.shapes import Points
 from ctpbench_phantom.texture import field
 from ctpbench_phantom.vessels import vessels
+
+Labels: TypeAlias = npt.NDArray[np.int8]
+"""Values of `Tissue`."""
 
 MARGIN_MM = 3.0  # skin's unevenness beyond the half axes
 
@@ -35,14 +40,14 @@ class Tissue(IntEnum):
     VEIN = 11
 
 
-def pixel_centres(size_px: int, pixel_mm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def pixel_centres(size_px: int, pixel_mm: float) -> tuple[Float64, Float64]:
     """Return x and y of a slice's pixel centres, each (y, x), in mm from the image's middle."""
     along = (np.arange(size_px) - (size_px - 1) / 2) * pixel_mm
     y, x = np.meshgrid(along, along, indexing="ij")
     return x, y
 
 
-def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> npt.NDArray[np.int8]:
+def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> Labels:
     """Return the tissue classes of one slice.
 
     Parameters
@@ -77,7 +82,7 @@ def _bent(points: Points, seed: int) -> Points:
     return points.mirrored().moved(*(3.2 * s + 1.3 * o for s, o in zip(same, own, strict=True)))
 
 
-def _classes(points: Points, pixel_mm: float, seed: int) -> npt.NDArray[np.int8]:
+def _classes(points: Points, pixel_mm: float, seed: int) -> Labels:
     layers = hull(points, seed)
     centred = points.moved(-midline(points, seed), 0, 0)
     bent = _bent(centred, seed)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctpbench.arrays import Float64
 from ctpbench_phantom.head import Hull
-from ctpbench_phantom.shapes import Array, Points, level_distance, smooth_min, tube
+from ctpbench_phantom.shapes import Points, level_distance, smooth_min, tube
 from ctpbench_phantom.texture import field
 
 RIBBON_MM = 3.4  # thickness of the cortex
@@ -31,12 +32,12 @@ class Cortex:
         To the middle of the nearest sulcus of the convexity, however deep.
     """
 
-    pia: Array
-    gap: Array
-    sheet: Array
+    pia: Float64
+    gap: Float64
+    sheet: Float64
 
 
-def callosum_depth(points: Points) -> Array:
+def callosum_depth(points: Points) -> Float64:
     """Depth in mm inside the midline's uncleft part: corpus callosum, thalami, midbrain."""
     y, z = (points.y - 4.0) / 40.0, (points.z - 4.0) / 25.0
     level = np.hypot(y, z) + 1e-9
@@ -44,7 +45,7 @@ def callosum_depth(points: Points) -> Array:
     return (1 - level) / np.maximum(slope, 1e-9)
 
 
-def _sylvian(points: Points) -> Array:
+def _sylvian(points: Points) -> Float64:
     """Distance to the lateral fissure's stem and the cleft over the insula, on the folded side."""
     reach = np.maximum(np.abs(points.z - 4.0) - 13.0, 0.0)
     flat = Points(points.x, points.y, np.zeros_like(points.x))
@@ -55,8 +56,8 @@ def _sylvian(points: Points) -> Array:
 
 
 def _sulci(
-    pattern: Points, depth: Array, seed: int, name: str, deepest: tuple[float, float], pixel_mm: float
-) -> tuple[Array, Array]:
+    pattern: Points, depth: Float64, seed: int, name: str, deepest: tuple[float, float], pixel_mm: float
+) -> tuple[Float64, Float64]:
     """Return the distances to sulci that end at a varying depth, and to the endless sheets they are parts of.
 
     The sheets are the zero level of a random field in the coordinates `pattern`.

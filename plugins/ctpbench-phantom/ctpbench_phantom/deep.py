@@ -7,18 +7,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from ctpbench_phantom.shapes import Array, Points, ellipsoid, smooth_min, tube
+from ctpbench.arrays import Float64
+from ctpbench_phantom.shapes import Points, ellipsoid, smooth_min, tube
 
 # Knots (x, y, z, radius) in mm on one side.
-_LATERAL_VENTRICLE = (
-    (14, -37, 7, 0.6), (10.5, -30, 8, 2.2), (6.5, -20, 11, 3.0), (5.5, -10, 15, 2.9), (7, 0, 19, 3.4),
-    (10, 12, 22, 3.8), (15, 24, 20, 4.8), (20, 34, 13, 6.0), (22, 43, 7, 4.6), (21, 54, 4, 2.4), (19.5, 63, 3, 0.8),
-)  # fmt: skip
+_FRONTAL_HORN = ((14, -37, 7, 0.6), (10.5, -30, 8, 2.2), (6.5, -20, 11, 3.0), (5.5, -10, 15, 2.9))
+_VENTRICLE_BODY = ((7, 0, 19, 3.4), (10, 12, 22, 3.8), (15, 24, 20, 4.8))
+_OCCIPITAL_HORN = ((20, 34, 13, 6.0), (22, 43, 7, 4.6), (21, 54, 4, 2.4), (19.5, 63, 3, 0.8))
+_LATERAL_VENTRICLE = (*_FRONTAL_HORN, *_VENTRICLE_BODY, *_OCCIPITAL_HORN)
 _TEMPORAL_HORN = ((21, 34, 9, 4.5), (29, 24, -3, 3.0), (32, 10, -10, 2.2), (31, -2, -15, 1.8))
-_CAUDATE = (
-    (11.5, -27, 1, 3.8), (12, -20, 7, 4.6), (12, -10, 13, 4.2), (13, 0, 19, 3.2), (16.5, 10, 23, 2.6),
-    (22.5, 22, 22, 2.0), (29, 30, 14, 1.5), (34, 24, 2, 1.3),
-)  # fmt: skip
+_CAUDATE_HEAD = ((11.5, -27, 1, 3.8), (12, -20, 7, 4.6), (12, -10, 13, 4.2), (13, 0, 19, 3.2))
+_CAUDATE_TAIL = ((16.5, 10, 23, 2.6), (22.5, 22, 22, 2.0), (29, 30, 14, 1.5), (34, 24, 2, 1.3))
+_CAUDATE = (*_CAUDATE_HEAD, *_CAUDATE_TAIL)
 _UPRIGHT = 0.55  # the ventricles' cross-sections are taller than wide
 
 
@@ -28,7 +28,7 @@ def _sizes(seed: int) -> Sequence[float]:
     return tuple(np.random.default_rng([seed, *b"sizes"]).uniform([0.85, 0.92], [1.35, 1.08]))
 
 
-def deep(points: Points, bent: Points, seed: int) -> tuple[Array, Array]:
+def deep(points: Points, bent: Points, seed: int) -> tuple[Float64, Float64]:
     """Return the distances, mm and negative inside, to ventricles with cisterns and to deep gray nuclei.
 
     Parameters

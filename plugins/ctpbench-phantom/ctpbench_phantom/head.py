@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctpbench_phantom.shapes import Array, Points
+from ctpbench.arrays import Float64
+from ctpbench_phantom.shapes import Points
 from ctpbench_phantom.texture import field
 
 SEMI_MM = (77.0, 97.0, 100.0)  # half of the head's width, length and height
@@ -27,14 +28,14 @@ class Hull:
         Each point's foot on the skin, seen from the head's centre: what is drawn from it runs radially.
     """
 
-    skin: Array
-    outer: Array
-    inner: Array
-    brain: Array
+    skin: Float64
+    outer: Float64
+    inner: Float64
+    brain: Float64
     surface: Points
 
 
-def midline(points: Points, seed: int) -> Array:
+def midline(points: Points, seed: int) -> Float64:
     """Return x of the plane between the hemispheres, which bends by a millimetre or two."""
     return 1.1 * field(seed, "midline", 70.0)(np.zeros_like(points.y), points.y, points.z)
 

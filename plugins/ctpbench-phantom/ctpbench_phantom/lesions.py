@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ctpbench.arrays import Mask
 from ctpbench_phantom.head import HEIGHT_MM, LOWEST_MM, SEMI_MM
 from ctpbench_phantom.shapes import Points
 
@@ -24,7 +24,7 @@ class Lesion:
     core_shift: tuple[float, float]
     core_size: float
 
-    def inside(self, points: Points) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def inside(self, points: Points) -> tuple[Mask, Mask]:
         """Return where the whole lesion is and where its core is."""
         angle = np.deg2rad(self.turn_deg)
         dx, dy = points.x - self.centre_mm[0], points.y - self.centre_mm[1]

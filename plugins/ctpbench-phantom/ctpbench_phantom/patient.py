@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ctpbench.arrays import Float64
 from ctpbench_phantom.aif import GRID_S, bolus, grid, venous
 from ctpbench_phantom.anatomy import pixel_centres
 from ctpbench_phantom.head import HEIGHT_MM, LOWEST_MM
 from ctpbench_phantom.series import Head, SliceSeries, simulate
 from ctpbench_phantom.texture import field
-
-Array = npt.NDArray[np.float64]
 
 SLICES = (2, 4, 8)
 LATEST_PEAK_S = 36.0  # no vein peaks later
@@ -40,9 +38,9 @@ class Patient:
     """
 
     head_seed: int
-    heights_mm: Array
-    aif_hu: Array
-    vof_hu: Array
+    heights_mm: Float64
+    aif_hu: Float64
+    vof_hu: Float64
     artery_share: float
 
 
@@ -80,7 +78,7 @@ def draw_patient(seed: int, number: int, slices: int | None, slice_mm: float) ->
 
 
 def patient_slice(
-    patient: Patient, index: int, size_px: int, pixel_mm: float, times_s: Array, delay: bool
+    patient: Patient, index: int, size_px: int, pixel_mm: float, times_s: Float64, delay: bool
 ) -> SliceSeries:
     """Return one of the patient's slices before it is scanned; see `simulate`."""
     z_mm = patient.heights_mm[index]
@@ -92,7 +90,7 @@ def patient_slice(
     return simulate(head, z_mm, times_s, patient.aif_hu[:seen], patient.vof_hu[:seen], share)
 
 
-def _outflow(aif: Array, lag_s: float, spread_s: float, gain: float) -> Array:
+def _outflow(aif: Float64, lag_s: float, spread_s: float, gain: float) -> Float64:
     """The VOF whose peak comes `lag_s` after the AIF's."""
     spread_curve = venous(aif, 0.0, spread_s)
     late_s = (spread_curve.argmax() - aif.argmax()) * GRID_S

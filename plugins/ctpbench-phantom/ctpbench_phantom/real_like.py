@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from ctpbench import Case, DataError, Dataset, Observation, Split, Truth
-from ctpbench_phantom.scan import (
-    Detectors,
-    SliceScan,
-    Views,
+from ctpbench import Split
+from ctpbench_phantom.parameters import (
+    Delay,
+    FrameIntervalS,
+    Frames,
+    PixelMm,
+    SizePx,
+    SliceMm,
+    check_duration,
     check_field_of_view,
-    check_photons,
-    frames_at,
-    noise_seed,
-    scan_slice,
-    table_scanner,
-    truth_of,
+    check_height,
 )
+from ctpbench_phantom.simulated_scan import CaseScan, Curves, Findings, SimulatedScan
 
 if TYPE_CHECKING:
+    from ctpbench.arrays import Float32, Float64, Mask
     from ctpbench_phantom.patient import Patient
-    from ctpbench_phantom.scanner import Scanner
-
-Curve = npt.NDArray[np.float32]
-Finding = dict[str, bool | float | str]
+    from ctpbench_phantom.series import SliceSeries
 
 
-class RealLike(Dataset):
+class RealLike(SimulatedScan):
     """Simulated patients with stroke whose scans look like those of ISLES 2018, which may not be passed on.
 
     One case is one patient: a head, a slab of 2, 4 or 8 slices and a bolus of its own. Arteries show a fraction of the
@@ -47,20 +42,18 @@ class RealLike(Dataset):
 
     name, version = "real_like", "1"
 
-    size_px: Annotated[int, Field(ge=32, le=1024, examples=[64], description="rows and columns of a frame")] = 256
-    pixel_mm: Annotated[float, Field(gt=0, le=10, examples=[3.2], description="pixel size, mm")] = 0.9
+    size_px: SizePx = 256
+    pixel_mm: PixelMm = 0.9
     slices: Annotated[
         int | None, Field(ge=1, le=16, examples=[2], description="slices of each patient; without it 2, 4 or 8, drawn")
     ] = None
-    slice_mm: Annotated[float, Field(gt=0, le=40, description="distance of neighbouring slices, mm")] = 5.0
+    slice_mm: SliceMm = 5.0
     train_patients: Annotated[int, Field(ge=0, examples=[1], description="patients of the training split")] = 16
     validation_patients: Annotated[int, Field(ge=0, examples=[1], description="patients of the validation split")] = 2
     test_patients: Annotated[int, Field(ge=1, examples=[1], description="patients of the test split")] = 4
-    frames: Annotated[int, Field(ge=4, le=1000, examples=[24], description="frames of a scan, the first at 0 s")] = 44
-    frame_interval_s: Annotated[float, Field(ge=0.1, le=5, examples=[2.0], description="time between frames, s")] = 1.0
-    views: Views = 1152
-    detectors: Detectors = 384
-    delay: Annotated[bool, Field(description="whether contrast reaches the tissue classes 1 to 12 s late")] = True
+    frames: Frames = 44
+    frame_interval_s: Annotated[FrameIntervalS, Field(examples=[2.0])] = 1.0
+    delay: Delay = True
     input_functions: Annotated[
         Literal["found", "true"],
         Field(examples=["true"], description="AIF and VOF as found in the frames, or those of the blood"),
@@ -72,22 +65,11 @@ class RealLike(Dataset):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        check_field_of_view(self.size_px, self.pixel_mm)
-        from ctpbench_phantom.head import HEIGHT_MM
         from ctpbench_phantom.patient import LATEST_PEAK_S, SLICES
 
-        high_mm = ((self.slices or max(SLICES)) - 1) * self.slice_mm
-        if high_mm > HEIGHT_MM:
-            raise ValueError(
-                f"a patient's slices reach {high_mm:g} mm above the lowest; allowed: {HEIGHT_MM:g} mm, the head's "
-                "height: lower slices or slice_mm"
-            )
-        last_s = float(self._times_s[-1])
-        if last_s < LATEST_PEAK_S:
-            raise ValueError(
-                f"the last of {self.frames} frames is taken at {last_s:g} s; allowed: {LATEST_PEAK_S:g} s or later, "
-                "after the veins' peak: raise frames or frame_interval_s"
-            )
+        check_field_of_view(self.size_px, self.pixel_mm)
+        check_height(((self.slices or max(SLICES)) - 1) * self.slice_mm, "slices or slice_mm")
+        check_duration(self.frames, self.frame_interval_s, LATEST_PEAK_S, "the veins' peak")
         return self
 
     def cases(self, split: Split) -> Sequence[str]:
@@ -97,112 +79,55 @@ class RealLike(Dataset):
         first = {"test": 0, "validation": self.test_patients, "train": self.test_patients + self.validation_patients}
         return ids[first[split] : first[split] + counts[split]]
 
-    def load(self, case_id: str, noise: float | None) -> Case:
-        """Return one patient scanned with `noise` photons per ray; without noise where it is None.
+    def source(self, case_id: str) -> Iterator[tuple[str, SliceSeries]]:
+        """Yield the patient's slices; see `SimulatedScan.source`."""
+        from ctpbench_phantom.patient import patient_slice
 
-        Raises
-        ------
-        DataError
-            Where there is no such case, N0 is not positive, or no artery is found in the frames.
-        """
-        check_photons(self.name, noise)
-        scan = _scan(self, self._number(case_id))
-        scanner = self._scanner()
-        noisy = [
-            frames_at(each, scanner, noise, 0 if noise is None else noise_seed(self.seed, f"{case_id}/{index}", noise))
-            for index, each in enumerate(scan.slices)
-        ]
-        observation, inspection = self._observation(np.stack(noisy, axis=1), scan)
-        return Case(case_id, observation, self._truth(scan), inspection)
+        patient = self._patient(case_id)
+        for index in range(patient.heights_mm.size):
+            series = patient_slice(patient, index, self.size_px, self.pixel_mm, self._times_s, self.delay)
+            yield f"{case_id}/{index}", series
+
+    def curves(self, case_id: str, frames: Float32, brain: Mask, scan: CaseScan) -> Curves:
+        """Return the AIF and VOF of the blood, or as found in the frames; see `SimulatedScan.curves`."""
+        from ctpbench_phantom.series import at_frames
+
+        patient = self._patient(case_id)
+        aif, vof = (at_frames(curve, self._times_s) for curve in (patient.aif_hu, patient.vof_hu))
+        findings: Findings = {
+            "artery_fraction": patient.artery_share,
+            "true_aif_peak_hu": float(aif.max()),
+            "true_vof_peak_hu": float(vof.max()),
+        }
+        if self.input_functions == "true":
+            return Curves(aif, vof, findings)
+        found = self._found(frames, brain, aif)
+        return Curves(found.aif, found.vof, {**findings, **(found.findings or {})})
 
     @property
-    def _times_s(self) -> npt.NDArray[np.float64]:
+    def _times_s(self) -> Float64:
         return np.arange(self.frames) * self.frame_interval_s
 
-    @property
-    def _spacing_mm(self) -> tuple[float, float, float]:
-        return self.slice_mm, self.pixel_mm, self.pixel_mm
+    def _patient(self, case_id: str) -> Patient:
+        from ctpbench_phantom.patient import draw_patient
 
-    def _number(self, case_id: str) -> int:
-        known = [*self.cases("test"), *self.cases("validation"), *self.cases("train")]
-        if case_id not in known:
-            raise DataError(f"{self.name}: no case {case_id!r}; allowed: {', '.join(known)}")
-        return 1 + known.index(case_id)
+        return draw_patient(self.seed, int(case_id.removeprefix("patient-")), self.slices, self.slice_mm)
 
-    def _scanner(self) -> Scanner:
-        return table_scanner(self.pixel_mm, self.views, self.detectors)
-
-    def _observation(self, frames: npt.NDArray[np.float32], scan: _Scan) -> tuple[Observation, Finding]:
-        from ctpbench.perfusion import brain_mask, vessel_mask
-
-        brain = brain_mask(frames, self._spacing_mm)
-        aif: Curve = scan.aif.copy()
-        vof: Curve | None = scan.vof.copy()
-        facts: Finding = {
-            "artery_fraction": scan.patient.artery_share,
-            "true_aif_peak_hu": float(aif.max()),
-            "true_vof_peak_hu": float(scan.vof.max()),
-        }
-        if self.input_functions == "found":
-            aif, vof, found = self._found(frames, brain, aif)
-            facts |= found
-        observation = Observation.of(
-            frames, times_s=self._times_s, spacing_mm=self._spacing_mm, brain=brain, vessels=vessel_mask(frames),
-            aif=aif, vof=vof,
-        )  # fmt: skip
-        return observation, facts
-
-    def _found(
-        self, frames: npt.NDArray[np.float32], brain: npt.NDArray[np.bool_], true_aif: Curve
-    ) -> tuple[Curve, Curve | None, Finding]:
-        """The scaled AIF and the VOF as found in the frames, and how well they were."""
+    def _found(self, frames: Float32, brain: Mask, true_aif: Float32) -> Curves:
+        """Return the scaled AIF and the VOF as found in the frames, and how near the AIF came."""
         from ctpbench.perfusion import subtract_baseline
         from ctpbench.perfusion.aif import find_input_functions
 
         concentration = subtract_baseline(frames)
         found = find_input_functions(
-            concentration, brain, self._spacing_mm, self.frame_interval_s, method=self.aif_method
+            concentration, brain, self.spacing_mm, self.frame_interval_s, method=self.aif_method
         )
         offset = int(found.aif.curve.argmax()) - int(true_aif.argmax())
-        facts: Finding = {
+        findings: Findings = {
             "aif_peak_hu": float(found.aif.curve.max()),
             "aif_correlation": float(np.corrcoef(found.aif.curve, true_aif)[0, 1]),
             "aif_peak_offset_s": offset * self.frame_interval_s,
             "scaling_factor": float(found.factor),
             "aif_notes": "; ".join(found.notes),
         }
-        return found.scaled_aif, None if found.vof is None else found.vof.curve, facts
-
-    def _truth(self, scan: _Scan) -> Truth:
-        noiseless = np.stack([each.noiseless for each in scan.slices], axis=1)
-        return truth_of(noiseless, scan.maps.copy(), scan.labels.copy(), self._times_s, self._spacing_mm)
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """What all noise levels of a patient share: maps (map, z, y, x), labels (z, y, x), true AIF and VOF (time)."""
-
-    patient: Patient
-    slices: list[SliceScan]
-    maps: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int8]
-    aif: Curve
-    vof: Curve
-
-
-@lru_cache(maxsize=1)
-def _scan(dataset: RealLike, number: int) -> _Scan:
-    """Scan a patient once for all noise levels."""
-    from ctpbench_phantom.patient import draw_patient, patient_slice
-    from ctpbench_phantom.series import at_frames
-
-    patient = draw_patient(dataset.seed, number, dataset.slices, dataset.slice_mm)
-    times_s, scanner = dataset._times_s, dataset._scanner()
-    slices, maps, labels = [], [], []
-    for index in range(patient.heights_mm.size):
-        source = patient_slice(patient, index, dataset.size_px, dataset.pixel_mm, times_s, dataset.delay)
-        slices.append(scan_slice(source.series, scanner))
-        maps.append(source.maps)
-        labels.append(source.labels)
-    aif, vof = (at_frames(curve, times_s) for curve in (patient.aif_hu, patient.vof_hu))
-    return _Scan(patient, slices, np.stack(maps, axis=1), np.stack(labels), aif, vof)
+        return Curves(found.scaled_aif, None if found.vof is None else found.vof.curve, findings)

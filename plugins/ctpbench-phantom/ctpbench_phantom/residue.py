@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from ctpbench.arrays import Float32, Float64
 from ctpbench_phantom.aif import GRID_S
 
-Array = npt.NDArray[np.float64]
 Residue = Literal["plateau", "gamma"]
 
 PLATEAU = 0.8  # share of the MTT during which all contrast is still in the tissue
@@ -18,7 +18,7 @@ GAMMA_SHAPE = 10.0
 _MTT_STEP_S = 0.05
 
 
-def residue(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Array:
+def residue(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Float64:
     """Return the residue function R: the share of contrast still in the tissue.
 
     Parameters
@@ -42,7 +42,7 @@ def residue(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Array:
     return np.where(lag < 0, 0.0, values)
 
 
-def residue_area(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Array:
+def residue_area(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Float64:
     """Return the integral of `residue` from 0 to a lag, in s: `mtt_s` at infinity."""
     lag, mtt = np.maximum(np.asarray(lag_s, dtype=np.float64), 0), np.asarray(mtt_s, dtype=np.float64)
     if kind == "plateau":
@@ -59,7 +59,7 @@ def tissue_curves(
     mtt_s: npt.ArrayLike,
     delay_s: npt.ArrayLike,
     kind: Residue,
-) -> npt.NDArray[np.float32]:
+) -> Float32:
     """Return the enhancement of voxels: ``c(t) = CBF/6000 (AIF * R)(t - delay)``.
 
     Parameters
@@ -102,7 +102,7 @@ def tissue_curves(
     return curves
 
 
-def _convolved(aif_hu: Array, mtt_s: Array, kind: Residue) -> Array:
+def _convolved(aif_hu: Float64, mtt_s: Float64, kind: Residue) -> Float64:
     """AIF * R on the fine grid for each transit time: (fine time, mtt), HU s."""
     edges = np.concatenate([[0.0], (np.arange(aif_hu.size) + 0.5) * GRID_S])
     weights = np.diff(residue_area(edges[:, None], np.maximum(mtt_s, 1e-6), kind), axis=0)
@@ -111,7 +111,7 @@ def _convolved(aif_hu: Array, mtt_s: Array, kind: Residue) -> Array:
     return np.fft.irfft(product, length, axis=0)[: aif_hu.size]
 
 
-def _sampled(table: Array, times_s: Array) -> npt.NDArray[np.float32]:
+def _sampled(table: Float64, times_s: Float64) -> Float32:
     """Rows of the table at any times, linearly between the grid's; the first row before the scan begins."""
     place = np.clip(times_s / GRID_S, 0, len(table) - 1)
     index = np.minimum(place.astype(np.intp), len(table) - 2)

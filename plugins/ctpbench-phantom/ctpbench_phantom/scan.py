@@ -1,32 +1,26 @@
-"""What the datasets share: parameters of the scanner, a slice scanned once for all doses, and the truth to it."""
+"""A slice scanned once for all doses, the frames at each of them, and the truth of what was scanned."""
 
 from __future__ import annotations
 
 import math
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
-from pydantic import Field
 
 from ctpbench import MAPS, DataError, Truth, regions
+from ctpbench_phantom.scanner.geometry import FanBeam, Scanner, Window
 
 if TYPE_CHECKING:
-    from ctpbench_phantom.scanner import LineIntegrals, Scanner
+    from ctpbench.arrays import Float32, Float64, Mask
+    from ctpbench_phantom.anatomy import Labels
+    from ctpbench_phantom.scanner.acquisition import LineIntegrals
 
-_HEAD_MM = 200.0  # what the field of view must hold
 _DETECTOR_ARC_MM = 384 * 1.2858  # the whole detector of Table I; `detectors` divides it
-_AIR_HU = -500.0  # what is below is outside the head, where no noise is wanted
+_OUTSIDE_HU = -500.0  # what is below is outside the head, where no noise is wanted
 _PLACE = ("z", "y", "x")
-
-Views = Annotated[int, Field(ge=16, multiple_of=8, examples=[120], description="views per rotation, a multiple of 8")]
-Detectors = Annotated[
-    int, Field(ge=32, multiple_of=2, examples=[96], description="detector elements, which divide an arc of 493.7 mm")
-]
-Window = Literal["hann", "ramp", "shepp-logan", "cosine", "hamming"]
 
 
 @dataclass(frozen=True)
@@ -43,34 +37,35 @@ class SliceScan:
         The frames that they give.
     """
 
-    head: npt.NDArray[np.bool_]
+    head: Mask
     lines: LineIntegrals
-    noiseless: npt.NDArray[np.float32]
+    noiseless: Float32
 
 
 def table_scanner(
     pixel_mm: float, views: int, detectors: int, window: Window = "hann", electronic_sigma: float = 0.0
 ) -> Scanner:
-    """Return the scanner of the paper's Table I, more coarsely sampled where fewer views or detectors are asked for."""
-    from ctpbench_phantom.scanner import FanBeam, Scanner
+    """Return the scanner of a table, more coarsely sampled with fewer views or detectors.
 
+    Source: Wu, Ren, Li, Table I.
+    """
     fan = FanBeam(views=views, detectors=detectors, pitch_mm=_DETECTOR_ARC_MM / detectors)
     return Scanner(fan, pixel_mm, window=window, electronic_sigma=electronic_sigma)
 
 
-def scan_slice(series_hu: npt.NDArray[np.float32], scanner: Scanner) -> SliceScan:
+def scan_slice(series_hu: Float32, scanner: Scanner) -> SliceScan:
     """Return the scan of one slice's series, (time, y, x), HU, without noise."""
-    from ctpbench_phantom.scanner import acquire, reconstruct
+    from ctpbench_phantom.scanner.acquisition import acquire, reconstruct
 
     lines = acquire(series_hu, scanner)
-    return SliceScan(series_hu[0] > _AIR_HU, lines, reconstruct(lines, scanner, series_hu.shape[1:]))
+    return SliceScan(series_hu[0] > _OUTSIDE_HU, lines, reconstruct(lines, scanner, series_hu.shape[1:]))
 
 
-def frames_at(scan: SliceScan, scanner: Scanner, n0: float | None, seed: int) -> npt.NDArray[np.float32]:
+def frames_at(scan: SliceScan, scanner: Scanner, n0: float | None, seed: int) -> Float32:
     """Return the frames at `n0` photons per ray, (time, y, x), HU; those without noise where it is None."""
     if n0 is None:
         return scan.noiseless
-    from ctpbench_phantom.scanner import reconstruct
+    from ctpbench_phantom.scanner.acquisition import reconstruct
 
     return reconstruct(scan.lines, scanner, scan.head.shape, n0=float(n0), seed=seed, roi=scan.head)
 
@@ -88,20 +83,11 @@ def check_photons(dataset: str, noise: float | None) -> None:
         raise DataError(f"{dataset}: noise: got {noise}; allowed: photons per ray above 0, such as 2e5, or none")
 
 
-def check_field_of_view(size_px: int, pixel_mm: float) -> None:
-    """Raise ValueError where the head does not fit into the image."""
-    if size_px * pixel_mm < _HEAD_MM:
-        raise ValueError(
-            f"size_px {size_px} x pixel_mm {pixel_mm:g} is a field of view of "
-            f"{size_px * pixel_mm:g} mm; allowed: {_HEAD_MM:g} mm or more, to hold the head"
-        )
-
-
 def truth_of(
-    frames: npt.NDArray[np.float32],
-    maps: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int8] | None,
-    times_s: npt.NDArray[np.float64],
+    frames: Float32,
+    maps: Float32,
+    labels: Labels | None,
+    times_s: Float64,
     spacing_mm: tuple[float, float, float],
 ) -> Truth:
     """Return the truth of a scan, whose core is where the labels say so. The arrays are kept, not copied.
@@ -131,7 +117,7 @@ def truth_of(
     )
 
 
-def _labels(values: npt.NDArray[np.int8]) -> xr.DataArray:
+def _labels(values: Labels) -> xr.DataArray:
     from ctpbench_phantom.anatomy import Tissue
 
     flags = {
@@ -141,8 +127,8 @@ def _labels(values: npt.NDArray[np.int8]) -> xr.DataArray:
     return xr.DataArray(values, dims=_PLACE, attrs=flags, name="labels")
 
 
-def _core(labels: npt.NDArray[np.int8]) -> xr.DataArray | None:
-    """The infarct's core as a region of interest; None where no slice cuts one."""
+def _core(labels: Labels) -> xr.DataArray | None:
+    """Return the infarct's core as a region of interest, None where no slice cuts one."""
     from ctpbench_phantom.anatomy import Tissue
 
     core = np.isin(labels, [Tissue.GRAY_SEVERE, Tissue.WHITE_SEVERE])

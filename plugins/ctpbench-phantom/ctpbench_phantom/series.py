@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctpbench import MAPS
+from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench_phantom.aif import GRID_S, venous
-from ctpbench_phantom.anatomy import Tissue, pixel_centres, slice_labels
+from ctpbench_phantom.anatomy import Labels, Tissue, pixel_centres, slice_labels
 from ctpbench_phantom.residue import Residue, tissue_curves
 from ctpbench_phantom.texture import centred_texture, field
 from ctpbench_phantom.tissue import TABLE, tissue_maps
@@ -34,13 +35,13 @@ class SliceSeries:
     brain : ndarray, (y, x), bool, or None where it is to be found from the frames
     """
 
-    series: npt.NDArray[np.float32]
-    times_s: npt.NDArray[np.float64]
-    aif: npt.NDArray[np.float32]
-    vof: npt.NDArray[np.float32] | None
-    maps: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int8] | None = None
-    brain: npt.NDArray[np.bool_] | None = None
+    series: Float32
+    times_s: Float64
+    aif: Float32
+    vof: Float32 | None
+    maps: Float32
+    labels: Labels | None = None
+    brain: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Head:
 def simulate(
     head: Head,
     z_mm: float,
-    times_s: npt.NDArray[np.float64],
-    aif_hu: npt.NDArray[np.float64],
-    vof_hu: npt.NDArray[np.float64] | None = None,
+    times_s: Float64,
+    aif_hu: Float64,
+    vof_hu: Float64 | None = None,
     artery_share: npt.ArrayLike = 1.0,
 ) -> SliceSeries:
     """Return one slice of the procedural head with contrast running through it.
@@ -104,6 +105,6 @@ def simulate(
     return SliceSeries(series, times_s, aif, vof, maps, labels=labels)
 
 
-def at_frames(curve_hu: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def at_frames(curve_hu: Float64, times_s: Float64) -> Float32:
     """Return a curve on the fine grid as the frames see it, (time), float32, HU."""
     return np.interp(times_s, np.arange(curve_hu.size) * GRID_S, curve_hu).astype(np.float32)

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from ctpbench.arrays import Float64
 
 
 @dataclass(frozen=True)
 class Points:
     """Where a slice is sampled, in mm: x to the image's right, y to the back, z up. The arrays broadcast."""
 
-    x: Array
-    y: Array
-    z: Array
+    x: Float64
+    y: Float64
+    z: Float64
 
-    def moved(self, dx: Array | float, dy: Array | float, dz: Array | float) -> Points:
+    def moved(self, dx: Float64 | float, dy: Float64 | float, dz: Float64 | float) -> Points:
         """Return the points displaced by mm."""
         return Points(self.x + dx, self.y + dy, self.z + dz)
 
@@ -29,13 +28,13 @@ class Points:
         return Points(np.abs(self.x), self.y, self.z)
 
 
-def smooth_min(first: Array, second: Array, blend_mm: float) -> Array:
+def smooth_min(first: Float64, second: Float64, blend_mm: float) -> Float64:
     """Union of two distances, rounded over `blend_mm` where they meet."""
     overlap = np.maximum(blend_mm - np.abs(first - second), 0.0) / blend_mm
     return np.minimum(first, second) - 0.25 * blend_mm * overlap**2
 
 
-def ellipsoid(points: Points, centre_mm: Sequence[float], semi_mm: Sequence[float], turn_deg: float = 0.0) -> Array:
+def ellipsoid(points: Points, centre_mm: Sequence[float], semi_mm: Sequence[float], turn_deg: float = 0.0) -> Float64:
     """Distance to an ellipsoid turned about z, exact to first order near its surface."""
     angle = np.deg2rad(turn_deg)
     dx, dy, dz = points.x - centre_mm[0], points.y - centre_mm[1], points.z - centre_mm[2]
@@ -45,7 +44,7 @@ def ellipsoid(points: Points, centre_mm: Sequence[float], semi_mm: Sequence[floa
     return np.asarray(level * (level - 1) / np.maximum(slope, 1e-9))
 
 
-def tube(points: Points, knots: Sequence[Sequence[float]], blend_mm: float = 1.0) -> Array:
+def tube(points: Points, knots: Sequence[Sequence[float]], blend_mm: float = 1.0) -> Float64:
     """Distance to a tube through knots ``(x, y, z, radius)`` in mm, its radius linear between them."""
     distance = None
     for start, end in pairwise(knots):
@@ -59,7 +58,7 @@ def tube(points: Points, knots: Sequence[Sequence[float]], blend_mm: float = 1.0
     return distance
 
 
-def level_distance(values: Array, pixel_mm: float, floor: float) -> Array:
+def level_distance(values: Float64, pixel_mm: float, floor: float) -> Float64:
     """Distance within the slice to the zero level of a field sampled on it.
 
     `floor`, the least slope per mm, bounds the distance where the field is flat.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-Array = npt.NDArray[np.float64]
+from ctpbench.arrays import Float32, Float64
 
 _SIDE = 48  # lattice points along each axis
 _POINTS_PER_WAVELENGTH = 6
@@ -27,10 +27,10 @@ class Field:
         Distance of two lattice points.
     """
 
-    coefficients: npt.NDArray[np.float32]
+    coefficients: Float32
     step_mm: float
 
-    def __call__(self, x_mm: npt.ArrayLike, y_mm: npt.ArrayLike, z_mm: npt.ArrayLike) -> Array:
+    def __call__(self, x_mm: npt.ArrayLike, y_mm: npt.ArrayLike, z_mm: npt.ArrayLike) -> Float64:
         """Return the field at points that broadcast together, float64, no unit."""
         x, y, z = np.broadcast_arrays(x_mm, y_mm, z_mm)
         points = np.stack([z.ravel(), y.ravel(), x.ravel()]) / self.step_mm
@@ -73,7 +73,7 @@ def field(seed: int, name: str, wavelength_mm: float, banded: bool = False) -> F
     return Field(coefficients, wavelength_mm / _POINTS_PER_WAVELENGTH)
 
 
-def centred_texture(values: Array, classes: npt.NDArray[np.integer]) -> Array:
+def centred_texture(values: Float64, classes: npt.NDArray[np.integer]) -> Float64:
     """Return a field squeezed into [-1, 1] with zero mean in each class.
 
     Parameters

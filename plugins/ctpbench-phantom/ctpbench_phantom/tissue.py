@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ctpbench.arrays import AIR_HU, Float64
 from ctpbench_phantom.anatomy import Tissue
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Physiology:
     delay_s: float
 
 
-# Aichert, Manhart et al. (2013); the delays apply only where a phantom asks for them.
+# Aichert, Manhart et al. (2013); the delays apply only where a dataset's `delay` is true.
 TABLE = {
     Tissue.GRAY: Physiology(53.0, 14.0, 3.74, 0.7, 35.0, 1.0),
     Tissue.GRAY_REDUCED: Physiology(16.0, 4.25, 11.25, 0.75, 35.0, 4.0),
@@ -34,7 +33,7 @@ TABLE = {
     Tissue.WHITE_SEVERE: Physiology(2.5, 1.4, 10.08, 1.0, 29.0, 12.0),
 }
 _TEXTURE_HU = 3.0
-_FIXED_HU = {Tissue.AIR: -1000.0, Tissue.CSF: 12.0, Tissue.ARTERY: 40.0, Tissue.VEIN: 40.0}
+_FIXED_HU = {Tissue.AIR: AIR_HU, Tissue.CSF: 12.0, Tissue.ARTERY: 40.0, Tissue.VEIN: 40.0}
 _COVER_HU = {Tissue.SCALP: (45.0, 15.0), Tissue.SKULL: (1000.0, 200.0)}  # mean and spread
 
 
@@ -52,14 +51,14 @@ class TissueMaps:
         Unenhanced HU, defined everywhere.
     """
 
-    cbf: Array
-    cbv: Array
-    mtt_s: Array
-    delay_s: Array
-    baseline_hu: Array
+    cbf: Float64
+    cbv: Float64
+    mtt_s: Float64
+    delay_s: Float64
+    baseline_hu: Float64
 
 
-def tissue_maps(labels: npt.NDArray[np.integer], texture: Array, delay: bool) -> TissueMaps:
+def tissue_maps(labels: npt.NDArray[np.integer], texture: Float64, delay: bool) -> TissueMaps:
     """Return the physiology of a slice: ``CBF = base - v dCBF, MTT = base + v dMTT, CBV = CBF MTT / 60``.
 
     Parameters

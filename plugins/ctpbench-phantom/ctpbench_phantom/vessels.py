@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ctpbench.arrays import Float64
 from ctpbench_phantom.cortex import Cortex, callosum_depth
 from ctpbench_phantom.head import Hull
-from ctpbench_phantom.shapes import Array, Points, tube
+from ctpbench_phantom.shapes import Points, tube
 from ctpbench_phantom.texture import field
 
 # Knots (x, y, z, radius) in mm on one side.
@@ -21,7 +22,7 @@ _DEEP_VEINS = ((1.2, -6, 9, 0.8), (1.4, 12, 11, 1.0), (1.0, 27, 8, 1.4), (0, 33,
 _STRAIGHT_SINUS = ((0, 33, 6, 2.2), (0, 48, 2, 2.2), (0, 78, -12, 3.0))
 
 
-def _pericallosal(points: Points) -> Array:
+def _pericallosal(points: Points) -> Float64:
     """Distance to the two anterior cerebral arteries, which climb in front of the callosum and arch over it."""
     over = np.abs(callosum_depth(points) + 3.5 + 1.8 * np.sin(points.y / 5.0))
     end = np.maximum(points.y - 30.0, 0.0)  # they end behind
@@ -29,14 +30,14 @@ def _pericallosal(points: Points) -> Array:
     return np.sqrt((np.abs(points.x) - 1.7) ** 2 + over**2 + end**2 + low**2) - 1.2
 
 
-def _medial_branch(points: Points, out_mm: float) -> Array:
+def _medial_branch(points: Points, out_mm: float) -> Float64:
     """Distance to a branch that arches so far outside the callosum, on alternating sides of the falx."""
     over = np.abs(callosum_depth(points) + out_mm + 2.5 * np.sin(points.y / 9.0))
     side = points.x - 1.6 * np.sign(np.sin(points.y / 17.0 + out_mm / 30.0))
     return np.sqrt(side**2 + over**2 + np.maximum(points.y - 40.0, 0.0) ** 2) - 1.15
 
 
-def _pial(points: Points, hull: Hull, folds: Cortex, seed: int, name: str, level_mm: float, share: float) -> Array:
+def _pial(points: Points, hull: Hull, folds: Cortex, seed: int, name: str, level_mm: float, share: float) -> Float64:
     """Distance to branches that run in the sulci at a winding depth, in about `share` of them."""
     depth = level_mm * (1 + 0.5 * field(seed, f"{name}-depth", 25.0)(points.x, points.y, points.z))
     chosen = field(seed, f"{name}-where", 22.0)(points.x, points.y, points.z)
@@ -45,13 +46,15 @@ def _pial(points: Points, hull: Hull, folds: Cortex, seed: int, name: str, level
     return np.sqrt(folds.sheet**2 + (hull.brain - np.maximum(depth, 0.3)) ** 2) + absent
 
 
-def _sagittal_sinus(points: Points, hull: Hull) -> Array:
+def _sagittal_sinus(points: Points, hull: Hull) -> Float64:
     """Distance to the superior sagittal sinus: a triangle under the bone in the midline, growing backwards."""
     size = np.interp(points.y, (-90, -30, 40, 85), (1.8, 2.8, 4.2, 5.2))
     return np.maximum(np.abs(points.x) - 0.62 * (1.9 * size - hull.inner), -hull.inner)
 
 
-def vessels(points: Points, bent: Points, hull: Hull, folds: Cortex, seed: int, pixel_mm: float) -> tuple[Array, Array]:
+def vessels(
+    points: Points, bent: Points, hull: Hull, folds: Cortex, seed: int, pixel_mm: float
+) -> tuple[Float64, Float64]:
     """Return the distances, mm and negative inside, to arteries and to veins.
 
     Parameters

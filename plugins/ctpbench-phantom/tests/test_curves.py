@@ -141,9 +141,10 @@ def test_tissue_table_is_met_by_class(label):
     texture = np.linspace(-1, 1, 400).reshape(20, 20)
     base, maps = TABLE[label], tissue_maps(labels, texture, delay=True)
     for values, mean, spread in (
-        (maps.cbf, base.cbf, base.cbf_spread), (maps.mtt_s, base.mtt_s, base.mtt_spread_s),
+        (maps.cbf, base.cbf, base.cbf_spread),
+        (maps.mtt_s, base.mtt_s, base.mtt_spread_s),
         (maps.baseline_hu, base.hu, 3.0),
-    ):  # fmt: skip
+    ):
         assert values.mean() == pytest.approx(mean)
         assert values.max() - values.mean() == pytest.approx(spread)
     np.testing.assert_allclose(maps.cbv, maps.cbf * maps.mtt_s / 60)
@@ -153,10 +154,13 @@ def test_tissue_table_is_met_by_class(label):
 def test_tissue_table_is_the_published_one():
     """Rows of the table in the digital brain phantom's paper: CBF, dCBF, MTT, dMTT and, rounded there, CBV."""
     published = {
-        Tissue.GRAY: (53, 14, 3.74, 0.7, 3.3), Tissue.GRAY_REDUCED: (16, 4.25, 11.25, 0.75, 3.0),
-        Tissue.GRAY_SEVERE: (5.3, 1.4, 8.04, 1, 0.71), Tissue.WHITE: (25, 14, 4.56, 0.7, 1.9),
-        Tissue.WHITE_REDUCED: (7.5, 4.25, 13.6, 0.75, 1.7), Tissue.WHITE_SEVERE: (2.5, 1.4, 10.08, 1, 0.42),
-    }  # fmt: skip
+        Tissue.GRAY: (53, 14, 3.74, 0.7, 3.3),
+        Tissue.GRAY_REDUCED: (16, 4.25, 11.25, 0.75, 3.0),
+        Tissue.GRAY_SEVERE: (5.3, 1.4, 8.04, 1, 0.71),
+        Tissue.WHITE: (25, 14, 4.56, 0.7, 1.9),
+        Tissue.WHITE_REDUCED: (7.5, 4.25, 13.6, 0.75, 1.7),
+        Tissue.WHITE_SEVERE: (2.5, 1.4, 10.08, 1, 0.42),
+    }
     for label, row in published.items():
         base = TABLE[label]
         assert (base.cbf, base.cbf_spread, base.mtt_s, base.mtt_spread_s) == row[:4]
@@ -187,10 +191,10 @@ def test_aif_file_is_read_on_the_fine_grid(tmp_path):
         ("0,0\n1,1\n", "2 samples"),
         ("0,0\n1,x\n", ":2: got '1,x'"),
         ("0,0,3\n1,x\n", ":1: got '0,0,3'"),
-        ("0,0\n1,5\n1,4\n60,3\n", "does not increase"),
-        ("0,0\n1,5\n2,4\n30,3\n", "covers 0 to 30 s"),
-        ("5,0\n6,5\n7,4\n60,3\n", "covers 5 to 60 s"),
-        ("0,0\n1,-5\n2,0\n60,0\n", "never rises"),
+        ("0,0\n1,5\n1,4\n60,3\n", "column time_s: got times that do not increase"),
+        ("0,0\n1,5\n2,4\n30,3\n", "got 0 to 30 s"),
+        ("5,0\n6,5\n7,4\n60,3\n", "got 5 to 60 s"),
+        ("0,0\n1,-5\n2,0\n60,0\n", "column hu: got no value above 0"),
         ("0,0\n1,nan\n2,0\n60,0\n", "NaN or infinity"),
         ("", "0 samples"),
     ],

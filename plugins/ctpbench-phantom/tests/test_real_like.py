@@ -9,7 +9,7 @@ from ctpbench import MAPS, DataError
 from ctpbench.perfusion import brain_mask, subtract_baseline
 from ctpbench.perfusion.aif import find_input_functions
 from ctpbench.testing import parametrize_with_checks
-from ctpbench_phantom import real_like
+from ctpbench_phantom import simulated_scan
 from ctpbench_phantom.aif import bolus, grid
 from ctpbench_phantom.anatomy import Tissue, slice_labels
 from ctpbench_phantom.head import HEIGHT_MM, LOWEST_MM
@@ -21,9 +21,18 @@ from ctpbench_phantom.tissue import TABLE
 SPLITS = ("test", "validation", "train")
 CORE = [Tissue.GRAY_SEVERE, Tissue.WHITE_SEVERE]
 TINY = {
-    "size_px": 64, "pixel_mm": 3.2, "frames": 24, "frame_interval_s": 2.0, "views": 64, "detectors": 64, "slices": 2,
-    "train_patients": 2, "validation_patients": 0, "test_patients": 1, "input_functions": "true",
-}  # fmt: skip
+    "size_px": 64,
+    "pixel_mm": 3.2,
+    "frames": 24,
+    "frame_interval_s": 2.0,
+    "views": 64,
+    "detectors": 64,
+    "slices": 2,
+    "train_patients": 2,
+    "validation_patients": 0,
+    "test_patients": 1,
+    "input_functions": "true",
+}
 SMALL = {"size_px": 128, "pixel_mm": 1.8, "views": 288, "detectors": 192, "slices": 2}
 
 
@@ -82,9 +91,12 @@ def test_patients_have_the_statistics_of_real_scans(patients):
     shares = [p.artery_share for p in patients]
     areas = [p.vof_hu.sum() / p.aif_hu.sum() for p in patients]
     for found, median, lowest, highest in (
-        (widths, 11, 7.9, 16.5), (lags, 6, 3.9, 8.1), (peaks, 148, 88, 300), (shares, 1 / 3.6, 0.2, 0.5),
+        (widths, 11, 7.9, 16.5),
+        (lags, 6, 3.9, 8.1),
+        (peaks, 148, 88, 300),
+        (shares, 1 / 3.6, 0.2, 0.5),
         (areas, 1.075, 0.98, 1.15),
-    ):  # fmt: skip
+    ):
         assert np.median(found) == pytest.approx(median, rel=0.1)
         assert np.min(found) >= lowest
         assert np.max(found) <= highest
@@ -144,9 +156,9 @@ def test_the_default_is_sixteen_patients_to_learn_from_and_four_to_test_on():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"size_px": 128}, "field of view of 115.2 mm; allowed: 200 mm"),
-        ({"frames": 30}, "taken at 29 s; allowed: 36 s"),
-        ({"slice_mm": 12.0}, "reach 84 mm above the lowest; allowed: 80 mm"),
+        ({"size_px": 128}, "got a field of view of 115.2 mm; allowed: 200 mm"),
+        ({"frames": 30}, "frames: got 30, the last at 29 s; allowed: the last at 36 s"),
+        ({"slice_mm": 12.0}, "slices: got 84 mm from the lowest to the highest; allowed: 80 mm"),
         ({"slices": 0}, "greater than or equal to 1"),
         ({"aif_method": "manual"}, "'components' or 'kmeans'"),
     ],
@@ -196,7 +208,7 @@ def test_noise_levels_share_the_truth_and_no_two_slices_their_noise(cases):
 
 
 def test_the_same_bytes_whatever_came_before_and_whatever_a_caller_changes(tiny, cases):
-    real_like._scan.cache_clear()
+    simulated_scan._scan.cache_clear()
     tiny.load("patient-01", 1e6)
     for _ in range(2):
         case = RealLike(**TINY).load("patient-02", 1e5)
@@ -223,7 +235,7 @@ def test_a_patient_is_the_same_in_every_set(tiny):
 
 def test_unknown_patients_and_impossible_noise_are_refused(tiny):
     with pytest.raises(
-        DataError, match=r"real_like: no case 'patient-09'; allowed: patient-01, patient-02, patient-03"
+        DataError, match=r"real_like: case: got 'patient-09'; allowed: patient-01, patient-02, patient-03"
     ):
         tiny.load("patient-09", None)
     with pytest.raises(DataError, match=r"real_like: noise: got 0\.0; allowed: photons per ray"):

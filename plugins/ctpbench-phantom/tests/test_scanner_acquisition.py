@@ -6,8 +6,10 @@ import numba
 import numpy as np
 import pytest
 
-from ctpbench_phantom.scanner import MU_WATER, FanBeam, LineIntegrals, Scanner, acquire, fbp, project, reconstruct
-from ctpbench_phantom.scanner.acquisition import TOLERANCE_HU, low_rank
+from ctpbench_phantom.scanner.acquisition import TOLERANCE_HU, LineIntegrals, acquire, low_rank, reconstruct
+from ctpbench_phantom.scanner.backprojector import fbp
+from ctpbench_phantom.scanner.geometry import MU_WATER, FanBeam, Scanner
+from ctpbench_phantom.scanner.projector import project
 
 from . import naive_scanner as naive
 
@@ -110,7 +112,8 @@ def test_one_and_two_numba_threads_agree(lines):
 def test_one_and_two_blas_threads_agree():
     code = (
         "import sys, hashlib, numpy as np\n"
-        "from ctpbench_phantom.scanner import LineIntegrals, Scanner, acquire, reconstruct\n"
+        "from ctpbench_phantom.scanner.acquisition import LineIntegrals, acquire, reconstruct\n"
+        "from ctpbench_phantom.scanner.geometry import Scanner\n"
         "s = Scanner()\n"
         "t = np.arange(50)[:, None, None]\n"
         "images = np.random.default_rng(0).normal(0, 100, (8, 256, 256))\n"
@@ -171,11 +174,11 @@ def test_noise_level_of_a_head_and_its_fall_with_dose(head_lines):
 
 
 def test_wrong_calls_are_refused(lines):
-    with pytest.raises(ValueError, match=r"n0 is -1; it must be a number of photons above 0"):
+    with pytest.raises(ValueError, match=r"n0: got -1; allowed: a number of photons above 0"):
         reconstruct(lines, SMALL, (SIZE, SIZE), n0=-1)
-    with pytest.raises(ValueError, match=r"must be \(n, 1152, 384\)"):
+    with pytest.raises(ValueError, match=r"sinograms: got shape .*; allowed: \(n, 1152, 384\)"):
         reconstruct(lines, Scanner(), (SIZE, SIZE))
-    with pytest.raises(ValueError, match=r"\(48, 48\); it must be \(time, y, x\)"):
+    with pytest.raises(ValueError, match=r"series: got shape \(48, 48\); allowed: \(time, y, x\)"):
         acquire(small_series()[0], SMALL)
-    with pytest.raises(ValueError, match="NaN or infinite"):
+    with pytest.raises(ValueError, match="series: got NaN or infinity; allowed: finite HU"):
         acquire(np.full((2, 8, 8), np.nan), SMALL)

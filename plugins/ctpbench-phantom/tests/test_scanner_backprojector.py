@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ctpbench_phantom.scanner import MU_WATER, FanBeam, Scanner, fbp, project
-from ctpbench_phantom.scanner.backprojector import filter_matrix
-from ctpbench_phantom.scanner.geometry import WINDOWS
+from ctpbench_phantom.scanner.backprojector import fbp, filter_matrix
+from ctpbench_phantom.scanner.geometry import MU_WATER, WINDOWS, FanBeam, Scanner
+from ctpbench_phantom.scanner.projector import project
 
 from . import naive_scanner as naive
 
@@ -56,7 +56,7 @@ def test_more_images_than_one_batch():
 
 
 def test_roi_must_be_a_mask_of_the_image():
-    with pytest.raises(ValueError, match=r"roi is float64 \(9, 9\); it must be a bool mask of shape \(9, 9\)"):
+    with pytest.raises(ValueError, match=r"roi: got float64 of shape \(9, 9\); allowed: bool of shape \(9, 9\)"):
         fbp(np.zeros((1, 12, 15)), Scanner(fan=FAN), (9, 9), np.ones((9, 9)))
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ctpbench_phantom.scanner import FanBeam, back_transpose, project
+from ctpbench_phantom.scanner.geometry import FanBeam
+from ctpbench_phantom.scanner.projector import back_transpose, project
 
 from . import naive_scanner as naive
 
@@ -68,5 +69,5 @@ def test_one_image_projects_the_same_alone_and_in_a_stack():
 
 
 def test_images_without_a_stack_are_refused():
-    with pytest.raises(ValueError, match=r"\(8, 8\); it must be \(n, y, x\)"):
+    with pytest.raises(ValueError, match=r"images: got shape \(8, 8\); allowed: \(n, y, x\)"):
         project(np.zeros((8, 8)), FanBeam(), 1.0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from ctpbench.arrays import Array, Float32, Float64, Mask
 from ctpbench_phantom.scanner.backprojector import BATCH, fbp
 from ctpbench_phantom.scanner.geometry import MU_WATER, Scanner, check_grid, check_sinograms
 from ctpbench_phantom.scanner.poisson import frame_generator, line_integral_noise
@@ -25,25 +26,25 @@ TOLERANCE_HU = 1e-3
 
 @dataclass(frozen=True)
 class LineIntegrals:
-    """Noiseless line integrals of a series: p(t) = sum over r of weights[t, r] * basis[r].
+    """Noiseless line integrals of a series: ``p(t) = sum over r of weights[t, r] * basis[r]``.
 
     Attributes
     ----------
-    basis : ndarray (rank, views, detectors), float32
-    weights : ndarray (time, rank), float32
+    basis : ndarray, (rank, views, detectors), float32, no unit
+    weights : ndarray, (time, rank), float32, no unit
     """
 
-    basis: np.ndarray
-    weights: np.ndarray
+    basis: Float32
+    weights: Float32
 
 
-def acquire(series_hu: np.ndarray, scanner: Scanner) -> LineIntegrals:
-    """Noiseless line integrals of a series.
+def acquire(series_hu: Array, scanner: Scanner) -> LineIntegrals:
+    """Return the noiseless line integrals of a series.
 
     Parameters
     ----------
-    series_hu : ndarray (time, y, x)
-        HU, finite, square images. Below -1000 HU there would be negative attenuation; it is not refused.
+    series_hu : ndarray, (time, y, x), HU
+        Finite, square images. Below -1000 HU there would be negative attenuation; it is not refused.
     scanner : Scanner
 
     Returns
@@ -54,13 +55,13 @@ def acquire(series_hu: np.ndarray, scanner: Scanner) -> LineIntegrals:
     Raises
     ------
     ValueError
-        The series is not (time, y, x), holds NaN or infinity, or its images do not fit the scanner.
+        Where the series is not (time, y, x), holds NaN or infinity, or its images do not fit the scanner.
     """
     if series_hu.ndim != 3 or not len(series_hu):
-        raise ValueError(f"acquire: the series' shape is {series_hu.shape}; it must be (time, y, x)")
+        raise ValueError(f"acquire: series: got shape {series_hu.shape}; allowed: (time, y, x), one frame or more")
     check_grid(series_hu.shape[1:], scanner.pixel_mm, scanner.fan)
     if not np.isfinite(series_hu).all():
-        raise ValueError("acquire: the series holds NaN or infinite values; every pixel needs a finite HU")
+        raise ValueError("acquire: series: got NaN or infinity; allowed: finite HU")
     images_hu, weights = low_rank(series_hu.reshape(len(series_hu), -1), TOLERANCE_HU)
     images = images_hu * (MU_WATER / 1000)
     images[0] += MU_WATER
@@ -68,20 +69,20 @@ def acquire(series_hu: np.ndarray, scanner: Scanner) -> LineIntegrals:
     return LineIntegrals(basis, weights.astype(np.float32))
 
 
-def low_rank(series: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Few images and weights whose products are a series: the mean, then principal components as needed.
+def low_rank(series: Array, tolerance: float) -> tuple[Float64, Float64]:
+    """Return few images and weights whose products are a series: the mean, then principal components as needed.
 
     Parameters
     ----------
-    series : ndarray (time, pixels)
+    series : ndarray, (time, pixel), any unit
     tolerance : float
-        Largest error allowed in any element.
+        Largest error allowed in any element, in the series' unit.
 
     Returns
     -------
-    images : ndarray (rank, pixels), float64
+    images : ndarray, (rank, pixel), float64, in the series' unit
         The mean over time first.
-    weights : ndarray (time, rank), float64
+    weights : ndarray, (time, rank), float64, no unit
         1 for the mean.
     """
     moving = (series != series[0]).any(axis=0)
@@ -112,9 +113,9 @@ def reconstruct(
     *,
     n0: float | None = None,
     seed: int = 0,
-    roi: np.ndarray | None = None,
-) -> np.ndarray:
-    """Frames of a scan, noiseless or at a dose.
+    roi: Mask | None = None,
+) -> Float32:
+    """Return the frames of a scan, noiseless or at a dose.
 
     Parameters
     ----------
@@ -123,30 +124,27 @@ def reconstruct(
     scanner : Scanner
     shape : (int, int)
         Of the frames, (y, x), square.
-    n0 : float, optional
+    n0 : float or None
         Photons per ray without an object; None for no noise.
     seed : int
         Every frame draws from a stream of its own, child of this seed: the frames depend on nothing else, and
         on no number of threads.
-    roi : ndarray (y, x) of bool, optional
-        Where noise is wanted. Pixels outside hold their noiseless values.
+    roi : ndarray, (y, x), bool, or None
+        Where noise is wanted, None for everywhere. Pixels outside hold their noiseless values.
 
     Returns
     -------
-    ndarray (time, y, x), float32
-        HU.
+    ndarray, (time, y, x), float32, HU
 
     Raises
     ------
     ValueError
-        n0 is not a number above 0, or the lines, shape or roi do not fit the scanner.
+        Where n0 is not a number above 0, or the lines, shape or roi do not fit the scanner.
 
-    Source
-    ------
-    Eq. 12 of the paper, p_noisy = -log(Poisson(n0 exp(-p)) / n0), and its section V-A1 for the reconstruction.
+    Source: Wu, Ren, Li, eq. 12, ``p_noisy = -log(Poisson(n0 exp(-p)) / n0)``, and section V-A1 (reconstruction).
     """
     if n0 is not None and not (math.isfinite(n0) and n0 > 0):
-        raise ValueError(f"reconstruct: n0 is {n0!r}; it must be a number of photons above 0, or None for no noise")
+        raise ValueError(f"reconstruct: n0: got {n0!r}; allowed: a number of photons above 0, or None for no noise")
     check_sinograms(lines.basis.shape, scanner.fan)
     basis = fbp(lines.basis, scanner, shape)
     frames = _mix(lines.weights, basis)
@@ -159,20 +157,22 @@ def reconstruct(
     return frames
 
 
-def _noise(lines: LineIntegrals, scanner: Scanner, n0: float, seed: int, frames: range) -> np.ndarray:
-    # (len(frames), views, detectors): the draw releases the GIL, so threads share the frames.
+def _noise(lines: LineIntegrals, scanner: Scanner, n0: float, seed: int, frames: range) -> Float32:
+    """Return the noise of some frames' line integrals, (frame, views, detectors)."""
     clean = _mix(lines.weights[frames.start : frames.stop], lines.basis)
 
     def draw(i: int) -> None:
         rng = frame_generator(seed, frames[i])
         clean[i] = line_integral_noise(clean[i], n0, scanner.electronic_sigma, rng)
 
+    # The draw releases the GIL, so threads share the frames.
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         list(pool.map(draw, range(len(frames))))
     return clean
 
 
-def _mix(weights: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    # (time, rank) by (rank, ...) to (time, ...). By einsum, like the sums of `low_rank`: the last bit of a BLAS
-    # product this narrow depends on the number of threads.
+def _mix(weights: Float32, basis: Float32) -> Float32:
+    """Return (time, rank) by (rank, ...) as (time, ...)."""
+    # By einsum, like the sums of `low_rank`: the last bit of a BLAS product this narrow depends on the number of
+    # threads.
     return np.einsum("tr,r...->t...", weights, basis)

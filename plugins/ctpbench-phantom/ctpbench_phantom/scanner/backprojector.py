@@ -15,41 +15,40 @@ from functools import lru_cache
 import numpy as np
 from numba import njit, prange
 
-from ctpbench_phantom.scanner.geometry import FanBeam, Scanner, check_grid, check_sinograms
+from ctpbench.arrays import Array, Float32, Float64, Index, Mask
+from ctpbench_phantom.scanner.geometry import FanBeam, Scanner, Window, check_grid, check_sinograms
 from ctpbench_phantom.scanner.lanes import FLAGS, FUSED, LANES, add_interpolated, to_lanes
 
 BATCH = 4 * LANES  # images that share the search for a pixel's shadow
 TILE = 32  # pixels are done in square tiles, whose shadow on the detector stays in the first-level cache
 
 
-def fbp(sinograms: np.ndarray, scanner: Scanner, shape: tuple[int, int], roi: np.ndarray | None = None) -> np.ndarray:
-    """Reconstruct sinograms.
+def fbp(sinograms: Array, scanner: Scanner, shape: tuple[int, int], roi: Mask | None = None) -> Float32:
+    """Return the images that sinograms give.
 
     Parameters
     ----------
-    sinograms : ndarray (n, views, detectors)
-        Line integrals, dimensionless.
+    sinograms : ndarray, (n, views, detectors), no unit
+        Line integrals.
     scanner : Scanner
         Geometry, pixel size and filter.
     shape : (int, int)
         Of the images, (y, x), square.
-    roi : ndarray (y, x) of bool, optional
-        Only these pixels are computed, the others are 0.
+    roi : ndarray, (y, x), bool, or None
+        Only these pixels are computed, the others are 0; None computes all.
 
     Returns
     -------
-    ndarray (n, y, x), float32
-        Attenuation, 1/mm.
+    ndarray, (n, y, x), float32, 1/mm
+        Attenuation.
 
     Raises
     ------
     ValueError
-        The sinograms do not belong to the scanner, the shape is not allowed, or the roi is not a mask of it.
+        Where the sinograms do not belong to the scanner, the shape is not allowed, or the roi is not a mask of it.
 
-    Source
-    ------
-    Kak and Slaney, Principles of Computerized Tomographic Imaging, eqs 3.4.1 (equiangular rays); pixel-driven
-    backprojection as in section V-A1 of the paper.
+    Sources: Kak and Slaney, Principles of Computerized Tomographic Imaging, section 3.4.1 (equiangular rays); Wu, Ren,
+    Li, section V-A1 (pixel-driven backprojection).
     """
     check_sinograms(sinograms.shape, scanner.fan)
     size = check_grid(shape, scanner.pixel_mm, scanner.fan)
@@ -72,8 +71,8 @@ def fbp(sinograms: np.ndarray, scanner: Scanner, shape: tuple[int, int], roi: np
 
 
 @lru_cache(maxsize=8)
-def filter_matrix(fan: FanBeam, window: str, cutoff: float) -> np.ndarray:
-    """The whole filter as one matrix: a row of line integrals times it is the row Q that is backprojected.
+def filter_matrix(fan: FanBeam, window: Window, cutoff: float) -> Float32:
+    """Return the whole filter as one matrix: a row of line integrals times it is the row Q that is backprojected.
 
     Convolution, cosine weight, the step of the sum over rays and that of the sum over views are all in it.
 
@@ -86,8 +85,8 @@ def filter_matrix(fan: FanBeam, window: str, cutoff: float) -> np.ndarray:
 
     Returns
     -------
-    ndarray (detectors, detectors), float32
-        In mm: Q / L^2 summed over views is in 1/mm.
+    ndarray, (detectors, detectors), float32, mm
+        So that Q / L^2 summed over views is in 1/mm.
     """
     lag = np.arange(fan.detectors)
     angle = lag * fan.step_rad
@@ -98,7 +97,8 @@ def filter_matrix(fan: FanBeam, window: str, cutoff: float) -> np.ndarray:
     return (weight[:, None] * toeplitz).astype(np.float32)
 
 
-def _windowed_ramp(fan: FanBeam, window: str, cutoff: float) -> np.ndarray:
+def _windowed_ramp(fan: FanBeam, window: Window, cutoff: float) -> Float64:
+    """Return the windowed ramp's kernel h at lags 0, 1, ..., (detector), 1/rad^2."""
     # h(n) = 2 * integral from 0 to the cut-off of f W(f) cos(2 pi f n step) df, with f = u / (2 step):
     # h(n) = 1 / (2 step^2) * integral from 0 to cutoff of u W(u / cutoff) cos(pi n u) du, u = 1 at Nyquist.
     # Gauss-Legendre over panels short against the fastest cosine, so exact to rounding for every window.
@@ -117,19 +117,19 @@ def _windowed_ramp(fan: FanBeam, window: str, cutoff: float) -> np.ndarray:
     return np.cos(np.pi * np.arange(fan.detectors)[:, None] * u) @ integrand / (2 * fan.step_rad**2)
 
 
-def _pixels_by_tile(size: int, roi: np.ndarray | None) -> np.ndarray:
-    # Flat indices of the pixels to compute, tile after tile.
+def _pixels_by_tile(size: int, roi: Mask | None) -> Index:
+    """Return the flat indices of the pixels to compute, tile after tile."""
     if roi is None:
         roi = np.ones((size, size), bool)
     if roi.shape != (size, size) or roi.dtype != bool:
-        raise ValueError(f"fbp: roi is {roi.dtype} {roi.shape}; it must be a bool mask of shape {(size, size)}")
+        raise ValueError(f"fbp: roi: got {roi.dtype} of shape {roi.shape}; allowed: bool of shape {(size, size)}")
     row, column = np.nonzero(roi)
     order = np.argsort((row // TILE) * size + column // TILE, kind="stable")
     return (row * size + column)[order]
 
 
-def _filtered_lanes(sinograms: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    # (n, views, detectors) to the filtered (n / LANES rounded up, views * detectors * LANES), float32.
+def _filtered_lanes(sinograms: Array, matrix: Float32) -> Float32:
+    """Return (n, views, detectors) filtered, as (n / LANES rounded up, views * detectors * LANES)."""
     starts = range(0, len(sinograms), LANES)
     table = np.empty((len(starts), sinograms[0].size * LANES), np.float32)
     for lanes, start in zip(table, starts, strict=True):
@@ -138,7 +138,8 @@ def _filtered_lanes(sinograms: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return table
 
 
-def _fan_numbers(fan: FanBeam) -> np.ndarray:
+def _fan_numbers(fan: FanBeam) -> Float32:
+    """Return what the kernel needs of a fan: the orbit's radius in mm, rays a radian, detectors."""
     return np.array([fan.source_iso_mm, 1 / fan.step_rad, fan.detectors], np.float32)
 
 

@@ -13,6 +13,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ctpbench.arrays import Float64
+
 MU_WATER = 0.019
 """Attenuation of water, 1/mm: the value at which an image reads 0 HU."""
 
@@ -23,7 +25,7 @@ WINDOWS: tuple[str, ...] = get_args(Window)
 def _require_positive(owner: str, **values: float) -> None:
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{owner}: {name} is {value!r}; it must be a finite number above 0")
+            raise ValueError(f"{owner}: {name}: got {value!r}; allowed: a finite number above 0")
 
 
 @dataclass(frozen=True)
@@ -50,33 +52,33 @@ class FanBeam:
 
     def __post_init__(self) -> None:
         if self.views < 4 or self.views % 4:
-            raise ValueError(f"FanBeam: views is {self.views!r}; it must be a multiple of 4, such as 1152")
+            raise ValueError(f"FanBeam: views: got {self.views!r}; allowed: a multiple of 4, such as 1152")
         if self.detectors < 2:
-            raise ValueError(f"FanBeam: detectors is {self.detectors!r}; it must be at least 2")
+            raise ValueError(f"FanBeam: detectors: got {self.detectors!r}; allowed: 2 or more")
         _require_positive("FanBeam", pitch_mm=self.pitch_mm, source_iso_mm=self.source_iso_mm)
         _require_positive("FanBeam", source_detector_mm=self.source_detector_mm)
         half_deg = math.degrees(self.detectors * self.step_rad / 2)
         if half_deg >= 45:
             raise ValueError(
-                f"FanBeam: the fan opens {half_deg:.1f} degrees to each side; it must stay below 45:"
-                " lower detectors or pitch_mm, or raise source_detector_mm"
+                f"FanBeam: got a fan that opens {half_deg:.1f} degrees to each side; allowed: less than 45; "
+                "lower detectors or pitch_mm, or raise source_detector_mm"
             )
 
     @property
     def step_rad(self) -> float:
-        """Angle between two neighbouring rays."""
+        """Angle between two neighbouring rays, rad."""
         return self.pitch_mm / self.source_detector_mm
 
-    def ray_angles(self) -> np.ndarray:
-        """Fan angles (detectors,) of the centres of the elements, rad."""
+    def ray_angles(self) -> Float64:
+        """Return the fan angles of the elements' centres, (detector), rad."""
         return (np.arange(self.detectors) - (self.detectors - 1) / 2) * self.step_rad
 
-    def edge_angles(self) -> np.ndarray:
-        """Fan angles (detectors + 1,) of the borders of the elements, rad."""
+    def edge_angles(self) -> Float64:
+        """Return the fan angles of the elements' borders, (detector + 1), rad."""
         return (np.arange(self.detectors + 1) - self.detectors / 2) * self.step_rad
 
-    def view_angles(self) -> np.ndarray:
-        """Angles (views,) of the source, rad."""
+    def view_angles(self) -> Float64:
+        """Return the angles of the source, (view), rad."""
         return np.arange(self.views) * (2 * np.pi / self.views)
 
 
@@ -106,11 +108,11 @@ class Scanner:
     def __post_init__(self) -> None:
         _require_positive("Scanner", pixel_mm=self.pixel_mm)
         if self.window not in WINDOWS:
-            raise ValueError(f"Scanner: window is {self.window!r}; it must be one of {', '.join(WINDOWS)}")
+            raise ValueError(f"Scanner: window: got {self.window!r}; allowed: {', '.join(WINDOWS)}")
         if not 0 < self.cutoff <= 1:
-            raise ValueError(f"Scanner: cutoff is {self.cutoff!r}; it must lie in (0, 1], 1 being Nyquist")
+            raise ValueError(f"Scanner: cutoff: got {self.cutoff!r}; allowed: above 0 and up to 1, which is Nyquist")
         if not (math.isfinite(self.electronic_sigma) and self.electronic_sigma >= 0):
-            raise ValueError(f"Scanner: electronic_sigma is {self.electronic_sigma!r}; it must be 0 or more")
+            raise ValueError(f"Scanner: electronic_sigma: got {self.electronic_sigma!r}; allowed: 0 or more")
 
 
 def check_grid(shape: tuple[int, ...], pixel_mm: float, fan: FanBeam) -> int:
@@ -119,23 +121,21 @@ def check_grid(shape: tuple[int, ...], pixel_mm: float, fan: FanBeam) -> int:
     Raises
     ------
     ValueError
-        The image is not square, is empty, or its corners reach the source.
+        Where the image is not square, is empty, or its corners reach the source.
     """
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
-        raise ValueError(f"scanner: the image's shape is {tuple(shape)}; it must be square, such as (256, 256)")
+        raise ValueError(f"scanner: image: got shape {tuple(shape)}; allowed: square, such as (256, 256)")
     _require_positive("scanner", pixel_mm=pixel_mm)
     corner_mm = shape[0] * pixel_mm / math.sqrt(2)
     if corner_mm >= fan.source_iso_mm:
         raise ValueError(
-            f"scanner: the image's corners lie {corner_mm:.0f} mm from the isocentre, but the source is only"
-            f" {fan.source_iso_mm:.0f} mm away: lower the size or pixel_mm, or raise source_iso_mm"
+            f"scanner: image: got corners {corner_mm:.0f} mm from the isocentre; allowed: less than "
+            f"{fan.source_iso_mm:.0f} mm, where the source is; lower the size or pixel_mm, or raise source_iso_mm"
         )
     return shape[0]
 
 
 def check_sinograms(shape: tuple[int, ...], fan: FanBeam) -> None:
-    """Raise ValueError unless `shape` is (n, views, detectors) of this fan."""
+    """Raise ValueError where a shape is not (n, views, detectors) of this fan."""
     if len(shape) != 3 or shape[1:] != (fan.views, fan.detectors):
-        raise ValueError(
-            f"scanner: the sinograms' shape is {tuple(shape)}; it must be (n, {fan.views}, {fan.detectors})"
-        )
+        raise ValueError(f"scanner: sinograms: got shape {tuple(shape)}; allowed: (n, {fan.views}, {fan.detectors})")

@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ctpbench.arrays import Array, Float32
+
 LANES = 16
 FUSED = 4
 FLAGS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
 
 
-def to_lanes(stack: np.ndarray) -> np.ndarray:
-    """Copy (n <= LANES, ...) to contiguous float32 (..., LANES); the lanes without an image are 0."""
+def to_lanes(stack: Array) -> Float32:
+    """Return up to `LANES` images, (n, ...), side by side: contiguous (..., LANES), 0 in lanes without an image."""
     lanes = np.zeros((*stack.shape[1:], LANES), np.float32)
     lanes[..., : len(stack)] = np.moveaxis(stack, 0, -1)
     return lanes

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
+from ctpbench.arrays import Float32
+
 LEAST_COUNT = 0.5
 """What a ray is taken to have counted where it counted less: its logarithm must be finite. Less than a photon."""
 
@@ -17,29 +19,27 @@ GUARD = 1e-4
 
 
 def frame_generator(seed: int, frame: int) -> np.random.Generator:
-    """The stream of random numbers of one frame: the `frame`-th child of `SeedSequence(seed)`."""
+    """Return the stream of random numbers of one frame: the `frame`-th child of `SeedSequence(seed)`."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(frame,)))
 
 
-def poisson_counts(rng: np.random.Generator, mean: np.ndarray) -> np.ndarray:
-    """Poisson counts, exact, in about half the time of ``rng.poisson(mean)``.
+def poisson_counts(rng: np.random.Generator, mean: Float32) -> Float32:
+    """Return Poisson counts, exact, in about half the time of ``rng.poisson(mean)``.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Advanced by as many numbers as it takes.
-    mean : ndarray, float32
+    mean : ndarray, any shape, float32, photons
         Expected counts, finite and not negative.
 
     Returns
     -------
-    ndarray, float32, of the shape of `mean`
+    ndarray, the shape of `mean`, float32, photons
         Whole numbers; above 2^24 rounded to float32.
 
-    Source
-    ------
-    Algorithm PTRS in Hormann, Insurance: Mathematics and Economics 12 (1993) 39, the algorithm
-    of numpy's own generator, here with SIMD and with its logarithms taken only where the quick acceptance fails.
+    Source: Hormann 1993, Insurance: Mathematics and Economics 12:39 (PTRS): the algorithm of numpy's own generator,
+    here with SIMD and with its logarithms taken only where the quick acceptance fails.
     """
     counts = np.empty(mean.shape, np.float32)
     _draw(rng, np.ascontiguousarray(mean, np.float32).reshape(-1), counts.reshape(-1))
@@ -47,13 +47,13 @@ def poisson_counts(rng: np.random.Generator, mean: np.ndarray) -> np.ndarray:
 
 
 def line_integral_noise(
-    line_integrals: np.ndarray, n0: float, electronic_sigma: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Noise p_noisy - p of one frame's line integrals: -log(counts / (n0 exp(-p))), eq. 12 of the paper.
+    line_integrals: Float32, n0: float, electronic_sigma: float, rng: np.random.Generator
+) -> Float32:
+    """Return the noise of one frame's line integrals: ``p_noisy - p = -log(counts / (n0 exp(-p)))``.
 
     Parameters
     ----------
-    line_integrals : ndarray (views, detectors), float32
+    line_integrals : ndarray, (views, detectors), float32, no unit
     n0 : float
         Photons per ray without an object.
     electronic_sigma : float
@@ -62,8 +62,10 @@ def line_integral_noise(
 
     Returns
     -------
-    ndarray (views, detectors), float32
+    ndarray, (views, detectors), float32, no unit
         Finite: counts below `LEAST_COUNT` are taken as that.
+
+    Source: Wu, Ren, Li, eq. 12.
     """
     mean = np.float32(n0) * np.exp(-line_integrals)
     counts = poisson_counts(rng, mean)

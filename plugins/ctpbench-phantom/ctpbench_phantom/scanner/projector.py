@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from ctpbench.arrays import Array, Float32, Float64
 from ctpbench_phantom.scanner.geometry import FanBeam, check_grid, check_sinograms
 from ctpbench_phantom.scanner.lanes import FLAGS, FUSED, LANES, add_interpolated, to_lanes
 
@@ -26,32 +27,29 @@ ROWS = 2 * FUSED  # rows summed before one difference: more would cost float32 d
 VIEWS_PER_TASK = 12  # a task's sinogram and a block of rows stay in the second-level cache together
 
 
-def project(images: np.ndarray, fan: FanBeam, pixel_mm: float) -> np.ndarray:
-    """Line integrals of square images.
+def project(images: Array, fan: FanBeam, pixel_mm: float) -> Float32:
+    """Return the line integrals of square images.
 
     Parameters
     ----------
-    images : ndarray (n, y, x)
-        Attenuation, 1/mm (any unit per mm: the projection is linear).
+    images : ndarray, (n, y, x), 1/mm
+        Attenuation. Any unit per mm will do: the projection is linear.
     fan : FanBeam
     pixel_mm : float
 
     Returns
     -------
-    ndarray (n, views, detectors), float32
-        Dimensionless.
+    ndarray, (n, views, detectors), float32, no unit
 
     Raises
     ------
     ValueError
-        The images are not (n, y, x), not square, or reach the source's orbit.
+        Where the images are not (n, y, x), not square, or reach the source's orbit.
 
-    Source
-    ------
-    Distance-driven projection: De Man and Basu, Phys. Med. Biol. 49 (2004) 2463. Geometry: Table I.
+    Source: De Man and Basu 2004, Phys Med Biol 49:2463 (distance-driven projection); Wu, Ren, Li, Table I (geometry).
     """
     if images.ndim != 3:
-        raise ValueError(f"project: the images' shape is {images.shape}; it must be (n, y, x)")
+        raise ValueError(f"project: images: got shape {images.shape}; allowed: (n, y, x)")
     size = check_grid(images.shape[1:], pixel_mm, fan)
     turned = np.stack([np.rot90(images, turn, axes=(1, 2)) for turn in range(TURNS)], axis=1)
     turned = turned.reshape(-1, size, size)
@@ -66,12 +64,12 @@ def project(images: np.ndarray, fan: FanBeam, pixel_mm: float) -> np.ndarray:
     return np.roll(sinograms, _first_view(fan), axis=1)
 
 
-def back_transpose(sinograms: np.ndarray, fan: FanBeam, pixel_mm: float, shape: tuple[int, int]) -> np.ndarray:
-    """The transpose (adjoint) of `project`: <project(a), b> = <a, back_transpose(b)>.
+def back_transpose(sinograms: Array, fan: FanBeam, pixel_mm: float, shape: tuple[int, int]) -> Float32:
+    """Return the transpose (adjoint) of `project`: ``<project(a), b> = <a, back_transpose(b)>``.
 
     Parameters
     ----------
-    sinograms : ndarray (n, views, detectors)
+    sinograms : ndarray, (n, views, detectors)
     fan : FanBeam
     pixel_mm : float
     shape : (int, int)
@@ -79,12 +77,12 @@ def back_transpose(sinograms: np.ndarray, fan: FanBeam, pixel_mm: float, shape: 
 
     Returns
     -------
-    ndarray (n, y, x), float32
+    ndarray, (n, y, x), float32, in the sinograms' unit times mm
 
     Raises
     ------
     ValueError
-        The sinograms do not belong to this fan, or the shape is not allowed.
+        Where the sinograms do not belong to this fan, or the shape is not allowed.
     """
     check_sinograms(sinograms.shape, fan)
     size = check_grid(shape, pixel_mm, fan)
@@ -100,13 +98,16 @@ def back_transpose(sinograms: np.ndarray, fan: FanBeam, pixel_mm: float, shape: 
 
 
 def _first_view(fan: FanBeam) -> int:
-    # The first quarter begins at this (negative) view, so that it stays within 45 degrees of the column axis.
+    """Return the (negative) view with which the first quarter begins, to stay within 45 degrees of the column axis."""
     return -(fan.views // TURNS // 2)
 
 
-def _quarter_rays(fan: FanBeam, pixel_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    # Source x and y (views / 4,) in pixels; slopes dx/dy of the borders (views / 4, detectors + 1);
-    # scales 1 / (cos * difference of slopes) (views / 4, detectors).
+def _quarter_rays(fan: FanBeam, pixel_mm: float) -> tuple[Float64, Float64, Float32, Float32]:
+    """Return the rays of the first quarter.
+
+    The source's x and y, (views / 4), in pixels; the borders' slopes dx/dy, (views / 4, detectors + 1); the scales
+    1 / (cos * difference of slopes), (views / 4, detectors).
+    """
     views = np.arange(fan.views // TURNS) + _first_view(fan)
     beta = views * (2 * np.pi / fan.views)
     radius = fan.source_iso_mm / pixel_mm
@@ -115,8 +116,8 @@ def _quarter_rays(fan: FanBeam, pixel_mm: float) -> tuple[np.ndarray, np.ndarray
     return radius * np.sin(beta), -radius * np.cos(beta), slopes.astype(np.float32), scales.astype(np.float32)
 
 
-def _running_sums(images: np.ndarray, pixel_mm: float) -> np.ndarray:
-    # (n, y, x) to (rows padded to a multiple of ROWS, (x + 1) * LANES), each row starting from 0.
+def _running_sums(images: Array, pixel_mm: float) -> Float32:
+    """Return (n, y, x) as (rows padded to a multiple of ROWS, (x + 1) * LANES), each row's sums beginning with 0."""
     n, rows, columns = images.shape
     sums = np.zeros((n, -(-rows // ROWS) * ROWS, columns + 1))
     np.cumsum(images, axis=2, dtype=np.float64, out=sums[:, :rows, 1:])

@@ -1,16 +1,14 @@
-"""Prepared slices: a user's own phantom, one `.npz` file a slice, run through the same scanner."""
+"""Reads prepared slices: one `.npz` file each, which says all of a slice but its voxel's size."""
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ctpbench import MAPS, DataError
+from ctpbench import MAPS, DataError, Split
+from ctpbench.arrays import Array
 from ctpbench_phantom.series import SliceSeries
 
 _ARRAYS = {
@@ -23,10 +21,10 @@ _ARRAYS = {
     "mtt": "(y, x), s",
     "times": "(time), s",
 }
-_SPLITS = ("train", "validation", "test")
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
-def prepared_files(path: Path) -> dict[str, list[Path]]:
+def files_by_split(path: Path) -> dict[Split, list[Path]]:
     """Return the `.npz` files of each split, in the order of their names.
 
     One file is the test split. A folder's own files are its test split too, unless it has folders named train,
@@ -40,34 +38,16 @@ def prepared_files(path: Path) -> dict[str, list[Path]]:
     if path.is_file():
         return {"train": [], "validation": [], "test": [path]}
     if not path.is_dir():
-        raise DataError(f"{path}: no such file or folder; allowed: a .npz file, or a folder of them")
+        raise DataError(f"{path}: got no such file or folder; allowed: a .npz file, or a folder of them")
     folders = {split: path / split for split in _SPLITS if (path / split).is_dir()} or {"test": path}
     files = {split: sorted(folders[split].glob("*.npz")) if split in folders else [] for split in _SPLITS}
     names = [file.stem for split in _SPLITS for file in files[split]]
     if not names:
-        raise DataError(f"{path}: holds no .npz file; allowed: files in it, or in its folders {', '.join(_SPLITS)}")
+        raise DataError(f"{path}: got no .npz file; allowed: files in it, or in its folders {', '.join(_SPLITS)}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{path}: {twice[0]}.npz is in two splits; allowed: each name once, for it is the case's id")
+        raise DataError(f"{path}: got {twice[0]}.npz in two splits; allowed: each name once, for it is the case's id")
     return files
-
-
-def content_hash(paths: list[Path]) -> str:
-    """Return a hash of the names and bytes of files, SHA-256 in hex.
-
-    Raises
-    ------
-    DataError
-        Where a file cannot be read.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error})") from error
-        digest.update(f"{path.parent.name}/{path.name} {content}\n".encode())
-    return digest.hexdigest()
 
 
 def read_prepared(path: Path) -> SliceSeries:
@@ -108,7 +88,7 @@ def read_prepared(path: Path) -> SliceSeries:
     )
 
 
-def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
+def _load(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as stream:
             archive = np.load(stream, allow_pickle=False)
@@ -116,7 +96,7 @@ def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
                 raise ValueError("it holds one array without a name")
             missing = [name for name in _ARRAYS if name not in archive.files]
             if missing:
-                raise DataError(f"{path}: array {missing[0]!r} is missing; allowed: {', '.join(_ARRAYS)}")
+                raise _fault(path, missing[0], "none", f"all of {', '.join(_ARRAYS)}")
             arrays = {name: archive[name] for name in _ARRAYS}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as .npz ({error}); allowed: what numpy.savez writes") from error
@@ -128,7 +108,7 @@ def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
     return {name: array if name == "brain" else array.astype(np.float64) for name, array in arrays.items()}
 
 
-def _check_values(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def _check_values(path: Path, arrays: dict[str, Array]) -> None:
     for name in ("frames", "baseline", "aif", "times"):
         _check_finite(path, name, arrays[name])
     brain = arrays["brain"]
@@ -143,7 +123,7 @@ def _check_values(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
         raise _fault(path, "aif", "no value above 0", "HU above baseline with a bolus")
 
 
-def _check_finite(path: Path, name: str, values: npt.NDArray[Any], where: str = "") -> None:
+def _check_finite(path: Path, name: str, values: Array, where: str = "") -> None:
     bad = int(values.size - np.isfinite(values).sum())
     if bad:
         raise _fault(path, name, f"{bad} values that are NaN or infinite", f"finite values{where}")

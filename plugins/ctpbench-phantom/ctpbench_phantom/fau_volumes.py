@@ -1,4 +1,4 @@
-"""The original digital brain phantom: the raw volumes that its own ``create_phantom`` writes, where a user has them.
+"""Reads the volumes of the original digital brain phantom, which its own ``create_phantom`` writes.
 
 A folder holds ``baseline``, ``cbf``, ``cbv``, ``mtt`` and the frames ``1``, ``2``, ... (the k-th at ``(k - 1) dt``),
 each n slices of n x n float32, little-endian, the first axis fastest. Values are HU with 0 where nothing is stored,
@@ -10,24 +10,19 @@ Source: Aichert, Manhart et al., "A realistic digital phantom for perfusion C-ar
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes
 
-from ctpbench import MAPS, DataError
+from ctpbench import MAPS, DataError, FileStamps, file_stamps
+from ctpbench.arrays import AIR_HU, Float32
 from ctpbench_phantom.aif import grid, phantom_aif
 from ctpbench_phantom.series import SliceSeries, at_frames
 
-_AIR_HU = -1000.0
 _LEAST_TISSUE = 0.03  # of a slice's pixels: what has less is the top or the bottom of the head
 _MAPS = ("cbf", "cbv", "mtt")
-
-
-def is_volume(path: Path) -> bool:
-    """Whether a folder holds the original phantom's volumes."""
-    return (path / "baseline").is_file()
 
 
 def volume_files(folder: Path) -> list[Path]:
@@ -36,9 +31,13 @@ def volume_files(folder: Path) -> list[Path]:
     Raises
     ------
     DataError
-        Where a map or a frame is missing.
+        Where the folder cannot be read, or a frame is missing.
     """
-    frames = sorted((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
+    try:
+        found = list(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+    frames = sorted((path for path in found if path.name.isdecimal()), key=lambda path: int(path.name))
     if [path.name for path in frames] != [str(k + 1) for k in range(len(frames))] or len(frames) < 3:
         raise DataError(f"{folder}: got {len(frames)} frames; allowed: files 1, 2, 3, ... without a gap, at least 3")
     return [folder / "baseline", *(folder / name for name in _MAPS), *frames]
@@ -52,10 +51,17 @@ def brain_slices(folder: Path) -> range:
     DataError
         Where no slice does, or a file cannot be read.
     """
-    share = (_open(folder / "cbf") > 0).mean(axis=(1, 2))
+    path = folder / "cbf"
+    return _slices_with_flow(path, file_stamps([path]))
+
+
+@lru_cache(maxsize=4)
+def _slices_with_flow(path: Path, stamps: FileStamps) -> range:
+    """Look through a volume of CBF once. `stamps` is in the key so that a changed file is read again."""
+    share = (_open(path) > 0).mean(axis=(1, 2))
     found = np.flatnonzero(share >= _LEAST_TISSUE)
     if not found.size:
-        raise DataError(f"{folder / 'cbf'}: no slice holds brain tissue; allowed: CBF above 0 in tissue")
+        raise DataError(f"{path}: got no slice with brain tissue; allowed: CBF above 0 in tissue")
     return range(int(found[0]), int(found[-1]) + 1)
 
 
@@ -71,7 +77,7 @@ def read_volume_slice(folder: Path, index: int, dt_s: float) -> SliceSeries:
     cbf, cbv, mtt, *frames = rest
     times_s = np.arange(len(frames)) * dt_s
     series = np.stack(frames)
-    series[:, ~binary_fill_holes(baseline != 0)] = _AIR_HU
+    series[:, ~binary_fill_holes(baseline != 0)] = AIR_HU
     tissue = cbf > 0
     ttp = times_s[series.argmax(axis=0)]
     by_name = {"cbf": cbf, "cbv": cbv, "mtt": mtt, "ttp": ttp, "tmax": np.zeros_like(cbf)}
@@ -80,14 +86,14 @@ def read_volume_slice(folder: Path, index: int, dt_s: float) -> SliceSeries:
     return SliceSeries(series=series, times_s=times_s, aif=aif, vof=None, maps=maps)
 
 
-def _slice(path: Path, index: int) -> npt.NDArray[np.float32]:
+def _slice(path: Path, index: int) -> Float32:
     values = np.array(_open(path)[index].T, dtype=np.float32, order="C")
     if not np.isfinite(values).all():
         raise DataError(f"{path}: slice {index}: got NaN or infinity; allowed: finite values")
     return values
 
 
-def _open(path: Path) -> npt.NDArray[np.float32]:
+def _open(path: Path) -> Float32:
     """Map a file of n x n x n float32 into memory as (slice, second axis, first axis)."""
     try:
         size = path.stat().st_size
