@@ -42,7 +42,8 @@ def test_roi_holds_the_same_pixels_and_nothing_else():
     roi = np.random.default_rng(4).random((41, 41)) < 0.3
     whole = fbp(sinograms, scanner, (41, 41))
     part = fbp(sinograms, scanner, (41, 41), roi)
-    np.testing.assert_array_equal(part[:, roi], whole[:, roi])
+    # Where a block of pixels ends, a CPU may round otherwise than in its middle.
+    np.testing.assert_allclose(part[:, roi], whole[:, roi], atol=1e-6 * np.abs(whole).max())
     assert not part[:, ~roi].any()
     assert not fbp(sinograms, scanner, (41, 41), np.zeros((41, 41), bool)).any()
 
