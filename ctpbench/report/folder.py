@@ -19,18 +19,17 @@ from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps
+from ctpbench.running.record import Record
 from ctpbench.running.stages import file_name, scaled
 from ctpbench.running.store import Store, load_arrays, load_observation, write_text
 from ctpbench.settings import MapsSettings
 from ctpbench.text import level_text, noise_text
 
-Record = Mapping[str, Any]
 
-
-def finished(store: Store) -> list[dict[str, Any]]:
+def finished(store: Store) -> list[Record]:
     """Return the records of a run's finished cells, in the suite's order."""
     found = (store.record(cell["key"]) for cell in store.index()["cells"])
-    return [record for record in found if record is not None]
+    return [Record.model_validate(record) for record in found if record is not None]
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -102,8 +101,8 @@ def draw(store: Store) -> list[Path]:
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in finished(store):
-        if record["status"] == "ok":
-            groups.setdefault((record["dataset"], record["noise"]), []).append(record)
+        if record.status == "ok":
+            groups.setdefault((record.dataset, record.noise), []).append(record)
     settings = MapsSettings(**store.index()["maps"])
     drawn = [_draw(store, settings, records) for records in groups.values()]
     panels = [path for path in drawn if path is not None]
@@ -111,23 +110,24 @@ def draw(store: Store) -> list[Path]:
 
 
 def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Path | None:
+    """Draw the map panel of one dataset and noise level; None where its cached observation is gone."""
     first = records[0]
-    dataset, noise, case = first["dataset"], first["noise"], first["cases"][0]
-    seen = store.path("data", first["entries"]["observation"]) / "observation.npz"
+    dataset, noise, case = first.dataset, first.noise, first.cases[0]
+    if first.entries is None:
+        return None
+    seen = store.path("data", first.entries.observation) / "observation.npz"
     if not seen.exists():
         return None
     observation = load_observation(seen)
     noisy = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
     columns = [("noisy", _slice(noisy, first))]
     for record in records:
-        path = store.path("prediction", record["entries"]["prediction"]) / file_name(case)
-        if record["seed"] == first["seed"] and path.exists():
-            maps = _slice(load_arrays(path)["maps"], record)
-            if np.array_equal(maps.values, columns[0][1].values):
-                columns[0] = (f"{record['config']} (noisy)", maps)
-            else:
-                columns.append((record["config"], maps))
-    noiseless = store.path("reference", first["entries"]["reference"]) / file_name(case)
+        maps = _predicted(store, record, case) if record.seed == first.seed else None
+        if maps is not None and np.array_equal(maps.values, columns[0][1].values):
+            columns[0] = (f"{record.config} (noisy)", maps)
+        elif maps is not None:
+            columns.append((record.config, maps))
+    noiseless = store.path("reference", first.entries.reference) / file_name(case)
     if noiseless.exists() and "maps" in (reference := load_arrays(noiseless)):
         columns.append(("noiseless", _slice(reference["maps"], first)))
     stem = dataset if noise is None else f"{dataset}-{noise_text(noise)}"
@@ -137,6 +137,15 @@ def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Pa
     return path
 
 
+def _predicted(store: Store, record: Record, case: str) -> xr.DataArray | None:
+    """Return the middle slice of a method's maps of a case; None where they are no longer cached."""
+    if record.entries is None:
+        return None
+    path = store.path("prediction", record.entries.prediction) / file_name(case)
+    return _slice(load_arrays(path)["maps"], record) if path.exists() else None
+
+
 def _slice(maps: xr.DataArray, record: Record) -> xr.DataArray:
     """Return the middle slice, scaled as it was scored."""
-    return scaled(maps, record["scale"]).isel(z=maps.sizes["z"] // 2)
+    shown = scaled(maps, record.scale) if record.scale else maps
+    return shown.isel(z=maps.sizes["z"] // 2)

@@ -10,6 +10,7 @@ from rich.console import Console
 from ctpbench.report import progress
 from ctpbench.report.progress import Lines
 from ctpbench.running.store import Outcome
+from tests.outcome.records import record
 
 
 @pytest.fixture
@@ -38,3 +39,18 @@ def test_short_work_says_nothing(told):
         lines.work_progress("tips: denoise", 0.9, "slice 2 of 2")
         lines.work_done("tips: denoise", Outcome("ok"))
     assert text.getvalue() == ""
+
+
+def test_a_finished_cell_is_a_line_with_what_was_tuned_and_what_failed(told):
+    lines, _, text = told
+    lines.cell_finished(record("tips", 2e5, tuned={"sigma_t_hu": 6.500000001, "mode": "wrap"}), reused=False)
+    lines.cell_finished(record("n2n", None, 3, dataset="real"), reused=True)
+    lines.cell_finished(record("[b]", 2e5, status="timeout", message="longer than [9] s"), reused=False)
+    lines.cell_finished(record("ttv", 2e5, faults={"ssim": "error: a [b]"}), reused=False)
+    assert text.getvalue().splitlines() == [
+        "1/1 phantom, noise 2e5: tips tuned to sigma_t_hu=6.5, mode=wrap: ok",
+        "2/1 real: n2n seed 3 (cached): ok",
+        "3/1 phantom, noise 2e5: [b]: timeout longer than [9] s",
+        "4/1 phantom, noise 2e5: ttv: ok",
+        "  ssim failed: error: a [b]",
+    ]
