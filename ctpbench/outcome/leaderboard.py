@@ -194,7 +194,7 @@ def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
         "config": coords["config"],
         "method": coords["method"],
         **_settings(row, coords, finished),
-        **{name: " and ".join(_distinct(told[k] for k in finished)) for name, told in remarks.items()},
+        **{name: " and ".join(_distinct(texts[k] for k in finished)) for name, texts in remarks.items()},
         "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
         "message": _of_seeds([str(messages[k]) for k in failed], len(finished)) if failed else "",
         "hardware": " and ".join(_distinct(_machine(row, k) for k in finished if str(row["hardware"].values[k]))),

@@ -83,11 +83,11 @@ def dataset_group(dataset: str, records: Sequence[Record], asked: Sequence[str] 
 def _metrics(records: Sequence[Record], asked: Sequence[str]) -> list[str]:
     """Return the metrics that were scored or failed, in the suite's order.
 
-    Where that is not known, a record tells it of the metrics it holds: the one with the most comes first.
+    Where that is not known, each record holds its own in that order: the one with the most comes first.
     """
-    telling = sorted(records, key=lambda record: -len(record.scores))
-    scored = [name for record in telling for name in record.scores]
-    found = unique((*scored, *(name for record in telling for name in record.faults)))
+    fullest = sorted(records, key=lambda record: -len(record.scores))
+    scored = [name for record in fullest for name in record.scores]
+    found = unique((*scored, *(name for record in fullest for name in record.faults)))
     return [str(name) for name in unique((*(name for name in asked if name in found), *found))]
 
 

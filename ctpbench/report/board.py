@@ -183,7 +183,7 @@ def _remarks(block: pd.DataFrame, shown: Sequence[Score]) -> list[str]:
     notes += [
         f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)
     ]
-    notes += [f"Left out: {told}." for told in dict.fromkeys(block["left_out"]) if told]
+    notes += [f"Left out: {cases}." for cases in dict.fromkeys(block["left_out"]) if cases]
     asked = block.attrs["metrics"][block["dataset"].iloc[0]]
     if shown and (absent := [title_of(name) for name in asked if name not in {score.metric for score in shown}]):
         notes.append(f"Without a value here: {', '.join(absent)}.")

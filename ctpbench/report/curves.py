@@ -263,7 +263,7 @@ def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
 
 
 def _style(place: int) -> dict[str, Any]:
-    """Colour and dashes of a row of the suite, told by its place."""
+    """Colour and dashes of a row of the suite, by its place."""
     return {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
 
 

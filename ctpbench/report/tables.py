@@ -78,8 +78,8 @@ def scans_markdown(tree: xr.DataTree) -> str:
         scans = node.children["inspections"].to_dataset(inherit=False)
         if "warnings" not in scans:
             continue
-        told = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
-        warned = [f"- {_escaped(level_text(f'{label}, {case}', float(n)))}: {_escaped(w)}" for case, n, w in told if w]
+        rows = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
+        warned = [f"- {_escaped(level_text(f'{label}, {case}', float(n)))}: {_escaped(w)}" for case, n, w in rows if w]
         lines += [f"{label}: of {scans.sizes['scan']} inspected scans {len(warned)} have warnings.", "", *warned]
     return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
 
@@ -89,8 +89,8 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     rows = []
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
-            told = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
-            rows.append(["" if i and column in (0, 2) else _escaped(text) for column, text in enumerate(told)])
+            cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
+            rows.append(["" if i and column in (0, 2) else _escaped(text) for column, text in enumerate(cells)])
     header, align = ["Claim", "Noise", "Paper", "Ours", "Verdict"], [":---", "---:", ":---", ":---", ":---"]
     return "\n".join(
         ["## Claims", "", f"{_escaped(title)}. {tally(judgements)}", "", *_lines(header, align, *rows), ""]

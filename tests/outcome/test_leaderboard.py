@@ -225,6 +225,21 @@ def test_a_row_whose_ranking_metric_failed_has_no_rank() -> None:
     assert frame.set_index("config").loc["lost", "ssim_cbf"] == 0.99
 
 
+def test_where_the_ranking_metric_failed_in_every_row_another_ranks() -> None:
+    good = [record(c, scores={"rmse": rmse([v, v]), "ssim": ssim(1 / v)}) for c, v in {"a": 4.0, "b": 2.0}.items()]
+    bad = [record(c, seed=1, scores={"ssim": ssim(0.5)}, faults={"rmse": FAULT}) for c in "ab"]
+    frame = board(*good, *bad)
+    assert (set(frame["rank_by"]), list(frame["config"])) == ({"ssim_cbf"}, ["b", "a"])
+    assert frame["rmse_cbf"].isna().all()
+
+
+def test_a_case_counts_where_it_has_a_score_in_any_map_of_any_metric() -> None:
+    one = score([[1.0, np.nan], [np.nan, np.nan]], ["case", "map"], map=["cbf", "cbv"])
+    other = score([[np.nan, np.nan], [np.nan, 2.0]], ["case", "time"], "HU", time=[0.0, 1.0])
+    assert list(board(record("a", scores={"one": one}))["n_cases"]) == [1]
+    assert list(board(record("a", scores={"one": one, "other": other}))["n_cases"]) == [2]
+
+
 def test_where_a_metric_failed_is_in_csv_and_json() -> None:
     frame = board(record("a", faults={"ssim": FAULT}), record("b"))
     read = pd.read_csv(io.StringIO(to_csv(frame)))

@@ -127,8 +127,8 @@ def test_trials_of_tuning(tree: xr.DataTree) -> None:
     for name, expected in {"metric": "rmse", "map": "cbv", "better": "lower"}.items():
         assert list(trials[f"tuned_by_{name}"].values) == [expected] * 4
     assert "trials" not in tree["real"].children
-    untold = build([record("a", trials=[trial({"s": 1}, 2.0)])], {})["phantom/trials"].to_dataset(inherit=False)
-    assert [untold[f"tuned_by_{name}"].item() for name in ("metric", "map", "better")] == ["", "", ""]
+    unsaid = build([record("a", trials=[trial({"s": 1}, 2.0)])], {})["phantom/trials"].to_dataset(inherit=False)
+    assert [unsaid[f"tuned_by_{name}"].item() for name in ("metric", "map", "better")] == ["", "", ""]
 
 
 # -- metrics that fail -------------------------------------------------------------------------------------------------
@@ -372,6 +372,6 @@ def test_what_was_found_out_about_scans_is_a_table_of_its_own():
 
 def test_cases_that_were_left_out_are_told_with_their_reason():
     tree = build([record("none", left_out={"phantom, b": "torn.nii: truncated"}), record("tips")], {})
-    told = tree["phantom/left_out"]
-    assert told.sel(config="none").item() == "phantom, b: torn.nii: truncated"
-    assert told.sel(config="tips").item() == ""
+    left_out = tree["phantom/left_out"]
+    assert left_out.sel(config="none").item() == "phantom, b: torn.nii: truncated"
+    assert left_out.sel(config="tips").item() == ""

@@ -15,9 +15,9 @@ from ctpbench.outcome.claims.claim import (
     Claim,
     Labels,
     Percent,
+    distinguished,
     percent_of,
     together,
-    told_apart,
     verdict_of,
 )
 from ctpbench.outcome.claims.level import Level, Missing
@@ -90,7 +90,7 @@ class Gap(Claim):
     def _gap(self, level: Level, score: str, limit: float) -> Answer:
         ahead, behind = level.number(self.ahead, score), level.number(self.behind, score)
         percent = percent_of(level.lead(score, ahead, behind), behind)
-        first, second = told_apart(ahead, behind)
+        first, second = distinguished(ahead, behind)
         ours = f"{percent:.1f}% {score}: {self.ahead} {first} vs {self.behind} {second}"
         return Answer(verdict_of(percent <= limit), ours)
 
@@ -202,6 +202,6 @@ def _margin(level: Level, score: str, row: str, other: str) -> tuple[float, str]
     Rounded, so that what differs by the last bits of a mean is a tie on every machine.
     """
     value, others = level.number(row, score), level.number(other, score)
-    first, second = told_apart(value, others)
+    first, second = distinguished(value, others)
     largest = max(abs(value), abs(others)) or 1.0
     return round(level.lead(score, value, others) / largest, 9), f"{score}: {row} {first} vs {other} {second}"

@@ -82,7 +82,7 @@ def together(questions: Iterable[Callable[[], Answer]]) -> Answer:
     return Answer(overall(a.verdict for a in answers), "; ".join(dict.fromkeys(a.ours for a in answers)))
 
 
-def told_apart(value: float, other: float) -> tuple[str, str]:
+def distinguished(value: float, other: float) -> tuple[str, str]:
     """Return two numbers with as many digits as it takes to see which is the larger."""
     pairs = [(rounded(value, digits), rounded(other, digits)) for digits in range(DIGITS, 10)]
     return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])

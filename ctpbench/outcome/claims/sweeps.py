@@ -26,7 +26,7 @@ class Sweep(Claim):
     def _at(self, value: float) -> str:
         return f"{self.parameter}={value:g}"
 
-    def _told(self, values: Iterable[float]) -> str:
+    def _range(self, values: Iterable[float]) -> str:
         low, high = (rounded(value, DIGITS) for value in (min(values), max(values)))
         return low if low == high else f"{low} to {high}"
 
@@ -48,7 +48,7 @@ class SweepWorst(Sweep):
             where = "any other value" if self.at in found.values else self._at(self.at)
             raise Missing(f"{self.row}: no trial at {where}")
         here = found.values[self.at]
-        ours = f"{found.score} on validation: {rounded(here, DIGITS)}, elsewhere {self._told(others)}"
+        ours = f"{found.score} on validation: {rounded(here, DIGITS)}, elsewhere {self._range(others)}"
         return Answer(verdict_of(all(lead(found.better, other, here) > 0 for other in others)), ours)
 
 
@@ -69,5 +69,5 @@ class SweepFlat(Sweep):
         if len(kept) < 2:
             raise Missing(f"{self.row}: {len(kept)} trials from {self._at(self.at_or_above)} on, 2 are needed")
         percent = percent_of(max(kept) - min(kept), min(kept))
-        ours = f"{percent:.1f}%: {found.score} on validation {self._told(kept)} at {len(kept)} values"
+        ours = f"{percent:.1f}%: {found.score} on validation {self._range(kept)} at {len(kept)} values"
         return Answer(verdict_of(percent <= self.at_most_percent), ours)
