@@ -154,8 +154,17 @@ def test_the_terminal_shows_the_same_without_the_fold_at_any_width() -> None:
         text = printed(frame, width=width)
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
+        assert "sigma_t_hu=11.25," in text
         shown = [number for number in range(1, 34) if any(word.startswith(f"{number}.") for word in text.split())]
         assert shown == [number for number in range(1, 34) if number not in folded]
+
+
+def test_a_row_without_any_score_is_in_the_first_table_alone() -> None:
+    text = to_markdown(board(everything("a"), everything("broken", status="crashed", scores={}, message="signal 9")))
+    assert [line for line in text.splitlines() if "broken" in line] == [
+        "|  | broken |  |  |  |  |  |  |  |  | crashed |",
+        "- broken: crashed: signal 9",
+    ]
 
 
 def test_units_are_said_once_for_metrics_that_share_them() -> None:
