@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench.arrays import Float64
+from ctpbench.contract.components import Better
 from ctpbench.errors import ResultError
 from ctpbench.outcome.scores import Grid, Score, count_cases, summaries, title_of
 from ctpbench.outcome.variables import MISSING
@@ -80,7 +81,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str = _DEFAULT_RANK_BY) -> pd.DataFr
     if rank_by not in (_DEFAULT_RANK_BY, *scores):
         raise ResultError(f"leaderboard: no score {rank_by!r} to rank by; there are: {', '.join(scores)}")
     scored = {score.metric for score in scores.values()}
-    scores |= {name: Score(name, title_of(name), "", "", name) for name in broken if name not in scored}
+    scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in scored}
     order = list(dict.fromkeys(name for named in metrics.values() for name in named))
     shown = sorted(scores.values(), key=lambda score: order.index(score.metric))
     frame = pd.DataFrame(rows, columns=_columns(score.column for score in shown))
@@ -105,8 +106,8 @@ def metric_faults(row: Mapping[Any, Any]) -> dict[str, str]:
     return faults
 
 
-def cost(values: Float64, better: str) -> Float64:
-    """Return what is to be made small, in the values' units; `better` is that of a `Score`."""
+def cost(values: Float64, better: Better) -> Float64:
+    """Return what is to be made small, in the values' units."""
     return {"lower": values, "higher": -values, "zero": np.abs(values)}[better]
 
 
@@ -231,7 +232,7 @@ def _ranked(rows: Sequence[dict[str, Any]], ranking: Score | None) -> list[dict[
     """Return the rows of one dataset and noise level in the order of the table, ranked."""
     column = ranking.column if ranking else ""
     values = [row.get(column, np.nan) if row["status"] == "ok" else np.nan for row in rows]
-    values = list(cost(np.array(values), ranking.better)) if ranking else values
+    values = list(cost(np.array(values), ranking.better)) if ranking and ranking.better else values
     ranked = []
     for row, value in zip(rows, values, strict=True):
         rank = None if np.isnan(value) else 1 + sum(other < value for other in values)

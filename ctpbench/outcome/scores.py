@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Array
+from ctpbench.contract.components import Better
 
 Grid = Array
 """One value for each row of the suite and noise level, (config, noise)."""
@@ -31,8 +32,8 @@ class Score:
         ``metric[_map][_roi]``.
     title, units : str
         As people read them; no units where the score has none.
-    better : str
-        lower, higher or zero; empty for a metric that failed in every cell, of which nothing is known.
+    better : {"lower", "higher", "zero"} or None
+        None for a metric that failed in every cell, of which nothing is known.
     metric, map, roi : str
         The metric's label, and the map and region where it has those.
     over : tuple of str
@@ -42,7 +43,7 @@ class Score:
     column: str
     title: str
     units: str
-    better: str
+    better: Better | None
     metric: str
     map: str = ""
     roi: str = ""
@@ -78,7 +79,9 @@ def summaries(data: xr.Dataset) -> Iterator[Summary]:
             column = "_".join(map(str, (name, *labels)))
             at_map, at_roi = (str(where.get(dim, "")) for dim in ("map", "roi"))
             units = units_text(values.attrs, at_map)
-            score = Score(column, title_of(column), units, values.attrs["better"], str(name), at_map, at_roi, over)
+            score = Score(
+                column, title_of(column), units, values.attrs["better"] or None, str(name), at_map, at_roi, over
+            )
             mean, deviation = part.mean("case"), part.std("case", ddof=1)
             yield Summary(score, *(grid.transpose("config", "noise").values for grid in (mean, deviation)))
 

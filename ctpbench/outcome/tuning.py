@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ctpbench.contract.components import Better
 from ctpbench.outcome.scores import units_text
 from ctpbench.running.record import Status, Trial
 
@@ -26,15 +27,15 @@ class Tuning:
     score, units : str
         The score column that tuning went by, on the validation split, and its units; empty where the results do not
         say.
-    better : str
-        lower, higher or zero; empty where the results do not say.
+    better : {"lower", "higher", "zero"} or None
+        None where the results do not say.
     trials : mapping
         By seed, in the order they were tried.
     """
 
     score: str
     units: str
-    better: str
+    better: Better | None
     trials: Mapping[int, Sequence[Trial]]
 
     def numbers(self) -> list[str]:
@@ -72,12 +73,12 @@ def _trial(parameters: str, value: float, status: Status, message: str) -> Trial
     return Trial(parameters=json.loads(parameters), value=known, status=status, message=message)
 
 
-def _score(data: xr.Dataset, metric: str, at_map: str, better: str) -> tuple[str, str, str]:
+def _score(data: xr.Dataset, metric: str, at_map: str, better: Any) -> tuple[str, str, Better | None]:
     """Return the column, the units and the direction of what tuning went by."""
     if metric not in data:
-        return metric, "", better
+        return metric, "", better or None
     column = f"{metric}_{at_map}" if "map" in data[metric].dims else metric
-    return column, units_text(data[metric].attrs, at_map), better
+    return column, units_text(data[metric].attrs, at_map), better or None
 
 
 def noise_of(noise: float) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ctpbench.contract.components import Better
 from ctpbench.outcome.leaderboard import EDGE, cost, metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
 from ctpbench.text import level_text
@@ -17,7 +18,11 @@ COMPARED_MAPS = ("cbf", "cbv", "mtt")
 FAILED = "failed"
 """What stands in place of a score whose metric failed."""
 
-_WORDS = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to zero is better"}
+_WORDS: Mapping[Better, str] = {
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "zero": "nearer to zero is better",
+}
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,9 @@ def _families(
     return list(families.values())
 
 
-def _best(values: pd.Series[float], better: str) -> list[int]:
+def _best(values: pd.Series[float], better: Better | None) -> list[int]:
     """Places of the best value, where there is another to be better than."""
-    if values.notna().sum() < 2:
+    if better is None or values.notna().sum() < 2:
         return []
     costs = cost(np.asarray(values, dtype=np.float64), better)
     return [int(place) for place in np.flatnonzero(costs == np.nanmin(costs))]
@@ -154,7 +159,8 @@ def _texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:
 
 def _notes(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spread: bool) -> list[str]:
     """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
-    notes = [f"Ranked by {by.title}, {_WORDS[by.better]}." if by else "Not ranked: no score applies."]
+    ranked = f"Ranked by {by.title}, {_WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
+    notes = [ranked]
     scored = block[block["n_cases"] > 0]
     if len(scored):
         mean = "mean ± standard deviation" if spread and scored["n_cases"].max() > 1 else "mean"

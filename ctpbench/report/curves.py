@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench.arrays import Float64
+from ctpbench.contract.components import Better
 from ctpbench.outcome.cells import CELL_DIMS
 from ctpbench.outcome.leaderboard import cost
 from ctpbench.outcome.scores import title_of, units_text
@@ -203,7 +204,7 @@ def _sweeps(
             yield Line((f"{config}\n{on_y}", name), noise, config, grid, values[best], marked, joined)
 
 
-def _costs(values: Float64, better: str, chosen: int | None) -> Float64:
+def _costs(values: Float64, better: Better | None, chosen: int | None) -> Float64:
     """Return what is small where a score is good.
 
     Results of before tuning's metric was kept do not say which way it is better: there, the chosen trial is the best.

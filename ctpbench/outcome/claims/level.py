@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ctpbench.contract.components import Better
 from ctpbench.outcome.leaderboard import cost, leaderboard, metric_faults
 from ctpbench.outcome.scores import Score
 from ctpbench.outcome.tuning import Tuning, is_number, noise_of, tunings
@@ -32,7 +33,7 @@ class Swept:
     """
 
     score: str
-    better: str
+    better: Better
     values: Mapping[float, float]
 
 
@@ -124,17 +125,18 @@ class Level:
         failed = metric in metric_faults(self.board[label])
         return Missing(f"{label}: {metric} failed" if failed else f"{label}: no {column}")
 
-    def better(self, score: str) -> str:
-        """Return which way a score is better: lower, higher or zero.
+    def better(self, score: str) -> Better:
+        """Return which way a score is better.
 
         Raises
         ------
         Missing
             Where the results have no such score.
         """
-        if score in self.scores and self.scores[score].better:
-            return self.scores[score].better
-        raise Missing(f"no {score}")
+        better = self.scores[score].better if score in self.scores else None
+        if better is None:
+            raise Missing(f"no {score}")
+        return better
 
     def lead(self, score: str, value: float, other: float) -> float:
         """Return how much better a value of a score is than another, in the score's units."""
@@ -154,7 +156,7 @@ class Level:
         Missing
             Where there are none, all trials at a value failed, or tuning went by another score.
         """
-        tuning = self.tunings.get(label, Tuning("", "", "", {}))
+        tuning = self.tunings.get(label, Tuning("", "", None, {}))
         if score and tuning.score and score != tuning.score:
             raise Missing(f"{label}: tuned by {tuning.score}, not by {score}")
         by = tuning.score or score or _SWEPT_BY
@@ -176,7 +178,7 @@ class Level:
         return Swept(by, better, means)
 
 
-def lead(better: str, value: float, other: float) -> float:
+def lead(better: Better, value: float, other: float) -> float:
     """Return how much better a value is than another, in their units."""
     first, second = cost(np.array([value, other]), better)
     return float(second - first)
