@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from ctpbench.arrays import Float64
 from ctpbench.atomic import replacing
-from ctpbench.outcome.results import CELL_DIMS
+from ctpbench.contract.better import cost
+from ctpbench.contract.components import Better
+from ctpbench.outcome.cells import CELL_DIMS
+from ctpbench.outcome.scores import title_of, units_text
+from ctpbench.outcome.tuning import Tuning, is_number, tunings
+from ctpbench.running.record import Trial
 from ctpbench.text import noise_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Floats = npt.NDArray[np.float64]
 
 _DPI = 130
 _PANEL_IN, _HEAD_IN = (3.2, 2.2), 1.0  # width and height of a panel; height of title and legend
@@ -53,8 +56,8 @@ class Line:
     axes: tuple[str, str]
     noise: float
     config: str
-    x: Floats
-    y: Floats
+    x: Float64
+    y: Float64
     marked: int | None = None
     joined: bool = True
 
@@ -123,10 +126,10 @@ def sweep_figure(node: xr.DataTree) -> Figure | None:
     """
     data = node.to_dataset(inherit=False)
     lines: list[Line] = []
-    for (config, noise, seed), tried in _groups(node, "trials", "trial_config", "trial_noise", "trial_seed"):
-        parameters = [json.loads(text) for text in tried["parameters"]]
-        chosen = _chosen(data, config, noise, seed)
-        lines += _sweeps(config, noise, parameters, tried["value"].to_numpy(), chosen)
+    for (config, noise), tuning in tunings(node).items():
+        level = np.nan if noise is None else noise
+        for seed, trials in tuning.trials.items():
+            lines += _sweeps(config, level, tuning, trials, _chosen(data, config, level, seed))
     title = f"{node.name}: tuning on the validation split, the chosen value ringed"
     figure = _figure(data, title, lines, legend=False)
     for axes in figure.axes if figure else ():
@@ -151,7 +154,7 @@ def score_figure(node: xr.DataTree, dim: str) -> Figure | None:
         if "better" not in scores.attrs or set(scores.dims) != {*CELL_DIMS, "case", dim}:
             continue
         mean = scores.mean("seed").mean("case").transpose("noise", "config", dim)
-        units = "" if scores.attrs["units"] == "1" else f" ({scores.attrs['units']})"
+        units = _in_brackets(units_text(scores.attrs, ""))
         along = f"{dim} ({data[dim].attrs['units']})"
         for noise, level in zip(data["noise"].values, mean.values, strict=True):
             for config, y in zip(data["config"].values, level, strict=True):
@@ -180,28 +183,41 @@ def _chosen(data: xr.Dataset, config: str, noise: float, seed: int) -> Mapping[s
 
 
 def _sweeps(
-    config: str, noise: float, tried: Sequence[Mapping[str, Any]], values: Floats, chosen: Mapping[str, Any]
+    config: str, noise: float, tuning: Tuning, trials: Sequence[Trial], chosen: Mapping[str, Any]
 ) -> Iterator[Line]:
-    """Yield a line for each numeric parameter: for each of its values the trial that was best."""
+    """Yield a line for each numeric parameter: for each of its values the trial that was best; failed ones lack."""
+    tried = [trial.parameters for trial in trials if trial.value is not None]
+    values = np.array([trial.value for trial in trials if trial.value is not None], dtype=np.float64)
     place = tried.index(chosen) if chosen in tried else None
-    costs = values if place is None else _costs(values, values[place])
-    for name in tried[0]:
-        if not all(isinstance(t[name], int | float) and not isinstance(t[name], bool) for t in tried):
+    costs = _costs(values, tuning.better, place)
+    on_y, units = f"validation {title_of(tuning.score) or 'score'}", _in_brackets(tuning.units)
+    on_y += units if len(on_y + units) <= _LONGEST else units.replace(" ", "\n", 1)
+    for name in tried[0] if tried else ():
+        if not all(is_number(parameters[name]) for parameters in tried):
             continue
-        x = np.array([t[name] for t in tried], dtype=np.float64)
+        x = np.array([parameters[name] for parameters in tried], dtype=np.float64)
         grid = np.unique(x)
         if grid.size > 1:
             best = [min(np.flatnonzero(x == value), key=costs.__getitem__) for value in grid]
             marked = None if place is None else int(np.searchsorted(grid, x[place]))
             joined = len(tried[0]) == 1 or grid.size < x.size  # no line leads through what is on no grid
-            yield Line((f"{config}\nvalidation score", name), noise, config, grid, values[best], marked, joined)
+            yield Line((f"{config}\n{on_y}", name), noise, config, grid, values[best], marked, joined)
 
 
-def _costs(values: Floats, chosen: float) -> Floats:
-    """Return what is small where a score is good, told by the score that was chosen: it is the best of all."""
-    if chosen <= values.min():
-        return values
-    return -values if chosen >= values.max() else np.abs(values)
+def _costs(values: Float64, better: Better | None, chosen: int | None) -> Float64:
+    """Return what is small where a score is good.
+
+    Results of before tuning's metric was kept do not say which way it is better: there, the chosen trial is the best.
+    """
+    if better or chosen is None:
+        return cost(values, better or "lower")
+    if values[chosen] <= values.min():
+        return cost(values, "lower")
+    return cost(values, "higher" if values[chosen] >= values.max() else "zero")
+
+
+def _in_brackets(units: str) -> str:
+    return f" ({units})" if units else ""
 
 
 def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool = True) -> Figure | None:
@@ -248,7 +264,7 @@ def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
 
 
 def _style(place: int) -> dict[str, Any]:
-    """Colour and dashes of a row of the suite, told by its place."""
+    """Colour and dashes of a row of the suite, by its place."""
     return {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % len(_STYLES)]}
 
 
@@ -267,7 +283,7 @@ def _add_legend(figure: Figure, configs: Sequence[str], drawn: set[str]) -> None
         text.set_text(_short(configs[place]))
 
 
-def _values(axes: Any, of: str) -> Floats:
+def _values(axes: Any, of: str) -> Float64:
     """Return all that a panel shows along x or y."""
     return np.concatenate([np.asarray(getattr(line, f"get_{of}data")(), dtype=np.float64) for line in axes.lines])
 

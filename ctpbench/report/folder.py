@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -21,17 +20,11 @@ from ctpbench.report.panels import map_panels
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
 from ctpbench.running.files import file_name, load_arrays, load_observation
+from ctpbench.running.index import PlannedCell
+from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from ctpbench.settings import MapsSettings
 from ctpbench.text import level_text, noise_text
-
-Record = Mapping[str, Any]
-
-
-def finished(store: Store) -> list[dict[str, Any]]:
-    """Return the records of a run's finished cells, in the suite's order."""
-    found = (store.record(cell["key"]) for cell in store.index()["cells"])
-    return [record for record in found if record is not None]
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -51,7 +44,7 @@ def render(store: Store) -> pd.DataFrame:
     return frame
 
 
-def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[Mapping[str, Any]] = ()) -> str:
+def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> str:
     """Return the leaderboards as Markdown, warnings of recorded scans and, where there is claims.yaml, its verdicts.
 
     Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
@@ -62,7 +55,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[M
         The leaderboard of the tree.
     tree : DataTree
     folder : Path
-    cells : sequence of mappings
+    cells : sequence of PlannedCell
         The cells that the run plans; see `ctpbench.outcome.claims.judge`.
     """
     parts = [to_markdown(frame, tree.attrs.get("description", "")), scans_markdown(tree)]
@@ -76,7 +69,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[M
         return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
 
 
-def results_of(run: Path) -> tuple[xr.DataTree, Sequence[Mapping[str, Any]]]:
+def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
     """Return the results of a run's folder, made from its records, and the cells it plans.
 
     Of a results.nc, or another folder that holds one, the results alone.
@@ -91,9 +84,9 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[Mapping[str, Any]]]:
     return results.open_results(run / "results.nc" if run.is_dir() else run), ()
 
 
-def _built(store: Store) -> tuple[xr.DataTree, Sequence[Mapping[str, Any]]]:
+def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
     index = store.index()
-    return results.build(finished(store), index["provenance"]), index["cells"]
+    return results.build(store.finished(), index.provenance), index.cells
 
 
 def draw(store: Store) -> list[Path]:
@@ -102,33 +95,34 @@ def draw(store: Store) -> list[Path]:
     Of the panels, methods whose cached maps are gone are left out.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
-    for record in finished(store):
-        if record["status"] == "ok":
-            groups.setdefault((record["dataset"], record["noise"]), []).append(record)
-    settings = MapsSettings(**store.index()["maps"])
+    for record in store.finished():
+        if record.status == "ok":
+            groups.setdefault((record.dataset, record.noise), []).append(record)
+    settings = store.index().maps
     drawn = [_draw(store, settings, records) for records in groups.values()]
     panels = [path for path in drawn if path is not None]
     return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
 
 
 def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Path | None:
+    """Draw the map panel of one dataset and noise level; None where its cached observation is gone."""
     first = records[0]
-    dataset, noise, case = first["dataset"], first["noise"], first["cases"][0]
-    seen = store.path("data", first["entries"]["observation"]) / "observation.npz"
+    dataset, noise, case = first.dataset, first.noise, first.cases[0]
+    if first.entries is None:
+        return None
+    seen = store.path("data", first.entries.observation) / "observation.npz"
     if not seen.exists():
         return None
     observation = load_observation(seen)
     noisy = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
     columns = [("noisy", _slice(noisy, first))]
     for record in records:
-        path = store.path("prediction", record["entries"]["prediction"]) / file_name(case)
-        if record["seed"] == first["seed"] and path.exists():
-            maps = _slice(load_arrays(path)["maps"], record)
-            if np.array_equal(maps.values, columns[0][1].values):
-                columns[0] = (f"{record['config']} (noisy)", maps)
-            else:
-                columns.append((record["config"], maps))
-    noiseless = store.path("reference", first["entries"]["reference"]) / file_name(case)
+        maps = _predicted(store, record, case) if record.seed == first.seed else None
+        if maps is not None and np.array_equal(maps.values, columns[0][1].values):
+            columns[0] = (f"{record.config} (noisy)", maps)
+        elif maps is not None:
+            columns.append((record.config, maps))
+    noiseless = store.path("reference", first.entries.reference) / file_name(case)
     if noiseless.exists() and "maps" in (reference := load_arrays(noiseless)):
         columns.append(("noiseless", _slice(reference["maps"], first)))
     stem = dataset if noise is None else f"{dataset}-{noise_text(noise)}"
@@ -138,6 +132,15 @@ def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Pa
     return path
 
 
+def _predicted(store: Store, record: Record, case: str) -> xr.DataArray | None:
+    """Return the middle slice of a method's maps of a case; None where they are no longer cached."""
+    if record.entries is None:
+        return None
+    path = store.path("prediction", record.entries.prediction) / file_name(case)
+    return _slice(load_arrays(path)["maps"], record) if path.exists() else None
+
+
 def _slice(maps: xr.DataArray, record: Record) -> xr.DataArray:
     """Return the middle slice, scaled as it was scored."""
-    return scaled(maps, record["scale"]).isel(z=maps.sizes["z"] // 2)
+    shown = scaled(maps, record.scale) if record.scale else maps
+    return shown.isel(z=maps.sizes["z"] // 2)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from ctpbench.arrays import Array, Mask
 from ctpbench.atomic import replacing
 from ctpbench.contract.case import MAP_UNITS
 
@@ -77,7 +78,7 @@ def map_panels(columns: Columns, tissue: npt.ArrayLike, title: str, path: Path) 
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 
-def bounding_box(inside: npt.NDArray[np.bool_], margin: int = 2) -> tuple[slice, slice]:
+def bounding_box(inside: Mask, margin: int = 2) -> tuple[slice, slice]:
     """Return the rows and columns that hold a mask, with a margin in pixels; all of them where it is empty."""
     if not inside.any():
         return slice(None), slice(None)
@@ -86,7 +87,7 @@ def bounding_box(inside: npt.NDArray[np.bool_], margin: int = 2) -> tuple[slice,
     return rows, columns
 
 
-def window(reference: npt.NDArray[np.floating[Any]], inside: npt.NDArray[np.bool_]) -> float:
+def window(reference: Array, inside: Mask) -> float:
     """Return the upper end of a map's window: the reference's 99th percentile in the mask, rounded up."""
     values = reference[inside & np.isfinite(reference)]
     percentile = float(np.percentile(values, 99)) if values.size else 0.0

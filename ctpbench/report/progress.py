@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,13 +18,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ctpbench.running.record import Record
 from ctpbench.running.work import Outcome
-from ctpbench.text import level_text
+from ctpbench.text import level_text, parameters_text
 
 
 @contextmanager
 def listener(console: Console, cells: int) -> Iterator[Lines]:
-    """Lend what suits the console while a run lasts."""
+    """Yield what shows a run on this console while it lasts."""
     if not console.is_terminal:
         yield Lines(console, cells)
         return
@@ -62,20 +63,18 @@ class Lines:
     def work_done(self, label: str, outcome: Outcome) -> None:
         self._shown.pop(label, None)
 
-    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
+    def cell_finished(self, record: Record, reused: bool) -> None:
         self._finished += 1
-        style = {"ok": "green", "skipped": "yellow"}.get(record["status"], "red")
-        level = level_text(record["dataset"], record["noise"])
-        tuned = ", ".join(
-            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in record["tuned"].items()
-        )
-        words = [f"{self._finished}/{self._cells} {level}: {record['config']}"]
-        words += [f"seed {record['seed']}"] if record["seed"] else []
-        words += [f"tuned to {tuned}"] if tuned else []
+        style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
+        words = [f"{self._finished}/{self._cells} {level_text(record.dataset, record.noise)}: {record.config}"]
+        words += [f"seed {record.seed}"] if record.seed else []
+        words += [f"tuned to {parameters_text(record.tuned, short=True)}"] if record.tuned else []
         words += ["(cached)"] if reused else []
-        text = f"{escape(' '.join(words))}: [{style}]{record['status']}[/] {escape(record['message'])}"
-        self._console.print(text.rstrip(), highlight=False, soft_wrap=True)
+        text = f"{escape(' '.join(words))}: [{style}]{record.status}[/] {escape(record.message)}".rstrip()
+        self._console.print(text, highlight=False, soft_wrap=True)
+        for metric, message in record.faults.items():
+            fault = f"  {metric} failed: {message}"
+            self._console.print(fault, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 class Bars(Lines):
@@ -100,14 +99,14 @@ class Bars(Lines):
         if label in self._work:
             self._progress.remove_task(self._work.pop(label))
 
-    def cell_finished(self, record: Mapping[str, Any], reused: bool) -> None:
+    def cell_finished(self, record: Record, reused: bool) -> None:
         super().cell_finished(record, reused)
         self._progress.advance(self._all)
 
 
 @contextmanager
 def bar(console: Console, label: str) -> Iterator[Callable[[float, str], None]]:
-    """Lend a callable(fraction, text) that shows one piece of work: a bar on a terminal, a line a minute elsewhere."""
+    """Yield a callable(fraction, text) that shows one piece of work: a bar on a terminal, a line a minute elsewhere."""
     if not console.is_terminal:
         lines = Lines(console, 0)
         lines.work_started(label)

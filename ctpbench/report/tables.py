@@ -1,86 +1,70 @@
-"""The leaderboard and the claims held against it as people read them: Markdown, and tables on a terminal."""
+"""The leaderboard and the claims held against it as people read them: Markdown, and tables on a terminal.
+
+Every metric that the suite asks for is shown, in as many tables as it takes: the ranking column is the first, the
+columns of a metric stay together. Scores at maps other than CBF, CBV and MTT are in a fold of the page, and not on
+the terminal.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ctpbench.outcome.claims import Judgement
-from ctpbench.outcome.leaderboard import EDGE, Score, cost, decimals, rounded
+from ctpbench.outcome.scores import title_of
+from ctpbench.report.board import FAILED, Board, Column, Family, boards, units_note
 from ctpbench.text import level_text, noise_column
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-_SHOWN = [f"{metric}_{name}" for metric in ("rmse", "ssim") for name in ("cbf", "cbv", "mtt")]
-_MOST_SHOWN = 6
-_BEFORE, _AFTER = (("Rank", ""), ("Method", ""), ("Tuned", "")), (("s/case", ""), ("Status", ""))
-_TEXT_COLUMNS = ("Method", "Tuned", "Status")
-
-
-@dataclass(frozen=True)
-class _Table:
-    """One dataset and noise level as people read it; `best` holds the (row, column) to be set in bold."""
-
-    title: str
-    header: list[tuple[str, str]]
-    rows: list[list[str]]
-    best: set[tuple[int, int]]
-    notes: list[str]
-    failures: list[str]
+_MOST_COLUMNS = 6  # of scores in a table of the page
+_LABEL_WIDTH = 28  # characters that a row's label and tuned values get at least where they are as long
 
 
 def to_markdown(frame: pd.DataFrame, description: str = "") -> str:
-    """Return one Markdown table for each dataset and noise level, with the columns people compare.
+    """Return the leaderboard of each dataset and noise level as Markdown tables.
 
     `description`, which may itself be Markdown, comes before them.
     """
     lines = ["# Leaderboard", "", *([description.strip(), ""] if description.strip() else [])]
     lines += [] if len(frame) else ["No cell has finished.", ""]
-    for table in _tables(frame, spread=True):
-        header = [f"{title} ({units})" if units else title for title, units in table.header]
-        cells = [
-            [f"**{text}**" if (i, j) in table.best else _escaped(text) for j, text in enumerate(row)]
-            for i, row in enumerate(table.rows)
-        ]
-        align = [":---" if title in _TEXT_COLUMNS else "---:" for title in header]
-        lines += [f"## {_escaped(table.title)}", ""]
-        lines += [f"| {' | '.join(row)} |" for row in (header, align, *cells)]
-        lines += ["", " ".join(_escaped(note) for note in table.notes), ""]
-        lines += [f"- {_escaped(failure)}" for failure in table.failures]
-        lines += [""] if table.failures else []
+    for board in boards(frame, spread=True):
+        lines += [f"## {_escaped(board.title)}", ""]
+        groups = list(_groups(board.families, _few)) or [[]]
+        for i, columns in enumerate(groups):
+            lines += [*_table_lines(board, columns, main=i == 0), ""]
+        lines += [" ".join(_escaped(note) for note in board.notes), ""]
+        lines += [f"- {_escaped(failure)}" for failure in board.failures]
+        lines += [""] if board.failures else []
+        if board.further:
+            maps = dict.fromkeys(title_of(column.score.map) for family in board.further for column in family)
+            lines += ["<details>", f"<summary>Scores at {_escaped(' and '.join(maps))}</summary>", ""]
+            for columns in _groups(board.further, _few):
+                lines += [*_table_lines(board, columns, main=False), ""]
+            lines += ["</details>", ""]
     return "\n".join(lines)
 
 
 def print_table(frame: pd.DataFrame, console: Console) -> None:
-    """Print the leaderboard on a terminal of 100 columns: means only, tuned values below the label."""
-    from rich import box
-    from rich.table import Table
+    """Print the leaderboard on a terminal: means only, tuned values below the label, tables as wide as it is."""
     from rich.text import Text
 
     if frame.empty:
         console.print("No cell has finished.")
-    for table in _tables(frame, spread=False):
-        shown = Table(title=Text(table.title, "bold"), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-        shown.add_column("#", justify="right")
-        shown.add_column("Method", overflow="fold")
-        for title, _ in table.header[len(_BEFORE) : -1]:
-            shown.add_column(title.replace(" ", "\n", 1), justify="right", no_wrap=True, vertical="top")
-        shown.add_column("Status", overflow="fold")
-        for i, (rank, method, tuned, *cells, status) in enumerate(table.rows):
-            label = Text(method).append(f"\n{tuned}", "dim") if tuned else Text(method)
-            numbers = [Text(text, "bold" if (i, j) in table.best else "") for j, text in enumerate(cells, len(_BEFORE))]
-            shown.add_row(rank, label, *numbers, Text(status, "" if status == "ok" else "red"))
-        console.print(shown)
-        units = [f"{title} in {units}" for title, units in table.header if units]
-        console.print(Text(" ".join([*table.notes, *([", ".join(units) + "."] if units else [])]), "dim"))
-        for failure in table.failures:
+    for board in boards(frame, spread=False):
+        groups = list(_groups(board.families, partial(_fits, board, console.width)))
+        for i, columns in enumerate(groups or [[]]):
+            console.print(_terminal_table(board, columns, main=i == 0))
+        console.print(Text(" ".join(note for note in (*board.notes, units_note(board.families)) if note), "dim"))
+        for failure in board.failures:
             console.print(Text(failure, "red"))
         console.print()
 
@@ -94,8 +78,8 @@ def scans_markdown(tree: xr.DataTree) -> str:
         scans = node.children["inspections"].to_dataset(inherit=False)
         if "warnings" not in scans:
             continue
-        told = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
-        warned = [f"- {_escaped(level_text(f'{label}, {case}', float(n)))}: {_escaped(w)}" for case, n, w in told if w]
+        rows = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
+        warned = [f"- {_escaped(level_text(f'{label}, {case}', float(n)))}: {_escaped(w)}" for case, n, w in rows if w]
         lines += [f"{label}: of {scans.sizes['scan']} inspected scans {len(warned)} have warnings.", "", *warned]
     return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
 
@@ -105,11 +89,12 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     rows = []
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
-            told = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
-            rows.append(["" if i and column in (0, 2) else _escaped(text) for column, text in enumerate(told)])
+            cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
+            rows.append(["" if i and column in (0, 2) else _escaped(text) for column, text in enumerate(cells)])
     header, align = ["Claim", "Noise", "Paper", "Ours", "Verdict"], [":---", "---:", ":---", ":---", ":---"]
-    lines = ["## Claims", "", f"{_escaped(title)}. {tally(judgements)}", ""]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in (header, align, *rows)), ""])
+    return "\n".join(
+        ["## Claims", "", f"{_escaped(title)}. {tally(judgements)}", "", *_lines(header, align, *rows), ""]
+    )
 
 
 def faults_markdown(faults: str) -> str:
@@ -123,88 +108,104 @@ def tally(judgements: Sequence[Judgement]) -> str:
     return f"{count} of {len(judgements)} claims reproduce."
 
 
-def _tables(frame: pd.DataFrame, spread: bool) -> Iterator[_Table]:
-    """Yield what people read, a table for each dataset and noise level; `spread` adds the deviations."""
-    levels = zip(frame["dataset"], frame["noise"], strict=True)
-    titles = [level_text(str(dataset), float(noise)) for dataset, noise in levels]
-    for title in dict.fromkeys(titles):
-        block = frame[[other == title for other in titles]]
-        known = {s.column: s for s in frame.attrs["scores"] if block[s.column].notna().any()}
-        shown = [known[name] for name in _SHOWN if name in known] or list(known.values())[:_MOST_SHOWN]
-        by = known.get(block["rank_by"].iloc[0])
-        shown = [by, *shown] if by and by not in shown else shown
-        well = block[block["status"] == "ok"]  # these come first: places in it are places in the block
-        seconds = zip(block["total_s"], block["contended"], strict=True)
-        columns = [
-            ["" if pd.isna(rank) else str(rank) for rank in block["rank"]],
-            list(block["config"]),
-            list(block["tuned"]),
-            *(_score_texts(block, score.column, spread) for score in shown),
-            [rounded(total_s, 3) + "*" * contended for total_s, contended in seconds],
-            list(block["status"]),
-        ]
-        yield _Table(
-            title,
-            header=[*_BEFORE, *((score.title, score.units) for score in shown), *_AFTER],
-            rows=[list(row) for row in zip(*columns, strict=True)],
-            best={
-                (i, j) for j, score in enumerate(shown, len(_BEFORE)) for i in _best(well[score.column], score.better)
-            },
-            notes=_notes(block, by, spread),
-            failures=[f"{r.config}: {r.status}: {r.message}" for r in block[len(well) :].itertuples()],
-        )
+def _groups(families: Iterable[Family], fits: Callable[[Sequence[Column], bool], bool]) -> Iterator[list[Column]]:
+    """Yield the columns of one table after the other, the families in order and whole where one fits into a table.
+
+    `fits(columns, first)` says whether columns are not too many for a table, which is or is not the first.
+    """
+    group: list[Column] = []
+    first = True
+    for family in families:
+        parts = [family] if fits(family, first and not group) else [[column] for column in family]
+        for part in parts:
+            if group and not fits([*group, *part], first):
+                yield group
+                group, first = [], False
+            group += part
+    if group:
+        yield group
 
 
-def _notes(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
-    scored = block[block["n_cases"] > 0]
-    notes = ["s/case: median seconds for denoising and maps."]
-    if len(scored):
-        mean = "mean ± standard deviation" if spread and scored["n_cases"].max() > 1 else "mean"
-        over = _counted(scored["n_cases"], "case")
-        seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
-        notes.insert(0, f"Scores: {mean} over {over}{seeds}.")
-    if block["contended"].any():
-        notes.append("*: timed while other cells ran on the same machine.")
-    if block["tuned"].str.contains(EDGE, regex=False).any():
-        notes.append("(edge): the end of the values tried; a wider range may do better.")
-    fitted = block[block["fit_s"].notna()]
-    if len(fitted):
-        seconds = zip(fitted["config"], fitted["fit_s"], strict=True)
-        notes.append(f"Trained in: {', '.join(f'{config} {rounded(fit_s, 3)} s' for config, fit_s in seconds)}.")
-    learnt = block[block["trained_on"] != ""]
-    notes += [
-        f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)
+def _few(columns: Sequence[Column], first: bool) -> bool:
+    return len(columns) <= _MOST_COLUMNS
+
+
+def _rows(board: Board, columns: Sequence[Column], main: bool) -> list[int]:
+    """Return the rows of a table: all in the first, those that have something in a later one."""
+    return [i for i in range(len(board.labels)) if main or any(column.texts[i] for column in columns)]
+
+
+def _table_lines(board: Board, columns: Sequence[Column], main: bool) -> list[str]:
+    """Return a Markdown table; the main one has what was tuned, the seconds and the status too."""
+    scores = [f"{c.score.title} ({c.score.units})" if c.score.units else c.score.title for c in columns]
+    header = ["Rank", "Method", *(["Tuned"] if main else []), *scores, *(["s/case", "Status"] if main else [])]
+    align = [":---" if title in ("Method", "Tuned", "Status") else "---:" for title in header]
+    rows = []
+    for i in _rows(board, columns, main):
+        before = [board.ranks[i], board.labels[i], *([board.tuned[i]] if main else [])]
+        after = [board.seconds[i], board.statuses[i]] if main else []
+        cells = [f"**{column.texts[i]}**" if i in column.best else column.texts[i] for column in columns]
+        rows.append([*map(_escaped, before), *cells, *map(_escaped, after)])
+    return _lines([_escaped(title) for title in header], align, *rows)
+
+
+def _lines(*rows: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _terminal_table(board: Board, columns: Sequence[Column], main: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text(board.title, "bold") if main else None
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("Method", overflow="fold")
+    for heading in [*map(_heading, columns), *(["s/case"] if main else [])]:
+        table.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
+    if main:
+        table.add_column("Status", overflow="fold")
+    for i in _rows(board, columns, main):
+        label = Text(board.labels[i])
+        if main and board.tuned[i]:
+            label.append(f"\n{board.tuned[i]}", "dim")
+        cells = [Text(column.texts[i], _style(column, i)) for column in columns]
+        status = board.statuses[i]
+        after = [Text(board.seconds[i]), Text(status, "" if status == "ok" else "red")] if main else []
+        table.add_row(board.ranks[i], label, *cells, *after)
+    return table
+
+
+def _style(column: Column, row: int) -> str:
+    if column.texts[row] == FAILED:
+        return "red"
+    return "bold" if row in column.best else ""
+
+
+def _heading(column: Column) -> str:
+    """Return a column's title in lines no wider than its scores, or than its longest word."""
+    widest = max(map(len, (*column.texts, *column.score.title.split())))
+    return "\n".join(textwrap.wrap(column.score.title, widest, break_long_words=False, break_on_hyphens=False))
+
+
+def _fits(board: Board, width: int, columns: Sequence[Column], first: bool) -> bool:
+    """Whether a terminal has room for columns beside the label, and beside seconds and status in the first table."""
+    texts = [*board.labels, *(board.tuned if first else [])]
+    words = [len(word) for text in texts for word in text.split()]
+    label = min(_width(texts), max(_LABEL_WIDTH, *words))
+    widths = [
+        max(map(len, board.ranks)),
+        label,
+        *(_width([*column.texts, *_heading(column).split("\n")]) for column in columns),
     ]
-    notes += [f"Left out: {told}." for told in dict.fromkeys(block["left_out"]) if told]
-    if machines := sorted(set(block["hardware"]) - {""}):
-        notes.append(f"Timed on {' and '.join(machines)}.")
-    words = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to zero is better"}
-    ranked = f"Ranked by {by.title}, {words[by.better]}." if by else "Not ranked: no score applies."
-    return [ranked, *notes]
+    if first:
+        widths += [_width([*board.seconds, "s/case"]), _width([*board.statuses, "Status"])]
+    return sum(widths) + 3 * (len(widths) - 1) + 2 <= width  # three characters between columns, one at each edge
 
 
-def _counted(numbers: pd.Series[int], noun: str) -> str:
-    least, most = int(numbers.min()), int(numbers.max())
-    return f"{most if least == most else f'{least} to {most}'} {noun}{'' if most == 1 else 's'}"
-
-
-def _best(values: pd.Series[float], better: str) -> list[int]:
-    """Places of the best value, where there is another to be better than."""
-    costs = cost(values.to_numpy(), better)
-    return list(np.flatnonzero(costs == np.nanmin(costs))) if values.notna().sum() > 1 else []
-
-
-def _score_texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:
-    """One column's scores with decimals in common, so that they compare at a glance."""
-    values, deviations = block[column].to_numpy(), block[f"{column}_std"].to_numpy()
-    largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
-    common = decimals(largest, 4 if largest >= 1 else 3)
-    texts = []
-    for value, deviation in zip(values, deviations, strict=True):
-        own = max(common, decimals(value, 2))  # a value far below the others keeps two digits
-        spread_text = f" ± {deviation:.{own}f}" if spread and np.isfinite(deviation) else ""
-        texts.append("" if np.isnan(value) else f"{value:.{own}f}{spread_text}")
-    return texts
+def _width(texts: Sequence[str]) -> int:
+    return max(map(len, texts))
 
 
 def _escaped(text: str) -> str:

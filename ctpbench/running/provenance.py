@@ -25,6 +25,7 @@ def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jo
     return {
         "suite": suite.name,
         "description": suite.description,
+        "metrics": [metric.label for metric in suite.metrics],
         "suite_text": suite.text,
         "suite_sha256": hashlib.sha256(suite.text.encode()).hexdigest(),
         "ctpbench": metadata.version("ctpbench"),

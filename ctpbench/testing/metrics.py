@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.contract.answers import check_score
+from ctpbench.contract.better import cost
 from ctpbench.contract.case import ScoredCase, Truth
 from ctpbench.contract.components import Metric
 from ctpbench.testing.check import Check, require, require_same
@@ -117,8 +118,7 @@ def _perfect_answer_is_best(metric: Metric) -> None:
         return
     scores = (score(metric, example_scored_case(error=error)) for error in (0.0, _ERROR))
     perfect, noisy = xr.broadcast(*scores)
-    size = {"lower": lambda s: s, "higher": lambda s: -s, "zero": abs}[metric.better]
-    worse = size(perfect) > size(noisy)
+    worse = cost(perfect, metric.better) > cost(noisy, metric.better)
     if worse.any():
         at = tuple(np.argwhere(worse.values)[0])
         pair = f"{perfect.values[at]:.4g} for a perfect answer and {noisy.values[at]:.4g} for a wrong one"

@@ -14,17 +14,19 @@ from hypothesis import strategies as st
 
 from ctpbench.errors import InputError
 from ctpbench.outcome.claims import Judgement, judge, load_claims
-from ctpbench.outcome.claims.checks import Ahead, Gap, SweepWorst, overall
+from ctpbench.outcome.claims.checks import Ahead, Gap
+from ctpbench.outcome.claims.claim import overall
 from ctpbench.outcome.claims.level import levels
+from ctpbench.outcome.claims.sweeps import SweepWorst
 from ctpbench.outcome.results import build, open_results, save
-from tests.outcome.test_results import record, score
+from ctpbench.running.record import Record
+from tests.outcome.records import changed, inapplicable, objective, record, score, trial
 
 MAPS = ["cbf", "cbv", "mtt"]
 TIMES_S = [17.0, 19.0, 21.0, 23.0]
 SCORES = "scores: [rmse_cbf, rmse_mtt, ssim_cbf]"
 REPRODUCES, FAILS, UNDECIDED = "reproduces", "does not reproduce", "undecided"
 
-Record = dict[str, Any]
 Judged = Callable[..., Judgement]
 
 
@@ -41,13 +43,9 @@ def cell(config: str, cbf: float = 4.0, noise: float | None = 1e5, seed: int = 0
     trials = [trial({"beta": beta}, value) for beta, value in tried.items()]
     timings = changes.pop("timings", {})
     made = record(config, noise, seed, **{"scores": scores, "trials": trials, **changes})
-    if made["status"] != "ok":
-        return made | {"scores": {}, "timings": {"fit_s": None}}
-    return made | {"timings": {**made["timings"], "hardware": "a GPU", **timings}}
-
-
-def trial(parameters: Record, value: float | None) -> Record:
-    return {"parameters": parameters, "value": value, "status": "error" if value is None else "ok", "message": ""}
+    if made.status != "ok":
+        return changed(made, scores={}, timings=dict.fromkeys(made.timings.model_dump()))
+    return changed(made, timings={"hardware": "a GPU", **timings})
 
 
 @pytest.fixture
@@ -82,8 +80,8 @@ def test_ahead_counts_the_comparisons_and_shows_the_closest(claim: Judged) -> No
 def test_ahead_lists_every_comparison_that_does_not_hold_the_worst_first(claim: Judged) -> None:
     verdict, ours = only(claim(AHEAD, cell("none", 20), cell("ttv", 3.999), cell("n2n", 4)))
     assert verdict == FAILS
-    told = "rmse_cbf: n2n 4.000 vs ttv 3.999, rmse_mtt: n2n 0.4000 vs ttv 0.3999, ssim_cbf: n2n 0.96000 vs ttv 0.96001"
-    assert ours == f"3 of 6 comparisons hold; not {told}"
+    shown = "rmse_cbf: n2n 4.000 vs ttv 3.999, rmse_mtt: n2n 0.4000 vs ttv 0.3999, ssim_cbf: n2n 0.96000 vs ttv 0.96001"
+    assert ours == f"3 of 6 comparisons hold; not {shown}"
 
 
 def test_a_tie_is_not_ahead(claim: Judged) -> None:
@@ -144,7 +142,7 @@ def test_a_limit_holds_for_every_row_and_score(claim: Judged) -> None:
 
 @pytest.mark.parametrize(("bias", "verdict"), [(-0.4, REPRODUCES), (-0.6, FAILS), (0.6, FAILS)])
 def test_of_a_score_best_near_zero_the_size_counts(bias: float, verdict: str, claim: Judged) -> None:
-    biased = cell("n2n") | {"scores": {"bias": score(np.full(2, bias), ["case"], "HU", "zero")}}
+    biased = changed(cell("n2n"), scores={"bias": score(np.full(2, bias), ["case"], "HU", "zero")})
     assert only(claim("check: limit, rows: [n2n], at_most: {bias: 0.5}", biased))[0] == verdict
 
 
@@ -155,8 +153,8 @@ GAP = "check: gap, ahead: supervised, behind: n2n, at_most_percent: {rmse_cbf: 1
 
 def test_gap_is_in_percent_of_the_one_behind(claim: Judged) -> None:
     judgement = claim(GAP, cell("supervised", 4.6), cell("n2n", 5.0))
-    told = "8.0% rmse_cbf: supervised 4.60 vs n2n 5.00; 0.4% ssim_cbf: supervised 0.954 vs n2n 0.950"
-    assert only(judgement) == (REPRODUCES, told)
+    shown = "8.0% rmse_cbf: supervised 4.60 vs n2n 5.00; 0.4% ssim_cbf: supervised 0.954 vs n2n 0.950"
+    assert only(judgement) == (REPRODUCES, shown)
     assert judgement.paper == "at most 10% rmse_cbf, 1% ssim_cbf"
     assert only(claim(GAP, cell("supervised", 4.4), cell("n2n", 5.0)))[0] == FAILS
 
@@ -208,7 +206,9 @@ def test_where_higher_is_better_the_worst_is_the_lowest(claim: Judged) -> None:
         ({0: 7.0, 12.5: None}, "n2n: the trials at beta=12.5 failed"),
     ],
 )
-def test_a_sweep_without_the_trials_it_needs_is_undecided(tried: Record, why: str, claim: Judged) -> None:
+def test_a_sweep_without_the_trials_it_needs_is_undecided(
+    tried: dict[float, float | None], why: str, claim: Judged
+) -> None:
     assert only(claim(WORST, cell("n2n", tried=tried))) == (UNDECIDED, why)
 
 
@@ -245,8 +245,51 @@ def test_sweeps_take_the_best_over_other_parameters_and_the_mean_over_seeds(valu
             claim.answer(level)
         return
     means = {b: (best[0, b] + best[1, b]) / 2 for b in BETAS}
-    assert level.sweep("n2n", "beta", "rmse_cbf") == pytest.approx(means)
+    swept = level.sweep("n2n", "beta", None)
+    assert (swept.score, swept.better, swept.values) == ("rmse_cbf", "lower", pytest.approx(means))
     assert (claim.answer(level).verdict == REPRODUCES) == (means[0.0] > max(means[25.0], means[50.0]))
+
+
+def test_a_sweep_is_of_the_score_that_tuned_whichever_that_is(claim: Judged) -> None:
+    by = objective("ssim", "mtt", "higher")
+    row = cell("n2n", tried={0: 0.7, 25: 0.8, 50: 0.82}, tuned_by=by)
+    assert only(claim(WORST, row)) == (REPRODUCES, "ssim_mtt on validation: 0.700, elsewhere 0.800 to 0.820")
+    assert only(claim(WORST + ", score: ssim_mtt", row))[0] == REPRODUCES
+    assert only(claim(WORST + ", score: rmse_cbf", row)) == (UNDECIDED, "n2n: tuned by ssim_mtt, not by rmse_cbf")
+    assert only(claim(FLAT, row)) == (REPRODUCES, "2.5%: ssim_mtt on validation 0.800 to 0.820 at 2 values")
+    best = cell("n2n", tried={0: 0.9, 25: 0.8}, tuned_by=by)
+    assert only(claim(WORST, best))[0] == FAILS
+
+
+def test_a_sweep_takes_the_best_the_way_that_tuning_did(claim: Judged) -> None:
+    tried = [trial({"beta": b, "width": w}, v) for b, w, v in ((0, 1, -3.0), (0, 2, 1.0), (25, 1, 2.0), (25, 2, -4.0))]
+    row = cell("n2n", trials=tried, tuned_by=objective("frame_rmse", "cbf", "zero"))
+    assert only(claim(WORST, row)) == (FAILS, "frame_rmse on validation: 1.00, elsewhere 2.00")
+
+
+def test_a_metric_that_failed_is_said_and_leaves_a_claim_undecided(claim: Judged) -> None:
+    whole, text = cell("none", 20), "check: ahead, rows: [n2n], of: [none], scores: [rmse_cbf, {}]"
+    for metric, column in (("ssim", "ssim_cbf"), ("frame_rmse", "frame_rmse")):
+        made = cell("n2n", 4)
+        scores = {name: table for name, table in made.scores.items() if name != metric}
+        lost = changed(made, scores=scores, faults={metric: "error: no"})
+        verdict, ours = only(claim(text.format(column), whole, lost))
+        assert (verdict, ours.split("; ")[-1]) == (UNDECIDED, f"n2n: {metric} failed")
+        assert ours.startswith("1 of 2 comparisons hold")
+
+
+def test_a_metric_that_failed_in_one_seed_alone_leaves_a_claim_undecided(claim: Judged) -> None:
+    good, other = cell("n2n"), cell("n2n", seed=1)
+    lost = changed(other, scores={"rmse": other.scores["rmse"]}, faults={"frame_rmse": "error: no"})
+    peak = PEAK.replace("n2n, tips", "n2n")
+    assert only(claim(peak, good, other))[0] == REPRODUCES
+    assert only(claim(peak, good, lost)) == (UNDECIDED, "n2n: frame_rmse failed")
+
+
+def test_a_claim_of_a_metric_that_failed_everywhere_is_undecided(claim: Judged) -> None:
+    rows = [changed(cell(name, 4.0), faults={"dice": "error: no"}) for name in ("none", "n2n")]
+    text = "check: ahead, rows: [n2n], of: [none], scores: [dice]"
+    assert only(claim(text, *rows)) == (UNDECIDED, "0 of 1 comparisons hold; n2n: dice failed")
 
 
 # -- peak and time ----------------------------------------------------------------------------------------------------
@@ -262,9 +305,8 @@ def test_the_peak_of_a_score_over_time_is_near_a_time_for_each_row(claim: Judged
 
 
 def test_a_row_without_the_score_over_time_leaves_the_peak_undecided(claim: Judged) -> None:
-    nothing = {**score([1.0, 1.0], ["case"], "HU"), "values": [None, None]}
     other = cell("tips")
-    other["scores"]["frame_rmse"] = nothing
+    other = changed(other, scores={**other.scores, "frame_rmse": inapplicable()})
     assert only(claim(PEAK, cell("n2n"), other)) == (UNDECIDED, "n2n 19 s; tips: no frame_rmse")
     assert only(claim(PEAK, cell("n2n", peak_s=23.0), other))[0] == FAILS
 
@@ -277,9 +319,9 @@ def test_inference_is_denoising_and_maps_and_training_is_fitting(claim: Judged) 
     timings = {"denoise_s": [1.0, 1.2], "maps_s": [0.1, 0.1], "fit_s": 10801.0, "contended": True}
     row = cell("n2n", timings=timings)
     time = "check: time, row: n2n, quantity: {}, at_most_s: {}"
-    told = "1.20 s on a GPU, 2 threads, beside other cells"
-    assert only(claim(time.format("inference", 1.3), row)) == (REPRODUCES, told)
-    assert only(claim(time.format("inference", 1.1), row)) == (FAILS, told)
+    shown = "1.20 s on a GPU, 2 threads, beside other cells"
+    assert only(claim(time.format("inference", 1.3), row)) == (REPRODUCES, shown)
+    assert only(claim(time.format("inference", 1.1), row)) == (FAILS, shown)
     judgement = claim(time.format("training", 10800), row)
     assert only(judgement) == (FAILS, "10801 s on a GPU, 2 threads, beside other cells")
     assert judgement.paper == "10800 s"

@@ -14,26 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctpbench.errors import ResultError
-from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.outcome.leaderboard import leaderboard, metric_faults, to_csv, to_json
 from ctpbench.outcome.results import build, open_results, save
-from tests.outcome.test_results import record, rmse, score, suite_records
+from ctpbench.running.record import Record, ScoreTable
+from tests.outcome.records import changed, inapplicable, record, rmse, score, suite_records
 
 MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
 
 
-def board(*records: dict[str, Any], **options: str) -> pd.DataFrame:
+def board(*records: Record, **options: str) -> pd.DataFrame:
     return leaderboard(build(records, {}), **options)
 
 
-def scored(config: str, cbf: list[float], **changes: Any) -> dict[str, Any]:
+def scored(config: str, cbf: list[float], **changes: Any) -> Record:
     return record(config, scores={"rmse": rmse(cbf)}, **changes)
 
 
-def ssim(value: float) -> dict[str, Any]:
+def ssim(value: float) -> ScoreTable:
     return score(np.full((2, 3), value), ["case", "map"], "1", "higher", map=MAPS[:3])
 
 
-def study() -> list[dict[str, Any]]:
+def study() -> list[Record]:
     """What the quick suite looks like: all scores, a tuned row at the edge, a contended one, a failed one."""
     cbf = {"none": 20.24, "gaussian": 5.57, "tips(sigma_t_hu=11.25, sigma_s_px=3)": 4.78, "ttv": 9.49}
     scale = np.array([1.0, 0.07, 0.6, 0.3, 0.3])
@@ -44,8 +45,9 @@ def study() -> list[dict[str, Any]]:
             scores = {"rmse": score(table, ["case", "map"], map=MAPS), "ssim": ssim(1 - value / 40)}
             made = record(config, noise, scores=scores, parameters={"beta_space_hu2s": 3.0, "beta_time_hu2s": 0.1})
             if config == "ttv":
-                made |= {"tuned": made["parameters"], "tuned_at_edge": ["beta_time_hu2s"]}
-                made["timings"] |= {"contended": True}
+                made = changed(
+                    made, tuned=made.parameters, tuned_at_edge=["beta_time_hu2s"], timings={"contended": True}
+                )
             records.append(made)
         records.append(record("broken", noise, status="timeout", message="took | longer\nthan 600 s"))
     return records
@@ -72,10 +74,10 @@ def test_scores_are_means_over_seeds_and_cases_and_deviations_over_cases() -> No
 
 
 def test_times_are_medians_and_memory_is_the_peak() -> None:
-    first, second = record("a"), record("a", seed=1)
-    first["timings"] |= {"denoise_s": [1.0, 2.0], "maps_s": [0.5, 0.1], "fit_s": 10.0, "peak_memory_mib": 100.0}
-    second["timings"] |= {"denoise_s": [3.0, 9.0], "maps_s": [0.1, 0.1], "fit_s": 30.0, "peak_memory_mib": 200.0}
-    (row,) = board(first, second).to_dict("records")
+    first = {"denoise_s": [1.0, 2.0], "maps_s": [0.5, 0.1], "fit_s": 10.0, "peak_memory_mib": 100.0}
+    second = {"denoise_s": [3.0, 9.0], "maps_s": [0.1, 0.1], "fit_s": 30.0, "peak_memory_mib": 200.0}
+    seeds = [changed(record("a", seed=seed), timings=timings) for seed, timings in enumerate((first, second))]
+    (row,) = board(*seeds).to_dict("records")
     expected = {"denoise_s": 2.5, "maps_s": 0.1, "total_s": 2.6, "fit_s": 20.0, "peak_memory_mib": 200.0}
     assert {name: row[name] for name in expected} == pytest.approx(expected)
     assert np.isnan(row["peak_device_memory_mib"])
@@ -154,15 +156,110 @@ def test_where_rmse_of_cbf_does_not_apply_the_first_score_that_does_ranks() -> N
     assert set(frame["rank_by"]) == {"cnr"}
 
 
-def test_time_metrics_are_left_out_and_roi_metrics_have_a_column_each() -> None:
+def test_a_metric_over_time_counts_by_its_mean_and_one_of_regions_has_a_column_each() -> None:
     frame = board(*suite_records())
-    assert not [name for name in frame.columns if "frame_rmse" in name]
     none = frame.query("config == 'none' and dataset == 'phantom'").iloc[0]
+    assert none["frame_rmse"] == pytest.approx(3.5)  # of [1, 2, 3] and [4, 5, 6]
+    assert none["frame_rmse_std"] == pytest.approx(np.std([2.0, 5.0], ddof=1))
+    assert frame.query("config == 'ttv'")["frame_rmse"].isna().all()
+    described = {score.column: score for score in frame.attrs["scores"]}
+    assert described["frame_rmse"].over == ("time",)
+    assert described["dice_core"].over == ()
+    assert (described["dice_core"].metric, described["dice_core"].roi) == ("dice", "core")
+    assert (described["rmse_cbv"].metric, described["rmse_cbv"].map) == ("rmse", "cbv")
     assert none["dice_core"] == pytest.approx(0.6)
     assert none["dice_penumbra"] == pytest.approx(0.9)
     both = score(np.arange(8.0).reshape(2, 2, 2), ["case", "map", "roi"], map=["cbf", "mtt"], roi=["core", "rest"])
     (row,) = board(record("a", scores={"bias": both})).to_dict("records")
     assert [row[f"bias_{m}_{r}"] for m in ("cbf", "mtt") for r in ("core", "rest")] == [2.0, 3.0, 4.0, 5.0]
+
+
+def test_a_mean_over_time_ranks_only_where_nothing_else_does() -> None:
+    frames = [score(np.full((2, 2), v), ["case", "time"], "HU", time=[0.0, 1.0]) for v in (1.0, 2.0)]
+    cnr = [score([v, v], ["case"], "1", "higher") for v in (1.0, 2.0)]
+    both = [record(c, scores={"frames": f, "cnr": n}) for c, f, n in zip("ab", frames, cnr, strict=True)]
+    assert set(board(*both)["rank_by"]) == {"cnr"}
+    assert set(board(*both, rank_by="frames")["rank_by"]) == {"frames"}
+    alone = board(*(record(c, scores={"frames": f}) for c, f in zip("ba", frames, strict=True)))
+    assert (set(alone["rank_by"]), list(alone["config"])) == ({"frames"}, ["b", "a"])
+
+
+# -- metrics that fail -------------------------------------------------------------------------------------------------
+
+FAULT = "error: ValueError: no"
+
+
+def test_a_row_whose_metric_failed_keeps_its_other_scores_and_its_rank() -> None:
+    scores = {"rmse": rmse([4.0, 6.0]), "ssim": ssim(0.5)}
+    frame = board(
+        record("a", scores={"rmse": rmse([8.0, 8.0]), "ssim": ssim(0.9)}),
+        record("b", scores={"rmse": scores["rmse"]}, faults={"ssim": FAULT}),
+        record("c", scores=scores, faults={"dice": FAULT}),
+    ).set_index("config")
+    assert dict(frame["rank"]) == {"b": 1, "c": 1, "a": 3}
+    assert list(frame["status"]) == ["ok"] * 3
+    assert frame.loc["b", "rmse_cbf"] == frame.loc["c", "rmse_cbf"] == 5.0
+    assert np.isnan(frame.loc["b", "ssim_cbf"])
+    assert frame.loc["c", "ssim_cbf"] == 0.5
+    faults = {config: metric_faults(row) for config, row in frame.to_dict("index").items()}
+    assert faults == {"a": {}, "b": {"ssim": FAULT}, "c": {"dice": FAULT}}
+    assert [score.column for score in frame.attrs["scores"]][-1] == "dice"  # which failed wherever it was asked for
+    assert frame["dice"].isna().all()
+
+
+def test_of_several_seeds_one_in_which_a_metric_failed_leaves_the_row_without_it() -> None:
+    good = record("n2n", scores={"rmse": rmse([4.0, 6.0]), "ssim": ssim(0.5)})
+    bad = record("n2n", seed=1, scores={"rmse": rmse([8.0, 10.0])}, faults={"ssim": FAULT})
+    (row,) = board(good, bad).to_dict("records")
+    assert (row["rmse_cbf"], row["rank"]) == (7.0, 1)
+    assert np.isnan(row["ssim_cbf"])
+    assert np.isnan(row["ssim_cbf_std"])
+    assert metric_faults(row) == {"ssim": f"1 of 2 seeds: {FAULT}"}
+
+
+def test_a_row_whose_ranking_metric_failed_has_no_rank() -> None:
+    failed = record("lost", scores={"ssim": ssim(0.99)}, faults={"rmse": FAULT})
+    frame = board(failed, scored("a", [5.0, 5.0]), record("broken", status="error"))
+    assert list(frame["config"]) == ["a", "lost", "broken"]
+    assert list(frame["rank"].isna()) == [False, True, True]
+    assert frame.set_index("config").loc["lost", "ssim_cbf"] == 0.99
+
+
+def test_where_the_ranking_metric_failed_in_every_row_another_ranks() -> None:
+    good = [record(c, scores={"rmse": rmse([v, v]), "ssim": ssim(1 / v)}) for c, v in {"a": 4.0, "b": 2.0}.items()]
+    bad = [record(c, seed=1, scores={"ssim": ssim(0.5)}, faults={"rmse": FAULT}) for c in "ab"]
+    frame = board(*good, *bad)
+    assert (set(frame["rank_by"]), list(frame["config"])) == ({"ssim_cbf"}, ["b", "a"])
+    assert frame["rmse_cbf"].isna().all()
+
+
+def test_a_case_counts_where_it_has_a_score_in_any_map_of_any_metric() -> None:
+    one = score([[1.0, np.nan], [np.nan, np.nan]], ["case", "map"], map=["cbf", "cbv"])
+    other = score([[np.nan, np.nan], [np.nan, 2.0]], ["case", "time"], "HU", time=[0.0, 1.0])
+    assert list(board(record("a", scores={"one": one}))["n_cases"]) == [1]
+    assert list(board(record("a", scores={"one": one, "other": other}))["n_cases"]) == [2]
+
+
+def test_where_a_metric_failed_is_in_csv_and_json() -> None:
+    frame = board(record("a", faults={"ssim": FAULT}), record("b"))
+    read = pd.read_csv(io.StringIO(to_csv(frame)))
+    assert json.loads(read["metric_faults"][0]) == {"ssim": FAULT}
+    rows = json.loads(to_json(frame))
+    assert [json.loads(row["metric_faults"] or "{}") for row in rows] == [{"ssim": FAULT}, {}]
+    assert [row["ssim"] for row in rows] == [None, None]
+
+
+def test_a_metric_that_failed_on_one_dataset_alone_has_the_columns_of_the_other() -> None:
+    frame = board(
+        record("a", scores={"rmse": rmse([4.0, 6.0]), "ssim": ssim(0.5)}),
+        record("a", dataset="real", faults={"ssim": FAULT}),
+    )
+    assert [score.column for score in frame.attrs["scores"] if score.metric == "ssim"] == [
+        "ssim_cbf",
+        "ssim_cbv",
+        "ssim_mtt",
+    ]
+    assert frame.attrs["metrics"] == {"phantom": ("rmse", "ssim"), "real": ("rmse", "ssim")}
 
 
 def test_a_column_without_any_score_is_left_out() -> None:
@@ -173,8 +270,7 @@ def test_a_column_without_any_score_is_left_out() -> None:
 
 
 def test_a_metric_that_applies_nowhere_in_a_dataset_is_no_column() -> None:
-    nothing = {**rmse([1.0, 2.0]), "dims": ["case"], "coords": {}, "values": [None, None]}
-    frame = board(record("a", scores={"rmse": nothing}))
+    frame = board(record("a", scores={"rmse": inapplicable("map")}))
     assert not [name for name in frame.columns if name.startswith("rmse")]
     assert frame["rank"].isna().all()
 

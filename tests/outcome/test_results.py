@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,100 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctpbench.errors import ResultError
-from ctpbench.outcome.results import build, open_results, save
-
-CASES = ["slice-070", "slice-071"]
-
-
-def score(
-    values: Any, dims: list[str], units: str = "map", better: str = "lower", **coords: list[Any]
-) -> dict[str, Any]:
-    """One metric of a record."""
-    return {
-        "dims": dims,
-        "coords": coords,
-        "values": np.where(np.isnan(values), None, np.asarray(values, dtype=object)).tolist(),
-        "units": units,
-        "better": better,
-        "description": "A score.",
-    }
-
-
-def rmse(cbf: list[float], cbv: list[float] | None = None) -> dict[str, Any]:
-    """RMSE per case of CBF and CBV."""
-    table = np.array([cbf, cbv or [value / 10 for value in cbf]], dtype=float).T
-    return score(table, ["case", "map"], map=["cbf", "cbv"])
-
-
-def record(config: str, noise: float | None = 2e5, seed: int = 0, **changes: Any) -> dict[str, Any]:
-    """A finished cell's record; a failed one where the status says so."""
-    dataset = changes.get("dataset", "phantom")
-    plain = {
-        "format": 1,
-        "key": f"{dataset}-{noise}-{config}-{seed}",
-        "suite": "quick",
-        "dataset": dataset,
-        "noise": noise,
-        "config": config,
-        "seed": seed,
-        "method": config.split("(")[0],
-        "version": "1",
-        "distribution": "ctpbench-filters 0.1.0",
-        "code": "abc",
-        "parameters": {},
-        "tuned": {},
-        "tuned_at_edge": [],
-        "status": "ok",
-        "message": "",
-        "cases": CASES,
-        "scores": {"rmse": rmse([4.0, 6.0])},
-        "diagnostics": {},
-        "timings": {
-            "fit_s": None,
-            "denoise_s": [0.1, 0.3],
-            "maps_s": [0.02, 0.04],
-            "peak_memory_mib": 300.0,
-            "peak_device_memory_mib": None,
-            "threads": 2,
-            "device": "cpu",
-            "contended": False,
-        },
-        "trials": [],
-        "started": "2026-01-01T00:00:00+00:00",
-        "finished": "2026-01-01T00:00:10+00:00",
-        "log": "logs/x.log",
-    }
-    if changes.get("status", "ok") != "ok":
-        plain |= {"scores": {}, "timings": {"fit_s": None}, "message": "it failed"}
-    return plain | changes
-
-
-def suite_records() -> list[dict[str, Any]]:
-    """Two datasets (one without noise levels), a tuned row, seeds, failures, time and roi metrics, diagnostics."""
-    frames = score([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], ["case", "time"], "HU", time=[0.0, 1.5, 3.0])
-    dice = score([[0.5, np.nan], [0.7, 0.9]], ["case", "roi"], "1", "higher", roi=["core", "penumbra"])
-    nothing = {**frames, "dims": ["case"], "coords": {}, "values": [None, None]}
-    records = []
-    for noise in (2e5, 1e6):
-        tuned = {"sigma_px": 2.0, "mode": "reflect"}
-        records += [
-            record("none", noise, scores={"rmse": rmse([20.0, 22.0]), "frame_rmse": frames, "dice": dice}),
-            record(
-                "gaussian",
-                noise,
-                parameters={"truncate": 4.0, **tuned},
-                tuned=tuned,
-                tuned_at_edge=["sigma_px"],
-                trials=[
-                    {"parameters": {"sigma_px": 1.0}, "value": 7.1, "status": "ok", "message": ""},
-                    {"parameters": {"sigma_px": 9.0}, "value": None, "status": "error", "message": "no"},
-                ],
-            ),
-            record("ttv", noise, scores={"frame_rmse": nothing}, diagnostics={"duality_gap": [1e-4, None]}),
-            *(record("n2n", noise, seed, parameters={"beta": 12.5}) for seed in (0, 1)),
-            record("broken", noise, status="crashed", message="signal 11\0 \udcff", distribution=""),
-        ]
-    return [*records, record("none", None, dataset="real"), record("gaussian", None, dataset="real")]
+from ctpbench.outcome.results import TAKEN, build, open_results, save
+from ctpbench.running.record import Record
+from tests.outcome.records import CASES, record, rmse, score, suite_records, trial
 
 
 @pytest.fixture
@@ -125,8 +33,8 @@ def test_every_score_lies_where_its_record_says() -> None:
     values = build(records, {})["phantom/rmse"]
     assert values.dims == ("config", "noise", "seed", "case", "map")
     for made in records:
-        cell = values.sel(config=made["config"], noise=made["noise"], seed=made["seed"])
-        np.testing.assert_array_equal(cell.sel(case=CASES), made["scores"]["rmse"]["values"])
+        cell = values.sel(config=made.config, noise=made.noise, seed=made.seed)
+        np.testing.assert_array_equal(cell.sel(case=CASES), made.scores["rmse"].values)
 
 
 def test_a_metric_may_name_its_dimensions_in_any_order() -> None:
@@ -215,7 +123,65 @@ def test_trials_of_tuning(tree: xr.DataTree) -> None:
     assert [json.loads(text)["sigma_px"] for text in trials["parameters"].values] == [1.0, 9.0, 1.0, 9.0]
     np.testing.assert_array_equal(trials["value"], [7.1, np.nan, 7.1, np.nan])
     assert list(trials["status"].values) == ["ok", "error"] * 2
+    assert list(trials["message"].values) == ["", "no"] * 2
+    for name, expected in {"metric": "rmse", "map": "cbv", "better": "lower"}.items():
+        assert list(trials[f"tuned_by_{name}"].values) == [expected] * 4
     assert "trials" not in tree["real"].children
+    unsaid = build([record("a", trials=[trial({"s": 1}, 2.0)])], {})["phantom/trials"].to_dataset(inherit=False)
+    assert [unsaid[f"tuned_by_{name}"].item() for name in ("metric", "map", "better")] == ["", "", ""]
+
+
+# -- metrics that fail -------------------------------------------------------------------------------------------------
+
+FAULT = "error: ZeroDivisionError: division by zero"
+
+
+def test_a_metric_that_failed_in_a_cell_is_nan_there_and_named(tmp_path: Path) -> None:
+    scores = {"rmse": rmse([1.0, 2.0]), "ssim": score([0.5, 0.6], ["case"], "1", "higher")}
+    records = [
+        record("a", scores=scores),
+        record("b", scores={"rmse": scores["rmse"]}, faults={"ssim": FAULT}),
+        record("b", seed=1, scores=scores),
+    ]
+    save(build(records, {}), tmp_path / "results.nc")
+    phantom = open_results(tmp_path / "results.nc")["phantom"].to_dataset().squeeze("noise")
+    assert json.loads(phantom["metric_faults"].sel(config="b", seed=0).item()) == {"ssim": FAULT}
+    assert phantom["metric_faults"].sel(config="a", seed=0).item() == ""
+    assert phantom["metric_faults"].sel(config="b", seed=1).item() == ""
+    assert phantom["status"].sel(config="b", seed=0).item() == "ok"
+    assert np.isnan(phantom["ssim"].sel(config="b", seed=0)).all()
+    np.testing.assert_array_equal(phantom["ssim"].sel(config="b", seed=1), [0.5, 0.6])
+    np.testing.assert_array_equal(phantom["rmse"].sel(config="b", seed=0), phantom["rmse"].sel(config="a", seed=0))
+
+
+def test_a_metric_that_failed_in_every_cell_is_still_a_variable(tmp_path: Path) -> None:
+    records = [record(config, faults={"ssim": FAULT}) for config in ("a", "b")]
+    save(build(records, {}), tmp_path / "results.nc")
+    ssim = open_results(tmp_path / "results.nc")["phantom/ssim"]
+    assert ssim.dims == ("config", "noise", "seed", "case")
+    assert ssim.dtype == np.float64
+    assert np.isnan(ssim).all()
+    assert ssim.attrs == {"long_name": "ssim", "units": "", "better": ""}
+
+
+def test_metrics_have_the_suites_order_and_else_that_of_the_record_with_the_most() -> None:
+    first = record("a", scores={"c": rmse([1.0, 2.0])}, faults={"b": FAULT})
+    second = record("b", scores={name: rmse([1.0, 2.0]) for name in "bc"})
+    third = record("c", scores={}, faults={"a": FAULT})
+
+    def metrics(**attrs: list[str]) -> list[str]:
+        found = build([first, second, third], attrs)["phantom"].data_vars
+        return [str(name) for name, values in found.items() if "better" in values.attrs]
+
+    assert metrics() == ["b", "c", "a"]
+    assert metrics(metrics=["a", "c", "b", "never scored"]) == ["a", "c", "b"]
+
+
+@pytest.mark.parametrize("name", sorted(TAKEN - {"frequency"}))  # which no score here keeps
+def test_no_metric_is_called_what_the_tree_calls_something_else(name: str) -> None:
+    records = [record("a", scores={name: score([1.0, 2.0], ["case"]), "b": rmse([1.0, 2.0])})]
+    with pytest.raises(ResultError, match=f"the name '{name}' is taken"):
+        build([*records, *suite_records()[:1]], {})
 
 
 def test_what_training_logged_is_a_row_for_each_number(tmp_path: Path) -> None:
@@ -278,7 +244,7 @@ def test_the_order_is_the_callers_and_nothing_else_depends_on_it() -> None:
     records = suite_records()[:6]
     shuffled = random.Random(0).sample(records, len(records))
     first, second = (build(given, {})["phantom"].to_dataset() for given in (records, shuffled))
-    assert list(second["config"].values) == list(dict.fromkeys(r["config"] for r in shuffled))
+    assert list(second["config"].values) == list(dict.fromkeys(r.config for r in shuffled))
     same = second.sel({dim: first[dim] for dim in ("config", "seed")})
     for name in ("rmse", "status", "tuned_parameters", "denoise_s", "diagnostic_duality_gap", "frame_rmse"):
         xr.testing.assert_equal(same[name].drop_attrs(), first[name].drop_attrs())
@@ -343,7 +309,7 @@ def test_no_records_make_an_empty_tree(tmp_path: Path) -> None:
         ([record("a", cases=["one"])], "metric 'rmse' has dims ['case', 'map'], shape (2, 2)"),
     ],
 )
-def test_records_that_contradict_each_other_are_named(records: list[dict[str, Any]], says: str) -> None:
+def test_records_that_contradict_each_other_are_named(records: list[Record], says: str) -> None:
     with pytest.raises(ResultError) as caught:
         build(records, {})
     assert says in str(caught.value)
@@ -406,6 +372,6 @@ def test_what_was_found_out_about_scans_is_a_table_of_its_own():
 
 def test_cases_that_were_left_out_are_told_with_their_reason():
     tree = build([record("none", left_out={"phantom, b": "torn.nii: truncated"}), record("tips")], {})
-    told = tree["phantom/left_out"]
-    assert told.sel(config="none").item() == "phantom, b: torn.nii: truncated"
-    assert told.sel(config="tips").item() == ""
+    left_out = tree["phantom/left_out"]
+    assert left_out.sel(config="none").item() == "phantom, b: torn.nii: truncated"
+    assert left_out.sel(config="tips").item() == ""

@@ -18,10 +18,9 @@ from matplotlib.lines import Line2D
 
 from ctpbench.outcome.results import build
 from ctpbench.report.curves import draw_curves, learning_figure, score_figure, sweep_figure
-from ctpbench.running.store import Store
-from tests.outcome.test_results import record, score
-
-Record = dict[str, Any]
+from ctpbench.running.record import Entries, Record
+from ctpbench.running.store import Store, write_text
+from tests.outcome.records import changed, inapplicable, objective, record, rmse, score, trial
 
 
 def group(*records: Record) -> xr.DataTree:
@@ -109,14 +108,16 @@ def test_each_seed_has_a_line_and_a_row_keeps_its_colour() -> None:
 
 
 def tuned(
-    config: str, tried: Mapping[str, float | None], chosen: str, noise: float | None = 1e5, seed: int = 0
+    config: str,
+    tried: Mapping[str, float | None],
+    chosen: str,
+    noise: float | None = 1e5,
+    seed: int = 0,
+    **changes: Any,
 ) -> Record:
     """A tuned row; parameters are given as JSON."""
-    trials = [
-        {"parameters": json.loads(text), "value": value, "status": "error" if value is None else "ok", "message": ""}
-        for text, value in tried.items()
-    ]
-    return record(config, noise, seed, trials=trials, tuned=json.loads(chosen))
+    trials = [trial(json.loads(text), value) for text, value in tried.items()]
+    return record(config, noise, seed, trials=trials, tuned=json.loads(chosen), **changes)
 
 
 def test_a_sweep_shows_each_value_and_rings_the_chosen_one() -> None:
@@ -161,6 +162,36 @@ def test_a_value_of_one_parameter_is_shown_with_the_best_of_the_others(
     assert rings(axes) == [(1 + chosen // 2, values[chosen])]
 
 
+@pytest.mark.parametrize(("better", "along_s"), [("lower", [-5, -2]), ("higher", [1, 3]), ("zero", [1, -2])])
+def test_which_way_is_better_is_what_the_results_say_whatever_was_chosen(better: Any, along_s: list[float]) -> None:
+    texts = [json.dumps({"s": s, "t": t}) for s in (1, 2) for t in (10, 20)]
+    tried = dict(zip(texts, (-5.0, 1.0, -2.0, 3.0), strict=True))
+    for chosen in (texts[0], texts[3], '{"s": 9, "t": 9}'):
+        made = tuned("tips", tried, chosen, tuned_by=objective("rmse", "cbf", better))
+        axes = next(iter(panels(sweep_figure(group(made))).values()))
+        np.testing.assert_array_equal(lines(axes)["tips"][0].get_ydata(), along_s)
+
+
+@pytest.mark.parametrize(
+    ("metric", "at_map", "on_y"),
+    [
+        ("rmse", "cbv", "validation RMSE CBV (mL/100 g)"),
+        ("rmse_noiseless", "cbf", "validation RMSE noiseless CBF\n(mL/100 g/min)"),  # too long for a line
+        ("dice", "cbf", "validation dice"),
+        ("failed", "cbf", "validation failed"),
+    ],
+)
+def test_a_sweep_says_which_score_it_shows_and_in_what_units(metric: str, at_map: str, on_y: str) -> None:
+    scores = {name: rmse([4.0, 6.0]) for name in ("rmse", "rmse_noiseless")}
+    scores["dice"] = score([0.5, 0.6], ["case"], "1", "higher")
+    by = objective(metric, at_map)
+    made = tuned("n2n", {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 1}', scores=scores, tuned_by=by)
+    figure = sweep_figure(group(made))
+    assert figure is not None
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == f"n2n\n{on_y}"
+
+
 def test_what_lies_on_no_grid_is_points() -> None:
     texts = [json.dumps({"a": a, "b": 7.0 - a * a}) for a in (0.3, 0.1, 0.2)]
     records = [tuned("tpe", dict(zip(texts, (3, 2, 1), strict=True)), texts[2])]
@@ -194,14 +225,13 @@ def timed(config: str, table: Any, noise: float | None = 1e5, seed: int = 0, **m
 
 
 def test_a_score_over_time_is_the_mean_over_cases_and_seeds() -> None:
-    nothing = {**score([1.0, 2.0], ["case"]), "units": "HU", "values": [None, None]}
     per_case = score([1.0, 2.0], ["case"])
     frames = [[1.0, 2.0, np.nan], [3.0, 6.0, 5.0]]
     records = [
         timed("none", frames, psnr=per_case),
         timed("none", [[2.0, 4.0, 6.0]] * 2, seed=1),
         timed("n2n", [[1.0, 1.0, 1.0]] * 2, 2e5),
-        record("ttv", 1e5, scores={"frame_rmse": nothing}),
+        record("ttv", 1e5, scores={"frame_rmse": inapplicable()}),
         record("broken", 1e5, status="crashed"),
     ]
     figure = score_figure(group(*records), "time")
@@ -223,7 +253,7 @@ def test_a_difference_over_time_may_be_negative() -> None:
 
 def test_a_dataset_without_noise_levels_has_one_column_without_a_title() -> None:
     made = tuned("n2n", {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 1}', None)
-    made |= {"scores": timed("n2n", np.ones((2, 3)))["scores"], "learning": {"step": [0], "loss": [1.0]}}
+    made = changed(made, scores=timed("n2n", np.ones((2, 3))).scores, learning={"step": [0], "loss": [1.0]})
     for make in (learning_figure, sweep_figure, partial(score_figure, dim="time")):
         assert [title for title, _ in panels(make(group(made)))] == [""]
 
@@ -235,8 +265,8 @@ def test_a_picture_is_drawn_where_there_is_something_to_show(tmp_path: Path) -> 
     records = [
         logged("n2n", loss=[2.0, 1.0]),
         record("gaussian", dataset="real"),
-        tuned("gaussian", {'{"s": 1}': 3.0, '{"s": 2}': 2.0}, '{"s": 2}') | {"dataset": "a%b c"},
-        timed("none", np.ones((2, 3)), None) | {"dataset": "time-x"},
+        tuned("gaussian", {'{"s": 1}': 3.0, '{"s": 2}': 2.0}, '{"s": 2}', dataset="a%b c"),
+        changed(timed("none", np.ones((2, 3)), None), dataset="time-x"),
     ]
     drawn = draw_curves(build(records, {}), tmp_path / "new")
     assert [path.name for path in drawn] == ["learning-phantom.png", "sweep-a%25b c.png", "time-time-x.png"]
@@ -247,7 +277,7 @@ def test_a_picture_is_drawn_where_there_is_something_to_show(tmp_path: Path) -> 
 
 def test_nothing_to_show_is_no_picture(tmp_path: Path) -> None:
     lost = record("n2n", learning={"step": [0, 1], "loss": [None, None]})
-    failed = tuned("misbehave", {'{"b": 0}': None, '{"b": 1}': None}, "{}") | {"status": "error"}
+    failed = tuned("misbehave", {'{"b": 0}': None, '{"b": 1}': None}, "{}", status="error")
     fixed = tuned("one", {'{"b": 0}': 1.0}, '{"b": 0}')
     for records in ([], [record("none")], [lost], [failed], [fixed]):
         assert draw_curves(build(records, {}), tmp_path / "new") == []
@@ -260,7 +290,7 @@ def test_any_label_can_be_drawn(tmp_path: Path) -> None:
     for i, label in enumerate(labels):
         odd = i < 5
         made = tuned(label, {'{"b": 0}': 3.0, '{"b": 1}': 2.0}, '{"b": 1}') if odd else record(label, 1e5)
-        records.append(made | {"learning": {"step": [0, 1], label if odd else "loss": [i + 2.0, 1.0]}})
+        records.append(changed(made, learning={"step": [0, 1], label if odd else "loss": [i + 2.0, 1.0]}))
     tree = build(records, {})
     assert len(draw_curves(tree, tmp_path)) == 2
     texts = legend(learning_figure(tree["phantom"]))
@@ -272,8 +302,9 @@ def test_any_label_can_be_drawn(tmp_path: Path) -> None:
 def test_a_run_is_drawn_from_its_records(tmp_path: Path) -> None:
     from ctpbench.report.folder import draw
 
+    gone = Entries(observation="gone", reference="gone", prediction="gone")
+    made = changed(logged("n2n", loss=[2.0, 1.0]), entries=gone)
     store = Store(tmp_path)
-    made = logged("n2n", loss=[2.0, 1.0]) | {"entries": {"observation": "gone"}}
-    store.write_record(made)
-    store.write_index({"cells": [{"key": made["key"]}], "provenance": {}, "maps": {}})
+    write_text(tmp_path / "records" / f"{made.key}.json", made.model_dump_json())
+    store.write_index({"cells": [{"key": made.key}], "provenance": {}, "maps": {}})
     assert draw(store) == [tmp_path / "curves" / "learning-phantom.png"]

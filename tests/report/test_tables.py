@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from ctpbench.contract.components import Better
+from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.results import build
 from ctpbench.report.tables import print_table, scans_markdown, to_markdown
+from ctpbench.running.record import Record, ScoreTable
+from tests.outcome.records import changed, inapplicable, record, score
 from tests.outcome.test_leaderboard import board, scored, study
-from tests.outcome.test_results import record, score
 
 
 def test_markdown_for_people() -> None:
@@ -52,7 +56,7 @@ def test_digits_are_common_to_a_column_yet_none_is_lost() -> None:
 
 def printed(frame: pd.DataFrame, **options: Any) -> str:
     stream = io.StringIO()
-    print_table(frame, Console(file=stream, width=100, **options))
+    print_table(frame, Console(file=stream, **{"width": 100, **options}))
     return stream.getvalue()
 
 
@@ -74,6 +78,151 @@ def test_the_best_is_bold_and_only_where_there_is_a_choice() -> None:
     text = to_markdown(board(scored("lucky", [0.1, 0.3]), failed, scored("a", [5.0, 5.0]), scored("b", [6.0, 6.0])))
     assert "| 1 | a |  | **5.000 ± 0.000** |" in text
     assert "|  | lucky |  | 0.200 ± 0.141 |" in text
+
+
+# -- every metric is shown ---------------------------------------------------------------------------------------------
+
+MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
+FAULT = "error: ZeroDivisionError: division by zero"
+
+
+def everything(config: str, **changes: Any) -> Record:
+    """A cell with all kinds of metric; every number is another, so that it is known where it is shown."""
+    start = changes.pop("start", 1.0)
+    numbers = iter(np.arange(start, start + 1000))
+
+    def mapped(units: str = "map", better: Better = "lower") -> ScoreTable:
+        return score([[next(numbers) for _ in MAPS]], ["case", "map"], units, better, map=MAPS)
+
+    scores = {
+        "bias": mapped(better="zero"),
+        "ccc": mapped("1", "higher"),
+        "frame_rmse": score([[next(numbers)] * 2], ["case", "time"], "HU", time=[0.0, 1.5]),
+        "lesion_dice": score([[next(numbers)] * 2], ["case", "roi"], "1", "higher", roi=["core", "penumbra"]),
+        "mae": mapped(),
+        "psnr": mapped("dB", "higher"),
+        "delay_error": score([[next(numbers)] * 2], ["case", "map"], "s", map=["ttp", "tmax"]),
+        "rmse": mapped(),
+        "ssim": mapped("1", "higher"),
+    }
+    return record(config, cases=["slice"], **{"scores": scores, **changes})
+
+
+def headers(text: str) -> list[list[str]]:
+    """The titles of the score columns of each Markdown table, without units."""
+    fixed = {"Rank", "Method", "Tuned", "s/case", "Status"}
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| Rank")]
+    return [[title.split(" (")[0] for title in row if title not in fixed] for row in rows]
+
+
+EXPECTED = [
+    ["RMSE CBF", "RMSE CBV", "RMSE MTT", "bias CBF", "bias CBV", "bias MTT"],
+    ["CCC CBF", "CCC CBV", "CCC MTT", "frame RMSE", "lesion dice core", "lesion dice penumbra"],
+    ["MAE CBF", "MAE CBV", "MAE MTT", "PSNR CBF", "PSNR CBV", "PSNR MTT"],
+    ["delay error TTP", "delay error Tmax", "SSIM CBF", "SSIM CBV", "SSIM MTT"],
+]
+FOLDED = [
+    ["RMSE TTP", "RMSE Tmax", "bias TTP", "bias Tmax", "CCC TTP", "CCC Tmax"],
+    ["MAE TTP", "MAE Tmax", "PSNR TTP", "PSNR Tmax", "SSIM TTP", "SSIM Tmax"],
+]
+
+
+def test_every_metric_is_on_the_page_the_ranking_one_first_then_in_the_suites_order() -> None:
+    text = to_markdown(board(everything("a"), everything("b", start=101.0)))
+    before, fold = text.split("<details>\n<summary>Scores at TTP and Tmax</summary>\n")
+    assert headers(before) == EXPECTED
+    assert headers(fold) == FOLDED
+    assert fold.rstrip().endswith("</details>")
+    assert "| 1 | a | 6.0 | 7.0 | 8.0 | **11.0** | 12.0 | 12.0 |" in before
+    assert "| 2 | b | **106.0** | **107.0** | **108.0** | 111.0 | **112.0** | **112.0** |" in before
+    assert "| 1 | a | **27.0** | **28.0** | **4.0** | **5.0** | 9.0 | 10.0 |" in fold
+    assert "Mean over time: frame RMSE." in before
+
+
+def test_another_ranking_score_comes_first_wherever_it_belongs() -> None:
+    records = [everything("a"), everything("b", start=101.0)]
+    before, fold = to_markdown(board(*records, rank_by="ssim_tmax")).split("<details>")
+    assert headers(before)[0] == ["SSIM Tmax", "SSIM CBF", "SSIM CBV", "SSIM MTT"]
+    assert "SSIM Tmax" not in fold
+    assert "Ranked by SSIM Tmax, higher is better." in before
+
+
+def test_the_terminal_shows_the_same_without_the_fold_at_any_width() -> None:
+    frame = board(everything("a"), everything("b", start=101.0, tuned={"sigma_t_hu": 11.25, "sigma_s_px": 3.0}))
+    folded = (4, 5, 9, 10, 16, 17, 21, 22, 27, 28, 32, 33)
+    for width in (60, 80, 100, 120, 300):
+        text = printed(frame, width=width)
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text
+        assert "sigma_t_hu=11.25," in text
+        shown = [number for number in range(1, 34) if any(word.startswith(f"{number}.") for word in text.split())]
+        assert shown == [number for number in range(1, 34) if number not in folded]
+
+
+def test_a_row_without_any_score_is_in_the_first_table_alone() -> None:
+    text = to_markdown(board(everything("a"), everything("broken", status="crashed", scores={}, message="signal 9")))
+    assert [line for line in text.splitlines() if "broken" in line] == [
+        "|  | broken |  |  |  |  |  |  |  |  | crashed |",
+        "- broken: crashed: signal 9",
+    ]
+
+
+def test_units_are_said_once_for_metrics_that_share_them() -> None:
+    text = " ".join(printed(board(everything("a")), width=300).split())
+    assert text.endswith(
+        "Units: RMSE, bias, MAE: CBF in mL/100 g/min, CBV in mL/100 g, MTT in s; frame RMSE in HU; PSNR in dB; "
+        "delay error in s."
+    )
+
+
+def test_a_metric_without_any_value_here_is_named() -> None:
+    made = everything("a")
+    none = {**made.scores, "lesion_dice": inapplicable("1")}
+    text = to_markdown(board(changed(made, scores=none)))
+    assert "Without a value here: lesion dice." in text
+    assert "Without a value" not in to_markdown(board(made))
+
+
+# -- metrics that fail -------------------------------------------------------------------------------------------------
+
+
+def failing(config: str, metric: str, **changes: Any) -> Record:
+    made = everything(config, **changes)
+    return changed(made, scores={n: t for n, t in made.scores.items() if n != metric}, faults={metric: FAULT})
+
+
+def test_a_metric_that_failed_says_so_in_its_columns_and_why_below_once() -> None:
+    frame = board(everything("a"), failing("b", "ccc", start=101.0), failing("c", "ccc", start=201.0))
+    text = to_markdown(frame)
+    table = text[text.index("| Rank | Method | CCC CBF") :].splitlines()
+    assert table[3].startswith("| 2 | b | failed | failed | failed | 111")
+    assert [line for line in text.splitlines() if "ZeroDivisionError" in line] == [f"- CCC failed in b, c: {FAULT}"]
+    assert text.count("failed |") == 2 * 5  # two rows, three maps and two in the fold
+    assert "| 2 | b |  | 124" in text  # it keeps its rank and its other scores
+    shown = printed(frame, width=100)
+    assert shown.count("failed ") == 2 * 3 + 1
+    assert f"CCC failed in b, c: {FAULT}" in shown
+
+
+def test_a_metric_that_failed_in_every_row_has_its_column() -> None:
+    records = [failing(config, "ccc") for config in "ab"]
+    frame = leaderboard(build(records, {"metrics": list(everything("a").scores)}))
+    text = to_markdown(frame)
+    assert [row for row in headers(text) if "CCC" in row] == [["CCC", *EXPECTED[1][3:]]]
+    assert text.count("failed |") == 2
+    assert printed(frame).count("failed ") == 2 + 1
+
+
+def test_a_metric_that_failed_at_one_level_has_the_columns_of_the_others() -> None:
+    frame = board(everything("a", noise=1e5), failing("a", "ccc", noise=2e5))
+    assert [headers(part) for part in to_markdown(frame).split("\n## ")[1:]] == [EXPECTED + FOLDED] * 2
+
+
+def test_failures_are_told_in_markdown_that_shows_them_as_they_are() -> None:
+    made = changed(everything("a"), faults={"x|y*": "error: `a|b` <c>"})
+    text = to_markdown(board(made))
+    assert r"- x\|y\* failed in a: error: \`a\|b\` \<c>" in text.splitlines()
+    assert r"| SSIM MTT | x\|y\* |" in text
 
 
 def test_a_run_without_finished_cells_says_so() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ctpbench.outcome.leaderboard import Score, cost, leaderboard
+from ctpbench.contract.better import cost
+from ctpbench.contract.components import Better
+from ctpbench.outcome.leaderboard import leaderboard, metric_faults
+from ctpbench.outcome.scores import Score
+from ctpbench.outcome.tuning import Tuning, is_number, noise_of, tunings
+from ctpbench.running.index import PlannedCell
 
 Where = tuple[str, float | None]
 
 _CURVE_DIMS = {"config", "noise", "seed", "case", "time"}
+_SWEPT_BY = "rmse_cbf"  # where neither the claim nor the results say what tuning went by
 
 
 class Missing(Exception):
@@ -23,13 +28,15 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One set of parameters that tuning tried for a row, and its value on the validation split; NaN where it failed."""
+class Swept:
+    """Tuning's trials along one parameter: by its value the best over the other parameters, the mean over seeds.
 
-    config: str
-    seed: int
-    parameters: Mapping[str, Any]
-    value: float
+    `score` is the score that the values are of, `better` which way it is better.
+    """
+
+    score: str
+    better: Better
+    values: Mapping[float, float]
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,8 @@ class Level:
         The leaderboard's score columns by name.
     curves : Dataset
         Metrics that keep time, (config, seed, case, time).
-    trials : sequence of Trial
-        What tuning tried here.
+    tunings : mapping
+        What tuning tried here, by row.
     planned : mapping
         How many seeds the run plans for each row, where that is known.
     facts : mapping
@@ -58,14 +65,13 @@ class Level:
     board: Mapping[str, Mapping[Any, Any]]
     scores: Mapping[str, Score]
     curves: xr.Dataset
-    trials: Sequence[Trial]
+    tunings: Mapping[str, Tuning]
     planned: Mapping[str, int]
     facts: Mapping[str, Mapping[str, Any]]
 
     def tuned(self, label: str) -> list[str]:
         """Return the parameters that were tuned for a row and are numbers."""
-        tried = [item for trial in self.trials if trial.config == label for item in trial.parameters.items()]
-        return list(dict.fromkeys(name for name, value in tried if _is_number(value)))
+        return self.tunings[label].numbers() if label in self.tunings else []
 
     def row(self, label: str) -> Mapping[Any, Any]:
         """Return a row of the leaderboard.
@@ -97,7 +103,7 @@ class Level:
             return float(self.curve(label, column).mean())
         value = float(row.get(column, np.nan))
         if np.isnan(value):
-            raise Missing(f"{label}: no {column}")
+            raise self._lacking(label, column)
         return value
 
     def curve(self, label: str, metric: str) -> xr.DataArray:
@@ -108,69 +114,92 @@ class Level:
         Missing
             Where there is none.
         """
-        self.row(label)
-        if metric in self.curves:
+        failed = metric in metric_faults(self.row(label))
+        if metric in self.curves and not failed:
             curve = self.curves[metric].sel(config=label).mean(("seed", "case"))
             if curve.notnull().any():
                 return curve
-        raise Missing(f"{label}: no {metric}")
+        raise self._lacking(label, metric)
 
-    def better(self, score: str) -> str:
-        """Return which way a score is better: lower, higher or zero.
+    def _lacking(self, label: str, column: str) -> Missing:
+        """Return what to say of a row without a score: that its metric failed, or that there is none."""
+        metric = self.scores[column].metric if column in self.scores else column
+        failed = metric in metric_faults(self.board[label])
+        return Missing(f"{label}: {metric} failed" if failed else f"{label}: no {column}")
+
+    def better(self, score: str) -> Better:
+        """Return which way a score is better.
 
         Raises
         ------
         Missing
             Where the results have no such score.
         """
-        if score in self.scores:
-            return self.scores[score].better
-        if score in self.curves:
-            return str(self.curves[score].attrs["better"])
-        raise Missing(f"no {score}")
+        better = self.scores[score].better if score in self.scores else None
+        if better is None:
+            raise Missing(f"no {score}")
+        return better
 
     def lead(self, score: str, value: float, other: float) -> float:
         """Return how much better a value of a score is than another, in the score's units."""
-        first, second = cost(np.array([value, other]), self.better(score))
-        return float(second - first)
+        return lead(self.better(score), value, other)
 
-    def sweep(self, label: str, parameter: str, score: str) -> dict[float, float]:
-        """Return a row's tuning trials along a parameter: the best over its other parameters, the mean over seeds.
+    def sweep(self, label: str, parameter: str, score: str | None) -> Swept:
+        """Return a row's tuning trials along a parameter, whose values are of the validation split.
 
-        The values are of the validation split; `score` says which way they are better.
+        Parameters
+        ----------
+        label, parameter : str
+        score : str or None
+            The score that tuning is claimed to have gone by; None: whichever it was.
 
         Raises
         ------
         Missing
-            Where there are none, or all trials at a value failed.
+            Where there are none, all trials at a value failed, or tuning went by another score.
         """
-        better = self.better(score)
+        tuning = self.tunings.get(label, Tuning("", "", None, {}))
+        if score and tuning.score and score != tuning.score:
+            raise Missing(f"{label}: tuned by {tuning.score}, not by {score}")
+        by = tuning.score or score or _SWEPT_BY
+        better = tuning.better or self.better(by)
         best: dict[tuple[float, int], float] = {}
-        for trial in self.trials:
-            if trial.config == label and _is_number(trial.parameters.get(parameter)):
-                place = (float(trial.parameters[parameter]), trial.seed)
-                known = [value for value in (best.get(place, np.nan), trial.value) if not np.isnan(value)]
-                costs = cost(np.array(known), better)
-                best[place] = known[int(np.argmin(costs))] if known else np.nan
+        for seed, trial in ((seed, trial) for seed, trials in tuning.trials.items() for trial in trials):
+            if is_number(trial.parameters.get(parameter)):
+                place = (float(trial.parameters[parameter]), seed)
+                value = np.nan if trial.value is None else trial.value
+                known = [value for value in (best.get(place, np.nan), value) if not np.isnan(value)]
+                best[place] = known[int(np.argmin(cost(np.array(known), better)))] if known else np.nan
         if not best:
             raise Missing(f"{label}: no trials of {parameter}")
         failed = [value for (value, _), scored in best.items() if np.isnan(scored)]
         if failed:
             raise Missing(f"{label}: the trials at {parameter}={failed[0]:g} failed")
         values = sorted({value for value, _ in best})
-        return {value: float(np.mean([b for (at, _), b in best.items() if at == value])) for value in values}
+        means = {value: float(np.mean([b for (at, _), b in best.items() if at == value])) for value in values}
+        return Swept(by, better, means)
 
 
-def levels(tree: xr.DataTree, cells: Sequence[Mapping[str, Any]] = ()) -> list[Level]:
+def lead(better: Better, value: float, other: float) -> float:
+    """Return how much better a value is than another, in their units."""
+    first, second = cost(np.array([value, other]), better)
+    return float(second - first)
+
+
+def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Level]:
     """Return every level of a results tree, and those without a result of the cells that a run plans."""
     frame = leaderboard(tree)
     scores = {score.column: score for score in frame.attrs["scores"]}
     planned: dict[Where, Counter[str]] = {}
     for cell in cells:
-        planned.setdefault((cell["dataset"], cell["noise"]), Counter())[cell["config"]] += 1
+        planned.setdefault((cell.dataset, cell.noise), Counter())[cell.config] += 1
     boards: dict[Where, dict[str, Mapping[Any, Any]]] = {}
     for row in frame.to_dict("records"):
-        boards.setdefault((row["dataset"], _noise(row["noise"])), {})[row["config"]] = row
+        boards.setdefault((row["dataset"], noise_of(row["noise"])), {})[row["config"]] = row
+    tried: dict[Where, dict[str, Tuning]] = {}
+    for dataset, node in tree.children.items():
+        for (config, noise), tuning in tunings(node).items():
+            tried.setdefault((dataset, noise), {})[config] = tuning
     return [
         Level(
             dataset,
@@ -178,7 +207,7 @@ def levels(tree: xr.DataTree, cells: Sequence[Mapping[str, Any]] = ()) -> list[L
             boards.get((dataset, noise), {}),
             scores,
             _curves(tree, dataset, noise),
-            _trials(tree, dataset, noise),
+            tried.get((dataset, noise), {}),
             planned.get((dataset, noise), {}),
             _facts(tree, dataset, noise),
         )
@@ -191,7 +220,7 @@ def _curves(tree: xr.DataTree, dataset: str, noise: float | None) -> xr.Dataset:
         return xr.Dataset()
     data = tree.children[dataset].to_dataset(inherit=False)
     names = [name for name, v in data.data_vars.items() if "better" in v.attrs and set(v.dims) == _CURVE_DIMS]
-    here = [j for j, level in enumerate(data["noise"].values) if _noise(level) == noise]
+    here = [j for j, level in enumerate(data["noise"].values) if noise_of(level) == noise]
     return data.isel(noise=here[0])[names] if here else xr.Dataset()
 
 
@@ -199,7 +228,7 @@ def _facts(tree: xr.DataTree, dataset: str, noise: float | None) -> dict[str, di
     if dataset not in tree.children:
         return {}
     data = tree.children[dataset].to_dataset(inherit=False)
-    here = data.isel(noise=[j for j, level in enumerate(data["noise"].values) if _noise(level) == noise])
+    here = data.isel(noise=[j for j, level in enumerate(data["noise"].values) if noise_of(level) == noise])
     facts: dict[str, dict[str, Any]] = {}
     for config in here["config"].values:
         row = here.sel(config=config)
@@ -210,25 +239,3 @@ def _facts(tree: xr.DataTree, dataset: str, noise: float | None) -> dict[str, di
         resumed = "fit_resumed" in row and bool(row["fit_resumed"].values.any())
         facts[str(config)] = {**given, "device": " and ".join(sorted(devices)), "resumed": resumed}
     return facts
-
-
-def _trials(tree: xr.DataTree, dataset: str, noise: float | None) -> list[Trial]:
-    node = tree.children.get(dataset)
-    if node is None or "trials" not in node.children:
-        return []
-    tried = node.children["trials"].to_dataset(inherit=False)
-    columns = ("trial_noise", "trial_config", "trial_seed", "parameters", "value")
-    return [
-        Trial(str(config), int(seed), json.loads(str(parameters)), float(value))
-        for level, config, seed, parameters, value in zip(*(tried[name].values for name in columns), strict=True)
-        if _noise(level) == noise
-    ]
-
-
-def _noise(noise: float) -> float | None:
-    """Return a noise level as suites have it; results hold NaN where there is none."""
-    return None if np.isnan(noise) else float(noise)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,134 @@
+"""Metrics become columns of numbers: one for each map and region that a metric keeps, and how numbers are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ctpbench.arrays import Array
+from ctpbench.contract.components import Better
+
+Grid = Array
+"""One value for each row of the suite and noise level, (config, noise)."""
+
+CURVE_DIMS = ("time", "frequency")
+
+_TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi", *CURVE_DIMS}
+_ACRONYMS = {"cbf", "cbv", "ccc", "cnr", "fwhm", "hu", "mae", "mtt", "nps", "psnr", "rmse", "roi", "ssim", "ttp"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score column: one metric, at one map and region where it has those.
+
+    Attributes
+    ----------
+    column : str
+        ``metric[_map][_roi]``.
+    title, units : str
+        As people read them; no units where the score has none.
+    better : {"lower", "higher", "zero"} or None
+        None for a metric that failed in every cell, of which nothing is known.
+    metric, map, roi : str
+        The metric's label, and the map and region where it has those.
+    over : tuple of str
+        What the column is the mean over, of a metric that keeps time or frequency.
+    """
+
+    column: str
+    title: str
+    units: str
+    better: Better | None
+    metric: str
+    map: str = ""
+    roi: str = ""
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The values of a score, each (config, noise).
+
+    Attributes
+    ----------
+    mean : array
+        Over seeds and cases.
+    deviation : array
+        The sample standard deviation over cases.
+    """
+
+    score: Score
+    mean: Grid
+    deviation: Grid
+
+
+def summaries(data: xr.Dataset) -> Iterator[Summary]:
+    """Yield every score of a dataset's group; of a metric over time or frequency its mean over those."""
+    for name, per_case in _per_case(data):
+        values = data[name]
+        over = tuple(dim for dim in CURVE_DIMS if dim in values.dims)
+        axes = [dim for dim in ("map", "roi") if dim in values.dims]
+        for labels in product(*(values[dim].values for dim in axes)):
+            where = dict(zip(axes, labels, strict=True))
+            part = per_case.sel(where)
+            column = "_".join(map(str, (name, *labels)))
+            at_map, at_roi = (str(where.get(dim, "")) for dim in ("map", "roi"))
+            units = units_text(values.attrs, at_map)
+            score = Score(
+                column, title_of(column), units, values.attrs["better"] or None, str(name), at_map, at_roi, over
+            )
+            mean, deviation = part.mean("case"), part.std("case", ddof=1)
+            yield Summary(score, *(grid.transpose("config", "noise").values for grid in (mean, deviation)))
+
+
+def count_cases(data: xr.Dataset) -> Grid:
+    """Return how many cases have any score, (config, noise)."""
+    counted = xr.zeros_like(data["denoise_s"].isel(seed=0), dtype=bool)
+    for _, per_case in _per_case(data):
+        known = per_case.notnull()
+        counted = counted | known.any(set(known.dims) - set(counted.dims))
+    return counted.sum("case").transpose("config", "noise").values
+
+
+def _per_case(data: xr.Dataset) -> Iterator[tuple[Hashable, xr.DataArray]]:
+    """Yield each metric with its mean over seeds, time and frequency, (config, noise, case[, map][, roi])."""
+    for name, values in data.data_vars.items():
+        if "better" in values.attrs and set(values.dims) <= _TABLE_DIMS:
+            per_case = values.mean("seed")
+            for dim in (dim for dim in CURVE_DIMS if dim in values.dims):
+                per_case = per_case.mean(dim)
+            yield name, per_case
+
+
+def title_of(name: str) -> str:
+    """Return a label or column as people read it.
+
+    >>> title_of("rmse_cbf"), title_of("ssim_tmax"), title_of("lesion_dice_core")
+    ('RMSE CBF', 'SSIM Tmax', 'lesion dice core')
+    """
+    parts = [part.upper() if part in _ACRONYMS else part for part in name.split("_")]
+    return " ".join(parts).replace("tmax", "Tmax")
+
+
+def units_text(attrs: Mapping[str, Any], at_map: str) -> str:
+    """Return a metric's units as people write them; those of the map where the metric has the maps' units."""
+    if attrs["units"] == "map":
+        return str(attrs.get(f"units_{at_map}", ""))
+    return "" if attrs["units"] == "1" else str(attrs["units"])
+
+
+def decimals(value: float, digits: int) -> int:
+    """Return how many decimals show `digits` significant digits; 0 for zero and for NaN."""
+    if not np.isfinite(value) or value == 0:
+        return 0
+    return min(max(digits - 1 - int(np.floor(np.log10(abs(value)))), 0), 9)
+
+
+def rounded(value: float, digits: int) -> str:
+    """Return a number with `digits` significant digits and no exponent; nothing for NaN."""
+    return "" if np.isnan(value) else f"{value:.{decimals(value, digits)}f}"
