@@ -41,6 +41,38 @@ def test_listing_imports_neither_torch_nor_numba():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["list"], "misbehave"),
+        (["show", "shrink"], "weight"),
+        (["plugins"], "ctpbench-fakes"),
+        (["schema"], '"weight"'),
+    ],
+)
+def test_the_installed_script_has_commands_about_what_is_installed(words, expected, ctpbench_process):
+    done = ctpbench_process(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert expected in done.stdout
+
+
+def test_the_installed_script_takes_a_suite_from_its_plan_to_its_claims(ctpbench_process, write_suite, tmp_path):
+    suite = write_suite("datasets: [{name: toy, noise: [1]}]\ndenoisers: [leave, shrink]\nmetrics: [error]\n")
+    claims = "paper: A\nclaims: [{says: It helps, check: ahead, rows: [shrink], of: [leave], scores: [error_cbf]}]\n"
+    write_suite(claims, "claims.yaml")
+    for words, expected in (
+        (["plan", suite, "--out", "out"], "2 cells: 0 finished, 2 to run"),
+        (["run", suite, "--out", "out"], "Written to out: results.nc"),
+        (["status", "out"], "2 of 2 cells finished"),
+        (["leaderboard", "out", "--by", "error_mtt"], "shrink"),
+        (["claims", "out"], "of 1 claims reproduce."),
+    ):
+        done = ctpbench_process(*words)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        assert expected in done.stdout
+    assert (tmp_path / "out/claims.yaml").read_text() == claims
+
+
 def test_list_names_components_of_every_kind(ctpbench):
     shown = ctpbench("list").stdout
     for name in ("toy", "shrink", "error", "phantom", "gaussian", "tips", "ttv", "rmse", "ssim"):
@@ -67,8 +99,8 @@ def test_schema_is_json_and_knows_the_plugins_parameters(ctpbench):
     assert "sigma_t_hu" in json.dumps(schema)
 
 
-def test_check_passes_good_components_and_fails_bad_ones(ctpbench):
-    good = ctpbench("check", "ctpbench-metrics")
+def test_check_passes_good_components_and_fails_bad_ones(ctpbench, ctpbench_process):
+    good = ctpbench_process("check", "ctpbench-metrics")
     assert good.returncode == 0
     assert "failed" not in good.stdout
     bad = ctpbench("check", "ctpbench-fakes")
@@ -134,12 +166,9 @@ resources: {device: mps}
     assert "'mps'" in done.stderr
 
 
-def test_a_full_disk_is_one_line_and_nothing_is_lost(monkeypatch, write_suite, tmp_path):
+def test_a_full_disk_is_one_line_and_nothing_is_lost(ctpbench, monkeypatch, write_suite):
     import errno
 
-    from click.testing import CliRunner
-
-    from ctpbench.cli import main
     from ctpbench.running import runner
 
     def full(*arguments):
@@ -147,7 +176,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(monkeypatch, write_suite, t
 
     monkeypatch.setattr(runner.Runner, "run", full)
     suite = write_suite("datasets: [toy]\ndenoisers: [leave]\nmetrics: [error]\n")
-    done = CliRunner().invoke(main, ["run", str(suite), "--out", str(tmp_path / "out")])
-    assert done.exit_code == 2
+    done = ctpbench("run", suite, "--out", "out")
+    assert done.returncode == 2
     assert "no space left on the disk" in done.stderr
     assert len(done.stderr.splitlines()) == 1
