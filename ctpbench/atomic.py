@@ -50,3 +50,12 @@ def make_folder(folder: Path, option: str) -> None:
         raise InputError(f"{option} {folder}: is, or lies in, a file; give a folder, which may be new") from None
     except OSError as error:
         raise InputError(f"{option} {folder}: cannot be written to ({error.strerror}); give another folder") from None
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Raise what `make_folder` would, as far as that can be told without making anything."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{option} {folder}: is, or lies in, a file; give a folder, which may be new")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {folder}: cannot be written to (Permission denied); give another folder")

@@ -22,7 +22,8 @@ def install(project: Path, site: Path) -> None:
 
 
 def run(suite: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "tests/fakes")])}
+    already = filter(None, [os.environ.get("PYTHONPATH")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "tests/fakes"), *already])}
     program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')"]
     command = [*program, "run", str(suite), "--out", str(suite.parent / "out")]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -252,7 +252,7 @@ def _inspected(series: Series, reading: _Reading) -> Inspection:
 
 def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, *, series: bool) -> None:
     """Inspect, denoise and write; what the call itself has wrong is said first. `series`: denoised frames, too."""
-    from ctpbench.atomic import make_folder
+    from ctpbench.atomic import check_folder, make_folder
     from ctpbench.device import resolve
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.inspection import print_warnings
@@ -266,13 +266,14 @@ def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, 
     screen, catalogue, out = console(), load_catalogue(), writing.out
     opened = open_series(catalogue, scan, reading.frame_interval_s)
     format = opened.writable_format(writing.format)
+    check_folder(out, "--out")
     check_new(out)
-    make_folder(out, "--out")
     denoiser, ready = method.denoiser(catalogue)
     limits = Limits.of(Resources(), resolve(method.device), 1)
     with _interruptible("interrupted; nothing half-written is left; give the same command to go on"):
         inspection = _inspected(opened, reading)
         print_warnings(inspection, screen)
+        make_folder(out, "--out")
         with (
             bar(screen, denoiser.name if series else "maps") as progress,
             working_context(denoiser, inspection, out, limits, method.seed, progress) as context,

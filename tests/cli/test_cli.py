@@ -33,6 +33,38 @@ def test_help_imports_nothing_heavy(words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["list"], "misbehave"),
+        (["show", "shrink"], "weight"),
+        (["plugins"], "ctpbench-fakes"),
+        (["schema"], '"weight"'),
+    ],
+)
+def test_the_installed_script_has_commands_about_what_is_installed(words, expected, ctpbench_process):
+    done = ctpbench_process(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert expected in done.stdout
+
+
+def test_the_installed_script_takes_a_suite_from_a_run_to_its_claims(ctpbench_process, write_suite, tmp_path):
+    suite = write_suite("datasets: [{name: toy, noise: [1]}]\ndenoisers: [leave, shrink]\nmetrics: [error]\n")
+    claims = "paper: A\nclaims: [{says: It helps, check: ahead, rows: [shrink], of: [leave], scores: [error_cbf]}]\n"
+    write_suite(claims, "claims.yaml")
+    for words, expected in (
+        (["run", suite, "--out", "out"], "Written to out: results.nc"),
+        (["plan", suite, "--out", "out"], "2 cells: 2 finished, 0 to run"),  # keys are the same in any process
+        (["status", "out"], "2 of 2 cells finished"),
+        (["leaderboard", "out", "--by", "error_mtt"], "shrink"),
+        (["claims", "out"], "of 1 claims reproduce."),
+    ):
+        done = ctpbench_process(*words)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        assert expected in done.stdout
+    assert (tmp_path / "out/claims.yaml").read_text() == claims
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
         (["run", "missing.yaml"], "missing.yaml"),
         (["plan", "missing.yaml"], "missing.yaml"),
         (["status", "nowhere"], "no run here"),
@@ -86,12 +118,9 @@ resources: {device: mps}
     assert "'mps'" in done.stderr
 
 
-def test_a_full_disk_is_one_line_and_nothing_is_lost(monkeypatch, write_suite, tmp_path):
+def test_a_full_disk_is_one_line_and_nothing_is_lost(ctpbench, monkeypatch, write_suite):
     import errno
 
-    from click.testing import CliRunner
-
-    from ctpbench.cli import main
     from ctpbench.running import runner
 
     def full(*arguments):
@@ -99,7 +128,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(monkeypatch, write_suite, t
 
     monkeypatch.setattr(runner.Runner, "run", full)
     suite = write_suite("datasets: [toy]\ndenoisers: [leave]\nmetrics: [error]\n")
-    done = CliRunner().invoke(main, ["run", str(suite), "--out", str(tmp_path / "out")])
-    assert done.exit_code == 2
+    done = ctpbench("run", suite, "--out", "out")
+    assert done.returncode == 2
     assert "no space left on the disk" in done.stderr
     assert len(done.stderr.splitlines()) == 1

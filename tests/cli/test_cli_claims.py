@@ -11,6 +11,7 @@ from ctpbench.outcome.results import build, open_results, save
 from ctpbench.report.folder import page, render, results_of
 from ctpbench.report.tables import to_markdown
 from ctpbench.running.store import Store
+from tests.outcome.records import index_of
 from tests.outcome.test_claims import cell
 
 CLAIMS = """paper: A | paper
@@ -55,8 +56,7 @@ def records():
 def run(tmp_path):
     """A run's folder with six finished cells and claims."""
     store = Store(tmp_path / "run")
-    keys = ("key", "dataset", "noise", "config", "seed")
-    store.write_index({"cells": [{key: r[key] for key in keys} for r in records()], "provenance": {}, "maps": {}})
+    store.write_plan(index_of(records()), "")
     for record in records():
         store.write_record(record)
     (store.folder / "claims.yaml").write_text(CLAIMS)
@@ -112,8 +112,8 @@ def test_the_command_prints_each_claim_from_a_run_a_folder_or_a_file(run, tmp_pa
 
 def test_what_a_run_has_not_finished_is_undecided_where_it_would_else_be_unknown(run):
     for record in records():
-        if record["config"] == "n2n":
-            (run.folder / "records" / f"{record['key']}.json").unlink()
+        if record.config == "n2n":
+            (run.folder / "records" / f"{record.key}.json").unlink()
     code, shown, _ = invoked(run.folder)
     assert code == 0
     assert "n2n: no result" in shown

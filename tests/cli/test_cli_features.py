@@ -42,10 +42,10 @@ metrics: [error]
 """)
     noisy, clean = plan(load_suite(path, catalogue))
     for cell in (noisy, clean):
-        files = {name for _, _, name in cell.prediction(cell.row.cls(), cell.test, trial=False).inputs.values()}
+        files = {given.file for given in cell.prediction(cell.row.cls(), cell.test, trial=False).inputs.values()}
         assert files == {"observation.npz", ""}  # the empty name is the model's folder
-    assert {name for _, _, name in noisy.model(noisy.row.cls()).inputs.values()} == {"observation.npz"}
-    assert {name for _, _, name in clean.model(clean.row.cls()).inputs.values()} == {"observation.npz", "truth.npz"}
+    assert {given.file for given in noisy.model(noisy.row.cls()).inputs.values()} == {"observation.npz"}
+    assert {given.file for given in clean.model(clean.row.cls()).inputs.values()} == {"observation.npz", "truth.npz"}
     learns = noisy.model(noisy.row.cls()).inputs
     assert {role.split("/")[1] for role in learns} == {"train"}
     tried = clean.prediction(clean.row.cls(), clean.validation, trial=True).inputs
@@ -131,7 +131,7 @@ exclude: [{denoiser: jitter, noise: 2}]
 def test_side_by_side_timings_are_marked_unless_taken_alone(ctpbench, write_suite, tmp_path):
     suite = write_suite("""
 datasets: [{name: toy, noise: [1]}]
-denoisers: [{name: leave, grid: {wait_s: [0.4, 0.5, 0.6]}}]
+denoisers: [{name: leave, grid: {wait_s: [0.05, 0.1, 0.15]}}]
 metrics: [error]
 """)
     assert ctpbench("run", suite, "--out", "busy", "-j", "2").returncode == 0
@@ -204,7 +204,9 @@ metrics: [error]
     assert done.stderr.count("\n") == 1
 
 
-def test_loggers_hear_of_each_cell_and_a_broken_one_does_no_harm(ctpbench, write_suite, tmp_path, monkeypatch):
+def test_loggers_hear_of_each_cell_and_a_broken_one_does_no_harm(
+    ctpbench, ctpbench_process, write_suite, tmp_path, monkeypatch
+):
     suite = write_suite("""
 datasets: [{name: toy, noise: [1]}]
 denoisers: [leave, {name: misbehave, params: {how: raise}}]
@@ -214,7 +216,7 @@ metrics: [error]
     assert ctpbench("run", suite, "--out", "out").returncode == 3
     assert (tmp_path / "heard.txt").read_text() == "leave ok\nmisbehave(how=raise) error\n"
     monkeypatch.setenv("CTPBENCH_FAKES_LOG", "raise")
-    done = ctpbench("run", suite, "--out", "other")
+    done = ctpbench_process("run", suite, "--out", "other")  # which shows a warning as people see it
     assert done.returncode == 3
     assert "the logger's server is gone" in done.stderr
     assert (tmp_path / "other/results.nc").exists()

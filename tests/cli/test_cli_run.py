@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 import yaml
@@ -94,6 +95,7 @@ resources: {timeout_s: 6, memory_gib: 0.7}
     assert "along y" in found["(how=shape)"]["message"]
     assert "Traceback" in (tmp_path / "out" / found["(how=raise)"]["log"]).read_text()
     assert "denoise" in (tmp_path / "out" / found["(how=signal)"]["log"]).read_text()
+    _wait_for(lambda: not any(_in_a_session_of_its_own(process) for process in _processes_in(tmp_path)), 20)
     told = ctpbench("status", "out")
     assert "9" in told.stdout
     assert "--rerun failed" in told.stdout
@@ -248,17 +250,24 @@ def _wait_for(condition, seconds: float = 60) -> None:
 def test_a_killed_runner_takes_its_children_with_it(start, write_suite, tmp_path):
     suite = write_suite("""
 datasets: [{name: toy, noise: [1]}]
-denoisers: [{name: misbehave, params: {how: sleep}}]
+denoisers: [{name: train, params: {file: epochs.txt, ends: hang}}]
 metrics: [error]
 """)
     process = start("run", suite, "--out", "out")
-    _wait_for(lambda: any((tmp_path / "out/cache/data").glob("*")) if (tmp_path / "out/cache").exists() else False)
-    time.sleep(0.5)
+    _wait_for(lambda: _lines(tmp_path / "epochs.txt") == 2)  # from here on the child sleeps for ten minutes
+    assert any(_in_a_session_of_its_own(child) for child in _processes_in(tmp_path))
     process.kill()
-    process.communicate()
-    import psutil
+    process.communicate(timeout=60)
+    _wait_for(lambda: not _processes_in(tmp_path), 20)
 
-    def left() -> list[psutil.Process]:
-        return [p for p in psutil.process_iter(["cwd", "cmdline"]) if p.info["cwd"] == str(tmp_path)]
 
-    _wait_for(lambda: not left(), 20)
+def _processes_in(folder: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
+
+
+def _in_a_session_of_its_own(process: psutil.Process) -> bool:
+    """Whether a process is a child that works for a run, or was started by one."""
+    try:
+        return os.getsid(process.pid) != os.getsid(0)
+    except ProcessLookupError:
+        return False

@@ -37,9 +37,15 @@ from ctpbench import (
 )
 from ctpbench.perfusion import circulant_matrix, deconvolve, perfusion_maps, subtract_baseline
 
+FLOW: dict[Split, tuple[float, float]] = {"train": (1.9, 0.75), "validation": (1.7, 0.5), "test": (1.5, 1.0)}
+"""Mean and contrast of a split's flow in `Toy`: what is best on one split is not on another."""
+
 
 class Toy(Dataset):
-    """Smooth tissue curves in a small box, with white noise whose standard deviation is the noise level."""
+    """Smooth tissue curves in a small box, with white noise whose standard deviation is the noise level.
+
+    Each case has a flow of its own, so that no answer passes for another case's.
+    """
 
     name, version = "toy", "1"
     size: Annotated[int, Field(ge=4)] = 10
@@ -58,11 +64,12 @@ class Toy(Dataset):
         if case_id == self.broken_case:
             raise DataError(f"{case_id}.nii: truncated; copy it again")
         split, number = case_id.split("/")
-        entropy = [self.seed, ["train", "validation", "test"].index(split), int(number)]
+        mean, contrast = FLOW[split]
+        entropy = [self.seed, list(FLOW).index(split), int(number)]
         times_s = np.arange(self.frames, dtype=float)
         aif = 100 * np.maximum(times_s - 2, 0) * np.exp(-np.maximum(times_s - 2, 0) / 2)
         y, x = np.mgrid[: self.size, : self.size] / self.size
-        flow = 0.02 * (1.5 + np.sin(6 * x + entropy[2]) * np.cos(4 * y))
+        flow = 0.02 * (mean + entropy[2] / 4 + contrast * np.sin(6 * x + entropy[2]) * np.cos(4 * y))
         curve = circulant_matrix(aif, 1.0)[: self.frames, :6].sum(axis=1)
         clean = (30 + curve[:, None, None, None] * flow[None, None]).astype(np.float32)
         rng = np.random.default_rng([*entropy, int(1000 * (noise or 0))])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ctpbench.contract.components import Better
+from ctpbench.running.index import Index, PlannedCell
 from ctpbench.running.record import Objective, Record, ScoreTable, Trial
+from ctpbench.settings import MapsSettings
 
 CASES = ["slice-070", "slice-071"]
 
@@ -109,3 +112,10 @@ def suite_records() -> list[Record]:
             record("broken", noise, status="crashed", message="signal 11\0 \udcff", distribution=""),
         ]
     return [*records, record("none", None, dataset="real"), record("gaussian", None, dataset="real")]
+
+
+def index_of(records: Sequence[Record]) -> Index:
+    """Return what a run of some records consists of."""
+    place = {"key", "dataset", "noise", "config", "seed"}
+    cells = [PlannedCell(**record.model_dump(include=place)) for record in records]
+    return Index(suite="paper", provenance={}, maps=MapsSettings(), cells=cells)

@@ -19,6 +19,7 @@ from ctpbench.outcome.claims.claim import overall
 from ctpbench.outcome.claims.level import levels
 from ctpbench.outcome.claims.sweeps import SweepWorst
 from ctpbench.outcome.results import build, open_results, save
+from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
 from tests.outcome.records import changed, inapplicable, objective, record, score, trial
 
@@ -379,7 +380,7 @@ def test_data_without_noise_levels_have_one_level(claim: Judged) -> None:
 def test_cells_that_are_planned_but_not_finished_leave_a_claim_undecided(claim: Judged) -> None:
     text = "check: ahead, rows: [n2n], of: [none], scores: [rmse_cbf]"
     planned = [
-        {"dataset": "phantom", "noise": noise, "config": config, "seed": seed}
+        PlannedCell(key=f"{config}-{noise}-{seed}", dataset="phantom", noise=noise, config=config, seed=seed)
         for noise in (1e5, 1e6)
         for config in ("none", "n2n")
         for seed in (0, 1)

@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from ctpbench.outcome.results import build
 from ctpbench.report.curves import draw_curves, learning_figure, score_figure, sweep_figure
 from ctpbench.running.record import Entries, Record
-from ctpbench.running.store import Store, write_text
-from tests.outcome.records import changed, inapplicable, objective, record, rmse, score, trial
+from ctpbench.running.store import Store
+from tests.outcome.records import changed, inapplicable, index_of, objective, record, rmse, score, trial
 
 
 def group(*records: Record) -> xr.DataTree:
@@ -305,6 +305,6 @@ def test_a_run_is_drawn_from_its_records(tmp_path: Path) -> None:
     gone = Entries(observation="gone", reference="gone", prediction="gone")
     made = changed(logged("n2n", loss=[2.0, 1.0]), entries=gone)
     store = Store(tmp_path)
-    write_text(tmp_path / "records" / f"{made.key}.json", made.model_dump_json())
-    store.write_index({"cells": [{"key": made.key}], "provenance": {}, "maps": {}})
+    store.write_record(made)
+    store.write_plan(index_of([made]), "")
     assert draw(store) == [tmp_path / "curves" / "learning-phantom.png"]

@@ -37,7 +37,7 @@ def test_short_work_says_nothing(run):
         lines.work_progress("tips: denoise", 0.5, "slice 1 of 2")
         clock[0] += 49
         lines.work_progress("tips: denoise", 0.9, "slice 2 of 2")
-        lines.work_done("tips: denoise", Outcome("ok"))
+        lines.work_done("tips: denoise", Outcome(status="ok"))
     assert text.getvalue() == ""
 
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from ctpbench.errors import InputError
-from ctpbench.running.tuning import Trial, at_edge, best, proposals
+from ctpbench.running.record import Trial
+from ctpbench.running.tuning import at_edge, best, proposals
 from ctpbench.suite.entries import Tune
 from ctpbench.suite.sections import Range
 
@@ -22,7 +23,7 @@ def drive(search, score):
     try:
         while True:
             asked += batch
-            batch = search.send([Trial(parameters, score(parameters)) for parameters in batch])
+            batch = search.send([Trial(parameters=parameters, value=score(parameters)) for parameters in batch])
     except StopIteration:
         return asked
 
@@ -44,7 +45,7 @@ def test_tpe_is_the_same_for_the_same_seed_and_learns():
 
 @pytest.mark.parametrize(("better", "winner"), [("lower", -2.0), ("higher", 3.0), ("zero", 0.5)])
 def test_tpe_and_best_agree_on_what_is_better(better, winner):
-    trials = [Trial({"a": v}, v) for v in (-2.0, 3.0, 0.5, None)]
+    trials = [Trial(parameters={"a": v}, value=v) for v in (-2.0, 3.0, 0.5, None)]
     assert best(trials, better).value == winner
     asked = drive(proposals(tune({"a": Range(low=-2.0, high=3.0)}, "tpe", 25), better), lambda p: p["a"])
     late = [p["a"] for p in asked[15:]]
@@ -64,8 +65,8 @@ def test_tpe_without_optuna_says_what_to_install(monkeypatch):
 
 
 def test_the_first_of_equals_wins_and_nothing_where_all_failed():
-    assert best([Trial({"a": 1}, 2.0), Trial({"a": 2}, 2.0)], "lower").parameters == {"a": 1}
-    assert best([Trial({"a": 1}, None, "error", "why")], "lower") is None
+    assert best([Trial(parameters={"a": a}, value=2.0) for a in (1, 2)], "lower").parameters == {"a": 1}
+    assert best([Trial(parameters={"a": 1}, value=None, status="error", message="why")], "lower") is None
 
 
 def test_an_edge_is_noticed_for_numbers_only():
