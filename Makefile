@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist worksteal
 EDITABLE := -e '.[dev,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
 .PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
@@ -28,10 +29,10 @@ contracts: $(STAMP)
 	@$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(SIDE_BY_SIDE)
 
 hidden-bf16: $(STAMP) ## the networks' tests as on a CPU without bf16
-	@CTPBENCH_HIDE_BF16=1 $(BIN)/pytest plugins/ctpbench-unet
+	@CTPBENCH_HIDE_BF16=1 $(BIN)/pytest $(SIDE_BY_SIDE) plugins/ctpbench-unet
 
 mutants: $(STAMP) ## break what matters, a line at a time, and see whether a test sees it
 	@$(BIN)/python tests/mutants.py

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from importlib import import_module, metadata
-from pathlib import Path
 
 import pytest
 
+from ctpbench.code import distribution_of
 from ctpbench.contract.components import Dataset
 from ctpbench.errors import PluginError
-from ctpbench.plugins import code_hash, distribution_of, load_catalogue
+from ctpbench.plugins import load_catalogue
 from ctpbench.text import did_you_mean
 from tests.installed import DENOISER, Site, offering
 
@@ -225,50 +224,6 @@ def test_distribution_of_the_core_a_plugin_a_library_and_a_loose_module(site, mo
     assert distribution_of(pytest.MonkeyPatch) == ("pytest", metadata.version("pytest"))
     (site.folder / "loose_module_here.py").write_text("class Loose: ...")
     assert distribution_of(import_module("loose_module_here").Loose) == ("", "")
-
-
-def hash_in_a_new_process(folder: Path, module: str) -> str:
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module} as m\n"
-    code += "from ctpbench.plugins import code_hash; print(code_hash(m))"
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
-
-
-def test_code_hash_covers_the_whole_package_and_nothing_else(site):
-    module = site.install("acme", offering("median"), package=True)
-    folder = site.folder / module
-    (folder / "kernels").mkdir()
-    (folder / "kernels" / "inner.py").write_text("x = 1\n")
-    first = hash_in_a_new_process(site.folder, module)
-    assert first == code_hash(import_module(module).C0) == code_hash(import_module(module))
-    (folder / "notes.txt").write_text("no code")
-    assert hash_in_a_new_process(site.folder, module) == first
-    (folder / "kernels" / "inner.py").write_text("x = 2\n")
-    assert hash_in_a_new_process(site.folder, module) != first
-    assert code_hash(import_module(module)) == first  # what this process has loaded is what it had read
-
-
-def test_code_hash_of_a_package_within_a_package_is_its_own():
-    import ctpbench.perfusion
-
-    files = sorted(Path(ctpbench.perfusion.__file__).parent.rglob("*.py"))
-    expected = hashlib.sha256()
-    for file in files:
-        content = file.read_bytes()
-        expected.update(f"{file.name}\0{len(content)}\0".encode() + content)
-    assert code_hash(ctpbench.perfusion) == expected.hexdigest() != code_hash(Dataset)
-
-
-def test_code_hash_of_one_module(site):
-    module = site.install("acme", offering("median"))
-    content = (site.folder / f"{module}.py").read_bytes()
-    expected = hashlib.sha256(f"{module}.py\0{len(content)}\0".encode() + content).hexdigest()
-    assert code_hash(import_module(module)) == expected
-
-
-def test_code_hash_refuses_what_no_file_holds():
-    cls = type("Nowhere", (), {"__module__": "module_without_file"})
-    with pytest.raises(PluginError, match="was read from no file"):
-        code_hash(cls)
 
 
 def test_loading_real_entry_points_imports_neither_numba_nor_torch():
