@@ -16,6 +16,7 @@ from types import ModuleType
 import pytest
 
 FAKES = Path(__file__).parent / "fakes"
+collect_ignore = ["fakes"]  # plugins, which are imported as such
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
