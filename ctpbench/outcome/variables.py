@@ -45,6 +45,7 @@ _CASE_FACTS = {"denoise_s": "time to denoise a case", "maps_s": "time to compute
 _COLLECTED = {
     "left_out": "cases that could not be read, and why",
     "metric_faults": "metrics that failed, by label, and how, JSON",
+    "versions": "versions that the cell was measured with, JSON",
     "tuned_parameters": "tuned parameters, JSON",
     "tuned_at_edge": "tuned parameters that ended at an edge of the values tried, JSON",
 }
@@ -190,6 +191,7 @@ def _collected(record: Record) -> dict[str, str]:
     return {
         "left_out": "; ".join(f"{what}: {why}" for what, why in record.left_out.items()),
         "metric_faults": as_text(record.faults) if record.faults else "",
+        "versions": as_text(record.versions) if record.versions else "",
         "tuned_parameters": as_text(dict(record.tuned)),
         "tuned_at_edge": as_text(record.tuned_at_edge),
     }
