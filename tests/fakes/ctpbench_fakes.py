@@ -292,6 +292,26 @@ class FrameError(Metric):
         return np.sqrt(((case.concentration - case.noiseless_concentration) ** 2).mean(("z", "y", "x")))
 
 
+class Faulty(Metric):
+    """Does what a metric should not."""
+
+    name, version = "faulty", "1"
+    better, units = "lower", "1"
+    how: Literal["raise", "float", "dims", "uneven", "crash"]
+
+    def score(self, case: ScoredCase) -> xr.DataArray:
+        match self.how:
+            case "raise":
+                raise ZeroDivisionError("on purpose")
+            case "float":
+                return 1.5
+            case "dims":
+                return case.maps.mean("map")
+            case "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+        return case.maps.mean(("z", "y", "x")) if case.id.endswith("0") else xr.DataArray(0.0)
+
+
 class ToySeries(Series):
     """A scan in a ``.toy.npz`` file as `save_scan` writes it; `patient` stands for what must not be passed on."""
 
@@ -421,7 +441,7 @@ def ctpbench_denoisers() -> list[type]:
 
 @hookimpl
 def ctpbench_metrics() -> list[type[Metric]]:
-    return [Error, FrameError]
+    return [Error, FrameError, Faulty]
 
 
 @hookimpl

@@ -37,7 +37,7 @@ def run(task: ScoresTask, job: Job) -> ScoresInfo:
     for label, found in scores.items():
         if label not in faults:
             with _alone(label, faults):
-                tables[label] = _table(metrics[label], found)
+                tables[label] = _table(metrics[label], found, label)
     return ScoresInfo(scores=tables, faults=faults)
 
 
@@ -70,8 +70,12 @@ def _score(metric: Metric, case: ScoredCase, label: str) -> xr.DataArray | None:
     return check_score(metric.score(case), case, label).astype(np.float64)
 
 
-def _table(metric: Metric, results: list[xr.DataArray | None]) -> ScoreTable:
+def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> ScoreTable:
     """Stack one metric's results over cases; None and NaN become null, for JSON knows no NaN."""
+    kept = sorted({r.dims for r in results if r is not None}, key=str)
+    if len(kept) > 1:
+        got = " and ".join(str(dims) for dims in kept)
+        raise ValueError(f"metric {label!r}: got dims {got}; allowed: the same for all cases")
     known = [r.drop_vars(set(r.coords) - set(r.dims)) for r in results if r is not None]
     cases = [i for i, r in enumerate(results) if r is not None]
     values: Any = [None] * len(results)
