@@ -44,6 +44,7 @@ NUMERIC = {
 """Libraries whose version may change an answer: the name that is imported, and the distribution's."""
 _NO_SOURCE = {"__pycache__", ".ipynb_checkpoints"}
 _LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
+_hashed: dict[Path, str] = {}
 _STANDARD = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 
 
@@ -128,6 +129,12 @@ def read_anew() -> None:
     """Forget what was found out in this process: files may have changed since."""
     for known in (core_hash, component_hash, component_libraries, _own_names, _location, _recorded, _required):
         known.cache_clear()
+    _hashed.clear()
+
+
+def edited() -> list[Path]:
+    """Return the files whose code is no longer what the hashes of this process say: edited or gone since."""
+    return [file for file, known in _hashed.items() if not file.is_file() or _tree_hash(file, *_stamp(file)) != known]
 
 
 def tree_hash(file: Path) -> str:
@@ -135,7 +142,9 @@ def tree_hash(file: Path) -> str:
 
     A Python file that cannot be parsed counts by its bytes.
     """
-    return _tree_hash(file, *_stamp(file))
+    found = _tree_hash(file, *_stamp(file))
+    _hashed.setdefault(file, found)
+    return found
 
 
 @cache

@@ -102,6 +102,20 @@ def test_other_files_count_by_their_bytes(tmp_path):
     assert tree_hash(tmp_path / "a.json") != tree_hash(tmp_path / "b.json")
 
 
+def test_a_file_that_is_edited_after_it_was_hashed_is_named_until_it_is_as_it_was(tmp_path):
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("x = 1\n")
+        tree_hash(tmp_path / name)
+    (tmp_path / "a.py").write_text("x = 1  # as it was\n")
+    assert code.edited() == []
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert code.edited() == [tmp_path / "a.py"]
+    (tmp_path / "b.py").unlink()
+    assert code.edited() == [tmp_path / "a.py", tmp_path / "b.py"]
+    code.read_anew()
+    assert code.edited() == []
+
+
 # -- a component --------------------------------------------------------------------------------------------------
 
 

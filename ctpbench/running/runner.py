@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ctpbench.code import edited
+from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.course import course, skipped
@@ -80,6 +82,8 @@ class Runner:
         ------
         OSError
             Where the disk is full: nothing finished is lost, the same command goes on.
+        InputError
+            Where code that is being run was edited meanwhile.
         """
         records: dict[str, Record] = {}
         for index, cell in enumerate(cells):
@@ -202,8 +206,13 @@ class Runner:
                     heapq.heappush(self._queue, (min(owners), next(self._order), item))
 
     def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
-        """Commit an entry and tell the cells that wait for it."""
+        """Commit an entry and hand it to the cells that wait for it."""
         item = assignment.item
+        if changed := edited():
+            raise InputError(
+                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
+                "give the same command again: finished cells that do not depend on it are kept"
+            )
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, PredictionInfo):

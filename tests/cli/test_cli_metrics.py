@@ -18,7 +18,7 @@ SAYS = {
     "raise": "test/0: ZeroDivisionError: on purpose",
     "float": "test/0: metric 'faulty_HOW': got float; allowed: DataArray",
     "dims": "test/0: metric 'faulty_HOW': got dims ('z', 'y', 'x'); allowed: any of map, time, frequency, roi",
-    "uneven": "metric 'faulty_HOW': got dims () and ('map',); allowed: the same for all cases",
+    "uneven": "metric 'faulty_HOW': got dims ('map',) and (); allowed: the same for all cases",
     "crash": "crashed: killed by SIGSEGV",
 }
 
