@@ -1,4 +1,4 @@
-"""What code an answer depends on: hashes over parsed modules, and the versions of the libraries they compute with.
+"""What code an answer depends on: hashes over parsed modules, and the libraries that these compute with.
 
 A module is hashed as it is parsed, without docstrings: an edit of a comment or of a docstring changes no hash. Which
 modules belong to a piece of work is read off their imports, without running any.
@@ -10,22 +10,19 @@ import ast
 import hashlib
 import json
 import os
-import re
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ctpbench.distributions import distribution_of, requirements, top_level_names, versions
 from ctpbench.errors import PluginError
 from ctpbench.public import HOME
 
-GROUP = "ctpbench"
-"""The entry-point group of plugins."""
 CORE = Path(__file__).parent
 NUMERIC = {
     "cupy": "cupy",
@@ -89,18 +86,8 @@ def component_libraries(cls: type) -> tuple[str, ...]:
     """Return the distributions among `NUMERIC` that a component imports or that its distribution requires."""
     files = [file for name in _own_names(cls) for file in _files(name) if file.suffix == ".py"]
     imported = {NUMERIC[top] for file in files for top in _tops(_imports(file)) if top in NUMERIC}
-    required = _required(distribution_of(cls)[0]) & set(NUMERIC.values())
-    return tuple(sorted(name for name in imported | required if _version(name)))
-
-
-def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those distributions that are installed."""
-    return {name: found for name in distributions if (found := _version(name))}
-
-
-def distribution_of(cls: type) -> tuple[str, str]:
-    """Return name and version of the distribution that holds a class, two empty texts for a loose module."""
-    return _distribution_of_module(cls.__module__)
+    required = requirements(distribution_of(cls)[0]) & set(NUMERIC.values())
+    return tuple(sorted(versions(imported | required)))
 
 
 def kernel_cache(codes: Iterable[str]) -> Path:
@@ -127,7 +114,7 @@ def core_closure(modules: Iterable[str]) -> frozenset[str]:
 
 def read_anew() -> None:
     """Forget what was found out in this process: files may have changed since."""
-    for known in (core_hash, component_hash, component_libraries, _own_names, _location, _recorded, _required):
+    for known in (core_hash, component_hash, component_libraries, _own_names, _location):
         known.cache_clear()
     _hashed.clear()
 
@@ -261,7 +248,7 @@ def _own_names(cls: type) -> tuple[str, ...]:
     top = cls.__module__.partition(".")[0]
     if not _files(top):
         raise PluginError(f"module {cls.__module__!r}: was read from no file; put the component into one")
-    recorded = _recorded(distribution_of(cls)[0])
+    recorded = top_level_names(distribution_of(cls)[0])
     found = [top]
     for name in found:  # grows on the way
         tops = {t for file in _files(name) if file.suffix == ".py" for t in _tops(_imports(file))}
@@ -308,60 +295,3 @@ def _is_loose(name: str) -> bool:
     if place is None or _LIBRARY_FOLDERS & set(place.resolve().parts):
         return False
     return not any(place.resolve().is_relative_to(library) for library in _STANDARD)
-
-
-@cache
-def _recorded(distribution: str) -> frozenset[str]:
-    """Return the top-level names that a distribution's own record lists."""
-    try:
-        files = metadata.distribution(distribution).files or []
-    except (metadata.PackageNotFoundError, ValueError):
-        return frozenset()
-    return frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
-
-
-@cache
-def _required(distribution: str) -> frozenset[str]:
-    """Return what a distribution requires, directly or not, extras left out."""
-    found: set[str] = set()
-    waiting = [distribution]
-    while waiting:
-        name = waiting.pop()
-        try:
-            lines = metadata.requires(name) or []
-        except (metadata.PackageNotFoundError, ValueError):
-            continue
-        needed = {match[0] for line in lines if "extra" not in line and (match := re.match(r"[\w.-]+", line))}
-        waiting += sorted(needed - found)
-        found |= needed
-    return frozenset(found)
-
-
-@cache
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
-@cache
-def _distribution_of_module(module: str) -> tuple[str, str]:
-    # Entry points first: an editable install's record names no package, and reading all records is slow.
-    parts = module.split(".")
-
-    def shared(entry_point: metadata.EntryPoint) -> int:
-        return next((n for n in range(len(parts), 0, -1) if entry_point.module.split(".")[:n] == parts[:n]), 0)
-
-    nearest = max(metadata.entry_points(group=GROUP), key=shared, default=None)
-    if nearest is not None and shared(nearest):
-        dist = nearest.dist
-        return (dist.name, dist.version) if dist else ("", "")
-    names: list[Callable[[], str]] = [lambda: parts[0], lambda: metadata.packages_distributions()[parts[0]][0]]
-    for name in names:
-        try:
-            dist = metadata.distribution(name())
-        except (metadata.PackageNotFoundError, KeyError):
-            continue
-        return dist.name, dist.version
-    return "", ""

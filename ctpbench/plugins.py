@@ -11,11 +11,12 @@ from typing import Any, Literal, overload
 
 import pluggy
 
-from ctpbench.code import GROUP, read_anew
+from ctpbench.code import read_anew
 from ctpbench.contract import hookspecs
 from ctpbench.contract.component_check import KINDS, Kind, check_component
 from ctpbench.contract.components import Component, Dataset, Denoiser, Metric
 from ctpbench.contract.series import Series
+from ctpbench.distributions import GROUP
 from ctpbench.errors import PluginError
 from ctpbench.text import did_you_mean, one_line
 

@@ -11,16 +11,8 @@ from pathlib import Path
 import pytest
 
 from ctpbench import Dataset, code
-from ctpbench.code import (
-    component_hash,
-    component_libraries,
-    core_closure,
-    core_hash,
-    distribution_of,
-    kernel_cache,
-    tree_hash,
-    versions,
-)
+from ctpbench.code import component_hash, component_libraries, core_closure, core_hash, kernel_cache, tree_hash
+from ctpbench.distributions import distribution_of, versions
 from ctpbench.errors import PluginError
 
 STAGES = ("data", "reference", "model", "prediction", "scores")

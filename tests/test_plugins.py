@@ -8,8 +8,8 @@ from importlib import import_module, metadata
 
 import pytest
 
-from ctpbench.code import distribution_of
 from ctpbench.contract.components import Dataset
+from ctpbench.distributions import distribution_of
 from ctpbench.errors import PluginError
 from ctpbench.plugins import load_catalogue
 from ctpbench.text import did_you_mean

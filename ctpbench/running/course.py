@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from ctpbench.code import component_hash, distribution_of
+from ctpbench.code import component_hash
 from ctpbench.contract.components import Denoiser
+from ctpbench.distributions import distribution_of
 from ctpbench.running import tuning
 from ctpbench.running.cases import CaseSet
 from ctpbench.running.cell import Cell

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ctpbench.code import core_hash, digest, versions
+from ctpbench.code import core_hash, digest
+from ctpbench.distributions import versions
 from ctpbench.running.work import Stage
 
 _FORMAT = 3  # raise when a stage's files change in a way that no code hash sees

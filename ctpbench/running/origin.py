@@ -6,8 +6,9 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from ctpbench.code import component_libraries, distribution_of, versions
+from ctpbench.code import component_libraries
 from ctpbench.contract.components import Component, Trainable
+from ctpbench.distributions import distribution_of, versions
 from ctpbench.running.work import ComponentSpec
 
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ctpbench.code import component_hash, component_libraries, versions
+from ctpbench.code import component_hash, component_libraries
 from ctpbench.contract.components import Component
+from ctpbench.distributions import versions
 from ctpbench.running.record import Numbers, Plain, ScoreTable, Status
 from ctpbench.settings import MapsSettings
 

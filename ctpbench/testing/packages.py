@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ctpbench.code import GROUP
 from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component
+from ctpbench.distributions import GROUP
 from ctpbench.errors import PluginError
 from ctpbench.plugins import load_catalogue
 from ctpbench.testing.check import CheckResult, run_all
