@@ -31,7 +31,7 @@ def contest(request: pytest.FixtureRequest, _agreed: dict[tuple[str, str], dict[
 
 @pytest.fixture
 def context(request: pytest.FixtureRequest, tmp_path: Path) -> Context:
-    """What the harness lends a method: the CPU with all its cores; one where nothing is timed, and others wait."""
+    """What the harness gives a method: the CPU with all its cores; one where nothing is timed, and others wait."""
     threads = THREADS if request.config.getoption("benchmark_enable") else 1
     return Context("cpu", threads, np.random.default_rng(0), tmp_path, tmp_path)
 

@@ -20,7 +20,7 @@ def python(code: str, *words: str) -> str:
 FLOORS = {"python -c pass": "pass", "import click": "import click", "import xarray": "import xarray"}
 
 
-def told(code: str, *words: str) -> str:
+def output_of(code: str, *words: str) -> str:
     """Run, and see that something sensible was said."""
     said = python(code, *words)
     assert "gaussian" in said or "Usage: ctpbench" in said
@@ -28,8 +28,8 @@ def told(code: str, *words: str) -> str:
 
 
 TASKS = {
-    "ctpbench --help": (partial(told, PROGRAM, "--help"), ["python -c pass", "import click"]),
-    "ctpbench list": (partial(told, PROGRAM, "list"), ["python -c pass", "import xarray"]),
+    "ctpbench --help": (partial(output_of, PROGRAM, "--help"), ["python -c pass", "import click"]),
+    "ctpbench list": (partial(output_of, PROGRAM, "list"), ["python -c pass", "import xarray"]),
     "import ctpbench": (partial(python, "import ctpbench"), ["python -c pass"]),
     "import ctpbench.Case": (partial(python, "from ctpbench import Case"), ["python -c pass", "import xarray"]),
 }

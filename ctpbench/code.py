@@ -1,53 +1,56 @@
-"""What code an answer depends on: hashes over parsed modules, and the libraries that these compute with.
+"""What code an answer depends on: hashes over the modules behind it, and the libraries that these compute with.
 
-A module is hashed as it is parsed, without docstrings: an edit of a comment or of a docstring changes no hash. Which
-modules belong to a piece of work is read off their imports, without running any.
+Which modules belong to a piece of work is read off their imports, without running any.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ctpbench.distributions import distribution_of, requirements, top_level_names, versions
+from ctpbench.distributions import distribution_of, plugin_modules, requirements, top_level_names, versions
 from ctpbench.errors import PluginError
 from ctpbench.public import HOME
+from ctpbench.source import forget, is_code, source
 
 CORE = Path(__file__).parent
 NUMERIC = {
-    "cupy": "cupy",
-    "cv2": "opencv-python-headless",
-    "jax": "jax",
-    "nibabel": "nibabel",
-    "numba": "numba",
-    "numpy": "numpy",
-    "pydicom": "pydicom",
-    "scipy": "scipy",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "tensorflow": "tensorflow",
-    "torch": "torch",
+    "SimpleITK": ("simpleitk",),
+    "cupy": ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x"),
+    "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
+    "dipy": ("dipy",),
+    "jax": ("jax", "jaxlib"),
+    "monai": ("monai",),
+    "nibabel": ("nibabel",),
+    "numba": ("numba", "llvmlite"),
+    "numpy": ("numpy",),
+    "pandas": ("pandas",),
+    "pydicom": ("pydicom",),
+    "pywt": ("pywavelets",),
+    "scipy": ("scipy",),
+    "skimage": ("scikit-image",),
+    "sklearn": ("scikit-learn",),
+    "tensorflow": ("tensorflow",),
+    "torch": ("torch",),
+    "xarray": ("xarray",),
 }
-"""Libraries whose version may change an answer: the name that is imported, and the distribution's."""
-_NO_SOURCE = {"__pycache__", ".ipynb_checkpoints"}
+"""Libraries whose version may change an answer: the name that is imported, and the distributions that may hold it."""
 _LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
-_hashed: dict[Path, str] = {}
 _STANDARD = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+_LEFT_BEHIND = {".pyc", ".log", ".lock", ".tmp", ".swp", ".part", ".nbi", ".nbc"}
 
 
 def digest(*parts: Any) -> str:
     """Return a content key: 32 hex digits over plain data."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False, default=str).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
 
 
 @cache
@@ -59,35 +62,34 @@ def core_hash(*modules: str) -> str:
     modules : str
         Full names, such as ``"ctpbench.running.stages.data"``.
     """
-    return digest([(name, tree_hash(_core_file(name))) for name in sorted(core_closure(modules))])
+    return digest([(name, source(_core_file(name)).hash) for name in sorted(core_closure(modules))])
 
 
 @cache
 def component_hash(cls: type) -> str:
     """Return a hash over the code that a component's class runs.
 
-    That is every file of its top-level package, or its one module; whatever of the same distribution or of a folder
-    that is no library's it imports, such as a helper module beside it; and the modules of the core that all of this
-    imports.
+    That is its top-level package with the data that it ships, or its one module; whatever it imports of the same
+    distribution, of another plugin, or of a folder that is no library's, such as a helper module beside it; and the
+    modules of the core that all of this imports.
 
     Raises
     ------
     PluginError
         Where it was read from no file, so that no change could ever be noticed.
     """
-    names = _own_names(cls)
-    files = [(name, file) for name in names for file in _files(name)]
-    own = [(f"{name}/{_relative(name, file)}", tree_hash(file)) for name, file in files]
-    return digest(sorted(own), core_hash(*sorted(_core_imports(file for _, file in files))))
+    files = _own_files(cls)
+    own = sorted((name, source(file).hash) for name, file in files.items())
+    return digest(own, core_hash(*sorted(_core_imports(files.values()))))
 
 
 @cache
-def component_libraries(cls: type) -> tuple[str, ...]:
-    """Return the distributions among `NUMERIC` that a component imports or that its distribution requires."""
-    files = [file for name in _own_names(cls) for file in _files(name) if file.suffix == ".py"]
-    imported = {NUMERIC[top] for file in files for top in _tops(_imports(file)) if top in NUMERIC}
-    required = requirements(distribution_of(cls)[0]) & set(NUMERIC.values())
-    return tuple(sorted(versions(imported | required)))
+def component_libraries(cls: type) -> dict[str, str]:
+    """Return the distributions of `NUMERIC` that a component imports or its distribution requires, with versions."""
+    imported = {top for file in _own_files(cls).values() for top in source(file).top_level}
+    required = requirements(distribution_of(cls)[0])
+    names = {name for top, held in NUMERIC.items() for name in held if top in imported or name in required}
+    return versions(sorted(names))
 
 
 def kernel_cache(codes: Iterable[str]) -> Path:
@@ -114,120 +116,34 @@ def core_closure(modules: Iterable[str]) -> frozenset[str]:
 
 def read_anew() -> None:
     """Forget what was found out in this process: files may have changed since."""
-    for known in (core_hash, component_hash, component_libraries, _own_names, _location):
+    for known in (core_hash, component_hash, component_libraries, _own_files, _location):
         known.cache_clear()
-    _hashed.clear()
+    forget()
 
 
-def edited() -> list[Path]:
-    """Return the files whose code is no longer what the hashes of this process say: edited or gone since."""
-    return [file for file, known in _hashed.items() if not file.is_file() or _tree_hash(file, *_stamp(file)) != known]
-
-
-def tree_hash(file: Path) -> str:
-    """Return a hash of a Python file's parsed tree without docstrings, of any other file's bytes.
-
-    A Python file that cannot be parsed counts by its bytes.
-    """
-    found = _tree_hash(file, *_stamp(file))
-    _hashed.setdefault(file, found)
-    return found
-
-
-@cache
-def _tree_hash(file: Path, size: int, changed_ns: int) -> str:
-    content = file.read_bytes()
-    if file.suffix == ".py":
-        with suppress(SyntaxError, ValueError):
-            content = ast.dump(_without_docstrings(ast.parse(content))).encode()
-    return hashlib.sha256(content).hexdigest()
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """Return the tree without statements that are nothing but a text: docstrings, of attributes too."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [line for line in body if not _is_text(line)]  # type: ignore[attr-defined]
-    return tree
-
-
-def _is_text(line: ast.AST) -> bool:
-    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
-
-
-# -- what a file imports --------------------------------------------------------------------------------------------
-
-
-Imports = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-def _imports(file: Path) -> Imports:
-    """Return what a Python file imports: modules with the names taken from them; relative ones begin with dots."""
-    return _read_imports(file, *_stamp(file))
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    """Return what tells that a file has changed since it was read."""
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
-
-
-@cache
-def _read_imports(file: Path, size: int, changed_ns: int) -> Imports:
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return ()
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for node in _run(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, ()) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found.append(("." * node.level + (node.module or ""), tuple(alias.name for alias in node.names)))
-    return tuple(found)
-
-
-def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a tree's nodes but for those that only a type checker reads."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            for line in child.orelse:
-                yield from _run(line)
-        else:
-            yield from _run(child)
-
-
-def _tops(imports: Imports) -> set[str]:
-    return {module.partition(".")[0] for module, _ in imports if not module.startswith(".")}
+# -- the core -------------------------------------------------------------------------------------------------------
 
 
 def _core_imports(files: Iterable[Path]) -> set[str]:
     """Return the modules of the core that files import; of public names of `ctpbench` those that they come from."""
     found: set[str] = set()
-    for file in files:
-        for module, names in _imports(file) if file.suffix == ".py" else ():
-            if module.partition(".")[0] != "ctpbench":
-                continue
-            found.update(_with_packages(module))
-            if module == "ctpbench" and (not names or "*" in names):  # which of the public names it uses is not seen
-                names = tuple(HOME)
-            for name in names:
-                public = module == "ctpbench" and name in HOME
-                inner = f"ctpbench.{HOME[name]}" if public else f"{module}.{name}"
-                if _is_core_module(inner):
-                    found.update(_with_packages(inner))
+    for module, names in (each for file in files for each in source(file).imports):
+        if module.partition(".")[0] != "ctpbench":
+            continue
+        found.update(_with_packages(module))
+        if module == "ctpbench" and (not names or "*" in names):  # which of the public names it uses is not seen
+            names = tuple(HOME)
+        for name in names:
+            public = module == "ctpbench" and name in HOME
+            inner = f"ctpbench.{HOME[name]}" if public else f"{module}.{name}"
+            if _core_path(inner).is_dir() or _core_path(inner).with_suffix(".py").is_file():
+                found.update(_with_packages(inner))
     return found
 
 
 def _with_packages(module: str) -> list[str]:
     parts = module.split(".")
     return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
-
-
-def _is_core_module(module: str) -> bool:
-    return _core_path(module).is_dir() or _core_path(module).with_suffix(".py").is_file()
 
 
 def _core_path(module: str) -> Path:
@@ -243,17 +159,22 @@ def _core_file(module: str) -> Path:
 
 
 @cache
-def _own_names(cls: type) -> tuple[str, ...]:
-    """Return the top-level names that a class's code consists of, its own first."""
+def _own_files(cls: type) -> dict[str, Path]:
+    """Return the files that a class's code consists of, by names that are the same wherever they lie."""
     top = cls.__module__.partition(".")[0]
-    if not _files(top):
+    files = _files(top, data=True)
+    if not files:
         raise PluginError(f"module {cls.__module__!r}: was read from no file; put the component into one")
-    recorded = top_level_names(distribution_of(cls)[0])
-    found = [top]
-    for name in found:  # grows on the way
-        tops = {t for file in _files(name) if file.suffix == ".py" for t in _tops(_imports(file))}
-        found += sorted(t for t in tops - {*found, "ctpbench"} if t in recorded or _is_loose(t))
-    return tuple(found)
+    mine = {*top_level_names(distribution_of(cls)[0]), *plugin_modules()} - {"ctpbench"}
+    seen, waiting = {"ctpbench", top}, list(files.values())
+    while waiting:
+        for name in source(waiting.pop()).top_level - seen:
+            seen.add(name)
+            if name in mine or _is_loose(name):
+                found = _files(name)
+                files |= found
+                waiting += found.values()
+    return files
 
 
 @cache
@@ -273,18 +194,23 @@ def _location(name: str) -> Path | None:
     return place if places[0] and place.exists() else None
 
 
-def _files(name: str) -> list[Path]:
-    """Return all files of a top-level package, those that Python made left out, or the one of a module."""
+def _files(name: str, *, data: bool = False) -> dict[str, Path]:
+    """Return the files of code of a top-level package, with `data` what else lies in it, or the one of a module."""
     place = _location(name)
     if place is None or place.is_file():
-        return [] if place is None else [place]
-    inside = (path for path in place.rglob("*") if not _NO_SOURCE & set(path.parts) and path.is_file())
-    return sorted(path for path in inside if path.suffix != ".pyc")
+        return {} if place is None else {place.name: place}
+    inside = {path: path.relative_to(place) for path in place.rglob("*") if path.is_file()}
+    return {
+        f"{name}/{relative.as_posix()}": path
+        for path, relative in inside.items()
+        if is_code(path) or (data and not _is_left_behind(relative))
+    }
 
 
-def _relative(name: str, file: Path) -> str:
-    place = _location(name)
-    return file.relative_to(place).as_posix() if place is not None and place.is_dir() else file.name
+def _is_left_behind(path: Path) -> bool:
+    """Whether a file of a package is what Python, an editor or the package itself left there, not what it ships."""
+    hidden = any(part.startswith((".", "__pycache__")) for part in path.parts)
+    return hidden or path.suffix in _LEFT_BEHIND or path.name.endswith("~")
 
 
 def _is_loose(name: str) -> bool:

@@ -22,6 +22,12 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
 
 
 @cache
+def plugin_modules() -> frozenset[str]:
+    """Return the top-level names of all plugins' modules."""
+    return frozenset(entry.module.partition(".")[0] for entry in metadata.entry_points(group=GROUP))
+
+
+@cache
 def top_level_names(distribution: str) -> frozenset[str]:
     """Return the top-level names that a distribution's own record lists."""
     try:

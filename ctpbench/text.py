@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def noise_text(noise: float) -> str:
@@ -74,12 +77,16 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 
 
 def plain_text(text: str, longest: int) -> str:
-    """Return text that JSON and HDF5 can hold, cut to so many characters.
+    """Return text that JSON, HDF5 and a terminal can show, cut to so many characters.
 
-    A crashed process may leave NULs and halves of characters in a message.
+    A crashed process may leave NULs and halves of characters in a message, a method whatever it likes.
+
+    >>> plain_text("caf\\udcff \\x1b[31mred", 12)
+    'caf? [31mred'
     """
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    return clean if len(clean) <= longest else clean[: longest - 3] + "..."
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    shown = "".join(character for character in clean if character in "\n\t" or not _CONTROL.match(character))
+    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
 def one_line(error: BaseException) -> str:

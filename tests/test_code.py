@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from ctpbench import Dataset, code
-from ctpbench.code import component_hash, component_libraries, core_closure, core_hash, kernel_cache, tree_hash
+from ctpbench.code import component_hash, component_libraries, core_closure, core_hash, kernel_cache
 from ctpbench.distributions import distribution_of, versions
 from ctpbench.errors import PluginError
+from ctpbench.source import edited as edited_files
+from ctpbench.source import source
 
 STAGES = ("data", "reference", "model", "prediction", "scores")
 
@@ -72,7 +74,7 @@ def edited(path: Path, text: str, cls: type) -> str:
 def test_a_file_counts_as_it_is_parsed(text, same, tmp_path):
     (tmp_path / "a.py").write_text("x = 1\n")
     (tmp_path / "b.py").write_text(text)
-    assert (tree_hash(tmp_path / "a.py") == tree_hash(tmp_path / "b.py")) is same
+    assert (source(tmp_path / "a.py").hash == source(tmp_path / "b.py").hash) is same
 
 
 def test_docstrings_of_classes_and_functions_do_not_count_and_texts_that_are_used_do(tmp_path):
@@ -84,28 +86,28 @@ def test_docstrings_of_classes_and_functions_do_not_count_and_texts_that_are_use
         hashes = []
         for word in ("one", "three"):
             (tmp_path / "a.py").write_text(text.format(word, word))
-            hashes.append(tree_hash(tmp_path / "a.py"))
+            hashes.append(source(tmp_path / "a.py").hash)
         assert (hashes[0] == hashes[1]) is same
 
 
 def test_other_files_count_by_their_bytes(tmp_path):
     for name, content in (("a.json", b"{}"), ("b.json", b"{ }")):
         (tmp_path / name).write_bytes(content)
-    assert tree_hash(tmp_path / "a.json") != tree_hash(tmp_path / "b.json")
+    assert source(tmp_path / "a.json").hash != source(tmp_path / "b.json").hash
 
 
 def test_a_file_that_is_edited_after_it_was_hashed_is_named_until_it_is_as_it_was(tmp_path):
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text("x = 1\n")
-        tree_hash(tmp_path / name)
+        source(tmp_path / name)
     (tmp_path / "a.py").write_text("x = 1  # as it was\n")
-    assert code.edited() == []
+    assert edited_files() == []
     (tmp_path / "a.py").write_text("x = 2\n")
-    assert code.edited() == [tmp_path / "a.py"]
+    assert edited_files() == [tmp_path / "a.py"]
     (tmp_path / "b.py").unlink()
-    assert code.edited() == [tmp_path / "a.py", tmp_path / "b.py"]
+    assert edited_files() == [tmp_path / "a.py", tmp_path / "b.py"]
     code.read_anew()
-    assert code.edited() == []
+    assert edited_files() == []
 
 
 # -- a component --------------------------------------------------------------------------------------------------
@@ -139,18 +141,42 @@ def test_all_of_a_package_counts_its_data_too(plugin, tmp_path):
     assert edited(tmp_path / "acme_pack/kernels.py", "x = 2\n", cls) != before
 
 
-def test_what_python_leaves_in_a_package_does_not_count(plugin, tmp_path):
+@pytest.mark.parametrize("name", ["__pycache__/x.cpython-311.pyc", ".x.py.swp", "x.py~", "last.log", ".cache/x.json"])
+def test_what_python_an_editor_or_the_package_itself_leaves_in_it_does_not_count(name, plugin, tmp_path):
     cls = plugin(package=True, acme_kept="class Thing: pass\n")
     before = component_hash(cls)
-    (tmp_path / "acme_kept/__pycache__").mkdir(exist_ok=True)
-    assert edited(tmp_path / "acme_kept/__pycache__/x.cpython-311.pyc", "x", cls) == before
+    (tmp_path / "acme_kept" / name).parent.mkdir(exist_ok=True)
+    assert edited(tmp_path / "acme_kept" / name, "x", cls) == before
+
+
+def test_of_a_helper_package_only_code_counts(plugin, tmp_path):
+    (tmp_path / "acme_data").mkdir()
+    (tmp_path / "acme_data/__init__.py").write_text("")
+    cls = plugin(acme_user="import acme_data\n\nclass Thing: pass\n")
+    before = component_hash(cls)
+    assert edited(tmp_path / "acme_data/scan.nii", "x", cls) == before
+    assert edited(tmp_path / "acme_data/load.py", "x = 1", cls) != before
+
+
+def test_another_plugin_that_is_built_upon_counts_wherever_it_is_installed(plugin):
+    cls = plugin(acme_heir="from ctpbench_filters import Tips\n\nclass Thing(Tips): pass\n")
+    assert "ctpbench_filters/_tips_kernel.py" in code._own_files(cls)
+
+
+def test_a_data_file_that_a_plugin_writes_ends_no_run(plugin, tmp_path):
+    cls = plugin(package=True, acme_writes="class Thing: pass\n")
+    (tmp_path / "acme_writes/table.json").write_text("1")
+    code.read_anew()
+    component_hash(cls)
+    (tmp_path / "acme_writes/table.json").write_text("2")
+    assert edited_files() == []
 
 
 def test_the_core_that_a_component_imports_counts_and_no_more(plugin):
     maps = plugin(acme_maps="from ctpbench.perfusion import perfusion_maps\n\nclass Thing: pass\n")
     scan = plugin(acme_scan="from ctpbench import inspect_series\n\nclass Thing: pass\n")
     anything = plugin(acme_any="import ctpbench\n\nclass Thing: pass\n")
-    found = {cls.__module__: code._core_imports(code._files(cls.__module__)) for cls in (maps, scan, anything)}
+    found = {cls.__module__: code._core_imports(code._own_files(cls).values()) for cls in (maps, scan, anything)}
     assert "ctpbench.perfusion" in found["acme_maps"]
     assert not any("inspection" in name for name in found["acme_maps"])
     assert "ctpbench.scans.inspection" in found["acme_scan"]
@@ -160,7 +186,7 @@ def test_the_core_that_a_component_imports_counts_and_no_more(plugin):
 def test_what_only_a_type_checker_imports_does_not_count(plugin):
     text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import acme_types\n\nclass Thing: pass\n"
     cls = plugin(acme_typed=text, acme_types="x = 1\n")
-    assert code._own_names(cls) == ("acme_typed",)
+    assert set(code._own_files(cls)) == {"acme_typed.py"}
 
 
 def test_the_same_code_has_the_same_hash_in_another_process(plugin, tmp_path):
@@ -185,7 +211,7 @@ def test_libraries_are_those_imported_or_required():
     from ctpbench_unet import noise2noise
 
     assert "torch" not in component_libraries(tips.Tips)
-    assert {"numba", "numpy", "scipy"} <= set(component_libraries(tips.Tips))
+    assert {"numba", "numpy", "scipy"} <= component_libraries(tips.Tips).keys()
     assert "torch" in component_libraries(noise2noise.Noise2Noise)
     assert "numba" not in component_libraries(noise2noise.Noise2Noise)
 

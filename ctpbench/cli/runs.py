@@ -153,6 +153,7 @@ def _planned(suite: Suite) -> list[Cell]:
 def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     """Show what a run would do, and what of it is already done."""
 
+    from ctpbench.atomic import check_folder
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.terminal import print_plan
     from ctpbench.running.plan import select
@@ -160,7 +161,9 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     from ctpbench.suite.load import load_suite
 
     loaded = load_suite(suite, load_catalogue())
-    print_plan(select(_planned(loaded), only), Store(out or Path("runs") / loaded.name), console())
+    folder = out or Path("runs") / loaded.name
+    check_folder(folder, "--out")
+    print_plan(select(_planned(loaded), only), Store(folder), console())
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")

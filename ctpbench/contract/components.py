@@ -72,9 +72,9 @@ class Context:
 class Component(BaseModel):
     """Base of all components: a frozen model with a `name` and a `version`, both class attributes.
 
-    `name` is what suites and results call it: a letter, then letters, digits, ``_`` or ``-``. No two datasets share
-    one, nor two denoisers or two metrics. A metric's is also that of a variable of the results, beside ``status``,
-    ``message``, ``denoise_s`` and the like, unless the suite gives it another label.
+    `name` is what suites and results call it: a letter, then letters, digits, ``_`` or ``-``. Where two distributions
+    offer one name, users write ``distribution:name``. A metric's is also that of a variable of the results, beside
+    ``status``, ``message``, ``denoise_s`` and the like, unless the suite gives it another label.
 
     Raise `version` whenever the same parameters give another answer.
 

@@ -77,7 +77,7 @@ def open_results(path: Path) -> xr.DataTree:
             tree = file.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ResultError(
-            f"{path}: not a readable NetCDF file ({_first_line(error)}); run the suite again, finished cells are kept"
+            f"{path}: not a readable NetCDF file ({_first_line(error)}); name a results.nc, or the folder of a run"
         ) from error
     found = tree.attrs.get("format")
     if found != FORMAT:

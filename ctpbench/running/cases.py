@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ctpbench.code import digest
 from ctpbench.contract.components import Split
 from ctpbench.running.work import ComponentSpec, DataTask, Input, Inputs, Item
-from ctpbench.text import level_text
+from ctpbench.text import level_text, shown
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class CaseSet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the cases are called among those of other noise levels."""
-        return tuple(level_text(case, self.noise) for case in self.cases)
+        """What the cases are called among those of other noise levels, which may differ in the last digit only."""
+        return tuple(f"{case}, noise {shown(self.noise)}" for case in self.cases)
 
     def items(self) -> list[Item]:
         """Return the work that loads the cases. All noise levels of a case share a process, and what it caches."""

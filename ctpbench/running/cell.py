@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ctpbench.code import component_hash
+from ctpbench.code import component_hash, component_libraries
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.running.cases import CaseSet, joint_key
 from ctpbench.running.files import file_name
@@ -52,7 +52,8 @@ class Cell:
         train = joint_key(self.train if self.row.tune else self.training(self.row.component()))
         sets = [self.test.key, self.validation.key if self.validation else None, train]
         method = self.row.cls
-        name = [method.name, method.version, component_hash(method), dict(self.row.params), repr(self.row.tune)]
+        code = [component_hash(method), component_libraries(method)]
+        name = [method.name, method.version, *code, dict(self.row.params), repr(self.row.tune)]
         metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
         place = [self.dataset, self.noise, self.row.label, self.seed]
         return record_key(place, sets, name, metrics, self._maps)
@@ -139,9 +140,16 @@ class Cell:
         )
 
     def scores(
-        self, prediction: Item, reference: Item, scale: Scale, cases: CaseSet, metrics: tuple[MetricEntry, ...]
+        self,
+        prediction: Item,
+        reference: Item,
+        scale: Scale,
+        cases: CaseSet,
+        metrics: tuple[MetricEntry, ...],
+        *,
+        trial: bool = False,
     ) -> Item:
-        """Return the work that scores a prediction."""
+        """Return the work that scores a prediction; trials share a process, for they share their metric."""
         specs = {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
         upstream: dict[str, tuple[Stage, str]] = {
             "prediction": ("prediction", prediction.key),
@@ -157,7 +165,7 @@ class Cell:
             key=stage_key("scores", prediction.key, reference.key, identities),
             task=ScoresTask(metrics=specs, cases=cases.cases, maps=self.suite.maps, scale=scale),
             inputs={**cases.observations(), **cases.truths(), **made},
-            group=f"{self.key} scores" if len(metrics) < len(self.suite.metrics) else "",
+            group=f"{self.key} scores" if trial else "",
             label=f"{self.label}: score",
         )
 

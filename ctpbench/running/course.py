@@ -159,7 +159,7 @@ class _Course:
         denoisers = [cell.row.component(**parameters) for parameters in batch]
         predictions = [cell.prediction(denoiser, validation, trial=True) for denoiser in denoisers]
         reference = cell.reference(validation)
-        scores = [cell.scores(prediction, reference, scale, validation, (objective,)) for prediction in predictions]
+        scores = [cell.scores(p, reference, scale, validation, (objective,), trial=True) for p in predictions]
         ended: dict[int, Outcome] = {
             i: known for i, item in enumerate(scores) if (known := self.store.outcome(item.stage, item.key)) is not None
         }

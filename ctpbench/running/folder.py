@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from ctpbench.atomic import make_folder
-from ctpbench.errors import InputError, ResultError
-from ctpbench.running.store import INDEX, Store
+from ctpbench.errors import InputError
+from ctpbench.running.store import INDEX
 from ctpbench.suite.entries import Suite
 
 _OWN = {"run.lock", "tmp"}
@@ -36,12 +37,17 @@ def usable_folder(folder: Path, suite: Suite, *, into: bool) -> Path:
         raise InputError(
             f"--out {folder}: holds other things, such as {held[0]}; give a new folder, or --into to write beside them"
         )
-    try:
-        other = Store(folder).index().suite
-    except ResultError:
-        return folder  # another version's: finished cells that still hold are found, the index is written anew
+    other = _suite_of(folder)
     if other != suite.name:
-        raise InputError(
-            f"--out {folder}: holds the run of another suite, {other!r}; give a new folder, or --into to take its place"
-        )
+        whose = "a run whose cells.json is unreadable" if other is None else f"the run of another suite, {other!r}"
+        raise InputError(f"--out {folder}: holds {whose}; give a new folder, or --into to take its place")
     return folder
+
+
+def _suite_of(folder: Path) -> str | None:
+    """Return which suite's run a folder holds, whichever version of ctpbench wrote it; None where it does not say."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except (OSError, ValueError):
+        return None
+    return index.get("suite") if isinstance(index, dict) else None

@@ -14,13 +14,13 @@ from ctpbench.running.work import Stage
 
 _FORMAT = 3  # raise when a stage's files change in a way that no code hash sees
 LIBRARIES: dict[Stage, tuple[str, ...]] = {
-    "data": ("numpy", "scipy"),
+    "data": ("numpy",),
     "reference": ("numpy", "scipy"),
-    "model": ("numpy", "scipy"),
+    "model": ("numpy",),
     "prediction": ("numpy", "scipy"),
-    "scores": ("numpy", "scipy"),
+    "scores": ("numpy", "scipy", "xarray", "pandas"),
 }
-"""Numeric libraries that the core computes a stage with; a component's own (numba, torch) are in its identity."""
+"""Numeric libraries that the core computes a stage with; a component's own, such as numba, are in its identity."""
 
 
 def stage_key(stage: Stage, *parts: Any) -> str:

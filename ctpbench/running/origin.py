@@ -16,8 +16,8 @@ def versions_of(component: Component) -> dict[str, str]:
     """Return the versions that an answer of a component depends on: Python's, ctpbench's, its own, its libraries'."""
     distribution, version = distribution_of(type(component))
     own = {distribution: version} if distribution else {}
-    libraries = versions(("ctpbench", "numpy", "scipy", *component_libraries(type(component))))
-    return {"python": platform.python_version(), **libraries, **own}
+    core = versions(("ctpbench", "numpy", "scipy"))
+    return {"python": platform.python_version(), **core, **component_libraries(type(component)), **own}
 
 
 def origin(trainable: Trainable, spec: ComponentSpec, place: Mapping[str, Any], **facts: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ctpbench.running.cell import Cell
 from ctpbench.running.keys import stage_key
 from ctpbench.running.work import ComponentSpec
 from ctpbench.suite.entries import DatasetEntry, DenoiserEntry, Suite
-from ctpbench.text import did_you_mean
+from ctpbench.text import did_you_mean, plain_text
 
 Levels = Mapping[float | None, Mapping[Split, CaseSet]]
 
@@ -81,6 +81,8 @@ def _levels(entry: DatasetEntry, wanted: Sequence[Split]) -> Levels:
     splits = {split: _cases(entry.label, entry.component, split) for split in wanted}
     spec = ComponentSpec.of(entry.component)
     fingerprint = entry.component.fingerprint()
+    if not isinstance(fingerprint, str):
+        raise DataError(f"dataset {entry.label}: fingerprint: got {type(fingerprint).__name__}; allowed: text")
     levels: dict[float | None, dict[Split, CaseSet]] = {noise: {} for noise in entry.noise}
     for noise, (split, cases) in product(entry.noise, splits.items()):
         keys = tuple(stage_key("data", spec.identity, fingerprint, case, noise) for case in cases)
@@ -99,6 +101,9 @@ def _needed_splits(suite: Suite, entry: DatasetEntry) -> tuple[Split, ...]:
 
 def _cases(label: str, dataset: Dataset, split: Split) -> tuple[str, ...]:
     cases = tuple(dataset.cases(split))
+    wrong = [case for case in cases if not (isinstance(case, str) and case and plain_text(case, len(case)) == case)]
+    if wrong:
+        raise DataError(f"dataset {label}: {split} split: got case {wrong[0]!r}; allowed: text of whole characters")
     if len(set(cases)) < len(cases):
         raise DataError(f"dataset {label}: {split} split names a case twice: {sorted(cases)}")
     return cases

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from ctpbench.device import hardware, processor
+from ctpbench.distributions import versions
 from ctpbench.plugins import Catalogue
 from ctpbench.suite.entries import Suite
 
@@ -30,7 +31,7 @@ def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jo
         "suite_sha256": hashlib.sha256(suite.text.encode()).hexdigest(),
         "ctpbench": metadata.version("ctpbench"),
         "plugins": json.dumps(plugins),
-        "packages": json.dumps(_versions()),
+        "packages": json.dumps(versions(_PACKAGES)),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "git": _git(),
@@ -41,16 +42,6 @@ def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jo
         "threads": threads,
         "jobs": jobs,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _git() -> str:

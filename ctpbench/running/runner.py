@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ctpbench.code import edited
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
@@ -20,6 +19,7 @@ from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, E
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from ctpbench.running.work import Assignment, Item, ItemId, Outcome, PredictionInfo, input_paths
+from ctpbench.source import edited
 
 _BATCH = 16  # items of one group that share a process
 
@@ -146,7 +146,8 @@ class Runner:
 
     def _known(self, item: Item) -> Outcome | None:
         outcome = self._store.outcome(item.stage, item.key)
-        if outcome is None or outcome.whole or not self._options.rerun_failed or item.id in self._retried:
+        again = self._options.rerun_failed or item.stage in ("data", "reference")  # files may be back by now
+        if outcome is None or outcome.whole or not again or item.id in self._retried:
             return outcome
         self._retried.add(item.id)
         self._store.discard(item.stage, item.key)

@@ -10,9 +10,11 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -42,14 +44,12 @@ class Store:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "run.lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _taken(lock):
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
                 raise ResultError(
                     f"{self.folder}: another run (process {holder}) is writing here; wait for it, or name another --out"
-                ) from None
+                )
             lock.seek(0)
             lock.truncate()
             lock.write(str(os.getpid()))
@@ -163,3 +163,14 @@ class Store:
         """Return the records of the run's finished cells, in the suite's order."""
         found = (self.record(cell.key) for cell in self.index().cells)
         return [record for record in found if record is not None]
+
+
+def _taken(lock: IO[str], attempts: int = 5) -> bool:
+    """Take a lock; one who only looks whether there is a runner may hold it for a moment."""
+    for attempt in range(attempts):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.1 * (attempt < attempts - 1))
+    return False

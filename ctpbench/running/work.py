@@ -13,7 +13,6 @@ from pydantic import Field
 
 from ctpbench.code import component_hash, component_libraries
 from ctpbench.contract.components import Component
-from ctpbench.distributions import versions
 from ctpbench.running.record import Numbers, Plain, ScoreTable, Status
 from ctpbench.settings import MapsSettings
 
@@ -21,7 +20,7 @@ Stage = Literal["data", "reference", "model", "prediction", "scores"]
 ItemId = tuple[Stage, str]
 Scale = dict[str, float]
 """Factors of the maps CBF and CBV."""
-LONGEST_MESSAGE = 4000
+LONGEST_MESSAGE = 1000
 """Characters of a message that are kept."""
 
 
@@ -46,7 +45,7 @@ class ComponentSpec(Plain):
             version=kind.version,
             params=component.model_dump(mode="json"),
             code=component_hash(kind),
-            libraries=versions(component_libraries(kind)),
+            libraries=component_libraries(kind),
         )
 
     @property

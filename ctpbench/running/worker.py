@@ -10,8 +10,10 @@ import errno
 import faulthandler
 import math
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from importlib import import_module
@@ -26,6 +28,7 @@ from ctpbench.running.job import Job
 from ctpbench.running.work import LONGEST_MESSAGE, Assignment, Outcome
 from ctpbench.text import one_line, plain_text
 
+_FULL_BYTES = 2**26
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "status_alloc_failed")
 
 
@@ -40,7 +43,7 @@ def main(pipe: Connection, device: str, threads: int) -> None:
     for assignment in assignments:
         _redirect_output(assignment.log)
         messages.send(to, messages.Started(key=assignment.item.key))
-        outcome = _attempt(assignment, to, device, threads)
+        outcome = _sendable(_attempt(assignment, to, device, threads))
         messages.send(to, messages.Done(key=assignment.item.key, outcome=outcome))
     pipe.close()
 
@@ -49,9 +52,9 @@ def _attempt(assignment: Assignment, to: int, device: str, threads: int) -> Outc
     item = assignment.item
 
     def progress(fraction: float, text: str) -> None:
-        done, told = float(fraction), plain_text(str(text), messages.LONGEST_TEXT)
+        done, words = float(fraction), plain_text(str(text), messages.LONGEST_TEXT)
         if math.isfinite(done):
-            messages.send(to, messages.Progressed(key=item.key, fraction=done, text=told))
+            messages.send(to, messages.Progressed(key=item.key, fraction=done, text=words))
 
     job = Job(assignment.inputs, assignment.out, assignment.scratch, assignment.checkpoints, device, threads, progress)
     try:
@@ -64,19 +67,34 @@ def _attempt(assignment: Assignment, to: int, device: str, threads: int) -> Outc
         return failure(error)
 
 
+def _sendable(outcome: Outcome) -> Outcome:
+    """Return an outcome that JSON can hold: a label of a score, say, may be an object or hold half a character."""
+    try:
+        outcome.model_dump_json()
+    except ValueError as error:
+        return failure(error)
+    return outcome
+
+
 def failure(error: BaseException) -> Outcome:
-    """Return the outcome of an exception: memory ran out, or an error named with its type."""
+    """Return the outcome of an exception: memory or the disk is full, or an error named with its type."""
     text = plain_text(one_line(error), LONGEST_MESSAGE - 100)
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(sign in text.lower() for sign in _NO_MEMORY)
     ):
         return Outcome(status="out_of_memory", message=text or "the method asked for more memory than there is")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and _disk_is_full(error.filename):
         return Outcome(status="error", message=text, disk_full=True)
     if isinstance(error, CtpbenchError):
         return Outcome(status="error", message=text)
     kind = plain_text(type(error).__name__, 90)
     return Outcome(status="error", message=f"{kind}: {text}" if text else kind)
+
+
+def _disk_is_full(file: str | None) -> bool:
+    """Whether there is no space where it was wanted, or at work: a method may have run into a quota of its own."""
+    folders = [Path(file).parent] if isinstance(file, str) else [Path(), Path(tempfile.gettempdir())]
+    return any(folder.exists() and shutil.disk_usage(folder).free < _FULL_BYTES for folder in folders)
 
 
 def _redirect_output(log: Path) -> None:

@@ -18,7 +18,7 @@ from ctpbench.suite.exclusions import check_exclusions, read_exclusions
 from ctpbench.suite.items import Item, read_items
 from ctpbench.suite.rows import build, plain, rows
 from ctpbench.suite.sections import DatasetSettings, DenoiserSettings, MetricSettings, Name, Seed
-from ctpbench.text import did_you_mean, shown, value_text
+from ctpbench.text import did_you_mean, noise_column, shown, value_text
 from ctpbench.written.document import Document, Place, read
 from ctpbench.written.faults import Faults, listed, spelled
 
@@ -90,7 +90,9 @@ class _Loading:
     def datasets(self) -> list[DatasetEntry]:
         entries = []
         for item in read_items("datasets", DatasetSettings, "dataset", self.catalogue, self.faults):
-            noise = self.distinct(item.written.noise, (*item.place, "noise"))
+            noise = self.distinguishable(
+                self.distinct(item.written.noise, (*item.place, "noise")), (*item.place, "noise")
+            )
             component = self.built(item)
             if isinstance(component, Dataset):
                 label = item.written.label or item.default_label
@@ -175,6 +177,14 @@ class _Loading:
             if value in values[:index]:
                 self.faults.add((*place, index), f"{shown(value)} is in the list already")
         return tuple(values)
+
+    def distinguishable(self, levels: tuple[float | None, ...], place: Place) -> tuple[float | None, ...]:
+        """Return noise levels, after noting those that are written alike, for files and tables are called by them."""
+        texts = [noise_column(level) for level in levels]
+        for index, text in enumerate(texts):
+            if text in texts[:index] and levels[index] not in levels[:index]:
+                self.faults.add((*place, index), f"{shown(levels[index])} is written as {text}, like one before it")
+        return levels
 
     def labelled(self, entries: Sequence[tuple[Place, Entry]]) -> list[Entry]:
         """Return the entries, after noting labels that two of them share."""

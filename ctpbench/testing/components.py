@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pickle
 from typing import Any, TypeVar
 
 import yaml
@@ -23,7 +22,6 @@ def component_checks() -> list[Check]:
         Check("has_a_docstring", _has_a_docstring),
         Check("is_frozen", _is_frozen),
         Check("parameters_survive_yaml", _parameters_survive_yaml),
-        Check("pickles", _pickles),
     ]
 
 
@@ -61,11 +59,6 @@ def _parameters_survive_yaml(component: Component) -> None:
     text = yaml.safe_dump(component.model_dump(mode="json"))
     again = type(component).model_validate(yaml.safe_load(text))
     _require_same_parameters("after YAML", again, component)
-
-
-def _pickles(component: Component) -> None:
-    """It can be carried to another process."""
-    _require_same_parameters("after pickling", pickle.loads(pickle.dumps(component)), component)
 
 
 def _require_same_parameters(when: str, again: Component, component: Component) -> None:

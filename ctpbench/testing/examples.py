@@ -12,7 +12,7 @@ from typing import TypedDict, Unpack, overload
 import numpy as np
 import xarray as xr
 
-from ctpbench.arrays import Float64, Index
+from ctpbench.arrays import AIR_HU, Float64, Index
 from ctpbench.contract.case import (
     FRAME_DIMS,
     MAP_DIMS,
@@ -27,7 +27,7 @@ from ctpbench.contract.case import (
 
 CLASSES = ("background", "bone", "white", "gray", "penumbra", "core", "artery")
 _BONE, _WHITE, _GRAY, _PENUMBRA, _CORE, _ARTERY = range(1, 7)
-_HU = np.array([-1000.0, 900.0, 29.0, 35.0, 35.0, 35.0, 40.0])
+_HU = np.array([AIR_HU, 900.0, 29.0, 35.0, 35.0, 35.0, 40.0])
 _CBF = np.array([0.0, 0.0, 25.0, 53.0, 16.0, 5.3, 0.0])  # mL/100 g/min
 _MTT_S = np.array([0.0, 0.0, 4.56, 3.74, 11.25, 8.04, 0.0])
 _DELAY_S = np.array([0.0, 0.0, 1.0, 1.0, 8.0, 9.0, 0.0])

@@ -86,9 +86,9 @@ def test_what_is_learnt_comes_from_the_training_split_at_its_own_noise_level(toy
     records = [json.loads(path.read_text()) for path in (tmp_path / "out/records").glob("*.json")]
     logs = {r["noise"]: (tmp_path / "out" / r["log"]).read_text() for r in records}
 
-    def told(split, noise):
+    def printed(split, noise):
         frames = [toy.load(case, noise).observation.frames.values for case in toy.cases(split)]
         return f"learnt a mean of {np.mean([volume.mean() for volume in frames]):.3f}\n"
 
-    assert len({told(split, noise) for split in ("train", "validation", "test") for noise in NOISE}) == 6
-    assert logs == {noise: told("train", noise) for noise in NOISE}
+    assert len({printed(split, noise) for split in ("train", "validation", "test") for noise in NOISE}) == 6
+    assert logs == {noise: printed("train", noise) for noise in NOISE}

@@ -121,9 +121,9 @@ def test_what_a_run_has_not_finished_is_undecided_where_it_would_else_be_unknown
     tree, cells = results_of(run.folder)
     assert len(cells) == 6
     save(tree, run.folder / "alone" / "results.nc")
-    code, _, told = invoked(run.folder / "alone", "--claims", run.folder / "claims.yaml")
+    code, _, errors = invoked(run.folder / "alone", "--claims", run.folder / "claims.yaml")
     assert code == 2
-    assert "claims[0].rows[0]: the results have no row 'n2n'" in told
+    assert "claims[0].rows[0]: the results have no row 'n2n'" in errors
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_what_a_run_has_not_finished_is_undecided_where_it_would_else_be_unknown
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(change, words, expected, run):
     change(run.folder)
-    code, shown, told = invoked(*([] if words == ["nowhere"] else [run.folder]), *words)
-    assert (code, shown, told.count("\n")) == (2, "", 1)
-    assert expected in told
+    code, shown, errors = invoked(*([] if words == ["nowhere"] else [run.folder]), *words)
+    assert (code, shown, errors.count("\n")) == (2, "", 1)
+    assert expected in errors
 
 
 def test_help_gives_an_example():

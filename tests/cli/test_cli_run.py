@@ -96,9 +96,9 @@ resources: {timeout_s: 6, memory_gib: 0.7}
     assert "Traceback" in (tmp_path / "out" / found["(how=raise)"]["log"]).read_text()
     assert "denoise" in (tmp_path / "out" / found["(how=signal)"]["log"]).read_text()
     _wait_for(lambda: not any(_in_a_session_of_its_own(process) for process in _processes_in(tmp_path)), 20)
-    told = ctpbench("status", "out")
-    assert "9" in told.stdout
-    assert "--rerun failed" in told.stdout
+    status = ctpbench("status", "out")
+    assert "9" in status.stdout
+    assert "--rerun failed" in status.stdout
     with xr.open_datatree(tmp_path / "out/results.nc") as tree:
         toy = tree["toy"].to_dataset().load()
     assert int((toy["status"] == "ok").sum()) == 2

@@ -131,7 +131,7 @@ class Tally(FrameDenoiser):
 
 
 class Jitter(FrameDenoiser):
-    """Adds a little noise of its own from the generator it is lent."""
+    """Adds a little noise of its own from the generator in its context."""
 
     name, version = "jitter", "1"
 

@@ -64,7 +64,12 @@ def test_a_folder_that_cannot_be_made_is_named(suite, monkeypatch, tmp_path):
         usable_folder(tmp_path / "new", mine, into=False)
 
 
-def test_the_index_of_another_version_is_written_anew(suite, tmp_path):
+def test_a_run_of_another_version_goes_on_by_its_suites_name(suite, tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run/cells.json").write_text('{"format": 1}')
+    index = tmp_path / "run/cells.json"
+    index.write_text('{"format": 1, "suite": "mine"}')
     assert usable_folder(tmp_path / "run", suite("mine"), into=False)
+    for text in ('{"format": 1, "suite": "yours"}', "{", "[]"):
+        index.write_text(text)
+        with pytest.raises(InputError, match=r"holds (the run of another suite|a run whose cells\.json is unreadable)"):
+            usable_folder(tmp_path / "run", suite("mine"), into=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,5 +44,9 @@ def test_an_exception_becomes_a_status(error, status, message):
     assert message in outcome.message
 
 
-def test_a_full_disk_is_nobodys_failure():
+def test_a_full_disk_is_nobodys_failure_and_a_quota_of_its_own_is_the_methods(monkeypatch, tmp_path):
+    error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a"))
+    assert not failure(error).disk_full
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    assert failure(error).disk_full
     assert failure(OSError(errno.ENOSPC, "No space left on device")).disk_full

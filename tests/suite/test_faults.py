@@ -123,6 +123,10 @@ from tests.suite.components import (
                 "1: datasets[1].noise: got []; allowed: at least 1 entry",
             ],
         ),
+        (
+            "datasets: [{name: phantom, noise: [0.1234561, 0.1234562]}]\ndenoisers: [none]",
+            ["1: datasets[0].noise[1]: 0.1234562 is written as 0.123456, like one before it"],
+        ),
         ("datasets: [scans]\ndenoisers: [none]", ["1: datasets[0].params: 'root' is missing"]),
         (
             "datasets: [{name: scans, params: {root: /gone}}]\ndenoisers: [none]",

@@ -1,4 +1,4 @@
-"""Components of one name by two distributions: told apart by qualified names, refused only where that is needed."""
+"""Components of one name by two distributions: distinguished by qualified names, refused only where that is needed."""
 
 from __future__ import annotations
 

@@ -180,13 +180,6 @@ class Reworded(Halve):
         return 2 * factor
 
 
-class Stuck(Halve):
-    """Holds what cannot be carried to another process."""
-
-    name = "stuck"
-    _hook: Callable[[], None] = PrivateAttr(default_factory=lambda: lambda: None)
-
-
 class TwoKinds(Halve, Deconvolver):
     """Cannot decide what it is."""
 

@@ -106,6 +106,7 @@ class LocalExecutor:
         self._children.remove(child)
         child.pipe.close()
         exit_code = child.process.exitcode
+        _kill_group(child.process.pid)  # what a method started and left running
         child.process.close()
         if (victim := child.victim) is not None:
             child.pending.remove(victim)
@@ -168,7 +169,8 @@ def _resident_gib(pid: int) -> float:
 
 def _crash(exit_code: int | None, log: Path) -> Outcome:
     if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
+        known = {int(each): each.name for each in signal.Signals}
+        name = known.get(-exit_code, f"signal {-exit_code}")
         hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
         return Outcome(status="crashed", message=f"killed by {name}{hint}; see {log.name}")
     return Outcome(status="crashed", message=f"the process exited with code {exit_code}; see {log.name}")
@@ -178,10 +180,15 @@ def _kill(process: Any) -> None:
     """Kill a child with all that it started."""
     with suppress(ProcessLookupError, PermissionError):
         if os.getpgid(process.pid) != os.getpgid(0):
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill_group(process.pid)
         else:  # it has not yet made its own group
             process.kill()
     process.join(_GRACE_S)
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 @contextmanager
