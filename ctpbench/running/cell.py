@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ctpbench.code import component_hash
+from ctpbench.code import component_hash, component_libraries, versions
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.running.cases import CaseSet, joint_key
 from ctpbench.running.files import file_name
@@ -52,7 +52,8 @@ class Cell:
         train = joint_key(self.train if self.row.tune else self.training(self.row.component()))
         sets = [self.test.key, self.validation.key if self.validation else None, train]
         method = self.row.cls
-        name = [method.name, method.version, component_hash(method), dict(self.row.params), repr(self.row.tune)]
+        behind = [component_hash(method), versions(component_libraries(method))]
+        name = [method.name, method.version, *behind, dict(self.row.params), repr(self.row.tune)]
         metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
         place = [self.dataset, self.noise, self.row.label, self.seed]
         return record_key(place, sets, name, metrics, self._maps)
