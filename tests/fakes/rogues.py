@@ -1,16 +1,21 @@
-"""A dataset whose process writes what it likes to the pipe that its harness listens to."""
+"""A dataset whose process writes what it likes to the pipe that its harness listens to, and takes what it likes."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from ctpbench import Case, Dataset, Split
 from ctpbench_fakes import Toy
+
+_LONG_S = 10.0
 
 
 class Trap:
@@ -27,7 +32,9 @@ class Rogue(Dataset):
     """The toy's cases, and beside them what `how` says."""
 
     name, version = "rogue", "1"
-    how: Literal["well", "garbage", "object", "early", "doubled", "other", "wrong", "huge", "exit"] = "well"
+    how: Literal[
+        "well", "garbage", "object", "early", "doubled", "other", "wrong", "huge", "exit", "sleep", "eat", "fork"
+    ] = "well"
     file: Path = Path("trap")
 
     def cases(self, split: Split) -> Sequence[str]:
@@ -36,8 +43,19 @@ class Rogue(Dataset):
     def load(self, case_id: str, noise: float | None) -> Case:
         for line in self._lines():
             _write_to_sockets(line)
-        if self.how == "exit":
-            os._exit(3)
+        match self.how:
+            case "exit":
+                os._exit(3)
+            case "sleep":
+                time.sleep(_LONG_S)
+            case "eat":
+                eaten = np.ones(2**27)  # 1 GiB
+                time.sleep(_LONG_S)
+                del eaten
+            case "fork":
+                if (child := os.fork()) != 0:
+                    self.file.write_text(str(child))
+                time.sleep(_LONG_S)
         return Toy().load(case_id, noise)
 
     def _lines(self) -> list[bytes]:

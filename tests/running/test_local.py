@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ctpbench.running.executors.local import LocalExecutor
@@ -30,10 +32,10 @@ def assigned(tmp_path):
     return assign
 
 
-def run(*batch: Assignment) -> list[object]:
+def run(*batch: Assignment, timeout_s: float = 60, memory_gib: float | None = None) -> list[object]:
     """Return all that happens to a batch."""
     events: list[object] = []
-    executor: Executor = LocalExecutor(Limits(timeout_s=60))
+    executor: Executor = LocalExecutor(Limits(timeout_s=timeout_s, memory_gib=memory_gib))
     with executor:
         executor.submit(batch)
         assert executor.running == 1
@@ -80,6 +82,39 @@ def test_a_child_that_ends_early_ends_its_item_alone(assigned):
     assert ends(events) == {"rogue-exit": "crashed"}
     assert [event.assignment.item.key for event in events if isinstance(event, Returned)] == ["rogue-well"]
     assert "code 3" in next(event.outcome.message for event in events if isinstance(event, Ended))
+
+
+@pytest.mark.parametrize(
+    ("how", "limits", "status"),
+    [("sleep", {"timeout_s": 1}, "timeout"), ("eat", {"memory_gib": 0.8}, "out_of_memory")],
+    ids=["time", "memory"],
+)
+def test_what_takes_more_than_it_may_is_ended_alone_and_the_rest_comes_back(how, limits, status, assigned):
+    events = run(assigned(how), assigned("well"), **limits)
+    assert ends(events) == {f"rogue-{how}": status}
+    assert [event.assignment.item.key for event in events if isinstance(event, Returned)] == ["rogue-well"]
+    (name,) = limits
+    assert f"resources.{name} = {limits[name]}" in next(e.outcome.message for e in events if isinstance(e, Ended))
+
+
+def test_what_a_child_started_ends_with_it(assigned, tmp_path):
+    started = tmp_path / "trap"
+    with LocalExecutor(Limits()) as executor:
+        executor.submit([assigned("fork")])
+        while not (started.exists() and started.read_text()):
+            list(executor.events())
+        assert _is_alive(int(started.read_text()))
+    deadline = time.monotonic() + 5
+    while _is_alive(int(started.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_nothing_runs_on_once_the_executor_is_closed(assigned):

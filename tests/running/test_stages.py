@@ -1,4 +1,4 @@
-"""What a model item does in its process: what it is handed, what it leaves behind, what it refuses."""
+"""What the stages do in their processes: what they are handed, what they leave behind, what they refuse."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ctpbench import FrameDenoiser, Trainable
+from ctpbench import FrameDenoiser, Metric, Trainable
 from ctpbench.errors import PluginError
 from ctpbench.running.cell import Cell
 from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.files import load_truth
+from ctpbench.running.files import file_name, load_arrays, load_truth
 from ctpbench.running.job import Job
 from ctpbench.running.plan import plan
-from ctpbench.running.stages import data, model
+from ctpbench.running.stages import data, model, prediction, reference, scores
 from ctpbench.running.stages.model import TrainingView, thinned
-from ctpbench.running.work import ComponentSpec, Item, ModelInfo, input_paths
+from ctpbench.running.work import ComponentSpec, Item, ModelInfo, Outcome, input_paths
+from ctpbench.suite.entries import MetricEntry
 from ctpbench.suite.load import load_suite
 
 SEEN: list[Any] = []
@@ -80,6 +81,21 @@ class Babble(Spy):
         return {"step": [0, 1], "loss": [1.0]}
 
 
+class Faulty(Metric):
+    """Raises on the second case, or returns what is no score."""
+
+    name, version = "faulty", "1"
+    better, units = "lower", "1"
+    raises: bool
+
+    def score(self, case):
+        if not self.raises:
+            return 1.0
+        if case.id == "test/1":
+            raise KeyError("on purpose")
+        return xr.DataArray(1.0)
+
+
 @pytest.fixture
 def cell(catalogue, write_suite) -> Cell:
     text = "datasets: [{name: toy, noise: [1]}]\ndenoisers: [learn]\nmetrics: [error]"
@@ -88,8 +104,8 @@ def cell(catalogue, write_suite) -> Cell:
 
 @pytest.fixture
 def cache(cell, tmp_path) -> Path:
-    """A cache that holds the training cases, observation and truth side by side."""
-    for item in cell.train[0].items():
+    """A cache that holds the training and the test cases, observation and truth side by side."""
+    for item in [*cell.train[0].items(), *cell.test.items()]:
         data.run(item.task, job_of(item, tmp_path, tmp_path / "data" / item.key))
         assert {p.name for p in (tmp_path / "data" / item.key).iterdir()} == {"observation.npz", "truth.npz"}
     return tmp_path
@@ -141,7 +157,7 @@ def test_a_method_that_learns_from_noisy_cannot_come_by_anything_clean(cell, cac
     assert len(training) == 2
     assert all(case.clean is None for case in shown(training))
     truths = [load_truth(path).frames.values for path in cache.glob("data/*/truth.npz")]
-    assert len(truths) == 2
+    assert len(truths) == 4
     things = list(reachable([training, context, shown(training)], set()))
     for thing in things:
         if isinstance(thing, Path):
@@ -253,3 +269,48 @@ def test_a_quantity_that_is_logged_rarely_is_kept_whole():
     assert {s: v for s, v in zip(short["step"], short["bias"], strict=True) if v is not None} == rare
     assert sum(value is not None for value in short["loss"]) == 500
     assert set(short["lost"]) == {None}
+
+
+# -- what is denoised and scored ---
+
+
+def noise_added(cell: Cell, cache: Path, denoiser: FrameDenoiser) -> dict[str, np.ndarray]:
+    """Run the prediction stage; return what it added to the concentration of each case."""
+    item = cell.prediction(denoiser, cell.test, trial=False)
+    job = job_of(item, cache, cache / "prediction" / item.key)
+    prediction.run(item.task, job)
+    noisy = {case: job.observation(case).frames.values for case in item.task.cases}
+    answers = {case: load_arrays(job.out / file_name(case))["concentration"].values for case in item.task.cases}
+    return {case: answers[case] - (noisy[case] - noisy[case][:2].mean(axis=0)) for case in answers}
+
+
+def test_chance_is_each_cases_and_each_seeds_own_whatever_is_denoised_beside_it(cell, cache, catalogue):
+    jitter = catalogue.denoisers["jitter"]()
+    added = noise_added(cell, cache, jitter)
+    first, second = added.values()
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.1
+    turned = replace(cell, test=replace(cell.test, cases=cell.test.cases[::-1], keys=cell.test.keys[::-1]))
+    for case, values in noise_added(turned, cache, jitter).items():
+        np.testing.assert_array_equal(values, added[case])
+    other = noise_added(replace(cell, seed=1), cache, jitter)
+    assert abs(np.corrcoef(first.ravel(), other["test/0"].ravel())[0, 1]) < 0.1
+
+
+def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):
+    known = cell.reference(cell.test)
+    denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, trial=False)
+    for stage, item in ((reference, known), (prediction, denoised)):
+        stage.run(item.task, job_of(item, cache, cache / item.stage / item.key))
+    error = cell.suite.metrics[0]
+    faulty = [MetricEntry("faulty", label, Faulty(raises=label == "raises")) for label in ("raises", "babbles")]
+    found = {}
+    for metrics in ((error,), (faulty[0], error, faulty[1])):
+        item = cell.scores(denoised, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, metrics)
+        found[len(metrics)] = scores.run(item.task, job_of(item, cache, cache / "scores" / item.key))
+    assert found[3].scores == found[1].scores
+    assert found[1].faults == {}
+    assert found[3].faults == {
+        "raises": "test/1: KeyError: 'on purpose'",
+        "babbles": "test/0: metric 'babbles': got float; allowed: DataArray",
+    }
+    assert [Outcome(status="ok", info=info).whole for info in found.values()] == [True, False]

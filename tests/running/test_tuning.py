@@ -72,4 +72,5 @@ def test_the_first_of_equals_wins_and_nothing_where_all_failed():
 def test_an_edge_is_noticed_for_numbers_only():
     wanted = tune({"a": (1, 2, 3), "b": ("x", "y", "z"), "c": (1, 2), "d": Range(low=1.0, high=100.0, log=True)})
     assert at_edge(wanted, {"a": 3, "b": "x", "c": 1, "d": 10.0}) == ["a"]
+    assert at_edge(wanted, {"a": 1, "b": "x", "c": 1, "d": 10.0}) == ["a"]
     assert at_edge(wanted, {"a": 2, "b": "x", "c": 1, "d": 99.9}) == ["d"]
