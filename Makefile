@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist worksteal
+# Idle threads sleep: where two processes share the cores, those that spin starve the other's.
+SIDE_BY_SIDE := OMP_WAIT_POLICY=passive OPENBLAS_THREAD_TIMEOUT=4 $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 EDITABLE := -e '.[dev,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
 .PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
@@ -29,10 +30,10 @@ contracts: $(STAMP)
 	@$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	@$(BIN)/pytest $(SIDE_BY_SIDE)
+	@$(SIDE_BY_SIDE)
 
 hidden-bf16: $(STAMP) ## the networks' tests as on a CPU without bf16
-	@CTPBENCH_HIDE_BF16=1 $(BIN)/pytest $(SIDE_BY_SIDE) plugins/ctpbench-unet
+	@CTPBENCH_HIDE_BF16=1 $(SIDE_BY_SIDE) plugins/ctpbench-unet
 
 mutants: $(STAMP) ## break what matters, a line at a time, and see whether a test sees it
 	@$(BIN)/python tests/mutants.py
