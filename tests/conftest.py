@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
@@ -100,6 +102,27 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         pipe = subprocess.PIPE
         command = [*program, *map(str, words)]
         return subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=pipe, stderr=pipe, text=True)
+
+    return begin
+
+
+@pytest.fixture
+def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., BaseProcess]:
+    """Start a command of ctpbench in a process forked from the server that the runs of `ctpbench` use.
+
+    It is as much a process as one of `start`, and dies as one. Only what happens before the command begins is spared.
+    """
+    import forked
+
+    def begin(*words: str | Path) -> BaseProcess:
+        process = multiprocessing.get_context("forkserver").Process(
+            target=forked.command, args=([str(word) for word in words],), daemon=False
+        )
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)  # where the process starts
+            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+            process.start()
+        return process
 
     return begin
 

@@ -237,26 +237,27 @@ def test_compiled_kernels_have_a_folder_for_each_code(monkeypatch, tmp_path):
 
 # -- the core -----------------------------------------------------------------------------------------------------
 
-RUN_STAGE = """
-import sys
+RUN_STAGES = """
+import os, sys
 from importlib import import_module
-import ctpbench.running.worker
-import_module("ctpbench.running.stages.{stage}")
-print(*sorted(name for name in sys.modules if name.partition(".")[0] == "ctpbench"))
+import pandas, pydantic, scipy.ndimage, xarray
+assert "ctpbench" not in sys.modules
+for stage in sys.argv[1:]:
+    if os.fork() == 0:
+        import ctpbench.running.worker
+        import_module(f"ctpbench.running.stages.{stage}")
+        print(stage, *sorted(name for name in sys.modules if name.partition(".")[0] == "ctpbench"), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0
 """
-
-
-def imported(stage: str, use: str = "") -> set[str]:
-    """Return the modules of the core that a process has imported once it can run a stage."""
-    program = RUN_STAGE.format(stage=stage, use=use)
-    return set(
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    )
 
 
 @pytest.fixture(scope="module")
 def processes() -> dict[str, set[str]]:
-    return {stage: imported(stage) for stage in STAGES}
+    """The modules of the core that a process has imported once it can run a stage; libraries are imported once."""
+    command = [sys.executable, "-c", RUN_STAGES, *STAGES]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {stage: set(modules) for stage, *modules in map(str.split, lines)}
 
 
 @pytest.mark.parametrize("stage", STAGES)

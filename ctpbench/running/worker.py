@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import faulthandler
+import gc
 import math
 import os
 import shutil
@@ -36,6 +37,7 @@ def main(pipe: Connection, device: str, threads: int) -> None:
     """Work on the assignments that the pipe brings, in order, and send messages of how it goes."""
     os.setsid()  # a group of its own: whatever a method starts can be killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what the server imported is no garbage; looking through it takes longer than many an item
     to = pipe.fileno()
     assignments = messages.receive_batch(to)
     os.environ["NUMBA_CACHE_DIR"] = str(kernel_cache(spec.code for spec in assignments[0].item.task.components))

@@ -156,7 +156,7 @@ metrics: [acme:miss, zeta:miss]
 """
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def in_another_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(folder), str(FAKES), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
     program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')", *words]
     return subprocess.run(
@@ -164,13 +164,13 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_run_tells_components_of_one_name_apart_down_to_its_files(site):
+def test_a_run_tells_components_of_one_name_apart_down_to_its_files(site, ctpbench):
     from ctpbench.outcome.results import open_results
 
     for owner in ("acme", "zeta"):
         site.install(owner, TWIN)
     (site.folder / "suite.yaml").write_text(SUITE)
-    done = run(site.folder, "run", "suite.yaml", "--out", "out")
+    done = in_another_process(site.folder, "run", "suite.yaml", "--out", "out")
     assert done.returncode == 0, done.stdout + done.stderr
     out = site.folder / "out"
     tree = open_results(out / "results.nc")
@@ -192,8 +192,8 @@ def test_a_run_tells_components_of_one_name_apart_down_to_its_files(site):
     assert any("zeta%3Abox" in path.name for path in (out / "curves").iterdir())
     assert not [path for path in out.rglob("*") if ":" in path.name]
     records = sorted(path.name for path in (out / "records").iterdir())
-    again = run(site.folder, "run", "out/suite.lock.yaml", "--out", "out")
+    again = ctpbench("run", "out/suite.lock.yaml", "--out", "out")
     assert again.returncode == 0, again.stdout + again.stderr
     assert sorted(path.name for path in (out / "records").iterdir()) == records
-    plan = run(site.folder, "plan", "suite.yaml", "--out", "out").stdout
+    plan = ctpbench("plan", "suite.yaml", "--out", "out").stdout
     assert "6 cells: 6 finished, 0 to run." in plan

@@ -13,11 +13,12 @@ from ctpbench import FrameDenoiser, hookimpl
 
 class Scale(FrameDenoiser):
     name, version = "scale", "1"
-    wait_s: float = 0.0
+    until: str = ""
 
     def denoise(self, frames, context):
-        import time
-        time.sleep(self.wait_s)
+        import os, time
+        while self.until and not os.path.exists(self.until):
+            time.sleep(0.01)
         return frames.copy(data=frames.values * acme_factor.FACTOR)
 
 @hookimpl
@@ -26,7 +27,7 @@ def ctpbench_denoisers():
 """
 SUITE = """
 datasets: [{name: toy, noise: [1]}]
-denoisers: [leave, {name: scale, params: {wait_s: WAIT}}]
+denoisers: [leave, {name: scale, label: scale, params: {until: "UNTIL"}}]
 metrics: [error]
 """
 
@@ -54,26 +55,28 @@ def scores(folder: Path) -> dict[str, float]:
 def test_an_edit_of_a_helper_beside_a_plugin_makes_its_cells_stale_and_no_others(
     site, ctpbench_process, write_suite, tmp_path
 ):
-    suite = write_suite(SUITE.replace("WAIT", "0"))
+    suite = write_suite(SUITE.replace("UNTIL", ""))
     run = lambda: ctpbench_process("run", suite, "--out", "out")  # noqa: E731
     assert run().returncode == 0
     first = scores(tmp_path / "out")
-    assert first["scale(wait_s=0)"] == first["leave"]
+    assert first["scale"] == first["leave"]
     (site / "acme_factor.py").write_text('"""Factors."""\nimport numpy\n\nFACTOR = numpy.float32(1.0)  # of all\n')
     assert run().stdout.count("(cached)") == 2
     (site / "acme_factor.py").write_text("import numpy\n\nFACTOR = numpy.float32(0.5)\n")
     third = run()
     assert third.stdout.count("(cached)") == 1
-    assert scores(tmp_path / "out")["scale(wait_s=0)"] != first["leave"]
+    assert scores(tmp_path / "out")["scale"] != first["leave"]
 
 
 def test_an_edit_during_a_run_ends_it_in_one_line_and_the_next_is_right(site, start, write_suite, tmp_path):
-    suite = write_suite(SUITE.replace("WAIT", "1.5"))
+    edited = tmp_path / "edited"
+    suite = write_suite(SUITE.replace("UNTIL", str(edited)))
     running = start("run", suite, "--out", "out")
     for line in running.stdout:
         if "leave" in line:
             break
     (site / "acme_factor.py").write_text("import numpy\n\nFACTOR = numpy.float32(0.5)\n")
+    edited.touch()
     _, stderr = running.communicate(timeout=60)
     assert running.returncode == 2
     assert "acme_factor.py: was edited while the run went on" in stderr

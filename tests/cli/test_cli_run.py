@@ -195,7 +195,7 @@ metrics: [error]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_killed_at_any_moment_it_goes_on_and_computes_nothing_twice(how, start, ctpbench, write_suite, tmp_path):
+def test_killed_at_any_moment_it_goes_on_and_computes_nothing_twice(how, fork, ctpbench, write_suite, tmp_path):
     tally = tmp_path / "tally.txt"
     text = f"""
 datasets: [{{name: toy, params: {{test_cases: 1, validation_cases: 1}}, noise: [1, 2]}}]
@@ -212,16 +212,15 @@ metrics: [error]
     tally.unlink()
     kills = 0
     for pause in (0.3, 0.5, 0.7, 0.9, 1.1):
-        process = start("run", suite, "--out", "out")
         before = _lines(tally)
-        _wait_for(lambda p=process, n=before: p.poll() is not None or _lines(tally) > n)
+        process = fork("run", suite, "--out", "out")
+        _wait_for(lambda p=process, n=before: not p.is_alive() or _lines(tally) > n)
         time.sleep(pause / 10)
-        if process.poll() is None:
+        if process.is_alive():
             os.kill(process.pid, how)
             kills += 1
-        process.communicate(timeout=60)
-        code = process.returncode
-        assert code in (0, 130, -signal.SIGKILL)
+        process.join(60)
+        assert process.exitcode in (0, 130, -signal.SIGKILL)
     assert kills >= 2
     done = ctpbench("run", suite, "--out", "out")
     assert done.returncode == 0, done.stderr

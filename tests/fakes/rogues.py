@@ -49,7 +49,7 @@ class Rogue(Dataset):
             case "sleep":
                 time.sleep(_LONG_S)
             case "eat":
-                eaten = np.ones(2**27)  # 1 GiB
+                eaten = np.ones(2**26)  # 0.5 GiB
                 time.sleep(_LONG_S)
                 del eaten
             case "fork":

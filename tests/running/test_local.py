@@ -86,7 +86,7 @@ def test_a_child_that_ends_early_ends_its_item_alone(assigned):
 
 @pytest.mark.parametrize(
     ("how", "limits", "status"),
-    [("sleep", {"timeout_s": 1}, "timeout"), ("eat", {"memory_gib": 0.8}, "out_of_memory")],
+    [("sleep", {"timeout_s": 1}, "timeout"), ("eat", {"memory_gib": 0.4}, "out_of_memory")],
     ids=["time", "memory"],
 )
 def test_what_takes_more_than_it_may_is_ended_alone_and_the_rest_comes_back(how, limits, status, assigned):

@@ -109,7 +109,7 @@ def test_every_check_can_fail():
 # -- what the checks say and how they are run ---
 
 
-def test_a_failure_says_what_was_got_and_what_is_allowed():
+def test_a_failure_says_what_was_got_and_what_is_allowed(in_this_process):
     def message(component):
         return next(result.message for result in run_checks(component) if not result.passed)
 

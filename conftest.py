@@ -1,0 +1,16 @@
+"""What holds for all tests, and for the time they take."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+# Idle threads of one library sleep, as in the processes of a run, and starve no other's. OpenBLAS and OpenMP read this
+# once, when they are imported, which no plugin of pytest does.
+os.environ.update(OMP_WAIT_POLICY="passive", OPENBLAS_THREAD_TIMEOUT="4")
+
+
+def pytest_collection_finish() -> None:
+    """Look for no garbage among what was imported and collected, which is most of what there is."""
+    gc.collect()
+    gc.freeze()
