@@ -5,8 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
-# Idle threads sleep: where two processes share the cores, those that spin starve the other's.
-SIDE_BY_SIDE := OMP_WAIT_POLICY=passive OPENBLAS_THREAD_TIMEOUT=4 $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+SIDE_BY_SIDE := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 EDITABLE := -e '.[dev,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
 .PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean

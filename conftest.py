@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 
-# Idle threads of one library sleep, as in the processes of a run, and starve no other's. OpenBLAS and OpenMP read this
-# once, when they are imported, which no plugin of pytest does.
+# Idle threads sleep: where two processes share the cores, those that spin starve the other's. OpenBLAS and OpenMP read
+# this once, when they are imported, which no plugin of pytest does.
 os.environ.update(OMP_WAIT_POLICY="passive", OPENBLAS_THREAD_TIMEOUT="4")
 
 

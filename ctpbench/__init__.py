@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from ctpbench.contract.case import MAP_UNITS as MAP_UNITS
     from ctpbench.contract.case import MAPS as MAPS
     from ctpbench.contract.case import Case as Case
-    from ctpbench.contract.case import Observation as Observation
     from ctpbench.contract.case import ScoredCase as ScoredCase
     from ctpbench.contract.case import TrainingCase as TrainingCase
     from ctpbench.contract.case import Truth as Truth
-    from ctpbench.contract.case import check_observation as check_observation
     from ctpbench.contract.case import regions as regions
     from ctpbench.contract.components import ConcentrationDenoiser as ConcentrationDenoiser
     from ctpbench.contract.components import Context as Context
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
     from ctpbench.contract.files import file_stamps as file_stamps
     from ctpbench.contract.files import files_fingerprint as files_fingerprint
     from ctpbench.contract.hookspecs import hookimpl as hookimpl
+    from ctpbench.contract.observation import Observation as Observation
+    from ctpbench.contract.observation import check_observation as check_observation
     from ctpbench.contract.series import Format as Format
     from ctpbench.contract.series import Series as Series
     from ctpbench.contract.series import Volume as Volume

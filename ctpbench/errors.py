@@ -16,7 +16,7 @@ class PluginError(CtpbenchError):
 
 
 class DataError(CtpbenchError):
-    """A dataset's files or a case made from them break the contract of `ctpbench.contract.case`."""
+    """A dataset's files or a case made from them break what `ctpbench.contract` says of it."""
 
 
 class ResultError(CtpbenchError):

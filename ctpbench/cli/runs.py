@@ -179,7 +179,7 @@ def status(run: Path) -> None:
 
 @main.command("leaderboard", epilog="Example: ctpbench leaderboard runs/quick --by ssim_cbf")
 @_RUN
-@click.option("--by", metavar="SCORE", help="Rank by this score column; default: rmse_cbf.")
+@click.option("--by", metavar="SCORE", help="Rank by this score column; default: the first that has values.")
 def leaderboard_command(run: Path, by: str | None) -> None:
     """Rebuild a run's results, print its leaderboard.
 
@@ -197,7 +197,7 @@ def leaderboard_command(run: Path, by: str | None) -> None:
         render(Store(run))
         run = run / "results.nc"
     tree = open_results(run)
-    print_table(leaderboard(tree, by) if by else leaderboard(tree), console())
+    print_table(leaderboard(tree, by), console())
 
 
 @main.command("claims", epilog="Example: ctpbench claims runs/paper-simulation")

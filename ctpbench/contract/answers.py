@@ -120,3 +120,51 @@ def _finite(value: object) -> bool:
 def _first(values: Sequence[object], most: int = 3) -> str:
     """Name some of many values."""
     return ", ".join(map(str, values[:most])) + ("..." if len(values) > most else "")
+
+
+def check_output(output: object, dims: Sequence[str], like: xr.DataArray, name: str) -> xr.DataArray:
+    """Return a method's output where it is sound.
+
+    Parameters
+    ----------
+    output : object
+        Must be a float32 DataArray of finite values.
+    dims : sequence of str
+        Its dimensions, in order.
+    like : DataArray
+        Sizes and coordinates must equal its, wherever it has the dimension.
+    name : str
+        What the output is called in messages.
+
+    Raises
+    ------
+    ValueError
+        Where it is not; one line.
+
+    Examples
+    --------
+    >>> frames = xr.DataArray(np.zeros((3, 2), np.float32), dims=("time", "x"))
+    >>> check_output(frames.copy(), ("time", "x"), frames, "denoise").dims
+    ('time', 'x')
+    >>> check_output(frames[1:], ("time", "x"), frames, "denoise")
+    Traceback (most recent call last):
+        ...
+    ValueError: denoise: got 2 along time; allowed: 3
+    """
+    if not isinstance(output, xr.DataArray):
+        raise ValueError(f"{name}: got {type(output).__name__}; allowed: DataArray {tuple(dims)}")
+    if output.dims != tuple(dims):
+        raise ValueError(f"{name}: got dims {output.dims}; allowed: {tuple(dims)}")
+    for dim in dims:
+        if dim not in like.dims:
+            continue
+        if output.sizes[dim] != like.sizes[dim]:
+            raise ValueError(f"{name}: got {output.sizes[dim]} along {dim}; allowed: {like.sizes[dim]}")
+        if dim in output.coords and not np.array_equal(output[dim].values, like[dim].values):
+            raise ValueError(f"{name}: coordinate {dim} was changed; allowed: the input's")
+    if output.dtype != np.float32:
+        raise ValueError(f"{name}: got dtype {output.dtype}; allowed: float32")
+    bad = int(np.size(output.values) - np.isfinite(output.values).sum())
+    if bad:
+        raise ValueError(f"{name}: got {bad} values that are NaN or infinite; allowed: finite values")
+    return output

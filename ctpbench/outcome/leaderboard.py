@@ -22,12 +22,11 @@ from ctpbench.text import parameters_text, value_text
 EDGE = " (edge)"
 """Behind a tuned value that ended at an edge of what was tried."""
 
-_DEFAULT_RANK_BY = "rmse_cbf"
 _PARAMETER = "parameter_"
 _LATER = ("trained_on", "left_out")  # which older results do not have
 
 
-def leaderboard(tree: xr.DataTree, rank_by: str = _DEFAULT_RANK_BY) -> pd.DataFrame:
+def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     """Return the ranked table of a results tree.
 
     A score column ``metric[_map][_roi]`` holds the mean over seeds and cases, ``..._std`` the sample standard
@@ -43,9 +42,9 @@ def leaderboard(tree: xr.DataTree, rank_by: str = _DEFAULT_RANK_BY) -> pd.DataFr
     ----------
     tree : DataTree
         As made by `ctpbench.outcome.results.build`.
-    rank_by : str
-        A score column. Where the default has no value in a dataset, the first score that has one serves, if possible
-        one that is no mean over time.
+    rank_by : str or None
+        A score column. None: in each dataset the first score that has a value, if possible one that is no mean over
+        time.
 
     Raises
     ------
@@ -77,7 +76,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str = _DEFAULT_RANK_BY) -> pd.DataFr
                 for i in range(data.sizes["config"])
             ]
             rows += _ranked([row for row in block if row["status"] != MISSING], ranking)
-    if rank_by not in (_DEFAULT_RANK_BY, *scores):
+    if rank_by is not None and rank_by not in scores:
         raise ResultError(f"leaderboard: no score {rank_by!r} to rank by; there are: {', '.join(scores)}")
     scored = {score.metric for score in scores.values()}
     scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in scored}
@@ -134,12 +133,11 @@ def _score_grids(data: xr.Dataset, faults: Grid) -> tuple[dict[str, Score], dict
     return scores, {**grids, "n_cases": count_cases(data)}
 
 
-def _ranking(known: Sequence[Score], rank_by: str) -> Score | None:
+def _ranking(known: Sequence[Score], rank_by: str | None) -> Score | None:
     """Return the score that ranks a dataset's rows, of those that have a value there."""
-    named = next((score for score in known if score.column == rank_by), None)
-    if named or rank_by != _DEFAULT_RANK_BY:
-        return named
-    return min(known, key=lambda score: bool(score.over), default=None)
+    if rank_by is None:
+        return min(known, key=lambda score: bool(score.over), default=None)
+    return next((score for score in known if score.column == rank_by), None)
 
 
 def _costs(data: xr.Dataset) -> dict[str, Grid]:

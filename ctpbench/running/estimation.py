@@ -12,9 +12,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from ctpbench.arrays import Float32
-from ctpbench.contract.answers import check_diagnostics, check_frame_count
-from ctpbench.contract.case import FRAME_DIMS, MAP_DIMS, MAPS, Observation, Truth, check_output, regions
+from ctpbench.contract.answers import check_diagnostics, check_frame_count, check_output
+from ctpbench.contract.case import MAP_DIMS, MAPS, Truth, regions
 from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
+from ctpbench.contract.observation import FRAME_DIMS, Observation
 from ctpbench.device import Stopwatch
 from ctpbench.perfusion import (
     circulant_length,

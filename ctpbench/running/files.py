@@ -11,7 +11,8 @@ from zipfile import BadZipFile
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.case import Observation, Truth
+from ctpbench.contract.case import Truth
+from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
 
 

@@ -15,8 +15,9 @@ from typing import cast
 import numpy as np
 
 from ctpbench import device
-from ctpbench.contract.case import Observation, Truth
+from ctpbench.contract.case import Truth
 from ctpbench.contract.components import Component, Context
+from ctpbench.contract.observation import Observation
 from ctpbench.running.files import load_observation, load_truth
 from ctpbench.running.work import ComponentSpec, Measured
 

@@ -103,9 +103,9 @@ class Store:
         place = self.path(stage, key)
         if place.exists():
             (self.folder / "tmp").mkdir(exist_ok=True)
-            grave = Path(tempfile.mkdtemp(dir=self.folder / "tmp")) / "entry"
-            place.rename(grave)
-            shutil.rmtree(grave.parent, ignore_errors=True)
+            discarded = Path(tempfile.mkdtemp(dir=self.folder / "tmp")) / "entry"
+            place.rename(discarded)
+            shutil.rmtree(discarded.parent, ignore_errors=True)
 
     def checkpoints(self, key: str) -> Path:
         """Return the folder where the attempts at one piece of work leave what their next one goes on from."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctpbench.arrays import Float32, Float64, Mask
-from ctpbench.contract.case import Observation
+from ctpbench.contract.observation import Observation
 from ctpbench.contract.series import Series, slabs
 from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method

@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Float32, Mask
-from ctpbench.contract.case import MAP_UNITS, MAPS, Observation
+from ctpbench.contract.case import MAP_UNITS, MAPS
 from ctpbench.contract.components import Context, Deconvolver, Denoiser
+from ctpbench.contract.observation import Observation
 from ctpbench.contract.series import Format, Volume, slabs
 from ctpbench.errors import DataError, PluginError
 from ctpbench.running.estimation import (

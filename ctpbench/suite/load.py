@@ -107,12 +107,12 @@ class _Loading:
         entries: list[tuple[Place, DenoiserEntry]] = []
         for item in read_items("denoisers", DenoiserSettings, "denoiser", self.catalogue, self.faults):
             tune = item.written.tune
-            if metrics.sound and tune and tune.metric not in labels:
+            if metrics.sound and tune and tune.metric is not None and tune.metric not in labels:
                 near = did_you_mean(tune.metric, labels)
                 text = f"the suite has no metric {tune.metric!r}{near}; it has {listed(labels)}"
                 self.faults.add((*item.place, "tune", "metric"), text)
             written = self.trained(item, datasets.entries) if datasets.sound else item.written
-            for row in rows(replace(item, written=written), self.faults):
+            for row in rows(replace(item, written=_decided(written, labels)), self.faults):
                 same = [at for at, other in entries if replace(other, name=row.name, label=row.label) == row]
                 if same:
                     text = f"the row {row.label!r} is in {spelled(same[0])} already; leave one out"
@@ -195,6 +195,13 @@ class _Loading:
                 self.faults.add(place, f"the label {entry.label!r} is taken by {owner}; give one of them another label")
             owners.setdefault(entry.label, place)
         return [entry for _, entry in entries]
+
+
+def _decided(written: DenoiserSettings, metrics: Sequence[str]) -> DenoiserSettings:
+    """Return what is written with the metric that tuning goes by: the suite's first where it names none."""
+    if written.tune is None or written.tune.metric is not None or not metrics:
+        return written
+    return written.model_copy(update={"tune": written.tune.model_copy(update={"metric": metrics[0]})})
 
 
 def _metric_label(name: str, metric: Metric, given: Mapping[str, Any]) -> str:

@@ -198,7 +198,8 @@ class _Entry:
                 parameters[name] = Range(low=known[0], high=known[1], log=value.log)
             else:
                 parameters[name] = tuple(known)
-        return Tune(parameters, self.tune.search, self.tune.trials, self.tune.metric, self.tune.map, self.tune.seed)
+        metric = self.tune.metric or ""  # nothing only where the suite has none, which is a fault of its own
+        return Tune(parameters, self.tune.search, self.tune.trials, metric, self.tune.map, self.tune.seed)
 
 
 def _candidates(value: Any, spread: bool, place: Place) -> list[tuple[Place, Any]]:

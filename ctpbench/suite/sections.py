@@ -62,7 +62,9 @@ class TuneSettings(Settings):
         "exhaustive", description="Every combination, or Optuna's tree-structured Parzen estimator."
     )
     trials: Annotated[int, Field(ge=1)] | None = Field(None, description="How many combinations tpe tries.")
-    metric: str = Field("rmse", description="Label of the metric of this suite that decides.")
+    metric: str | None = Field(
+        None, description="Label of the metric of this suite that decides; its first where left out."
+    )
     map: Literal["cbf", "cbv", "mtt", "ttp", "tmax"] = Field(
         "cbf", description="The map that decides, where the metric keeps maps apart."
     )

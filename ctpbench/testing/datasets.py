@@ -8,32 +8,26 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from ctpbench.contract.case import (
-    FRAME_DIMS,
-    MAP_DIMS,
-    MAPS,
-    OBSERVATION_COORDS,
-    ROI_DIMS,
-    Case,
-    Observation,
-    Truth,
-    check_observation,
-    check_output,
-)
+from ctpbench.contract.case import Case
 from ctpbench.contract.components import SPLITS, Dataset
+from ctpbench.contract.observation import OBSERVATION_COORDS, Observation, check_observation
 from ctpbench.errors import DataError
 from ctpbench.testing.another_process import TRUTH_PARTS, ask, part_hashes
 from ctpbench.testing.check import Check, NotHere, require, require_same
 from ctpbench.testing.components import component_checks, fresh
+from ctpbench.testing.truths import (
+    at,
+    truth_frames_keep_contract,
+    truth_labels_keep_contract,
+    truth_maps_keep_contract,
+    truth_rois_keep_contract,
+)
 from ctpbench.text import shown
 
 Noise = Sequence[float | None]
 # More numbers than a remark about the scan needs, fewer than any image has.
 _MAX_REMARK = 64
-# A region may be known or drawn where the mask of the brain, which many datasets find in the frames, misses its edge.
-_MAX_OUTSIDE = 0.25
 
 
 class _FirstCases:
@@ -80,10 +74,10 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
         each(sound, _observation_keeps_contract, loads),
         each("case_has_its_id", _case_has_its_id, sound),
         each("observation_holds_no_truth", _observation_holds_no_truth, sound),
-        each("truth_maps_keep_contract", _truth_maps_keep_contract, sound),
-        each("truth_frames_keep_contract", _truth_frames_keep_contract, sound),
-        each("truth_labels_keep_contract", _truth_labels_keep_contract, sound),
-        each("truth_rois_keep_contract", _truth_rois_keep_contract, sound),
+        each("truth_maps_keep_contract", truth_maps_keep_contract, sound),
+        each("truth_frames_keep_contract", truth_frames_keep_contract, sound),
+        each("truth_labels_keep_contract", truth_labels_keep_contract, sound),
+        each("truth_rois_keep_contract", truth_rois_keep_contract, sound),
         each("inspection_is_plain_data", _inspection_is_plain_data, sound),
         Check(same, lambda dataset: _same_case_same_bytes(dataset, first), sound),
         Check(
@@ -151,11 +145,11 @@ def _unknown_case_is_refused(dataset: Dataset, noise: float | None) -> None:
 
 
 def _case_has_its_id(case_id: str, noise: float | None, case: Case) -> None:
-    require(case.id == case_id, f"{_at(case_id, noise)}: got id {case.id!r}; allowed: {case_id!r}")
+    require(case.id == case_id, f"{at(case_id, noise)}: got id {case.id!r}; allowed: {case_id!r}")
 
 
 def _observation_keeps_contract(case_id: str, noise: float | None, case: Case) -> None:
-    where = _at(case_id, noise)
+    where = at(case_id, noise)
     require(isinstance(case, Case), f"{where}: got {type(case).__name__}; allowed: Case")
     got = type(case.observation).__name__
     require(isinstance(case.observation, Observation), f"{where}: got {got}; allowed: Observation")
@@ -167,7 +161,7 @@ def _observation_keeps_contract(case_id: str, noise: float | None, case: Case) -
 
 def _observation_holds_no_truth(case_id: str, noise: float | None, case: Case) -> None:
     """No coordinate beyond the contract's, no attribute larger than a remark, and noise where asked."""
-    frames, where = case.observation.frames, _at(case_id, noise)
+    frames, where = case.observation.frames, at(case_id, noise)
     extra = [str(name) for name in frames.coords if name not in OBSERVATION_COORDS]
     allowed = ", ".join(OBSERVATION_COORDS)
     require(not extra, f"{where}: got coordinates {', '.join(extra)} in the frames; allowed: {allowed}")
@@ -180,58 +174,8 @@ def _observation_holds_no_truth(case_id: str, noise: float | None, case: Case) -
         require(not same, f"{where}: got the noiseless frames themselves; allowed: frames with noise")
 
 
-def _truth_maps_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
-    where = f"{_at(case_id, noise)}: truth.maps"
-    maps = _truth(case_id, noise, case).maps
-    if maps is None:
-        return
-    _require_output(maps.fillna(0.0) if isinstance(maps, xr.DataArray) else maps, MAP_DIMS, case, where)
-    names = maps["map"].values.tolist() if "map" in maps.coords else None
-    require(names == list(MAPS), f"{where}: got maps {names}; allowed: {list(MAPS)}, NaN where one is not known")
-
-
-def _truth_frames_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
-    frames = _truth(case_id, noise, case).frames
-    if frames is not None:
-        _require_output(frames, FRAME_DIMS, case, f"{_at(case_id, noise)}: truth.frames")
-
-
-def _truth_labels_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
-    labels, where = _truth(case_id, noise, case).labels, f"{_at(case_id, noise)}: truth.labels"
-    if labels is None:
-        return
-    require(labels.dtype == np.int8, f"{where}: got dtype {labels.dtype}; allowed: int8")
-    _require_output(labels.astype(np.float32), FRAME_DIMS[1:], case, where)
-    values = np.atleast_1d(labels.attrs.get("flag_values", ())).tolist()
-    meanings = str(labels.attrs.get("flag_meanings", "")).split()
-    text = f"{where}: got flag_values {values} and flag_meanings {meanings}; allowed: one meaning a value"
-    require(len(values) == len(meanings) > 0, text)
-    unknown = sorted(set(np.unique(labels.values).tolist()) - set(values))
-    require(not unknown, f"{where}: got labels {unknown} without a meaning; allowed: {values}")
-
-
-def _truth_rois_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
-    rois, where = _truth(case_id, noise, case).rois, f"{_at(case_id, noise)}: truth.rois"
-    if rois is None:
-        return
-    kind = str(rois.dtype) if isinstance(rois, xr.DataArray) else type(rois).__name__
-    require(kind == "bool", f"{where}: got {kind}; allowed: a DataArray of bool, as by ctpbench.regions")
-    _require_output(rois.astype(np.float32), ROI_DIMS, case, where)
-    require("roi" in rois.coords, f"{where}: got no coordinate roi; allowed: one that names each region")
-    names = rois["roi"].values.tolist()
-    named = all(isinstance(name, str) and name for name in names)
-    require(named, f"{where}: got regions {names}; allowed: names in text that is not empty")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    require(not twice, f"{where}: got {', '.join(twice)} more than once; allowed: unique names")
-    brain = case.observation.frames["brain"].values
-    for name, mask in zip(names, rois.values, strict=True):
-        outside, size = int((mask & ~brain).sum()), int(mask.sum())
-        text = f"got {outside} of the {size} voxels of {name} outside the brain; allowed: up to {_MAX_OUTSIDE:.0%}"
-        require(outside <= _MAX_OUTSIDE * size, f"{where}: {text}")
-
-
 def _inspection_is_plain_data(case_id: str, noise: float | None, case: Case) -> None:
-    found, where = case.inspection, f"{_at(case_id, noise)}: inspection"
+    found, where = case.inspection, f"{at(case_id, noise)}: inspection"
     if found is None:
         return
     require(isinstance(found, Mapping), f"{where}: got {type(found).__name__}; allowed: a mapping, or None")
@@ -243,13 +187,13 @@ def _same_case_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
     another = fresh(dataset)
     for case_id, noise, case in first(dataset):
         again = another.load(case_id, noise)
-        where = f"{_at(case_id, noise)}, loaded again by another instance"
+        where = f"{at(case_id, noise)}, loaded again by another instance"
         pairs = [("frames", again.observation.frames, case.observation.frames)]
         for part in TRUTH_PARTS:
             got, expected = (getattr(c.truth, part, None) for c in (again, case))
             require(
                 (got is None) == (expected is None),
-                f"{_at(case_id, noise)}: got truth.{part} in one of two loads",
+                f"{at(case_id, noise)}: got truth.{part} in one of two loads",
             )
             if got is not None and expected is not None:
                 pairs.append((f"truth.{part}", got, expected))
@@ -272,7 +216,7 @@ def _another_process_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
     for (case_id, noise, case), parts in zip(cases, there["parts"], strict=True):
         expected = part_hashes(case)
         differ = [name for name in {**expected, **parts} if parts.get(name) != expected.get(name)]
-        where = f"{_at(case_id, noise)}, in another process"
+        where = f"{at(case_id, noise)}, in another process"
         require(not differ, f"{where}: got other bytes of {', '.join(differ)}; allowed: {allowed}")
 
 
@@ -287,22 +231,3 @@ def _is_remark(value: object) -> bool:
 def _is_plain(value: object) -> bool:
     """Whether JSON has it."""
     return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _truth(case_id: str, noise: float | None, case: Case) -> Truth:
-    if case.truth is None:
-        return Truth()
-    got = type(case.truth).__name__
-    require(isinstance(case.truth, Truth), f"{_at(case_id, noise)}: got {got} as truth; allowed: Truth or None")
-    return case.truth
-
-
-def _require_output(array: xr.DataArray, dims: tuple[str, ...], case: Case, name: str) -> None:
-    try:
-        check_output(array, dims, case.observation.frames, name)
-    except ValueError as error:
-        raise AssertionError(str(error)) from None
-
-
-def _at(case_id: str, noise: float | None) -> str:
-    return f"load({case_id!r}, noise={noise})"

@@ -16,9 +16,9 @@ from typing import Any, Unpack
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.answers import check_diagnostics
-from ctpbench.contract.case import FRAME_DIMS, MIN_FRAMES, check_output
+from ctpbench.contract.answers import check_diagnostics, check_output
 from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvolver, Denoiser, FrameDenoiser
+from ctpbench.contract.observation import FRAME_DIMS, MIN_FRAMES
 from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.examples import Shape, example_concentration, example_observation

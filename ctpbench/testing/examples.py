@@ -13,17 +13,8 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import AIR_HU, Float64, Index
-from ctpbench.contract.case import (
-    FRAME_DIMS,
-    MAP_DIMS,
-    MAPS,
-    Case,
-    Observation,
-    ScoredCase,
-    TrainingCase,
-    Truth,
-    regions,
-)
+from ctpbench.contract.case import MAP_DIMS, MAPS, Case, ScoredCase, TrainingCase, Truth, regions
+from ctpbench.contract.observation import FRAME_DIMS, Observation
 
 CLASSES = ("background", "bone", "white", "gray", "penumbra", "core", "artery")
 _BONE, _WHITE, _GRAY, _PENUMBRA, _CORE, _ARTERY = range(1, 7)

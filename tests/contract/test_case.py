@@ -7,7 +7,9 @@ import pytest
 import xarray as xr
 
 from ctpbench import DataError, Observation, check_observation, regions
-from ctpbench.contract.case import MAP_UNITS, MAPS, OBSERVATION_COORDS, check_output
+from ctpbench.contract.answers import check_output
+from ctpbench.contract.case import MAP_UNITS, MAPS
+from ctpbench.contract.observation import OBSERVATION_COORDS
 from ctpbench.testing import example_observation
 
 

@@ -16,7 +16,7 @@ def command(words: list[str]) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    # As the docstring of `ensure_running` says; in truth it starts a second server where its own process started none.
+    # The server runs already; `ensure_running` of a process that did not start it would start a second one.
     forkserver._forkserver.ensure_running = resource_tracker.ensure_running
     sys.argv = ["ctpbench", *words]
     main(words, prog_name="ctpbench")

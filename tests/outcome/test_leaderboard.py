@@ -141,7 +141,13 @@ def test_the_caller_may_rank_by_another_score() -> None:
         board(*study(), rank_by="psnr_cbf")
 
 
-def test_where_rmse_of_cbf_does_not_apply_the_first_score_that_does_ranks() -> None:
+def test_the_first_metric_of_the_suite_ranks_by_default() -> None:
+    values = {"a": (0.5, 9.0), "b": (0.9, 1.0)}
+    frame = board(*(record(c, scores={"ssim": ssim(v), "rmse": rmse([w, w])}) for c, (v, w) in values.items()))
+    assert (set(frame["rank_by"]), list(frame["config"])) == ({"ssim_cbf"}, ["b", "a"])
+
+
+def test_where_the_first_score_does_not_apply_the_next_that_does_ranks() -> None:
     real = [
         record(
             c,
@@ -219,7 +225,8 @@ def test_of_several_seeds_one_in_which_a_metric_failed_leaves_the_row_without_it
 
 def test_a_row_whose_ranking_metric_failed_has_no_rank() -> None:
     failed = record("lost", scores={"ssim": ssim(0.99)}, faults={"rmse": FAULT})
-    frame = board(failed, scored("a", [5.0, 5.0]), record("broken", status="error"))
+    records = [failed, scored("a", [5.0, 5.0]), record("broken", status="error")]
+    frame = leaderboard(build(records, {"metrics": ["rmse", "ssim"]}))
     assert list(frame["config"]) == ["a", "lost", "broken"]
     assert list(frame["rank"].isna()) == [False, True, True]
     assert frame.set_index("config").loc["lost", "ssim_cbf"] == 0.99

@@ -18,6 +18,10 @@ from tests.outcome.records import changed, inapplicable, record, score
 from tests.outcome.test_leaderboard import board, scored, study
 
 
+def by_rmse(*records: Record) -> pd.DataFrame:
+    return board(*records, rank_by="rmse_cbf")
+
+
 def test_markdown_for_people() -> None:
     text = to_markdown(
         board(*study(), record("none", None, dataset="real", scores={"cnr": score([0.5, 1.5], ["case"])}))
@@ -128,7 +132,7 @@ FOLDED = [
 
 
 def test_every_metric_is_on_the_page_the_ranking_one_first_then_in_the_suites_order() -> None:
-    text = to_markdown(board(everything("a"), everything("b", start=101.0)))
+    text = to_markdown(by_rmse(everything("a"), everything("b", start=101.0)))
     before, fold = text.split("<details>\n<summary>Scores at TTP and Tmax</summary>\n")
     assert headers(before) == EXPECTED
     assert headers(fold) == FOLDED
@@ -148,7 +152,7 @@ def test_another_ranking_score_comes_first_wherever_it_belongs() -> None:
 
 
 def test_the_terminal_shows_the_same_without_the_fold_at_any_width() -> None:
-    frame = board(everything("a"), everything("b", start=101.0, tuned={"sigma_t_hu": 11.25, "sigma_s_px": 3.0}))
+    frame = by_rmse(everything("a"), everything("b", start=101.0, tuned={"sigma_t_hu": 11.25, "sigma_s_px": 3.0}))
     folded = (4, 5, 9, 10, 16, 17, 21, 22, 27, 28, 32, 33)
     for width in (60, 80, 100, 120, 300):
         text = printed(frame, width=width)
@@ -168,7 +172,7 @@ def test_a_row_without_any_score_is_in_the_first_table_alone() -> None:
 
 
 def test_units_are_said_once_for_metrics_that_share_them() -> None:
-    text = " ".join(printed(board(everything("a")), width=300).split())
+    text = " ".join(printed(by_rmse(everything("a")), width=300).split())
     assert text.endswith(
         "Units: RMSE, bias, MAE: CBF in mL/100 g/min, CBV in mL/100 g, MTT in s; frame RMSE in HU; PSNR in dB; "
         "delay error in s."
@@ -192,7 +196,7 @@ def failing(config: str, metric: str, **changes: Any) -> Record:
 
 
 def test_a_metric_that_failed_says_so_in_its_columns_and_why_below_once() -> None:
-    frame = board(everything("a"), failing("b", "ccc", start=101.0), failing("c", "ccc", start=201.0))
+    frame = by_rmse(everything("a"), failing("b", "ccc", start=101.0), failing("c", "ccc", start=201.0))
     text = to_markdown(frame)
     table = text[text.index("| Rank | Method | CCC CBF") :].splitlines()
     assert table[3].startswith("| 2 | b | failed | failed | failed | 111")
@@ -206,7 +210,7 @@ def test_a_metric_that_failed_says_so_in_its_columns_and_why_below_once() -> Non
 
 def test_a_metric_that_failed_in_every_row_has_its_column() -> None:
     records = [failing(config, "ccc") for config in "ab"]
-    frame = leaderboard(build(records, {"metrics": list(everything("a").scores)}))
+    frame = leaderboard(build(records, {"metrics": list(everything("a").scores)}), "rmse_cbf")
     text = to_markdown(frame)
     assert [row for row in headers(text) if "CCC" in row] == [["CCC", *EXPECTED[1][3:]]]
     assert text.count("failed |") == 2
@@ -214,13 +218,13 @@ def test_a_metric_that_failed_in_every_row_has_its_column() -> None:
 
 
 def test_a_metric_that_failed_at_one_level_has_the_columns_of_the_others() -> None:
-    frame = board(everything("a", noise=1e5), failing("a", "ccc", noise=2e5))
+    frame = by_rmse(everything("a", noise=1e5), failing("a", "ccc", noise=2e5))
     assert [headers(part) for part in to_markdown(frame).split("\n## ")[1:]] == [EXPECTED + FOLDED] * 2
 
 
 def test_failures_are_told_in_markdown_that_shows_them_as_they_are() -> None:
     made = changed(everything("a"), faults={"x|y*": "error: `a|b` <c>"})
-    text = to_markdown(board(made))
+    text = to_markdown(by_rmse(made))
     assert r"- x\|y\* failed in a: error: \`a\|b\` \<c>" in text.splitlines()
     assert r"| SSIM MTT | x\|y\* |" in text
 

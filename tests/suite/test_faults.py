@@ -179,7 +179,7 @@ def test_default_metrics_need_a_metric(faults):
 
 
 def test_tuning_goes_by_a_metric_of_the_suite_whatever_is_installed(faults):
-    text = DENOISERS + "- {name: tips, tune: {parameters: {sigma_t_hu: [1]}}}\nmetrics: [ssim]\n"
+    text = DENOISERS + "- {name: tips, tune: {parameters: {sigma_t_hu: [1]}, metric: rmse}}\nmetrics: [ssim]\n"
     assert faults(text) == ["3: denoisers[0].tune.metric: the suite has no metric 'rmse'; it has 'ssim'"]
 
 

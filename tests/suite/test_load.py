@@ -67,6 +67,19 @@ def test_tuned_rows(load):
     assert tpe.component(strength=2.0, mode="nearest").mode == "nearest"
 
 
+def test_the_first_metric_of_the_suite_decides_where_tuning_names_none(load):
+    suite = load(
+        """
+        datasets: [phantom]
+        denoisers:
+          - {name: tips, label: a, tune: {parameters: {window_px: [3, 5]}}}
+          - {name: tips, label: b, tune: {parameters: {window_px: [3, 5]}, metric: rmse}}
+        metrics: [ssim, rmse]
+        """
+    )
+    assert [row.tune.metric for row in suite.denoisers] == ["ssim", "rmse"]
+
+
 def test_a_range_of_a_whole_number_is_drawn_from_whole_numbers(load):
     suite = load(
         """

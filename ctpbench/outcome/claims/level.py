@@ -20,7 +20,6 @@ from ctpbench.running.index import PlannedCell
 Where = tuple[str, float | None]
 
 _CURVE_DIMS = {"config", "noise", "seed", "case", "time"}
-_SWEPT_BY = "rmse_cbf"  # where neither the claim nor the results say what tuning went by
 
 
 class Missing(Exception):
@@ -161,7 +160,7 @@ class Level:
         tuning = self.tunings.get(label, Tuning("", "", None, {}))
         if score and tuning.score and score != tuning.score:
             raise Missing(f"{label}: tuned by {tuning.score}, not by {score}")
-        by = tuning.score or score or _SWEPT_BY
+        by = tuning.score or score or next(iter(self.scores), "score")
         better = tuning.better or self.better(by)
         best: dict[tuple[float, int], float] = {}
         for seed, trial in ((seed, trial) for seed, trials in tuning.trials.items() for trial in trials):

@@ -14,8 +14,8 @@ class Sweep(Claim):
     """What a row's tuning trials show along one parameter: the best over its others, the mean over seeds.
 
     Trials are scored on the validation split by the metric that tuned. `score` says which one the claim is about: where
-    tuning went by another nothing can be said, undecided. Left out, it is the one that tuned, or ``rmse_cbf`` where
-    the results do not say what did.
+    tuning went by another nothing can be said, undecided. Left out, it is the one that tuned, or the first of the
+    suite where the results do not say what did.
     """
 
     names = {"row": "row", "parameter": "tuned parameter", "score": "score"}  # noqa: RUF012

@@ -36,10 +36,10 @@ class _Child:
     current: Assignment | None = None
     since: float = field(default_factory=time.monotonic)
     ended: int = 0
-    verdict: Outcome | None = None
+    outcome: Outcome | None = None
 
     @property
-    def victim(self) -> Assignment | None:
+    def interrupted(self) -> Assignment | None:
         """What ends with the process: the item under way; between two items nobody, the next ones never began."""
         return self.current or (self.pending[0] if self.pending and not self.ended else None)
 
@@ -95,37 +95,37 @@ class LocalExecutor:
         self._children.clear()
 
     def _poll(self, child: _Child) -> Iterator[Event]:
-        yield from self._news(child)
-        if child.verdict is None and child.process.is_alive():
-            child.verdict = self._breach(child)
-        if child.verdict is not None and child.process.is_alive():
+        yield from self._received(child)
+        if child.outcome is None and child.process.is_alive():
+            child.outcome = self._breach(child)
+        if child.outcome is not None and child.process.is_alive():
             _kill(child.process)
         if child.process.is_alive():
             return
-        yield from self._news(child)
+        yield from self._received(child)
         self._children.remove(child)
         child.pipe.close()
         exit_code = child.process.exitcode
         _kill_group(child.process.pid)  # what a method started and left running
         child.process.close()
-        if (victim := child.victim) is not None:
-            child.pending.remove(victim)
-            yield Ended(victim, child.verdict or _crash(exit_code, victim.log))
+        if (item := child.interrupted) is not None:
+            child.pending.remove(item)
+            yield Ended(item, child.outcome or _crash(exit_code, item.log))
         for assignment in child.pending:
             yield Returned(assignment)
 
-    def _news(self, child: _Child) -> Iterator[Event]:
+    def _received(self, child: _Child) -> Iterator[Event]:
         """Yield what a child's messages say; one that makes no sense is its last."""
-        if child.verdict is not None:
+        if child.outcome is not None:
             return
         try:
             for message in child.mailbox.messages():
-                yield self._understood(child, message)
+                yield self._event(child, message)
         except messages.Malformed as error:
             text = f"its process sent what is no message of the harness: {error}"
-            child.verdict = Outcome(status="error", message=text[:1000])
+            child.outcome = Outcome(status="error", message=text[:1000])
 
-    def _understood(self, child: _Child, message: messages.Message) -> Event:
+    def _event(self, child: _Child, message: messages.Message) -> Event:
         current = child.current
         if isinstance(message, messages.Started):
             if current is not None or not child.pending or child.pending[0].item.key != message.key:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from ctpbench.contract.case import Case, check_observation
+from ctpbench.contract.case import Case
 from ctpbench.contract.components import Dataset
+from ctpbench.contract.observation import check_observation
 from ctpbench.errors import DataError
 from ctpbench.running.files import save_observation, save_truth
 from ctpbench.running.job import Job, build

@@ -31,18 +31,18 @@ def run(task: ScoresTask, job: Job) -> ScoresInfo:
         answer = scored_case(case, task, job)
         for label, metric in metrics.items():
             if label not in faults:
-                with _alone(label, faults, f"{case}: "):
+                with _caught(label, faults, f"{case}: "):
                     scores[label].append(_score(metric, answer, label))
     tables = {}
     for label, found in scores.items():
         if label not in faults:
-            with _alone(label, faults):
+            with _caught(label, faults):
                 tables[label] = _table(metrics[label], found, label)
     return ScoresInfo(scores=tables, faults=faults)
 
 
 @contextmanager
-def _alone(label: str, faults: dict[str, str], where: str = "") -> Iterator[None]:
+def _caught(label: str, faults: dict[str, str], where: str = "") -> Iterator[None]:
     """Note how a metric failed; whatever a stranger's metric does, the others' scores stand."""
     try:
         yield

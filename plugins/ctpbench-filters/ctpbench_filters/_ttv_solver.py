@@ -37,7 +37,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ctpbench.arrays import Float32, Float64, Index, Mask
-from ctpbench.perfusion import circulant_matrix
 from ctpbench_filters import _ttv_kernel as kernel
 from ctpbench_filters._numba import use_threads
 
@@ -53,14 +52,29 @@ class Solution:
     iterations: int
 
 
+@dataclass(frozen=True)
+class Penalty:
+    """What the residues pay for.
+
+    Attributes
+    ----------
+    beta_space, beta_time : float
+        Weights in HU^2 s of differences in space and between lags, 0 or more.
+    lambda_rel : float
+        Tikhonov weight relative to the largest singular value, above 0.
+    """
+
+    beta_space: float
+    beta_time: float
+    lambda_rel: float
+
+
 def minimise(
     concentration: npt.ArrayLike,
     mask: Mask,
-    aif: npt.ArrayLike,
-    dt_s: float,
+    A: Float64,
+    penalty: Penalty,
     *,
-    betas: tuple[float, float],
-    lambda_rel: float,
     tolerance: float,
     max_iterations: int,
     threads: int = 1,
@@ -73,13 +87,9 @@ def minimise(
     concentration : array, (time, y, x), HU above baseline
     mask : array, (y, x), bool
         The pixels that have a residue.
-    aif : array, (time), HU above baseline
-    dt_s : float
-        Frame interval in s.
-    betas : (float, float)
-        Weights in HU^2 s of differences in space and between lags, 0 or more.
-    lambda_rel : float
-        Tikhonov weight relative to the largest singular value, above 0.
+    A : array, (lag, lag), HU s
+        The circulant matrix of the AIF, as `ctpbench.perfusion.circulant_matrix` makes it.
+    penalty : Penalty
     tolerance : float
         Relative duality gap to reach.
     max_iterations : int
@@ -93,15 +103,10 @@ def minimise(
     -------
     Solution
 
-    Raises
-    ------
-    DataError
-        Where the AIF does not rise above zero.
-
     Source: Wu, Ren, Li, eq. 13, solved as the module says.
     """
     curves = np.asarray(concentration, dtype=np.float32)[:, mask].T
-    problem = _Dual.of(curves, mask, circulant_matrix(aif, dt_s), betas, lambda_rel)
+    problem = _Dual.of(curves, mask, A, penalty)
     use_threads(threads)
     dual = np.zeros((3, *problem.target.shape), np.float32)
     leading = np.zeros_like(dual)
@@ -147,11 +152,11 @@ class _Dual:
     behind: Index
 
     @classmethod
-    def of(cls, curves: Float32, mask: Mask, A: Float64, betas: tuple[float, float], lambda_rel: float) -> _Dual:
+    def of(cls, curves: Float32, mask: Mask, A: Float64, penalty: Penalty) -> _Dual:
         """Build the problem from the curves of the mask's pixels, (pixel, time), and the circulant matrix."""
-        ridge = (lambda_rel * np.linalg.norm(A, 2)) ** 2
+        ridge = (penalty.lambda_rel * np.linalg.norm(A, 2)) ** 2
         inverse = np.linalg.inv(A.T @ A + ridge * np.eye(len(A)))
-        bounds = np.array([betas[0], betas[0], betas[1]])
+        bounds = np.array([penalty.beta_space, penalty.beta_space, penalty.beta_time])
         total = bounds.sum() or 1.0  # without betas nothing is to move
         ahead, behind = neighbours(mask)
         return cls(

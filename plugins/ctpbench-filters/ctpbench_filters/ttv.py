@@ -47,21 +47,22 @@ class Ttv(Deconvolver):
 
     def deconvolve(self, concentration: xr.DataArray, context: Context) -> xr.DataArray:
         """Return residues, (lag, z, y, x), float32, 1/s, with lag of length 2 T."""
-        # Numba loads when a filter runs, not when it is listed.
-        from ctpbench_filters._ttv_solver import minimise
+        # Numba and SciPy load when a filter runs, not when it is listed.
+        from ctpbench.perfusion import circulant_matrix
+        from ctpbench_filters._ttv_solver import Penalty, minimise
 
         scan = Observation(concentration)
         slices = concentration.sizes["z"]
         residues = np.empty((2 * concentration.sizes["time"], *scan.tissue.shape), np.float32)
+        A = circulant_matrix(scan.aif, scan.dt_s)
+        penalty = Penalty(self.beta_space_hu2s, self.beta_time_hu2s, self.lambda_rel)
         gap, iterations = 0.0, 0
         for z in range(slices):
             solution = minimise(
                 concentration.values[:, z],
                 scan.tissue[z],
-                scan.aif,
-                scan.dt_s,
-                betas=(self.beta_space_hu2s, self.beta_time_hu2s),
-                lambda_rel=self.lambda_rel,
+                A,
+                penalty,
                 tolerance=self.tolerance,
                 max_iterations=self.max_iterations,
                 threads=context.threads,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ctpbench import DataError
-from ctpbench.perfusion import Tikhonov, deconvolve
+from ctpbench.perfusion import Tikhonov, circulant_matrix, deconvolve
 from ctpbench_filters.ttv import Ttv
 
 from . import naive
@@ -16,16 +16,14 @@ WEAK, STRONG = (30.0, 8.0), (800.0, 200.0)
 
 
 def minimised(scan, betas, *, tolerance=1e-5, max_iterations=5000, scale=1.0):
-    from ctpbench_filters._ttv_solver import minimise
+    from ctpbench_filters._ttv_solver import Penalty, minimise
 
     concentration, mask, aif = scan
     return minimise(
         scale * concentration,
         mask,
-        scale * aif,
-        DT_S,
-        betas=(scale**2 * betas[0], scale**2 * betas[1]),
-        lambda_rel=LAMBDA_REL,
+        circulant_matrix(scale * aif, DT_S),
+        Penalty(*(scale**2 * beta for beta in betas), LAMBDA_REL),
         tolerance=tolerance,
         max_iterations=max_iterations,
         threads=2,
