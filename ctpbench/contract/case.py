@@ -21,6 +21,9 @@ MAPS = ("cbf", "cbv", "mtt", "ttp", "tmax")
 MAP_UNITS = {"cbf": "mL/100 g/min", "cbv": "mL/100 g", "mtt": "s", "ttp": "s", "tmax": "s"}
 
 
+TRUTH_PARTS = ("maps", "resolved", "frames", "labels", "rois")
+
+
 @dataclass(frozen=True)
 class Truth:
     """What is known of a case beyond its observation. Only metrics see it; each part may be unknown.
@@ -32,6 +35,9 @@ class Truth:
     maps : DataArray, (map, z, y, x), float32, units of `MAP_UNITS`, or None
         The true maps, the five of `MAPS` in their order; NaN where a map is undefined (outside tissue) and everywhere
         in a map that is not known.
+    resolved : DataArray, (map, z, y, x), float32, units of `MAP_UNITS`, or None
+        What the scanner can resolve of the true maps: CBF and CBV through its point spread, MTT = 60 CBV / CBF of
+        those. As `maps` otherwise.
     frames : DataArray, (time, z, y, x), float32, HU, or None
         The noiseless frames of the same scan.
     labels : DataArray, (z, y, x), int8, or None
@@ -43,6 +49,7 @@ class Truth:
     """
 
     maps: xr.DataArray | None = None
+    resolved: xr.DataArray | None = None
     frames: xr.DataArray | None = None
     labels: xr.DataArray | None = None
     rois: xr.DataArray | None = None

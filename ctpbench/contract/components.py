@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ctpbench.arrays import Float64
 from ctpbench.contract.case import Case, ScoredCase, TrainingCase
+from ctpbench.errors import DataError
 
 Better = Literal["lower", "higher", "zero"]
 Split = Literal["train", "validation", "test"]
@@ -115,6 +116,26 @@ class Dataset(Component, ABC):
         DataError
             Where there is no such case, a file cannot be read, or the noise level is none of the dataset's.
         """
+
+    def patient(self, case_id: str) -> str:
+        """Return whose case it is, text that is not empty: slices or scans of one patient are no independent evidence.
+
+        Scores are averaged within a patient, and intervals are drawn over patients. No patient is in two splits. By
+        default each case is a patient of its own.
+        """
+        return case_id
+
+    def load_replicate(self, case_id: str, noise: float, replicate: int) -> Case:
+        """Return a case as `load` does, with another draw of its noise; `replicate` 0 is the draw of `load`.
+
+        A dataset whose noise is simulated implements it; the others refuse.
+
+        Raises
+        ------
+        DataError
+            As `load`; by default always.
+        """
+        raise DataError(f"{self.name}: got replicate {replicate}; allowed: 0, for its noise cannot be drawn anew")
 
     def fingerprint(self) -> str:
         """Return what identifies the bytes this dataset reads, beyond its parameters (files: size and time).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ Variables = dict[str, xr.Variable]
 
 MISSING = "missing"
 """The status of a cell without a record."""
+PATIENT = "patient"
+"""The coordinate that says whose each case is; older results have none."""
 CHILDREN = ("trials", "learning", "inspections")
 """The groups that a dataset's group may hold."""
 
@@ -51,7 +53,17 @@ _COLLECTED = {
 }
 
 TAKEN = frozenset(
-    {*CELL_DIMS, *SCORE_DIMS, *_ROW_FACTS, *_RECORD_FACTS, *_TIMING_FACTS, *_CASE_FACTS, *_COLLECTED, *CHILDREN}
+    {
+        PATIENT,
+        *CELL_DIMS,
+        *SCORE_DIMS,
+        *_ROW_FACTS,
+        *_RECORD_FACTS,
+        *_TIMING_FACTS,
+        *_CASE_FACTS,
+        *_COLLECTED,
+        *CHILDREN,
+    }
 )
 """Names of the tree's own, which no metric may be called."""
 
@@ -108,6 +120,11 @@ def _joined(dataset: str, *parts: Variables) -> Variables:
 def _coordinates(cells: Cells) -> Variables:
     coords = {dim: xr.Variable(dim, label_array(values)) for dim, values in cells.labels.items()}
     coords["noise"] = xr.Variable("noise", np.array(cells.labels["noise"], dtype=np.float64))
+    patients: dict[Hashable, str] = {
+        case: whose for r in cells.records.values() for case, whose in zip(r.cases, r.patients, strict=False)
+    }
+    if set(patients) == set(cells.labels["case"]):  # older records do not say
+        coords[PATIENT] = xr.Variable("case", label_array([patients[case] for case in cells.labels["case"]]))
     for dim, units in (("time", "s"), ("frequency", "1/mm")):
         if dim in coords:
             coords[dim].attrs["units"] = units

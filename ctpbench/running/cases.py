@@ -12,15 +12,41 @@ from ctpbench.text import level_text, shown
 
 
 @dataclass(frozen=True)
+class Member:
+    """A case of a set: a dataset's case at one draw of its noise. `key` is that of its data entry."""
+
+    case: str
+    replicate: int
+    patient: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return f"{self.case} #{self.replicate + 1}" if self.replicate else self.case
+
+
+@dataclass(frozen=True)
 class CaseSet:
-    """The cases of one split of one dataset at one noise level; `keys` are those of their data entries."""
+    """The cases of one split of one dataset at one noise level."""
 
     label: str
     dataset: ComponentSpec
     split: Split
     noise: float | None
-    cases: tuple[str, ...]
-    keys: tuple[str, ...]
+    members: tuple[Member, ...]
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        return tuple(member.name for member in self.members)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(member.key for member in self.members)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        return tuple(member.patient for member in self.members)
 
     @property
     def key(self) -> str:
@@ -40,18 +66,17 @@ class CaseSet:
         """Return the work that loads the cases. All noise levels of a case share a process, and what it caches."""
         return [
             Item(
-                key=key,
-                task=DataTask(dataset=self.dataset, case=case, noise=self.noise),
-                group=f"data {self.label} {case}",
-                label=f"{self.level}, {case}",
+                key=member.key,
+                task=DataTask(dataset=self.dataset, case=member.case, noise=self.noise, replicate=member.replicate),
+                group=f"data {self.label} {member.case}",
+                label=f"{self.level}, {member.name}",
             )
-            for case, key in zip(self.cases, self.keys, strict=True)
+            for member in self.members
         ]
 
     def without(self, cases: Container[str]) -> CaseSet:
         """Return the set without some of its cases."""
-        kept = [(case, key) for case, key in zip(self.cases, self.keys, strict=True) if case not in cases]
-        return replace(self, cases=tuple(case for case, _ in kept), keys=tuple(key for _, key in kept))
+        return replace(self, members=tuple(member for member in self.members if member.name not in cases))
 
     def observations(self, names: tuple[str, ...] = ()) -> Inputs:
         """Return the inputs that name the observations, and nothing else; `names` in place of the cases' ids."""

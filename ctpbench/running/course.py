@@ -75,7 +75,7 @@ class _Course:
         self.note(parameters=denoiser.model_dump(mode="json"))
         (test,) = yield from self.readable([self.cell.test])
         self.cell = replace(self.cell, test=test)
-        self.note(cases=list(test.cases))
+        self.note(cases=list(test.cases), patients=list(test.patients))
         yield from self.load_training_data([denoiser])
         if model := self.cell.model(denoiser):
             (outcome,) = yield [model]
@@ -170,7 +170,7 @@ class _Course:
             ended |= {i: answer for i, answer in zip(wanted, answers, strict=True) if last or not answer.ok}
         for prediction in predictions:
             self.store.discard(prediction.stage, prediction.key)
-        return [_trial(cell, parameters, ended[i]) for i, parameters in enumerate(batch)]
+        return [_trial(cell, parameters, ended[i], validation.patients) for i, parameters in enumerate(batch)]
 
     # -- data ---------------------------------------------------------------------------------------------------
 
@@ -210,7 +210,7 @@ def _info(outcome: Outcome, kind: type[I], what: str = "") -> I:
     return outcome.info
 
 
-def _trial(cell: Cell, parameters: Parameters, outcome: Outcome) -> Trial:
+def _trial(cell: Cell, parameters: Parameters, outcome: Outcome, patients: Sequence[str]) -> Trial:
     label = cell.objective.label
     if not outcome.ok:
         return Trial(parameters=parameters, value=None, status=outcome.status, message=outcome.message)
@@ -218,20 +218,27 @@ def _trial(cell: Cell, parameters: Parameters, outcome: Outcome) -> Trial:
     if label in info.faults:
         return Trial(parameters=parameters, value=None, status="error", message=f"{label}: {info.faults[label]}")
     assert cell.row.tune is not None
-    value = _mean(info.scores[label], cell.row.tune.map)
+    value = _mean(info.scores[label], cell.row.tune.map, patients)
     if value is None:
         why = f"{label} gave no number on the validation split"
         return Trial(parameters=parameters, value=None, status="error", message=why)
     return Trial(parameters=parameters, value=value)
 
 
-def _mean(table: ScoreTable, map_name: str) -> float | None:
-    """Average a metric's table over the cases it applies to, at one map where it has maps; None where to none."""
+def _mean(table: ScoreTable, map_name: str, patients: Sequence[str]) -> float | None:
+    """Average a metric's table within each patient, then over those it applies to; at one map where it has maps.
+
+    None where it applies to none.
+    """
     array = np.asarray(table.values, dtype=float)
     if "map" in table.dims:
         array = np.take(array, table.coords["map"].index(map_name), axis=table.dims.index("map"))
-    known = array[np.isfinite(array)]
-    return float(known.mean()) if known.size else None
+    means = []
+    for patient in dict.fromkeys(patients):
+        own = array[[whose == patient for whose in patients]]
+        known = own[np.isfinite(own)]
+        means += [known.mean()] if known.size else []
+    return float(np.mean(means)) if means else None
 
 
 def _blank(cell: Cell) -> Record:
@@ -250,6 +257,7 @@ def _blank(cell: Cell) -> Record:
         parameters=dict(cell.row.params),
         trained_on=level_text(train.dataset, train.noise) if train else "",
         cases=list(cell.test.cases),
+        patients=list(cell.test.patients),
         log=f"logs/{cell.key}.log",
         started=_now(),
     )

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.case import Truth
+from ctpbench.contract.case import TRUTH_PARTS, Truth
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
 
@@ -36,13 +36,13 @@ def load_observation(path: Path) -> Observation:
 
 def save_truth(truth: Truth, path: Path) -> None:
     """Write a truth as ``.npz``: those of its parts that are known."""
-    save_arrays(path, maps=truth.maps, frames=truth.frames, labels=truth.labels, rois=truth.rois)
+    save_arrays(path, **{name: getattr(truth, name) for name in TRUTH_PARTS})
 
 
 def load_truth(path: Path) -> Truth:
     """Read what `save_truth` wrote."""
     parts = _read(path)
-    return Truth(**{name: parts.get(name) for name in ("maps", "frames", "labels", "rois")})
+    return Truth(**{name: parts.get(name) for name in TRUTH_PARTS})
 
 
 def save_arrays(path: Path, **arrays: xr.DataArray | None) -> None:

@@ -7,7 +7,7 @@ from itertools import product
 
 from ctpbench.contract.components import Dataset, Split, Trainable
 from ctpbench.errors import DataError, InputError
-from ctpbench.running.cases import CaseSet
+from ctpbench.running.cases import CaseSet, Member
 from ctpbench.running.cell import Cell
 from ctpbench.running.keys import stage_key
 from ctpbench.running.work import ComponentSpec
@@ -25,7 +25,7 @@ def plan(suite: Suite) -> list[Cell]:
     InputError, DataError
         Where a dataset has no case for a split that a row needs, or nothing is left to run.
     """
-    levels = {entry.label: _levels(entry, _needed_splits(suite, entry)) for entry in suite.datasets}
+    levels = {entry.label: _levels(entry, _needed_splits(suite, entry), suite.replicates) for entry in suite.datasets}
     cells = []
     for entry in suite.datasets:
         if entry.train_only:
@@ -76,18 +76,41 @@ def _cell(
     )
 
 
-def _levels(entry: DatasetEntry, wanted: Sequence[Split]) -> Levels:
-    """Return the case sets of a dataset by noise level and split."""
+def _levels(entry: DatasetEntry, wanted: Sequence[Split], replicates: int) -> Levels:
+    """Return the case sets of a dataset by noise level and split; the test split's with every draw of the noise."""
     splits = {split: _cases(entry.label, entry.component, split) for split in wanted}
+    patients = _patients(entry, splits)
     spec = ComponentSpec.of(entry.component)
     fingerprint = entry.component.fingerprint()
     if not isinstance(fingerprint, str):
         raise DataError(f"dataset {entry.label}: fingerprint: got {type(fingerprint).__name__}; allowed: text")
     levels: dict[float | None, dict[Split, CaseSet]] = {noise: {} for noise in entry.noise}
     for noise, (split, cases) in product(entry.noise, splits.items()):
-        keys = tuple(stage_key("data", spec.identity, fingerprint, case, noise) for case in cases)
-        levels[noise][split] = CaseSet(entry.label, spec, split, noise, cases, keys)
+        draws = range(replicates if split == "test" and noise is not None else 1)
+        members = tuple(
+            Member(case, draw, patients[case], stage_key("data", spec.identity, fingerprint, case, noise, draw))
+            for case, draw in product(cases, draws)
+        )
+        levels[noise][split] = CaseSet(entry.label, spec, split, noise, members)
     return levels
+
+
+def _patients(entry: DatasetEntry, splits: Mapping[Split, Sequence[str]]) -> dict[str, str]:
+    """Return whose each case is; a patient in two splits would let a method learn what it is tested on."""
+    patients: dict[str, str] = {}
+    home: dict[str, Split] = {}
+    for split, cases in splits.items():
+        for case in cases:
+            patient = entry.component.patient(case)
+            if not (isinstance(patient, str) and patient and plain_text(patient, len(patient)) == patient):
+                raise DataError(f"dataset {entry.label}: patient({case!r}): got {patient!r}; allowed: text")
+            if home.setdefault(patient, split) != split:
+                raise DataError(
+                    f"dataset {entry.label}: patient {patient!r} is in the splits {home[patient]} and {split}; "
+                    "allowed: each patient in one; mend the dataset, or the lists of cases it is given"
+                )
+            patients[case] = patient
+    return patients
 
 
 def _needed_splits(suite: Suite, entry: DatasetEntry) -> tuple[Split, ...]:

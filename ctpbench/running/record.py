@@ -102,6 +102,8 @@ class Record(Plain):
     tuned_by: Objective | None = None
     trials: list[Trial] = Field(default_factory=list)
     cases: list[str] = Field(default_factory=list)
+    patients: list[str] = Field(default_factory=list)
+    """Whose each case is; empty in older records."""
     left_out: dict[str, str] = Field(default_factory=dict)
     """Cases that could not be read, and why."""
     inspections: dict[str, dict[str, bool | int | float | str]] = Field(default_factory=dict)

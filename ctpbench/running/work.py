@@ -55,12 +55,13 @@ class ComponentSpec(Plain):
 
 
 class DataTask(Plain):
-    """Load one case at one noise level."""
+    """Load one case at one noise level; `replicate` is the draw of its noise."""
 
     stage: Literal["data"] = "data"
     dataset: ComponentSpec
     case: str
     noise: float | None
+    replicate: int = 0
 
     @property
     def components(self) -> list[ComponentSpec]:

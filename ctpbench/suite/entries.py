@@ -90,6 +90,8 @@ class Suite:
     metrics: tuple[MetricEntry, ...]
     maps: MapsSettings
     seeds: tuple[int, ...]
+    replicates: int
+    """Draws of the noise of each test case."""
     exclude: tuple[Exclusion, ...]
     resources: Resources
     text: str = field(compare=False)

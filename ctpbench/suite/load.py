@@ -17,14 +17,25 @@ from ctpbench.suite.entries import DatasetEntry, DenoiserEntry, MetricEntry, Sui
 from ctpbench.suite.exclusions import check_exclusions, read_exclusions
 from ctpbench.suite.items import Item, read_items
 from ctpbench.suite.rows import build, plain, rows
-from ctpbench.suite.sections import DatasetSettings, DenoiserSettings, MetricSettings, Name, Seed
+from ctpbench.suite.sections import DatasetSettings, DenoiserSettings, MetricSettings, Name, Replicates, Seed
 from ctpbench.text import did_you_mean, noise_column, shown, value_text
 from ctpbench.written.document import Document, Place, read
 from ctpbench.written.faults import Faults, listed, spelled
 
 T = TypeVar("T")
 Entry = TypeVar("Entry", DatasetEntry, DenoiserEntry, MetricEntry)
-SECTIONS = ("name", "description", "datasets", "denoisers", "metrics", "maps", "seeds", "exclude", "resources")
+SECTIONS = (
+    "name",
+    "description",
+    "datasets",
+    "denoisers",
+    "metrics",
+    "maps",
+    "seeds",
+    "replicates",
+    "exclude",
+    "resources",
+)
 
 
 def load_suite(path: Path, catalogue: Catalogue) -> Suite:
@@ -73,6 +84,7 @@ class _Loading:
             metrics=tuple(metrics.entries),
             maps=section("maps", MapsSettings, MapsSettings()),
             seeds=self.distinct(section("seeds", Annotated[list[Seed], Field(min_length=1)], [0]), ("seeds",)),
+            replicates=self.replicates(datasets.entries),
             exclude=tuple(exclusions.values()),
             resources=section("resources", Resources, Resources()),
             text=self.document.text,
@@ -101,6 +113,16 @@ class _Loading:
         if entries and all(entry.train_only for _, entry in entries):
             self.faults.add(("datasets",), "all are train_only; allowed: at least one that rows are scored on")
         return self.labelled(entries)
+
+    def replicates(self, datasets: Sequence[DatasetEntry]) -> int:
+        """Return how often the noise of each test case is drawn, after noting which datasets cannot do that."""
+        count = self.faults.section("replicates", Replicates, 1)
+        for entry in datasets if count > 1 else ():
+            draws = type(entry.component).load_replicate is not Dataset.load_replicate
+            if not (draws or entry.train_only or set(entry.noise) <= {None}):
+                text = f"got {count}; allowed: 1, as {entry.label!r} cannot draw its noise anew; or leave it out"
+                self.faults.add(("replicates",), text)
+        return count
 
     def denoisers(self, metrics: _Part[MetricEntry], datasets: _Part[DatasetEntry]) -> list[DenoiserEntry]:
         labels = [metric.label for metric in metrics.entries]

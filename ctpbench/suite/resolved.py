@@ -23,6 +23,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
         "metrics": [_component(e.name, e.label, e.component) for e in suite.metrics],
         "maps": suite.maps.model_dump(mode="json"),
         "seeds": list(suite.seeds),
+        "replicates": suite.replicates,
         "exclude": [exclusion.model_dump(mode="json", exclude_none=True) for exclusion in suite.exclude],
         "resources": suite.resources.model_dump(mode="json"),
     }

@@ -21,6 +21,7 @@ from ctpbench.suite.sections import (
     MetricSettings,
     Name,
     Range,
+    Replicates,
     Seed,
     TuneSettings,
 )
@@ -63,6 +64,7 @@ def suite_schema(catalogue: Catalogue) -> Schema:
         }
     properties["maps"] = {"$ref": _REF + "MapsSettings"}
     properties["seeds"] = {**_schema_of(list[Seed], "Each is a run of its own."), "minItems": 1, "uniqueItems": True}
+    properties["replicates"] = _schema_of(Replicates, "How often the noise of each test case is drawn; 1 by default.")
     properties["exclude"] = {"type": "array", "items": {"$ref": _REF + "Exclusion"}}
     properties["resources"] = {"$ref": _REF + "Resources"}
     return {

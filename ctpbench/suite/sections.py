@@ -27,6 +27,7 @@ Name = Annotated[Label, AfterValidator(_file_name)]
 """A label that names a folder or a group of results."""
 Noise = Annotated[float, Field(gt=0)] | None
 Seed = Annotated[int, Field(ge=0)]
+Replicates = Annotated[int, Field(ge=1)]
 
 
 class Range(Settings):

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.case import Case
+from ctpbench.contract.case import TRUTH_PARTS, Case
 from ctpbench.contract.components import SPLITS, Dataset
 from ctpbench.testing.check import reason
 
@@ -34,7 +34,6 @@ ANSWERING = "CTPBENCH_TESTING_ANSWERS"
 """Set in the environment of the other process, which must not start a third."""
 MAIN = "__checked_main__"
 """What the program that was started is called in the other process, which has a ``__main__`` of its own."""
-TRUTH_PARTS = ("maps", "frames", "labels", "rois")
 
 _PROGRAM = """
 import json, sys
@@ -57,7 +56,8 @@ def ask(dataset: Dataset, cases: Sequence[tuple[str, float | None]]) -> dict[str
     Returns
     -------
     dict
-        ``cases``, the ids by split; ``fingerprint``; ``parts``, for each case asked for what `part_hashes` returns.
+        ``cases``, the ids by split; ``patients``, whose each case is; ``fingerprint``; ``parts``, for each case asked
+        for what `part_hashes` returns.
 
     Raises
     ------
@@ -103,6 +103,11 @@ def part_hashes(case: Case) -> dict[str, str]:
     return parts
 
 
+def patients(dataset: Dataset) -> dict[str, str]:
+    """Return whose each case is, by its id."""
+    return {case_id: dataset.patient(case_id) for split in SPLITS for case_id in dataset.cases(split)}
+
+
 def reply(request: Mapping[str, Any]) -> None:
     """Answer a request of `ask` in the process that it started, in a file: what is printed is the dataset's own."""
     answer: dict[str, Any]
@@ -111,6 +116,7 @@ def reply(request: Mapping[str, Any]) -> None:
         answer = {
             "cases": {split: list(dataset.cases(split)) for split in SPLITS},
             "fingerprint": dataset.fingerprint(),
+            "patients": patients(dataset),
             "parts": [part_hashes(dataset.load(case_id, noise)) for case_id, noise in request["cases"]],
         }
     except BaseException as error:  # SystemExit included: the module may be a program

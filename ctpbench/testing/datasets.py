@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ctpbench.contract.case import Case
+from ctpbench.contract.case import TRUTH_PARTS, Case
 from ctpbench.contract.components import SPLITS, Dataset
 from ctpbench.contract.observation import OBSERVATION_COORDS, Observation, check_observation
 from ctpbench.errors import DataError
-from ctpbench.testing.another_process import TRUTH_PARTS, ask, part_hashes
+from ctpbench.testing.another_process import ask, part_hashes, patients
 from ctpbench.testing.check import Check, NotHere, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.truths import (
@@ -57,13 +57,16 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
         return Check(name, on_each, basis)
 
     here, listed = "data_are_here", "case_ids_are_unique_text"
+    disjoint, whose = "splits_are_disjoint", "patients_are_text"
     loads, sound, same = "loads_cases", "observation_keeps_contract", "same_case_same_bytes"
     return [
         *component_checks(),
         Check(here, _data_are_here),
         Check(listed, _case_ids_are_unique_text, here),
-        Check("splits_are_disjoint", _splits_are_disjoint, listed),
+        Check(disjoint, _splits_are_disjoint, listed),
         Check("cases_are_stable", _cases_are_stable, listed),
+        Check(whose, _patients_are_text, listed),
+        Check("splits_share_no_patient", _splits_share_no_patient, (whose, disjoint)),
         Check("fingerprint_is_stable", _fingerprint_is_stable, here),
         Check(
             "unknown_case_is_refused",
@@ -80,10 +83,11 @@ def dataset_checks(noise: Noise = (None,)) -> list[Check]:
         each("truth_rois_keep_contract", truth_rois_keep_contract, sound),
         each("inspection_is_plain_data", _inspection_is_plain_data, sound),
         Check(same, lambda dataset: _same_case_same_bytes(dataset, first), sound),
+        Check("replicates_draw_noise_anew", lambda dataset: _replicates_draw_noise_anew(dataset, first), same),
         Check(
             "another_process_same_bytes",
             lambda dataset: _another_process_same_bytes(dataset, first),
-            ("cases_are_stable", "fingerprint_is_stable", same),
+            ("cases_are_stable", whose, "fingerprint_is_stable", same),
         ),
     ]
 
@@ -114,6 +118,22 @@ def _splits_are_disjoint(dataset: Dataset) -> None:
     for one, other in combinations(SPLITS, 2):
         both = sorted(set(dataset.cases(one)) & set(dataset.cases(other)))
         require(not both, f"cases: got {both[:3]} in {one} and {other}; allowed: each case in one split")
+
+
+def _patients_are_text(dataset: Dataset) -> None:
+    for case_id, patient in patients(dataset).items():
+        got = f"patient({case_id!r}): got {patient!r}"
+        require(isinstance(patient, str) and bool(patient), f"{got}; allowed: text that is not empty")
+        again = fresh(dataset).patient(case_id)
+        require(again == patient, f"{got}, by another instance {again!r}; allowed: the same")
+
+
+def _splits_share_no_patient(dataset: Dataset) -> None:
+    for one, other in combinations(SPLITS, 2):
+        both = sorted(
+            {dataset.patient(c) for c in dataset.cases(one)} & {dataset.patient(c) for c in dataset.cases(other)}
+        )
+        require(not both, f"patient: got {both[:3]} in {one} and {other}; allowed: each patient in one split")
 
 
 def _cases_are_stable(dataset: Dataset) -> None:
@@ -202,6 +222,24 @@ def _same_case_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
         require(again.inspection == case.inspection, f"{where}: inspection: got another; allowed: the same")
 
 
+def _replicates_draw_noise_anew(dataset: Dataset, first: _FirstCases) -> None:
+    """Where a dataset draws noise anew, frames differ from draw to draw, and nothing else of the truth does."""
+    if type(dataset).load_replicate is Dataset.load_replicate:
+        return
+    for case_id, noise, case in first(dataset):
+        if noise is None:
+            continue
+        where = f"load_replicate({case_id!r}, noise={noise}"
+        same = part_hashes(dataset.load_replicate(case_id, noise, 0))
+        differ = [name for name, known in part_hashes(case).items() if same.get(name) != known]
+        require(not differ, f"{where}, 0): got other bytes of {', '.join(differ)}; allowed: those of load")
+        another = dataset.load_replicate(case_id, noise, 1)
+        equal = np.array_equal(another.observation.frames.values, case.observation.frames.values)
+        require(not equal, f"{where}, 1): got the frames of replicate 0; allowed: another draw of the noise")
+        known, parts = ({n: h for n, h in part_hashes(c).items() if n.startswith("truth.")} for c in (case, another))
+        require(parts == known, f"{where}, 1): got another truth than replicate 0; allowed: the same")
+
+
 def _another_process_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
     """Cases, fingerprint and bytes do not change with the process, as they would with ``hash`` of text."""
     cases = first(dataset)
@@ -210,6 +248,7 @@ def _another_process_same_bytes(dataset: Dataset, first: _FirstCases) -> None:
     answers: dict[str, tuple[Any, Any]] = {
         f"cases({split!r})": (there["cases"][split], list(dataset.cases(split))) for split in SPLITS
     }
+    answers["patient"] = there["patients"], patients(dataset)
     answers["fingerprint"] = there["fingerprint"], dataset.fingerprint()
     for name, (got, here) in answers.items():
         require(got == here, f"{name}, in another process: got {shown(got)}, here {shown(here)}; allowed: {allowed}")

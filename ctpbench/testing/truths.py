@@ -15,13 +15,14 @@ _MAX_OUTSIDE = 0.25
 
 
 def truth_maps_keep_contract(case_id: str, noise: float | None, case: Case) -> None:
-    where = f"{at(case_id, noise)}: truth.maps"
-    maps = _truth(case_id, noise, case).maps
-    if maps is None:
-        return
-    _require_output(maps.fillna(0.0) if isinstance(maps, xr.DataArray) else maps, MAP_DIMS, case, where)
-    names = maps["map"].values.tolist() if "map" in maps.coords else None
-    require(names == list(MAPS), f"{where}: got maps {names}; allowed: {list(MAPS)}, NaN where one is not known")
+    for part in ("maps", "resolved"):
+        where = f"{at(case_id, noise)}: truth.{part}"
+        maps = getattr(_truth(case_id, noise, case), part)
+        if maps is None:
+            continue
+        _require_output(maps.fillna(0.0) if isinstance(maps, xr.DataArray) else maps, MAP_DIMS, case, where)
+        names = maps["map"].values.tolist() if "map" in maps.coords else None
+        require(names == list(MAPS), f"{where}: got maps {names}; allowed: {list(MAPS)}, NaN where one is not known")
 
 
 def truth_frames_keep_contract(case_id: str, noise: float | None, case: Case) -> None:

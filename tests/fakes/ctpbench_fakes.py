@@ -54,13 +54,21 @@ class Toy(Dataset):
     validation_cases: Annotated[int, Field(ge=0)] = 1
     train_cases: Annotated[int, Field(ge=0)] = 2
     broken_case: str = ""
+    cases_per_patient: Annotated[int, Field(ge=1)] = 1
     seed: int = 0
 
     def cases(self, split: Split) -> Sequence[str]:
         counts = {"train": self.train_cases, "validation": self.validation_cases, "test": self.test_cases}
         return [f"{split}/{i}" for i in range(counts[split])]
 
+    def patient(self, case_id: str) -> str:
+        split, number = case_id.split("/")
+        return f"{split} patient {int(number) // self.cases_per_patient}"
+
     def load(self, case_id: str, noise: float | None) -> Case:
+        return self.load_replicate(case_id, noise or 0.0, 0)
+
+    def load_replicate(self, case_id: str, noise: float, replicate: int) -> Case:
         if case_id == self.broken_case:
             raise DataError(f"{case_id}.nii: truncated; copy it again")
         split, number = case_id.split("/")
@@ -72,8 +80,8 @@ class Toy(Dataset):
         flow = 0.02 * (mean + entropy[2] / 4 + contrast * np.sin(6 * x + entropy[2]) * np.cos(4 * y))
         curve = circulant_matrix(aif, 1.0)[: self.frames, :6].sum(axis=1)
         clean = (30 + curve[:, None, None, None] * flow[None, None]).astype(np.float32)
-        rng = np.random.default_rng([*entropy, int(1000 * (noise or 0))])
-        noisy = clean + np.float32(noise or 0) * rng.standard_normal(clean.shape, dtype=np.float32)
+        rng = np.random.default_rng([*entropy, int(1000 * noise), *([replicate] if replicate else [])])
+        noisy = clean + np.float32(noise) * rng.standard_normal(clean.shape, dtype=np.float32)
         everywhere = np.ones(clean.shape[1:], dtype=bool)
         observation = Observation.of(
             noisy,

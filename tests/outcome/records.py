@@ -76,7 +76,8 @@ def record(config: str, noise: float | None = 2e5, seed: int = 0, **changes: Any
     }
     if changes.get("status", "ok") != "ok":
         plain |= {"scores": {}, "timings": {}, "message": "it failed"}
-    return Record(**(plain | changes))
+    plain |= changes
+    return Record(**{"patients": [f"patient of {case}" for case in plain["cases"]], **plain})
 
 
 def changed(made: Record, **changes: Any) -> Record:

@@ -207,7 +207,8 @@ def test_a_model_says_what_it_was_made_of(cell, cache):
 
 
 def test_the_training_data_decide_the_key_and_are_named_in_the_task(cell):
-    other = replace(cell.train[0], keys=cell.train[0].keys[::-1])
+    swapped = zip(cell.train[0].members, cell.train[0].keys[::-1], strict=True)
+    other = replace(cell.train[0], members=tuple(replace(member, key=key) for member, key in swapped))
     items = [replace(cell, train=(train,)).model(Spy()) for train in (cell.train[0], other)]
     assert [item.task.data for item in items] == [cell.train[0].key, other.key]
     assert items[0].key != items[1].key
@@ -289,7 +290,7 @@ def test_chance_is_each_cases_and_each_seeds_own_whatever_is_denoised_beside_it(
     added = noise_added(cell, cache, jitter)
     first, second = added.values()
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.1
-    turned = replace(cell, test=replace(cell.test, cases=cell.test.cases[::-1], keys=cell.test.keys[::-1]))
+    turned = replace(cell, test=replace(cell.test, members=cell.test.members[::-1]))
     for case, values in noise_added(turned, cache, jitter).items():
         np.testing.assert_array_equal(values, added[case])
     other = noise_added(replace(cell, seed=1), cache, jitter)

@@ -33,7 +33,7 @@ from tests.suite.components import (
             HEAD + "metrcs: [rmse]",
             [
                 "3: unknown key 'metrcs' (did you mean metrics?); allowed: name, description, "
-                "datasets, denoisers, metrics, maps, seeds, exclude, resources"
+                "datasets, denoisers, metrics, maps, seeds, replicates, exclude, resources"
             ],
         ),
         (HEAD + "name: a/b", ["3: name: got 'a/b'; allowed: text without /"]),

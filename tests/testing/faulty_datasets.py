@@ -31,6 +31,24 @@ class Heads(Dataset):
         ids = [f"example-{seed}" for seed in (start, start + 1)]
         return LIST_FAULTS.get(self.fault, lambda ids, split, serial: ids)(ids, split, self._serial)
 
+    def patient(self, case_id):
+        faulty = {
+            "patients_are_text": "",
+            "patients_are_text/instances": f"{case_id} {self._serial}",
+            "splits_share_no_patient": "nobody",
+            "another_process_same_bytes/patients": f"{case_id} {hash('patient')}",
+        }
+        return faulty.get(self.fault, case_id)
+
+    def load_replicate(self, case_id, noise, replicate):
+        case = self.load(case_id, noise)
+        draw = replicate + (self.fault == "replicates_draw_noise_anew/first")
+        if draw and self.fault != "replicates_draw_noise_anew":
+            case = with_frames(lambda frames, case: frames + np.float32(draw))(case)
+        if draw and self.fault == "replicates_draw_noise_anew/truth":
+            case = with_truth("maps", lambda maps: maps + np.float32(1))(case)
+        return case
+
     def load(self, case_id, noise):
         number = str(case_id).rpartition("-")[2]
         if not number.isdecimal() or self.fault == "loads_cases":
@@ -53,6 +71,13 @@ class Heads(Dataset):
         return faulty.get(self.fault, "")
 
 
+PATIENT_FAULTS = (
+    "patients_are_text",
+    "patients_are_text/instances",
+    "splits_share_no_patient",
+    "another_process_same_bytes/patients",
+)
+REPLICATE_FAULTS = tuple(f"replicates_draw_noise_anew{which}" for which in ("", "/first", "/truth"))
 LIST_FAULTS = {
     "case_ids_are_unique_text": lambda ids, split, serial: [0, 1],
     "case_ids_are_unique_text/twice": lambda ids, split, serial: ids + ids,
@@ -108,6 +133,9 @@ CASE_FAULTS = {
     "truth_maps_keep_contract/names": with_truth("maps", lambda maps: maps.sel(map=list(MAPS[::-1]))),
     "truth_maps_keep_contract/size": with_truth("maps", lambda maps: maps[..., 1:]),
     "truth_maps_keep_contract/infinity": with_truth("maps", lambda maps: maps.fillna(np.inf)),
+    "truth_maps_keep_contract/resolved": lambda case: with_truth("resolved", lambda maps: maps[..., 1:])(
+        replace(case, truth=replace(case.truth, resolved=case.truth.maps))
+    ),
     "truth_frames_keep_contract": with_truth("frames", lambda frames: frames.assign_coords(time=frames["time"] + 1)),
     "truth_frames_keep_contract/nan": with_truth("frames", lambda frames: frames.where(frames > 0)),
     "truth_labels_keep_contract": with_truth("labels", lambda labels: labels.astype(np.int16)),

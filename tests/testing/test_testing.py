@@ -25,7 +25,15 @@ from ctpbench.testing import (
     parametrize_with_checks,
     run_checks,
 )
-from tests.testing.faulty_datasets import CASE_FAULTS, LIST_FAULTS, Heads, outside, with_truth
+from tests.testing.faulty_datasets import (
+    CASE_FAULTS,
+    LIST_FAULTS,
+    PATIENT_FAULTS,
+    REPLICATE_FAULTS,
+    Heads,
+    outside,
+    with_truth,
+)
 from tests.testing.faulty_denoisers import (
     COUNT_FAULTS,
     FRAME_FAULTS,
@@ -72,6 +80,7 @@ FAULTY = [
     *((Mean(fault=fault), fault) for fault in (*LEARNER_FAULTS, *CURVE_FAULTS)),
     *((Mean(fault=f"fitted_{fault}"), f"fitted_{fault}") for fault in FITTED_FAULTS),
     *((Heads(fault=fault), fault) for fault in (*LIST_FAULTS, *CASE_FAULTS, "loads_cases")),
+    *((Heads(fault=fault), fault) for fault in (*PATIENT_FAULTS, *REPLICATE_FAULTS)),
     *((Heads(fault=fault), fault) for fault in ("fingerprint_is_stable", "fingerprint_is_stable/number")),
     (Heads(fault="another_process_same_bytes/fingerprint"), "another_process_same_bytes/fingerprint"),
     *((Heads(fault=fault), fault) for fault in ("unknown_case_is_refused", "unknown_case_is_refused/loaded")),

@@ -16,7 +16,10 @@ from ctpbench.running.work import DataInfo, DataTask
 def run(task: DataTask, job: Job) -> DataInfo:
     """Write ``observation.npz`` and, where the dataset knows it, ``truth.npz``."""
     dataset = cast(Dataset, build(task.dataset))
-    case = dataset.load(task.case, task.noise)
+    if task.replicate and task.noise is not None:
+        case = dataset.load_replicate(task.case, task.noise, task.replicate)
+    else:
+        case = dataset.load(task.case, task.noise)
     if not isinstance(case, Case) or case.id != task.case:
         raise DataError(f"dataset {dataset.name}: load({task.case!r}) returned {getattr(case, 'id', case)!r}")
     check_observation(case.observation)

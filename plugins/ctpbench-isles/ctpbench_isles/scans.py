@@ -105,6 +105,13 @@ class RecordedScans(Dataset):
         scans = self._found()
         return [case for scan_id in self._splits(scans).get(split, []) for case in self._slabs(scan_id, scans[scan_id])]
 
+    def patient(self, case_id: str) -> str:
+        """Return whose scan or slab it is: the first scan of the same patient, so that results name nobody."""
+        scans = self._found()
+        slab = None if case_id in scans else _SLAB.fullmatch(case_id)
+        whose = scans[slab["scan"] if slab else case_id].patient
+        return next(scan_id for scan_id, scan in scans.items() if scan.patient == whose)
+
     def load(self, case_id: str, noise: float | None) -> Case:
         """Return one scan or slab at a fraction of its dose; as acquired where `noise` is None or 1.
 

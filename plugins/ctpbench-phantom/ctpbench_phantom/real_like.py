@@ -79,6 +79,10 @@ class RealLike(SimulatedScan):
         first = {"test": 0, "validation": self.test_patients, "train": self.test_patients + self.validation_patients}
         return ids[first[split] : first[split] + counts[split]]
 
+    def patient(self, case_id: str) -> str:
+        """Return the case's own id: each case is a patient."""
+        return case_id
+
     def source(self, case_id: str) -> Iterator[tuple[str, SliceSeries]]:
         """Yield the patient's slices; see `SimulatedScan.source`."""
         from ctpbench_phantom.patient import patient_slice

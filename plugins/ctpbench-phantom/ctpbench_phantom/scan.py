@@ -70,10 +70,12 @@ def frames_at(scan: SliceScan, scanner: Scanner, n0: float | None, seed: int) ->
     return reconstruct(scan.lines, scanner, scan.head.shape, n0=float(n0), seed=seed, roi=scan.head)
 
 
-def noise_seed(seed: int, scan: str, noise: float) -> int:
-    """Return a seed of its own for each dataset's seed, name of a scan and N0, the same in every process."""
+def noise_seed(seed: int, scan: str, noise: float, replicate: int = 0) -> int:
+    """Return a seed of its own for each dataset's seed, name of a scan, N0 and draw, the same in every process."""
     level = struct.unpack("<2I", struct.pack("<d", noise))
-    state = np.random.SeedSequence([seed, *level, *scan.encode()]).generate_state(1, np.uint64)
+    draw = (replicate,) if replicate else ()
+    sequence = np.random.SeedSequence([seed, *level, *scan.encode()], spawn_key=draw)
+    state = sequence.generate_state(1, np.uint64)
     return int(state[0]) >> 1  # fits a signed 64-bit integer
 
 

@@ -116,6 +116,10 @@ class SimulatedScan(Dataset):
         """
         return Curves(scan.aif, scan.vof)
 
+    def patient(self, case_id: str) -> str:
+        """Return whose case it is: the cases of a split are slices of one head, unless a subclass knows better."""
+        return next((f"head of the {split} slices" for split in _SPLITS if case_id in self.cases(split)), case_id)
+
     def load(self, case_id: str, noise: float | None) -> Case:
         """Return one case scanned with `noise` photons per ray; without noise where it is None.
 
@@ -124,12 +128,19 @@ class SimulatedScan(Dataset):
         DataError
             Where there is no such case, N0 is not positive, a file is faulty, or no artery is found in the frames.
         """
+        return self._case(case_id, noise, 0)
+
+    def load_replicate(self, case_id: str, noise: float, replicate: int) -> Case:
+        """Return one case with another draw of the photons; see `load`."""
+        return self._case(case_id, noise, replicate)
+
+    def _case(self, case_id: str, noise: float | None, replicate: int) -> Case:
         from ctpbench.perfusion import brain_mask, vessel_mask
 
         check_photons(self.name, noise)
         self._check_known(case_id)
         scan = _scan(self, case_id, file_stamps(self.files()))
-        frames = self._frames(scan, noise)
+        frames = self._frames(scan, noise, replicate)
         brain = brain_mask(frames, self.spacing_mm) if scan.brain is None else scan.brain
         curves = self.curves(case_id, frames, brain, scan)
         observation = Observation.of(
@@ -164,10 +175,10 @@ class SimulatedScan(Dataset):
         if case_id not in known:
             raise DataError(f"{self.name}: case: got {case_id!r}; allowed: {', '.join(known)}")
 
-    def _frames(self, scan: CaseScan, noise: float | None) -> Float32:
+    def _frames(self, scan: CaseScan, noise: float | None, replicate: int) -> Float32:
         """Return the frames at a dose, (time, z, y, x), HU: an array of its own."""
         scanner = self.scanner()
-        seeds = (0 if noise is None else noise_seed(self.seed, name, noise) for name in scan.slices)
+        seeds = (0 if noise is None else noise_seed(self.seed, name, noise, replicate) for name in scan.slices)
         slices = zip(scan.slices.values(), seeds, strict=True)
         return np.stack([frames_at(each, scanner, noise, seed) for each, seed in slices], axis=1)
 
