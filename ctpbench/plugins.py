@@ -20,6 +20,9 @@ from ctpbench.distributions import GROUP
 from ctpbench.errors import PluginError
 from ctpbench.text import did_you_mean, one_line
 
+CONTROL = metadata.EntryPoint("control", "ctpbench.contract.control", GROUP)
+"""What the harness itself offers, whatever is installed."""
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -167,7 +170,7 @@ def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) ->
     point too, becomes a `Failure` and offers nothing.
     """
     read_anew()
-    found = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
+    found = [CONTROL, *metadata.entry_points(group=GROUP)] if entry_points is None else entry_points
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     plugins: dict[Loaded, list[Offer]] = {}

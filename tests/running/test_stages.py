@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 
 from ctpbench import FrameDenoiser, Metric, Trainable
-from ctpbench.errors import PluginError
+from ctpbench.contract.control import Noiseless
+from ctpbench.errors import DataError, PluginError
 from ctpbench.running.cell import Cell
 from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.files import file_name, load_arrays, load_truth
@@ -295,6 +296,40 @@ def test_chance_is_each_cases_and_each_seeds_own_whatever_is_denoised_beside_it(
         np.testing.assert_array_equal(values, added[case])
     other = noise_added(replace(cell, seed=1), cache, jitter)
     assert abs(np.corrcoef(first.ravel(), other["test/0"].ravel())[0, 1]) < 0.1
+
+
+class Impostor(FrameDenoiser):
+    """Goes by the control's name."""
+
+    name, version = "noiseless", "1"
+
+    def denoise(self, frames, context):
+        return frames.copy()
+
+
+class Heir(Noiseless):
+    """The control's child."""
+
+
+def test_the_noiseless_control_alone_is_handed_the_noiseless_frames(cell, cache):
+    item = cell.prediction(Noiseless(), cell.test, trial=False)
+    job = job_of(item, cache, cache / "prediction" / item.key)
+    prediction.run(item.task, job)
+    for case in item.task.cases:
+        clean = job.truth(case).frames.values
+        answer = load_arrays(job.out / file_name(case))["concentration"].values
+        np.testing.assert_array_equal(answer, clean - clean[:2].mean(axis=0))
+    for other in (Impostor(), Heir()):
+        assert not [role for role in cell.prediction(other, cell.test, trial=False).inputs if "truth" in role]
+        assert max(np.abs(values).max() for values in noise_added(cell, cache, other).values()) < 1e-4
+
+
+def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
+    item = cell.prediction(Noiseless(), cell.test, trial=False)
+    job = job_of(item, cache, cache / "prediction" / item.key)
+    without = {role: path.with_name("none.npz") if "truth" in role else path for role, path in job.inputs.items()}
+    with pytest.raises(DataError, match="noiseless: test/0: the dataset knows no noiseless frames; leave this row out"):
+        prediction.run(item.task, replace(job, inputs=without))
 
 
 def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):

@@ -6,6 +6,9 @@ import statistics
 from typing import cast
 
 from ctpbench.contract.components import Denoiser, Trainable
+from ctpbench.contract.control import Noiseless
+from ctpbench.contract.observation import Observation
+from ctpbench.errors import DataError
 from ctpbench.running.estimation import Estimate, estimate
 from ctpbench.running.files import file_name, save_arrays
 from ctpbench.running.job import Job, build
@@ -19,7 +22,8 @@ def run(task: PredictionTask, job: Job) -> PredictionInfo:
     denoiser = component.load(job.inputs["model"]) if isinstance(component, Trainable) else component
 
     def attempt(case: str) -> Estimate:
-        return estimate(denoiser, job.observation(case), task.maps, job.context(task.seed, denoiser.name, case))
+        observation = job.observation(case) if type(denoiser) is not Noiseless else _noiseless(case, job)
+        return estimate(denoiser, observation, task.maps, job.context(task.seed, denoiser.name, case))
 
     if task.timed:
         attempt(task.cases[0])  # warm-up: compilation, caches, allocators
@@ -39,3 +43,11 @@ def run(task: PredictionTask, job: Job) -> PredictionInfo:
         diagnostics={name: [reported.get(name) for *_, reported in answers] for name in names},
         versions=versions_of(component),
     )
+
+
+def _noiseless(case: str, job: Job) -> Observation:
+    """Return a case's observation with the noiseless frames in it, for the control alone."""
+    observation, truth = job.observation(case), job.truth(case)
+    if truth is None or truth.frames is None:
+        raise DataError(f"noiseless: {case}: the dataset knows no noiseless frames; leave this row out, or exclude it")
+    return Observation(observation.frames.copy(data=truth.frames.values))
