@@ -60,4 +60,9 @@ class Resources(Settings):
     timeout_s: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Seconds that a stage of a cell may last; null: no limit."
     )
+    cpu_s: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Seconds of processor time, of all threads together, that a stage of a cell may take; "
+        "unlike timeout_s it does not run out while the machine is busy with something else. null: no limit.",
+    )
     repeats: int = Field(1, ge=1, description="How often each test case is denoised; the median time counts.")

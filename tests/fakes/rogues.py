@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,7 +35,19 @@ class Rogue(Dataset):
 
     name, version = "rogue", "1"
     how: Literal[
-        "well", "garbage", "object", "early", "doubled", "other", "wrong", "huge", "exit", "sleep", "eat", "fork"
+        "well",
+        "garbage",
+        "object",
+        "early",
+        "doubled",
+        "other",
+        "wrong",
+        "huge",
+        "exit",
+        "sleep",
+        "burn",
+        "eat",
+        "fork",
     ] = "well"
     file: Path = Path("trap")
 
@@ -48,6 +62,8 @@ class Rogue(Dataset):
                 os._exit(3)
             case "sleep":
                 time.sleep(_LONG_S)
+            case "burn":  # in a process of its own, as a method's workers do
+                subprocess.run([sys.executable, "-c", "while True: pass"], timeout=_LONG_S, check=False)
             case "eat":
                 eaten = np.ones(2**26)  # 0.5 GiB
                 time.sleep(_LONG_S)

@@ -86,8 +86,12 @@ def test_a_child_that_ends_early_ends_its_item_alone(assigned):
 
 @pytest.mark.parametrize(
     ("how", "limits", "status"),
-    [("sleep", {"timeout_s": 1}, "timeout"), ("eat", {"memory_gib": 0.4}, "out_of_memory")],
-    ids=["time", "memory"],
+    [
+        ("sleep", {"timeout_s": 1}, "timeout"),
+        ("burn", {"cpu_s": 0.5}, "timeout"),
+        ("eat", {"memory_gib": 0.4}, "out_of_memory"),
+    ],
+    ids=["time", "processor", "memory"],
 )
 def test_what_takes_more_than_it_may_is_ended_alone_and_the_rest_comes_back(how, limits, status, assigned):
     events = run(assigned(how), assigned("well"), **limits)
@@ -95,6 +99,11 @@ def test_what_takes_more_than_it_may_is_ended_alone_and_the_rest_comes_back(how,
     assert [event.assignment.item.key for event in events if isinstance(event, Returned)] == ["rogue-well"]
     (name,) = limits
     assert f"resources.{name} = {limits[name]}" in next(e.outcome.message for e in events if isinstance(e, Ended))
+
+
+def test_time_spent_asleep_is_no_processor_time(assigned):
+    events = run(assigned("sleep"), assigned("well"), cpu_s=5, timeout_s=0.5)
+    assert "resources.timeout_s = 0.5" in next(e.outcome.message for e in events if isinstance(e, Ended))
 
 
 def test_what_a_child_started_ends_with_it(assigned, tmp_path):

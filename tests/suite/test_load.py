@@ -103,6 +103,7 @@ def test_defaults(load):
         "threads": None,
         "memory_gib": None,
         "timeout_s": None,
+        "cpu_s": None,
         "repeats": 1,
     }
     assert suite.maps.model_dump() == {

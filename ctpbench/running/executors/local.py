@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
@@ -35,6 +35,7 @@ class _Child:
     pending: list[Assignment]
     current: Assignment | None = None
     since: float = field(default_factory=time.monotonic)
+    cpu_before_s: float = 0.0
     ended: int = 0
     outcome: Outcome | None = None
 
@@ -131,6 +132,7 @@ class LocalExecutor:
             if current is not None or not child.pending or child.pending[0].item.key != message.key:
                 raise messages.Malformed(f"started {message.key[:60]!r} out of turn")
             child.current, child.since = child.pending[0], time.monotonic()
+            child.cpu_before_s = _cpu_s(child.process.pid)
             return Began(child.current)
         if current is None or current.item.key != message.key:
             raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which is not under way")
@@ -148,6 +150,9 @@ class LocalExecutor:
         limits = self._limits
         if limits.timeout_s is not None and time.monotonic() - child.since > limits.timeout_s:
             return Outcome(status="timeout", message=f"took longer than resources.timeout_s = {limits.timeout_s:g}")
+        if limits.cpu_s is not None and _cpu_s(child.process.pid) - child.cpu_before_s > limits.cpu_s:
+            text = f"took more processor time than resources.cpu_s = {limits.cpu_s:g}"
+            return Outcome(status="timeout", message=text)
         if limits.memory_gib is not None:
             used_gib = _resident_gib(child.process.pid)
             if used_gib > limits.memory_gib:
@@ -157,14 +162,25 @@ class LocalExecutor:
 
 
 def _resident_gib(pid: int) -> float:
-    total = 0
+    """Return the memory of a process and of all that it started."""
+    return _total(pid, lambda process: process.memory_info().rss) / 2**30
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process and of all that it started, those included that have ended."""
+    return _total(pid, lambda process: sum(process.cpu_times()[:4]))
+
+
+def _total(pid: int, measure: Callable[[psutil.Process], float]) -> float:
+    """Return the sum of a measure over a process and its descendants, 0 where it is gone."""
+    total = 0.0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        total = process.memory_info().rss
+        total = measure(process)
         for descendant in process.children(recursive=True):
             with suppress(psutil.Error):
-                total += descendant.memory_info().rss
-    return total / 2**30
+                total += measure(descendant)
+    return total
 
 
 def _crash(exit_code: int | None, log: Path) -> Outcome:

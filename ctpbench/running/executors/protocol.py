@@ -19,12 +19,13 @@ class Limits:
     threads: int = 1
     memory_gib: float | None = None
     timeout_s: float | None = None
+    cpu_s: float | None = None
 
     @classmethod
     def of(cls, resources: Resources, device: str, jobs: int) -> Limits:
         """Return what a suite's resources mean on this machine: cores are shared out where it names no threads."""
         threads = resources.threads or max(1, (os.cpu_count() or 1) // jobs)
-        return cls(device, threads, resources.memory_gib, resources.timeout_s)
+        return cls(device, threads, resources.memory_gib, resources.timeout_s, resources.cpu_s)
 
 
 @dataclass(frozen=True)
