@@ -32,10 +32,10 @@ def assigned(tmp_path):
     return assign
 
 
-def run(*batch: Assignment, timeout_s: float = 60, memory_gib: float | None = None) -> list[object]:
+def run(*batch: Assignment, timeout_s: float = 60, **limits: float) -> list[object]:
     """Return all that happens to a batch."""
     events: list[object] = []
-    executor: Executor = LocalExecutor(Limits(timeout_s=timeout_s, memory_gib=memory_gib))
+    executor: Executor = LocalExecutor(Limits(timeout_s=timeout_s, **limits))
     with executor:
         executor.submit(batch)
         assert executor.running == 1
