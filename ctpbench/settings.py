@@ -46,6 +46,12 @@ class MapsSettings(Settings):
             return Tikhonov(self.lambda_rel)
         return Tsvd(self.threshold_rel) if self.deconvolution == "tsvd" else Osvd(self.oscillation_index)
 
+    @property
+    def label(self) -> str:
+        """What rows call it: the deconvolution and its parameter."""
+        parameter = {"tikhonov": self.lambda_rel, "tsvd": self.threshold_rel, "osvd": self.oscillation_index}
+        return f"{self.deconvolution} {parameter[self.deconvolution]:g}"
+
 
 class Resources(Settings):
     """What a cell may use."""

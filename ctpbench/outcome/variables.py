@@ -14,6 +14,7 @@ from ctpbench.errors import ResultError
 from ctpbench.outcome.cells import CELL_DIMS, SCORE_DIMS, Cells, unique
 from ctpbench.outcome.netcdf import as_text, label_array, legible
 from ctpbench.running.record import Record, ScoreTable
+from ctpbench.suite.entries import MAPS
 
 Variables = dict[str, xr.Variable]
 
@@ -24,7 +25,7 @@ PATIENT = "patient"
 CHILDREN = ("trials", "learning", "inspections")
 """The groups that a dataset's group may hold."""
 
-_ROW_FACTS = ("method", "version", "distribution")
+_ROW_FACTS = ("method", "version", "distribution", MAPS)
 _RECORD_FACTS: Mapping[str, tuple[str, str]] = {  # what a missing cell holds, long name
     "status": (MISSING, "how the cell ended"),
     "message": ("", "why the cell failed"),
@@ -139,9 +140,11 @@ def _row_coordinates(cells: Cells) -> Variables:
     rows: list[dict[str, str]] = [{} for _ in cells.labels["config"]]
     for place, record in sorted(cells.records.items(), key=lambda item: item[1].status == "ok"):
         given = {f"parameter_{name}": as_text(value) for name, value in record.parameters.items()}
-        rows[place[0]] |= {**{name: getattr(record, name) for name in _ROW_FACTS}, **given}
+        facts = {name: getattr(record, name) for name in _ROW_FACTS if name != MAPS}
+        rows[place[0]] |= {**facts, MAPS: record.maps.label if record.maps else "", **given}
     for place, record in cells.records.items():
-        rows[place[0]] |= {f"parameter_{name}": "tuned" for name in record.tuned}
+        tuned = {MAPS if name == MAPS else f"parameter_{name}": "tuned" for name in record.tuned}
+        rows[place[0]] |= tuned
     names = [str(name) for name in unique((*_ROW_FACTS, *(name for row in rows for name in row)))]
     return {name: xr.Variable("config", label_array([row.get(name, "") for row in rows])) for name in names}
 

@@ -23,7 +23,6 @@ from ctpbench.running.files import file_name, load_arrays, load_observation
 from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
-from ctpbench.settings import MapsSettings
 from ctpbench.text import level_text, noise_text
 
 
@@ -98,17 +97,16 @@ def draw(store: Store) -> list[Path]:
     for record in store.finished():
         if record.status == "ok":
             groups.setdefault((record.dataset, record.noise), []).append(record)
-    settings = store.index().maps
-    drawn = [_draw(store, settings, records) for records in groups.values()]
+    drawn = [_draw(store, records) for records in groups.values()]
     panels = [path for path in drawn if path is not None]
     return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
 
 
-def _draw(store: Store, settings: MapsSettings, records: Sequence[Record]) -> Path | None:
+def _draw(store: Store, records: Sequence[Record]) -> Path | None:
     """Draw the map panel of one dataset and noise level; None where its cached observation is gone."""
     first = records[0]
-    dataset, noise, case = first.dataset, first.noise, first.cases[0]
-    if first.entries is None:
+    dataset, noise, case, settings = first.dataset, first.noise, first.cases[0], first.maps
+    if first.entries is None or settings is None:
         return None
     seen = store.path("data", first.entries.observation) / "observation.npz"
     if not seen.exists():

@@ -25,6 +25,7 @@ from ctpbench.running.work import (
     ScoresTask,
     Stage,
 )
+from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import DenoiserEntry, MetricEntry, Suite
 from ctpbench.text import level_text, parameters_text
 
@@ -57,7 +58,7 @@ class Cell:
         name = [method.name, method.version, *code, dict(self.row.params), repr(self.row.tune)]
         metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
         place = [self.dataset, self.noise, self.row.label, self.seed]
-        return record_key(place, sets, name, metrics, self._maps)
+        return record_key(place, sets, name, metrics, [_plain(settings) for settings in self.row.maps])
 
     @property
     def objective(self) -> MetricEntry:
@@ -81,12 +82,12 @@ class Cell:
         noise = self.row.train.noise if self.row.train else self.noise
         return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == noise)
 
-    def reference(self, cases: CaseSet) -> Item:
+    def reference(self, cases: CaseSet, maps: MapsSettings) -> Item:
         """Return the work that makes the noiseless maps and the scaling factors of a case set."""
         rois = any("rois" in metric.component.needs for metric in self.suite.metrics)
         return Item(
-            key=stage_key("reference", cases.key, self._maps, rois),
-            task=ReferenceTask(cases=cases.cases, maps=self.suite.maps, rois=rois),
+            key=stage_key("reference", cases.key, _plain(maps), rois),
+            task=ReferenceTask(cases=cases.cases, maps=maps, rois=rois),
             inputs={**cases.observations(), **cases.truths()},
             label=f"{cases.level}: {cases.split} reference",
         )
@@ -114,7 +115,7 @@ class Cell:
             alone=True,
         )
 
-    def prediction(self, denoiser: Denoiser, cases: CaseSet, *, trial: bool) -> Item:
+    def prediction(self, denoiser: Denoiser, cases: CaseSet, maps: MapsSettings, *, trial: bool) -> Item:
         """Return the work that denoises a case set: timed on the test split, quick in a trial."""
         spec, model = ComponentSpec.of(denoiser), self.model(denoiser)
         inputs = cases.observations()
@@ -126,7 +127,7 @@ class Cell:
             denoiser=spec,
             cases=cases.cases,
             seed=self.seed,
-            maps=self.suite.maps,
+            maps=maps,
             timed=not trial,
             repeats=self.suite.resources.repeats,
             keep_concentration=not trial or any("concentration" in n for n in self.objective.component.needs),
@@ -134,7 +135,7 @@ class Cell:
         purpose = ComponentSpec.of(self.objective.component).identity if trial else "test"
         upstream = [cases.key, model.key if model else None]
         return Item(
-            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, self._maps),
+            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, _plain(maps)),
             task=task,
             inputs=inputs,
             group=f"{self.key} trials" if trial else "",
@@ -153,6 +154,7 @@ class Cell:
         trial: bool = False,
     ) -> Item:
         """Return the work that scores a prediction; trials share a process, for they share their metric."""
+        assert isinstance(prediction.task, PredictionTask)
         specs = {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
         upstream: dict[str, tuple[Stage, str]] = {
             "prediction": ("prediction", prediction.key),
@@ -166,18 +168,17 @@ class Cell:
         identities = {label: spec.identity for label, spec in specs.items()}
         return Item(
             key=stage_key("scores", prediction.key, reference.key, identities),
-            task=ScoresTask(metrics=specs, cases=cases.cases, maps=self.suite.maps, scale=scale),
+            task=ScoresTask(metrics=specs, cases=cases.cases, maps=prediction.task.maps, scale=scale),
             inputs={**cases.observations(), **cases.truths(), **made},
             group=f"{self.key} scores" if trial else "",
             label=f"{self.label}: score",
         )
 
-    @cached_property
-    def _maps(self) -> dict[str, Any]:
-        settings: dict[str, Any] = self.suite.maps.model_dump(mode="json")
-        return settings
-
     def _tuned_text(self, denoiser: Denoiser) -> str:
         """Return the values of the parameters that are tuned, as people read them."""
         values = {name: getattr(denoiser, name) for name in (self.row.tune.parameters if self.row.tune else ())}
         return f" {parameters_text(values)}" if values else ""
+
+
+def _plain(settings: MapsSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json")

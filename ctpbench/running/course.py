@@ -71,8 +71,9 @@ class _Course:
         return Record.model_validate(dict(self.record))
 
     def all_steps(self) -> Steps[None]:
-        denoiser = self.cell.row.component() if self.cell.row.tune is None else (yield from self.tuned())
-        self.note(parameters=denoiser.model_dump(mode="json"))
+        chosen = {} if self.cell.row.tune is None else (yield from self.tuned())
+        denoiser, maps = self.cell.row.component(**chosen), self.cell.row.maps_by(**chosen)
+        self.note(parameters=denoiser.model_dump(mode="json"), maps=maps)
         (test,) = yield from self.readable([self.cell.test])
         self.cell = replace(self.cell, test=test)
         self.note(cases=list(test.cases), patients=list(test.patients))
@@ -81,10 +82,10 @@ class _Course:
             (outcome,) = yield [model]
             fitted = _info(outcome, ModelInfo, "fit: ")
             self.note(timings=Timings(fit_s=fitted.fit_s, fit_resumed=fitted.fit_resumed), learning=fitted.learning)
-        prediction = self.cell.prediction(denoiser, test, trial=False)
+        prediction = self.cell.prediction(denoiser, test, maps, trial=False)
         (outcome,) = yield [prediction]
         self.note_measured(_info(outcome, PredictionInfo))
-        reference = self.cell.reference(test)
+        reference = self.cell.reference(test, maps)
         scale = yield from self.scale(reference)
         entries = Entries(observation=test.keys[0], reference=reference.key, prediction=prediction.key)
         self.note(scale=scale, entries=entries)
@@ -125,7 +126,7 @@ class _Course:
 
     # -- tuning -------------------------------------------------------------------------------------------------
 
-    def tuned(self) -> Steps[Denoiser]:
+    def tuned(self) -> Steps[Parameters]:
         """Choose the row's parameters on the validation split and note every trial."""
         tune, objective = self.cell.row.tune, self.cell.tuned_by
         assert tune is not None
@@ -134,13 +135,15 @@ class _Course:
         (validation,) = yield from self.readable([self.cell.validation])
         self.cell = replace(self.cell, validation=validation)
         self.note(tuned_by=objective)
-        scale = yield from self.scale(self.cell.reference(validation))
+        scales: dict[str, Scale] = {}
+        for maps in self.cell.row.maps:
+            scales[maps.label] = yield from self.scale(self.cell.reference(validation, maps))
         trials: list[Trial] = []
         search = tuning.proposals(tune, objective.better)
         batch = next(search, None)
         while batch is not None:
             yield from self.load_training_data([self.cell.row.component(**parameters) for parameters in batch])
-            answers = yield from self.trials(batch, validation, scale)
+            answers = yield from self.trials(batch, validation, scales)
             trials += answers
             self.note(trials=trials)
             try:
@@ -151,15 +154,23 @@ class _Course:
         if chosen is None:
             raise CellFailed("error", f"no trial succeeded; the first: {trials[0].status}: {trials[0].message}")
         self.note(tuned=dict(chosen.parameters), tuned_at_edge=tuning.at_edge(tune, chosen.parameters))
-        return self.cell.row.component(**chosen.parameters)
+        return chosen.parameters
 
-    def trials(self, batch: Sequence[Parameters], validation: CaseSet, scale: Scale) -> Steps[list[Trial]]:
+    def trials(
+        self, batch: Sequence[Parameters], validation: CaseSet, scales: Mapping[str, Scale]
+    ) -> Steps[list[Trial]]:
         """Predict and score a batch of parameters on the validation split; what is scored is not done again."""
         cell, objective = self.cell, self.cell.objective
         denoisers = [cell.row.component(**parameters) for parameters in batch]
-        predictions = [cell.prediction(denoiser, validation, trial=True) for denoiser in denoisers]
-        reference = cell.reference(validation)
-        scores = [cell.scores(p, reference, scale, validation, (objective,), trial=True) for p in predictions]
+        ways = [cell.row.maps_by(**parameters) for parameters in batch]
+        pairs = list(zip(denoisers, ways, strict=True))
+        predictions = [cell.prediction(denoiser, validation, maps, trial=True) for denoiser, maps in pairs]
+        scores = [
+            cell.scores(
+                made, cell.reference(validation, maps), scales[maps.label], validation, (objective,), trial=True
+            )
+            for made, maps in zip(predictions, ways, strict=True)
+        ]
         ended: dict[int, Outcome] = {
             i: known for i, item in enumerate(scores) if (known := self.store.outcome(item.stage, item.key)) is not None
         }

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from ctpbench.running.cell import Cell
 from ctpbench.running.record import Plain
-from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import Suite
 
 
@@ -22,12 +21,11 @@ class PlannedCell(Plain):
 
 
 class Index(Plain):
-    """A run's cells in the suite's order, how its maps are computed, and where it comes from."""
+    """A run's cells in the suite's order, and where it comes from."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     suite: str
     provenance: dict[str, Any]
-    maps: MapsSettings
     cells: list[PlannedCell]
 
     @classmethod
@@ -36,4 +34,4 @@ class Index(Plain):
             PlannedCell(key=cell.key, dataset=cell.dataset, noise=cell.noise, config=cell.row.label, seed=cell.seed)
             for cell in cells
         ]
-        return cls(suite=suite.name, provenance=dict(provenance), maps=suite.maps, cells=planned)
+        return cls(suite=suite.name, provenance=dict(provenance), cells=planned)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ctpbench.contract.components import Better
+from ctpbench.settings import MapsSettings
 
 Status = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"]
 Parameters = Mapping[str, Any]
@@ -97,6 +98,8 @@ class Record(Plain):
     message: str = ""
     trained_on: str = ""
     parameters: Parameters = Field(default_factory=dict)
+    maps: MapsSettings | None = None
+    """How its maps were computed; None in older records, and where tuning chose none."""
     tuned: Parameters = Field(default_factory=dict)
     tuned_at_edge: list[str] = Field(default_factory=list)
     tuned_by: Objective | None = None

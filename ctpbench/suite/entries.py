@@ -10,6 +10,9 @@ from ctpbench.contract.components import Dataset, Denoiser, Metric
 from ctpbench.settings import MapsSettings, Resources
 from ctpbench.suite.sections import ExclusionSettings, Range, TrainSettings
 
+MAPS = "maps"
+"""What the choice among ways of computing maps is called among tuned parameters; its values are labels."""
+
 
 @dataclass(frozen=True)
 class Tune:
@@ -47,10 +50,17 @@ class DenoiserEntry:
     tune: Tune | None
     train: TrainSettings | None = None
     """Where it learns, with the noise level filled in; None: where it is scored."""
+    maps: tuple[MapsSettings, ...] = (MapsSettings(),)
+    """How its maps are computed: one way, or several that tuning chooses among."""
 
     def component(self, **tuned: Any) -> Denoiser:
         """Return the denoiser with the tuned parameters put in."""
-        return self.cls(**self.params, **tuned)
+        return self.cls(**self.params, **{name: value for name, value in tuned.items() if name != MAPS})
+
+    def maps_by(self, **tuned: Any) -> MapsSettings:
+        """Return how its maps are computed, as tuning chose where it did."""
+        label = tuned.get(MAPS, self.maps[0].label)
+        return next(settings for settings in self.maps if settings.label == label)
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ class Suite:
     datasets: tuple[DatasetEntry, ...]
     denoisers: tuple[DenoiserEntry, ...]
     metrics: tuple[MetricEntry, ...]
-    maps: MapsSettings
+    maps: tuple[MapsSettings, ...]
     seeds: tuple[int, ...]
     replicates: int
     """Draws of the noise of each test case."""

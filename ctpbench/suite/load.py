@@ -12,10 +12,11 @@ from pydantic import Field
 
 from ctpbench.contract.components import Dataset, Metric, Trainable
 from ctpbench.plugins import Catalogue
-from ctpbench.settings import MapsSettings, Resources
+from ctpbench.settings import Resources
 from ctpbench.suite.entries import DatasetEntry, DenoiserEntry, MetricEntry, Suite
 from ctpbench.suite.exclusions import check_exclusions, read_exclusions
 from ctpbench.suite.items import Item, read_items
+from ctpbench.suite.maps import Ways, read_maps, with_maps
 from ctpbench.suite.rows import build, plain, rows
 from ctpbench.suite.sections import DatasetSettings, DenoiserSettings, MetricSettings, Name, Replicates, Seed
 from ctpbench.text import did_you_mean, noise_column, shown, value_text
@@ -72,9 +73,10 @@ class _Loading:
                 text = f"unknown key {key!r}{did_you_mean(key, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
                 self.faults.add((), text, at=(key,))
         section = self.faults.section
+        maps = read_maps(self.faults)
         metrics = self.part(self.metrics)
         datasets = self.part(self.datasets)
-        denoisers = self.part(lambda: self.denoisers(metrics, datasets))
+        denoisers = self.part(lambda: self.denoisers(metrics, datasets, maps))
         exclusions = read_exclusions(self.faults)
         suite = Suite(
             name=section("name", Name, default_name),
@@ -82,7 +84,7 @@ class _Loading:
             datasets=tuple(datasets.entries),
             denoisers=tuple(denoisers.entries),
             metrics=tuple(metrics.entries),
-            maps=section("maps", MapsSettings, MapsSettings()),
+            maps=maps,
             seeds=self.distinct(section("seeds", Annotated[list[Seed], Field(min_length=1)], [0]), ("seeds",)),
             replicates=self.replicates(datasets.entries),
             exclude=tuple(exclusions.values()),
@@ -124,7 +126,7 @@ class _Loading:
                 self.faults.add(("replicates",), text)
         return count
 
-    def denoisers(self, metrics: _Part[MetricEntry], datasets: _Part[DatasetEntry]) -> list[DenoiserEntry]:
+    def denoisers(self, metrics: _Part[MetricEntry], datasets: _Part[DatasetEntry], maps: Ways) -> list[DenoiserEntry]:
         labels = [metric.label for metric in metrics.entries]
         entries: list[tuple[Place, DenoiserEntry]] = []
         for item in read_items("denoisers", DenoiserSettings, "denoiser", self.catalogue, self.faults):
@@ -134,7 +136,8 @@ class _Loading:
                 text = f"the suite has no metric {tune.metric!r}{near}; it has {listed(labels)}"
                 self.faults.add((*item.place, "tune", "metric"), text)
             written = self.trained(item, datasets.entries) if datasets.sound else item.written
-            for row in rows(replace(item, written=_decided(written, labels)), self.faults):
+            found = rows(replace(item, written=_decided(written, labels)), self.faults)
+            for row in (each for made in found for each in with_maps(made, item, maps, self.faults)):
                 same = [at for at, other in entries if replace(other, name=row.name, label=row.label) == row]
                 if same:
                     text = f"the row {row.label!r} is in {spelled(same[0])} already; leave one out"

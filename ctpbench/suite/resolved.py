@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ctpbench.contract.components import Component
-from ctpbench.suite.entries import DenoiserEntry, Suite
+from ctpbench.suite.entries import MAPS, DenoiserEntry, Suite
 from ctpbench.suite.rows import plain
 from ctpbench.suite.sections import Range
 
@@ -21,7 +21,7 @@ def resolved(suite: Suite) -> dict[str, Any]:
         ],
         "denoisers": [_row(entry) for entry in suite.denoisers],
         "metrics": [_component(e.name, e.label, e.component) for e in suite.metrics],
-        "maps": suite.maps.model_dump(mode="json"),
+        "maps": [settings.model_dump(mode="json") for settings in suite.maps],
         "seeds": list(suite.seeds),
         "replicates": suite.replicates,
         "exclude": [exclusion.model_dump(mode="json", exclude_none=True) for exclusion in suite.exclude],
@@ -37,10 +37,12 @@ def _row(entry: DenoiserEntry) -> dict[str, Any]:
     row: dict[str, Any] = {"name": entry.name, "label": entry.label, "params": dict(entry.params)}
     if entry.train is not None:
         row["train"] = entry.train.model_dump(mode="json")
+    row["maps"] = [settings.label for settings in entry.maps]
     if entry.tune is not None:
         parameters = {
             name: value.model_dump(mode="json") if isinstance(value, Range) else list(value)
             for name, value in entry.tune.parameters.items()
+            if name != MAPS
         }
-        row["tune"] = {**vars(entry.tune), "parameters": parameters}
+        row["tune"] = {**vars(entry.tune), "parameters": parameters, "maps": MAPS in entry.tune.parameters}
     return row

@@ -62,7 +62,9 @@ def suite_schema(catalogue: Catalogue) -> Schema:
             "minItems": 1,
             "items": {"anyOf": options} if options else False,
         }
-    properties["maps"] = {"$ref": _REF + "MapsSettings"}
+    one = {"$ref": _REF + "MapsSettings"}
+    several = {"type": "array", "minItems": 1, "items": one, "description": "Each row is run with each of them."}
+    properties["maps"] = {"anyOf": [one, several]}
     properties["seeds"] = {**_schema_of(list[Seed], "Each is a run of its own."), "minItems": 1, "uniqueItems": True}
     properties["replicates"] = _schema_of(Replicates, "How often the noise of each test case is drawn; 1 by default.")
     properties["exclude"] = {"type": "array", "items": {"$ref": _REF + "Exclusion"}}
@@ -110,7 +112,9 @@ def _entry(name: str, offer: Offer, settings: Schema, definitions: Schema) -> Sc
 def _tune(tune: Schema, lists: Mapping[str, Schema]) -> Schema:
     candidates = {name: {"anyOf": [values, {"$ref": _REF + "Range"}]} for name, values in lists.items()}
     parameters = {**tune["properties"]["parameters"], "properties": candidates, "additionalProperties": False}
-    return {**tune, "properties": {**tune["properties"], "parameters": parameters}}
+    chosen = {"required": ["parameters"], "properties": {"parameters": {"minProperties": 1}}}
+    or_maps = {"required": ["maps"], "properties": {"maps": {"const": True}}}
+    return {**tune, "properties": {**tune["properties"], "parameters": parameters}, "anyOf": [chosen, or_maps]}
 
 
 def _list_of(reference: str) -> Schema:

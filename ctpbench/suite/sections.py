@@ -57,8 +57,9 @@ class TuneSettings(Settings):
     """How a row's parameters are chosen, per dataset and noise level, on the validation split."""
 
     parameters: dict[str, Candidates] = Field(
-        min_length=1, description="For each parameter a list of values or (tpe only) a range."
+        default_factory=dict, description="For each parameter a list of values or (tpe only) a range."
     )
+    maps: bool = Field(False, description="Whether to choose among the suite's `maps`, too.")
     search: Literal["exhaustive", "tpe"] = Field(
         "exhaustive", description="Every combination, or Optuna's tree-structured Parzen estimator."
     )
@@ -70,6 +71,12 @@ class TuneSettings(Settings):
         "cbf", description="The map that decides, where the metric keeps maps apart."
     )
     seed: Seed = Field(0, description="Seed of tpe.")
+
+    @model_validator(mode="after")
+    def _check_any(self) -> TuneSettings:
+        if not self.parameters and not self.maps:
+            raise ValueError("allowed: parameters to choose, or maps: true")
+        return self
 
 
 class ExclusionSettings(Settings):
@@ -114,6 +121,10 @@ class DenoiserSettings(Settings):
     params: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, Choices] = Field(default_factory=dict, description="Every combination is a row of its own.")
     tune: TuneSettings | None = None
+    maps: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="Labels of the suite's `maps` that it is run with, such as 'tikhonov 0.3'; all by default.",
+    )
     train: TrainSettings | None = Field(None, description="Another dataset to learn from, as simulation for real data.")
 
 

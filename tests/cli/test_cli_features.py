@@ -42,13 +42,16 @@ metrics: [error]
 """)
     noisy, clean = plan(load_suite(path, catalogue))
     for cell in (noisy, clean):
-        files = {given.file for given in cell.prediction(cell.row.cls(), cell.test, trial=False).inputs.values()}
+        files = {
+            given.file
+            for given in cell.prediction(cell.row.cls(), cell.test, cell.row.maps[0], trial=False).inputs.values()
+        }
         assert files == {"observation.npz", ""}  # the empty name is the model's folder
     assert {given.file for given in noisy.model(noisy.row.cls()).inputs.values()} == {"observation.npz"}
     assert {given.file for given in clean.model(clean.row.cls()).inputs.values()} == {"observation.npz", "truth.npz"}
     learns = noisy.model(noisy.row.cls()).inputs
     assert {role.split("/")[1] for role in learns} == {"train"}
-    tried = clean.prediction(clean.row.cls(), clean.validation, trial=True).inputs
+    tried = clean.prediction(clean.row.cls(), clean.validation, clean.row.maps[0], trial=True).inputs
     assert {role.split("/")[1] for role in tried if role != "model"} == {"validation"}
 
 

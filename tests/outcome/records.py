@@ -68,6 +68,7 @@ def record(config: str, noise: float | None = 2e5, seed: int = 0, **changes: Any
         "distribution": "ctpbench-filters 0.1.0",
         "code": "abc",
         "cases": CASES,
+        "maps": MapsSettings(),
         "scores": {"rmse": rmse([4.0, 6.0])},
         "timings": TIMINGS,
         "started": "2026-01-01T00:00:00+00:00",
@@ -119,4 +120,4 @@ def index_of(records: Sequence[Record]) -> Index:
     """Return what a run of some records consists of."""
     place = {"key", "dataset", "noise", "config", "seed"}
     cells = [PlannedCell(**record.model_dump(include=place)) for record in records]
-    return Index(suite="paper", provenance={}, maps=MapsSettings(), cells=cells)
+    return Index(suite="paper", provenance={}, cells=cells)

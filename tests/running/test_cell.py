@@ -45,7 +45,10 @@ def cell_of(catalogue, write_suite) -> Callable[..., Cell]:
 def keys(cell: Cell) -> dict[str, str]:
     """Return the keys of all that a cell asks for once it is tuned, and of its record."""
     denoiser = cell.row.component(factor=0)
-    prediction, reference = cell.prediction(denoiser, cell.test, trial=False), cell.reference(cell.test)
+    prediction, reference = (
+        cell.prediction(denoiser, cell.test, cell.row.maps[0], trial=False),
+        cell.reference(cell.test, cell.row.maps[0]),
+    )
     scores = cell.scores(prediction, reference, {"cbf": 1.0, "cbv": 1.0}, cell.test, cell.suite.metrics)
     items = [cell.test.items()[0], reference, cell.model(denoiser), prediction, scores]
     return {**{item.stage: item.key for item in items}, "record": cell.key}
@@ -98,7 +101,7 @@ def test_a_trial_is_kept_apart_from_the_test_and_from_a_trial_for_another_metric
     """They differ in what they keep and in what is timed."""
 
     def key(cell: Cell, trial: bool) -> str:
-        return cell.prediction(cell.row.component(factor=0), cell.validation, trial=trial).key
+        return cell.prediction(cell.row.component(factor=0), cell.validation, cell.row.maps[0], trial=trial).key
 
     by_error, by_frames = cell_of(), cell_of(metric="frame-error")
     assert len({key(by_error, True), key(by_frames, True), key(by_error, False)}) == 3

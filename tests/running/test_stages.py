@@ -278,7 +278,7 @@ def test_a_quantity_that_is_logged_rarely_is_kept_whole():
 
 def noise_added(cell: Cell, cache: Path, denoiser: FrameDenoiser) -> dict[str, np.ndarray]:
     """Run the prediction stage; return what it added to the concentration of each case."""
-    item = cell.prediction(denoiser, cell.test, trial=False)
+    item = cell.prediction(denoiser, cell.test, cell.row.maps[0], trial=False)
     job = job_of(item, cache, cache / "prediction" / item.key)
     prediction.run(item.task, job)
     noisy = {case: job.observation(case).frames.values for case in item.task.cases}
@@ -312,7 +312,7 @@ class Heir(Noiseless):
 
 
 def test_the_noiseless_control_alone_is_handed_the_noiseless_frames(cell, cache):
-    item = cell.prediction(Noiseless(), cell.test, trial=False)
+    item = cell.prediction(Noiseless(), cell.test, cell.row.maps[0], trial=False)
     job = job_of(item, cache, cache / "prediction" / item.key)
     prediction.run(item.task, job)
     for case in item.task.cases:
@@ -320,12 +320,14 @@ def test_the_noiseless_control_alone_is_handed_the_noiseless_frames(cell, cache)
         answer = load_arrays(job.out / file_name(case))["concentration"].values
         np.testing.assert_array_equal(answer, clean - clean[:2].mean(axis=0))
     for other in (Impostor(), Heir()):
-        assert not [role for role in cell.prediction(other, cell.test, trial=False).inputs if "truth" in role]
+        assert not [
+            role for role in cell.prediction(other, cell.test, cell.row.maps[0], trial=False).inputs if "truth" in role
+        ]
         assert max(np.abs(values).max() for values in noise_added(cell, cache, other).values()) < 1e-4
 
 
 def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
-    item = cell.prediction(Noiseless(), cell.test, trial=False)
+    item = cell.prediction(Noiseless(), cell.test, cell.row.maps[0], trial=False)
     job = job_of(item, cache, cache / "prediction" / item.key)
     without = {role: path.with_name("none.npz") if "truth" in role else path for role, path in job.inputs.items()}
     with pytest.raises(DataError, match="noiseless: test/0: the dataset knows no noiseless frames; leave this row out"):
@@ -333,8 +335,8 @@ def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
 
 
 def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):
-    known = cell.reference(cell.test)
-    denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, trial=False)
+    known = cell.reference(cell.test, cell.row.maps[0])
+    denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, cell.row.maps[0], trial=False)
     for stage, item in ((reference, known), (prediction, denoised)):
         stage.run(item.task, job_of(item, cache, cache / item.stage / item.key))
     error = cell.suite.metrics[0]

@@ -25,7 +25,7 @@ from tests.suite.components import (
             "- {name: tips, parms: {}}",
             [
                 "3: denoisers[0]: unknown key 'parms' (did you mean params?); "
-                "allowed: name, label, params, grid, tune, train"
+                "allowed: name, label, params, grid, tune, maps, train"
             ],
         ),
         (
@@ -111,10 +111,10 @@ from tests.suite.components import (
             "- {name: tips, label: ' a'}",
             ["3: denoisers[0].label: got ' a'; allowed: one line of text, with no blanks at its ends"],
         ),
-        ("- {name: tips, tune: {}}", ["3: denoisers[0].tune: 'parameters' is missing"]),
+        ("- {name: tips, tune: {}}", ["3: denoisers[0].tune: got {}; allowed: parameters to choose, or maps: true"]),
         (
             "- {name: tips, tune: {parameters: {}}}",
-            ["3: denoisers[0].tune.parameters: got {}; allowed: at least 1 entry"],
+            ['3: denoisers[0].tune: got {"parameters": {}}; allowed: parameters to choose, or maps: true'],
         ),
         (
             "- {name: tips, tune: {parameters: {sigma: [1]}}}",
@@ -134,7 +134,7 @@ from tests.suite.components import (
                 "7: denoisers[0].tune.map: got 'cbff'; allowed: 'cbf', 'cbv', 'mtt', 'ttp' or 'tmax' "
                 "(did you mean cbf?)",
                 "8: denoisers[0].tune: unknown key 'serch' (did you mean search?); "
-                "allowed: parameters, search, trials, metric, map, seed",
+                "allowed: parameters, maps, search, trials, metric, map, seed",
             ],
         ),
         (

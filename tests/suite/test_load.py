@@ -50,7 +50,8 @@ def test_the_example(load):
         ("rmse_truth", Rmse(against="truth")),
         ("ssim0", Ssim(data_range=50)),
     ]
-    assert (suite.maps.deconvolution, suite.maps.kappa, suite.maps.lambda_rel) == ("osvd", 0.73, 0.3)
+    (maps,) = suite.maps
+    assert (maps.deconvolution, maps.kappa, maps.lambda_rel) == ("osvd", 0.73, 0.3)
     assert suite.seeds == (0, 7)
     assert suite.resources.timeout_s == 600
 
@@ -106,7 +107,7 @@ def test_defaults(load):
         "cpu_s": None,
         "repeats": 1,
     }
-    assert suite.maps.model_dump() == {
+    assert suite.maps[0].model_dump() == {
         "deconvolution": "tikhonov",
         "lambda_rel": 0.3,
         "threshold_rel": 0.15,
