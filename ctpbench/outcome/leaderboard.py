@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ctpbench.contract.better import cost
 from ctpbench.errors import ResultError
-from ctpbench.outcome.scores import Grid, Score, count_cases, summaries, title_of
-from ctpbench.outcome.variables import MISSING
+from ctpbench.outcome.comparison import Comparison, Row
+from ctpbench.outcome.scores import Grid, Score, ScoreGrid, count_cases, score_grids, title_of
+from ctpbench.outcome.statistics import mean_interval
+from ctpbench.outcome.variables import MISSING, PATIENT
+from ctpbench.suite.entries import MAPS
 from ctpbench.text import parameters_text, value_text
 
 EDGE = " (edge)"
@@ -29,14 +32,18 @@ _LATER = ("trained_on", "left_out")  # which older results do not have
 def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     """Return the ranked table of a results tree.
 
-    A score column ``metric[_map][_roi]`` holds the mean over seeds and cases, ``..._std`` the sample standard
-    deviation over cases; of a metric over time or frequency it is the mean over those. `denoise_s`, `maps_s` and their
-    sum `total_s` are medians over cases, `fit_s` over seeds; memory is the peak. Where a metric failed in any seed of
-    a row, the row has no value of it, and `metric_faults` says why: JSON by the metric's label. Rows that went well
-    come first, by rank (ties share one), then those that have no value of the ranking score, then those in which a
-    seed failed; the last two have no rank.
+    A score column ``metric[_map][_roi]`` holds the mean over patients of the mean over a patient's cases (slices, draws
+    of the noise) and seeds, ``..._low`` and ``..._high`` its 95% interval over patients, where there are enough of
+    them; of a metric over time or frequency it is the mean over those. `rank` goes by the ranking score, `rank_low` and
+    `rank_high` are its interval, `equals_leader` says whether a row is not told apart from the leader (see
+    `ctpbench.outcome.statistics`), `relative` is where the ranking score lies between the controls: 0 as ``none``, 1 as
+    ``noiseless``. `denoise_s`, `maps_s` and their sum `total_s` are medians over cases, `fit_s` over seeds; memory is
+    the peak. Where a metric failed in any seed of a row, the row has no value of it, and `metric_faults` says why: JSON
+    by the metric's label. Rows that went well come first, by rank (ties share one), then those that have no value of
+    the ranking score and the noiseless control, then those in which a seed failed; the last have no rank.
 
-    ``attrs["scores"]`` describes the score columns. ``attrs["metrics"]`` holds each dataset's metrics by label.
+    ``attrs["scores"]`` describes the score columns. ``attrs["metrics"]`` holds each dataset's metrics by label,
+    ``attrs["comparisons"]`` what ranked each dataset's rows, by dataset and noise level.
 
     Parameters
     ----------
@@ -55,15 +62,23 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     metrics: dict[str, tuple[str, ...]] = {}
     broken: dict[str, None] = {}
     rows: list[dict[str, Any]] = []
+    comparisons: dict[tuple[str, float | None], Comparison] = {}
     for label, node in tree.children.items():
         data = node.to_dataset(inherit=False)
         faults = _faults(data)
-        here, grids = _score_grids(data, faults)
+        scored = _scored(data, faults)
+        here = {grid.score.column: grid.score for grid in scored}
+        grids = {column: values for grid in scored for column, values in _estimates(grid).items()}
+        counts = {"n_cases": count_cases(data)}
+        counts["n_patients"] = (
+            count_cases(data, PATIENT) if PATIENT in data.coords else np.zeros_like(counts["n_cases"])
+        )
         metrics[str(label)] = tuple(str(name) for name, values in data.data_vars.items() if "better" in values.attrs)
         broken |= dict.fromkeys(name for named in faults.flat for name in named)
         scores |= {name: score for name, score in here.items() if name not in scores}
         ranking = _ranking([score for name, score in here.items() if np.isfinite(grids[name]).any()], rank_by)
-        grids |= _costs(data)
+        by = next((grid for grid in scored if grid.score == ranking), None)
+        grids |= {**counts, **_costs(data)}
         for j, noise in enumerate(data["noise"].values):
             block = [
                 {
@@ -75,16 +90,21 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
                 }
                 for i in range(data.sizes["config"])
             ]
-            rows += _ranked([row for row in block if row["status"] != MISSING], ranking)
+            comparison = _comparison(by, block, j)
+            if comparison:
+                comparisons[str(label), None if np.isnan(noise) else float(noise)] = comparison
+            rows += _ranked([row for row in block if row["status"] != MISSING], comparison)
     if rank_by is not None and rank_by not in scores:
         raise ResultError(f"leaderboard: no score {rank_by!r} to rank by; there are: {', '.join(scores)}")
-    scored = {score.metric for score in scores.values()}
-    scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in scored}
+    valued = {score.metric for score in scores.values()}
+    scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in valued}
     order = list(dict.fromkeys(name for named in metrics.values() for name in named))
     shown = sorted(scores.values(), key=lambda score: order.index(score.metric))
     frame = pd.DataFrame(rows, columns=_columns(score.column for score in shown))
-    frame.attrs |= {"scores": tuple(shown), "metrics": metrics}
-    return frame.astype({"rank": "Int64", "n_cases": "int64", "n_seeds": "int64", "contended": bool})
+    frame.attrs |= {"scores": tuple(shown), "metrics": metrics, "comparisons": comparisons}
+    whole = dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
+    counted = dict.fromkeys(("n_patients", "n_cases", "n_seeds"), "int64")
+    return frame.astype({**whole, **counted, "contended": bool, "equals_leader": bool})
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -105,32 +125,57 @@ def metric_faults(row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _columns(scores: Iterable[str]) -> list[str]:
-    place = ["dataset", "noise", "rank", "rank_by", "config"]
-    facts = ["method", "parameters", "tuned", "trained_on", "status", "message", "left_out", "metric_faults"]
-    counts = ["n_cases", "n_seeds"]
+    place = ["dataset", "noise", "rank", "rank_low", "rank_high", "equals_leader", "rank_by", "relative", "config"]
+    facts = ["method", "maps", "parameters", "tuned", "trained_on", "status", "message", "left_out", "metric_faults"]
+    counts = ["n_patients", "n_cases", "n_seeds"]
     seconds = ["denoise_s", "maps_s", "total_s", "fit_s"]
     others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware"]
-    return [*place, *facts, *counts, *(c for name in scores for c in (name, f"{name}_std")), *seconds, *others]
+    return [*place, *facts, *counts, *(c for name in scores for c in _with_ends(name)), *seconds, *others]
 
 
-def _score_grids(data: xr.Dataset, faults: Grid) -> tuple[dict[str, Score], dict[str, Grid]]:
-    """Return the scores that a dataset has, by column, and mean and deviation of all, (config, noise).
+def _with_ends(column: str) -> tuple[str, str, str]:
+    return column, f"{column}_low", f"{column}_high"
+
+
+def _scored(data: xr.Dataset, faults: Grid) -> list[ScoreGrid]:
+    """Return the scores that have a value in a dataset, each with a column name of its own.
 
     Where the metric failed in a seed of a row, the mean over the others is no score of the row: NaN.
     """
-    scores: dict[str, Score] = {}
-    grids: dict[str, Grid] = {}
     taken = set(_columns(()))
-    for summary in summaries(data):
-        name = summary.score.column
-        if np.isfinite(summary.mean).any():
-            scores[name] = summary.score
-        failed = np.array([[summary.score.metric in named for named in row] for row in faults], dtype=bool)
-        for column, grid in ((name, summary.mean), (f"{name}_std", summary.deviation)):
-            if column in taken or column in grids:
+    found = []
+    for grid in score_grids(data):
+        for column in _with_ends(grid.score.column):
+            if column in taken:
                 raise ResultError(f"leaderboard: two scores are called {column!r}; relabel a metric in the suite")
-            grids[column] = np.where(failed.reshape(grid.shape), np.nan, grid)
-    return scores, {**grids, "n_cases": count_cases(data)}
+            taken.add(column)
+        failed = np.array([[grid.score.metric in named for named in row] for row in faults], dtype=bool)
+        failed = failed.reshape(grid.values.shape[:2])
+        if np.isfinite(grid.values).any():
+            found.append(replace(grid, values=np.where(failed[..., None, None], np.nan, grid.values)))
+    return found
+
+
+def _estimates(grid: ScoreGrid) -> dict[str, Grid]:
+    """Return the mean over patients and both ends of its interval, by column, (config, noise)."""
+    shape = grid.values.shape[:2]
+    ends = {column: np.full(shape, np.nan) for column in _with_ends(grid.score.column)}
+    mean, low, high = ends.values()
+    for place in np.ndindex(shape):
+        estimate = mean_interval(grid.values[place])
+        mean[place] = estimate.value
+        if estimate.interval:
+            low[place], high[place] = estimate.interval.low, estimate.interval.high
+    return ends
+
+
+def _comparison(by: ScoreGrid | None, block: Sequence[Mapping[str, Any]], level: int) -> Comparison | None:
+    """Return what ranks the rows of a level, those that went well; None where no score has a direction."""
+    if by is None or by.score.better is None:
+        return None
+    well = [i for i, row in enumerate(block) if row["status"] == "ok"]
+    rows = tuple(Row(block[i]["config"], block[i]["method"], block[i]["maps"]) for i in well)
+    return Comparison(by.score, rows, by.patients, by.values[well, level])
 
 
 def _ranking(known: Sequence[Score], rank_by: str | None) -> Score | None:
@@ -186,6 +231,7 @@ def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
     return {
         "config": coords["config"],
         "method": coords["method"],
+        "maps": coords.get(MAPS, ""),
         **_settings(row, coords, finished),
         **{name: " and ".join(_distinct(texts[k] for k in finished)) for name, texts in remarks.items()},
         "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
@@ -220,15 +266,18 @@ def _machine(row: xr.Dataset, k: int) -> str:
     return f"{row['hardware'].values[k]}, {threads} thread{'s' * (threads != 1)}"
 
 
-def _ranked(rows: Sequence[dict[str, Any]], ranking: Score | None) -> list[dict[str, Any]]:
+def _ranked(rows: Sequence[dict[str, Any]], comparison: Comparison | None) -> list[dict[str, Any]]:
     """Return the rows of one dataset and noise level in the order of the table, ranked."""
-    column = ranking.column if ranking else ""
-    values = [row.get(column, np.nan) if row["status"] == "ok" else np.nan for row in rows]
-    values = list(cost(np.array(values), ranking.better)) if ranking and ranking.better else values
-    ranked = []
-    for row, value in zip(rows, values, strict=True):
-        rank = None if np.isnan(value) else 1 + sum(other < value for other in values)
-        ranked.append({**row, "rank": rank, "rank_by": column})
+    found: dict[str, dict[str, Any]] = {}
+    if comparison:
+        for i, (row, rank, share) in enumerate(
+            zip(comparison.rows, comparison.ranking.rows, comparison.relative, strict=True)
+        ):
+            ranks = {"rank": rank.rank, "rank_low": rank.low, "rank_high": rank.high} if rank else {}
+            found[row.label] = {**ranks, "relative": share, "equals_leader": i in comparison.equals}
+    unranked = {"rank": None, "rank_low": None, "rank_high": None, "relative": np.nan, "equals_leader": False}
+    column = comparison.score.column if comparison else ""
+    ranked = [{**row, **unranked, **found.get(row["config"], {}), "rank_by": column} for row in rows]
     return sorted(ranked, key=lambda row: (row["status"] != "ok", row["rank"] is None, row["rank"] or 0))
 
 

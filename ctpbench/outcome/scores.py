@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ctpbench.arrays import Array
+from ctpbench.arrays import Array, Float64
 from ctpbench.contract.components import Better
+from ctpbench.outcome.statistics import patient_means
+from ctpbench.outcome.variables import PATIENT
 
 Grid = Array
 """One value for each row of the suite and noise level, (config, noise)."""
@@ -51,55 +53,59 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The values of a score, each (config, noise).
+class ScoreGrid:
+    """The values of a score, patient by patient.
 
     Attributes
     ----------
-    mean : array
-        Over seeds and cases.
-    deviation : array
-        The sample standard deviation over cases.
+    score : Score
+    patients : tuple of str
+        Whose the values are, in order; empty where older results do not say: then all cases count as one's.
+    values : array, (config, noise, seed, patient)
+        The mean over a patient's cases, and over time or frequency where the metric keeps those.
     """
 
     score: Score
-    mean: Grid
-    deviation: Grid
+    patients: tuple[str, ...]
+    values: Float64
 
 
-def summaries(data: xr.Dataset) -> Iterator[Summary]:
+def score_grids(data: xr.Dataset) -> Iterator[ScoreGrid]:
     """Yield every score of a dataset's group; of a metric over time or frequency its mean over those."""
+    patients = [str(patient) for patient in data[PATIENT].values] if PATIENT in data.coords else []
+    groups = patients or [""] * data.sizes["case"]
     for name, per_case in _per_case(data):
         values = data[name]
         over = tuple(dim for dim in CURVE_DIMS if dim in values.dims)
         axes = [dim for dim in ("map", "roi") if dim in values.dims]
         for labels in product(*(values[dim].values for dim in axes)):
             where = dict(zip(axes, labels, strict=True))
-            part = per_case.sel(where)
+            part = per_case.sel(where).transpose("config", "noise", "seed", "case").values
             column = "_".join(map(str, (name, *labels)))
             at_map, at_roi = (str(where.get(dim, "")) for dim in ("map", "roi"))
             units = units_text(values.attrs, at_map)
             score = Score(
                 column, title_of(column), units, values.attrs["better"] or None, str(name), at_map, at_roi, over
             )
-            mean, deviation = part.mean("case"), part.std("case", ddof=1)
-            yield Summary(score, *(grid.transpose("config", "noise").values for grid in (mean, deviation)))
+            yield ScoreGrid(score, tuple(dict.fromkeys(patients)), patient_means(part, groups))
 
 
-def count_cases(data: xr.Dataset) -> Grid:
-    """Return how many cases have any score, (config, noise)."""
+def count_cases(data: xr.Dataset, by: str = "case") -> Grid:
+    """Return how many cases, or with `by` how many of another coordinate of theirs, have any score, (config, noise)."""
     counted = xr.zeros_like(data["denoise_s"].isel(seed=0), dtype=bool)
     for _, per_case in _per_case(data):
         known = per_case.notnull()
         counted = counted | known.any(set(known.dims) - set(counted.dims))
-    return counted.sum("case").transpose("config", "noise").values
+    if by != "case":
+        counted = counted.groupby(by).any()
+    return counted.sum(by).transpose("config", "noise").values
 
 
 def _per_case(data: xr.Dataset) -> Iterator[tuple[Hashable, xr.DataArray]]:
-    """Yield each metric with its mean over seeds, time and frequency, (config, noise, case[, map][, roi])."""
+    """Yield each metric with its mean over time and frequency, (config, noise, seed, case[, map][, roi])."""
     for name, values in data.data_vars.items():
         if "better" in values.attrs and set(values.dims) <= _TABLE_DIMS:
-            per_case = values.mean("seed")
+            per_case = values
             for dim in (dim for dim in CURVE_DIMS if dim in values.dims):
                 per_case = per_case.mean(dim)
             yield name, per_case

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ctpbench.contract.better import cost
 from ctpbench.contract.components import Better
+from ctpbench.contract.control import NOISELESS, UNFILTERED
+from ctpbench.outcome.comparison import Comparison
 from ctpbench.outcome.leaderboard import EDGE, metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
+from ctpbench.outcome.statistics import LEAST_PATIENTS, Rank, rank_text
 from ctpbench.text import level_text
 
 COMPARED_MAPS = ("cbf", "cbv", "mtt")
 """The maps whose scores people compare first; a metric's columns at other maps are further ones."""
 FAILED = "failed"
 """What stands in place of a score whose metric failed."""
+EQUAL = " ="
+"""Behind the rank of a row that is not told apart from the leader."""
 
 _WORDS: Mapping[Better, str] = {
     "lower": "lower is better",
@@ -46,8 +52,8 @@ class Board:
     Attributes
     ----------
     title : str
-    ranks, labels, tuned, seconds, statuses : list of str
-        Of each row.
+    ranks, labels, tuned, relative, seconds, statuses : list of str
+        Of each row; `relative` is empty where the controls are missing.
     families : sequence of families
         The ranking metric's first, with the ranking column first in it, then the others' in the suite's order.
     further : sequence of families
@@ -60,6 +66,7 @@ class Board:
     ranks: list[str]
     labels: list[str]
     tuned: list[str]
+    relative: list[str]
     seconds: list[str]
     statuses: list[str]
     families: Sequence[Family]
@@ -69,7 +76,7 @@ class Board:
 
 
 def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
-    """Yield what people read of a leaderboard, dataset by dataset and level by level; `spread` adds the deviations."""
+    """Yield what people read of a leaderboard, dataset by dataset and level by level; `spread` adds the intervals."""
     levels = zip(frame["dataset"], frame["noise"], strict=True)
     titles = [level_text(str(dataset), float(noise)) for dataset, noise in levels]
     for title in dict.fromkeys(titles):
@@ -84,14 +91,15 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
         seconds = zip(block["total_s"], block["contended"], strict=True)
         yield Board(
             title,
-            ranks=["" if pd.isna(rank) else str(rank) for rank in block["rank"]],
+            ranks=[_rank(row) for row in block.to_dict("records")],
             labels=list(block["config"]),
             tuned=list(block["tuned"]),
+            relative=_relative(block),
             seconds=[rounded(total_s, 3) + "*" * contended for total_s, contended in seconds],
             statuses=list(block["status"]),
             families=_families(block, first, faults, spread),
             further=_families(block, [score for score in shown if score not in first], faults, spread),
-            notes=_notes(block, by, shown, spread),
+            notes=_notes(block, by, shown, frame.attrs["comparisons"].get(_place(block)), spread),
             failures=_failures(block, faults),
         )
 
@@ -145,29 +153,44 @@ def _best(values: pd.Series[float], better: Better | None) -> list[int]:
     return [int(place) for place in np.flatnonzero(costs == np.nanmin(costs))]
 
 
+def _place(block: pd.DataFrame) -> tuple[str, float | None]:
+    first = block.iloc[0]
+    return str(first["dataset"]), None if pd.isna(first["noise"]) else float(first["noise"])
+
+
+def _rank(row: Mapping[Any, Any]) -> str:
+    """Return a row's rank with its interval, and a mark where it is not told apart from the leader."""
+    if pd.isna(row["rank"]):
+        return ""
+    known = not pd.isna(row["rank_low"])
+    text = rank_text(Rank(int(row["rank"]), int(row["rank_low"]), int(row["rank_high"]))) if known else str(row["rank"])
+    return text + EQUAL * row["equals_leader"]
+
+
+def _relative(block: pd.DataFrame) -> list[str]:
+    """Return where each row lies between the controls; empty texts where any of them is missing."""
+    return ["" if np.isnan(share) else f"{share:.2f}" for share in block["relative"]]
+
+
 def _texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:
     """One column's scores with decimals in common, so that they compare at a glance."""
-    values, deviations = block[column].to_numpy(), block[f"{column}_std"].to_numpy()
+    values, lows, highs = (block[name].to_numpy() for name in (column, f"{column}_low", f"{column}_high"))
     largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
     common = decimals(largest, 4 if largest >= 1 else 3)
     texts = []
-    for value, deviation in zip(values, deviations, strict=True):
+    for value, low, high in zip(values, lows, highs, strict=True):
         own = max(common, decimals(value, 2))  # a value far below the others keeps two digits
-        spread_text = f" ± {deviation:.{own}f}" if spread and np.isfinite(deviation) else ""
+        spread_text = f" [{low:.{own}f}, {high:.{own}f}]" if spread and np.isfinite(low) else ""
         texts.append("" if np.isnan(value) else f"{value:.{own}f}{spread_text}")
     return texts
 
 
-def _notes(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spread: bool) -> list[str]:
+def _notes(
+    block: pd.DataFrame, by: Score | None, shown: Sequence[Score], comparison: Comparison | None, spread: bool
+) -> list[str]:
     """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
     ranked = f"Ranked by {by.title}, {_WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
-    notes = [ranked]
-    scored = block[block["n_cases"] > 0]
-    if len(scored):
-        mean = "mean ± standard deviation" if spread and scored["n_cases"].max() > 1 else "mean"
-        over = _counted(scored["n_cases"], "case")
-        seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
-        notes.append(f"Scores: {mean} over {over}{seeds}.")
+    notes = [ranked, *_certainty(block, comparison, spread), *_scale(block)]
     for dims in dict.fromkeys(score.over for score in shown if score.over):
         titles = dict.fromkeys(title_of(score.metric) for score in shown if score.over == dims)
         notes.append(f"Mean over {' and '.join(dims)}: {', '.join(titles)}.")
@@ -177,6 +200,51 @@ def _notes(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spread
     if block["tuned"].str.contains(EDGE, regex=False).any():
         notes.append("(edge): the end of the values tried; a wider range may do better.")
     return [*notes, *_remarks(block, shown)]
+
+
+def _certainty(block: pd.DataFrame, comparison: Comparison | None, spread: bool) -> list[str]:
+    """Say what the scores are means over, how sure the order is, and what lead so many patients can show."""
+    scored = block[block["n_cases"] > 0]
+    if scored.empty:
+        return []
+    cases = _counted(scored["n_cases"], "case")
+    seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
+    patients = scored["n_patients"]
+    if not patients.max():
+        return [f"Scores: mean over {cases}{seeds}. No interval: these results do not say whose each case is."]
+    over = (
+        f"{_counted(patients, 'patient')} ({cases}){seeds}"
+        if not patients.equals(scored["n_cases"])
+        else (f"{_counted(patients, 'patient')}{seeds}")
+    )
+    if patients.max() < LEAST_PATIENTS:
+        why = f"No interval: {_counted(patients, 'patient')}; one needs {LEAST_PATIENTS}."
+        return [f"Scores: mean over {over}.", why]
+    shown = "mean [95% interval]" if spread else "mean"
+    notes = [f"Scores: {shown} over {over}; ranks with their 95% interval."]
+    if block["equals_leader"].any():
+        notes.append(f"{EQUAL.strip()}: not told apart from the leader (paired t-test over patients, Holm).")
+    if comparison and (lead := comparison.told_apart):
+        units = f" {comparison.score.units}" if comparison.score.units else ""
+        notes.append(f"A lead of {rounded(lead, 2)}{units} over the next row would be seen with a power of 80%.")
+    return notes
+
+
+def _scale(block: pd.DataFrame) -> list[str]:
+    """Say what the scale between the controls is, and who is beyond its ends."""
+    share = block["relative"].to_numpy(dtype=float)
+    if np.isnan(share).all():
+        return []
+    notes = [f"0-1: where the ranking score lies between {UNFILTERED} (0) and {NOISELESS} (1)."]
+    for names, what in (
+        (block["config"][share < 0], f"Worse than {UNFILTERED}"),
+        (
+            block["config"][(share > 1) & (block["method"] != NOISELESS)],
+            f"Better than {NOISELESS}, which asks for a look",
+        ),
+    ):
+        notes += [f"{what}: {', '.join(names)}."] if len(names) else []
+    return notes
 
 
 def _remarks(block: pd.DataFrame, shown: Sequence[Score]) -> list[str]:

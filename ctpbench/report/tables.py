@@ -138,13 +138,17 @@ def _rows(board: Board, columns: Sequence[Column], main: bool) -> list[int]:
 def _table_lines(board: Board, columns: Sequence[Column], main: bool) -> list[str]:
     """Return a Markdown table; the main one has what was tuned, the seconds and the status too."""
     scores = [f"{c.score.title} ({c.score.units})" if c.score.units else c.score.title for c in columns]
-    header = ["Rank", "Method", *(["Tuned"] if main else []), *scores, *(["s/case", "Status"] if main else [])]
+    scaled = main and any(board.relative)
+    head, tail = scores[: int(scaled)], scores[int(scaled) :]
+    header = ["Rank", "Method", *(["Tuned"] if main else []), *head, *(["0-1"] if scaled else []), *tail]
+    header += ["s/case", "Status"] if main else []
     align = [":---" if title in ("Method", "Tuned", "Status") else "---:" for title in header]
     rows = []
     for i in _rows(board, columns, main):
         before = [board.ranks[i], board.labels[i], *([board.tuned[i]] if main else [])]
         after = [board.seconds[i], board.statuses[i]] if main else []
         cells = [f"**{column.texts[i]}**" if i in column.best else column.texts[i] for column in columns]
+        cells[int(scaled) : int(scaled)] = [board.relative[i]] if scaled else []
         rows.append([*map(_escaped, before), *cells, *map(_escaped, after)])
     return _lines([_escaped(title) for title in header], align, *rows)
 
@@ -162,7 +166,10 @@ def _terminal_table(board: Board, columns: Sequence[Column], main: bool) -> Tabl
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("Method", overflow="fold")
-    for heading in [*map(_heading, columns), *(["s/case"] if main else [])]:
+    scaled = int(main and any(board.relative))
+    headings = [*map(_heading, columns), *(["s/case"] if main else [])]
+    headings[scaled:scaled] = ["0-1"] if scaled else []
+    for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
     if main:
         table.add_column("Status", overflow="fold")
@@ -171,6 +178,7 @@ def _terminal_table(board: Board, columns: Sequence[Column], main: bool) -> Tabl
         if main and board.tuned[i]:
             label.append(f"\n{board.tuned[i]}", "dim")
         cells = [Text(column.texts[i], _style(column, i)) for column in columns]
+        cells[scaled:scaled] = [Text(board.relative[i])] if scaled else []
         status = board.statuses[i]
         after = [Text(board.seconds[i]), Text(status, "" if status == "ok" else "red")] if main else []
         table.add_row(board.ranks[i], label, *cells, *after)
@@ -201,6 +209,7 @@ def _fits(board: Board, width: int, columns: Sequence[Column], first: bool) -> b
     ]
     if first:
         widths += [_width([*board.seconds, "s/case"]), _width([*board.statuses, "Status"])]
+        widths += [_width([*board.relative, "0-1"])] if any(board.relative) else []
     return sum(widths) + 3 * (len(widths) - 1) + 2 <= width  # three characters between columns, one at each edge
 
 

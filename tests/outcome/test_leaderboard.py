@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from ctpbench.errors import ResultError
 from ctpbench.outcome.leaderboard import leaderboard, metric_faults, to_csv, to_json
 from ctpbench.outcome.results import build, open_results, save
+from ctpbench.outcome.statistics import mean_interval, smallest_difference
 from ctpbench.running.record import Record, ScoreTable
+from ctpbench.settings import MapsSettings
 from tests.outcome.records import changed, inapplicable, record, rmse, score, suite_records
 
 MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
@@ -63,14 +65,83 @@ def test_rows_are_ranked_by_rmse_of_cbf_within_dataset_and_noise() -> None:
         assert set(block["rank_by"]) == {"rmse_cbf"}
 
 
-def test_scores_are_means_over_seeds_and_cases_and_deviations_over_cases() -> None:
+def test_scores_are_means_over_seeds_and_patients() -> None:
     frame = board(scored("n2n", [4.0, 8.0]), scored("n2n", [6.0, 10.0], seed=1), scored("none", [9.0, 9.0]))
     row = frame.set_index("config").loc["n2n"]
     assert row["rmse_cbf"] == pytest.approx(7)
-    assert row["rmse_cbf_std"] == pytest.approx(np.std([5.0, 9.0], ddof=1))
     assert row["rmse_cbv"] == pytest.approx(0.7)
-    assert (row["n_cases"], row["n_seeds"]) == (2, 2)
+    assert (row["n_patients"], row["n_cases"], row["n_seeds"]) == (2, 2, 2)
+    assert frame[["rmse_cbf_low", "rmse_cbf_high", "rank_low", "rank_high"]].isna().all(axis=None)  # of two patients
+    assert not frame["equals_leader"].any()
     assert frame.set_index("config").loc["none", "n_seeds"] == 1
+
+
+def ward(config: str, offset: float, spread: float = 1.0, **changes: Any) -> Record:
+    """A row's scores of eight patients with three cases each; the last patient has one case of another size."""
+    cases = [f"p{patient}/{case}" for patient in range(8) for case in range(3)][:-2]
+    level = {f"p{patient}": np.sin(7.0 * patient) for patient in range(8)}
+    values = [offset + spread * level[case[:2]] + 0.1 * int(case[-1]) for case in cases]
+    patients = [case[:2] for case in cases]
+    return record(config, cases=cases, patients=patients, scores={"rmse": rmse(values)}, timings={}, **changes)
+
+
+def patient_values(made: Record) -> np.ndarray:
+    values = np.array(made.scores["rmse"].values, dtype=float)[:, 0]
+    return np.array([values[[whose == p for whose in made.patients]].mean() for p in dict.fromkeys(made.patients)])
+
+
+def test_the_patient_is_the_unit_of_means_intervals_and_ranks() -> None:
+    made = [ward("a", 5.0), ward("b", 5.02, spread=1.2), ward("c", 9.0)]
+    frame = board(*made).set_index("config")
+    for each in made:
+        row, values = frame.loc[each.config], patient_values(each)
+        assert row["rmse_cbf"] == pytest.approx(values.mean())
+        expected = mean_interval(values).interval
+        assert (row["rmse_cbf_low"], row["rmse_cbf_high"]) == (expected.low, expected.high)
+    assert frame.loc["a", "rmse_cbf"] != pytest.approx(np.array(made[0].scores["rmse"].values, float)[:, 0].mean())
+    assert (frame["n_patients"].unique(), frame["n_cases"].unique()) == ([8], [22])
+    assert list(frame["rank"]) == [1, 2, 3]
+    assert list(zip(frame["rank_low"], frame["rank_high"], strict=True)) == [(1, 2), (1, 2), (3, 3)]
+    assert list(frame["equals_leader"]) == [False, True, False]
+
+
+def test_results_that_do_not_say_whose_the_cases_are_have_means_alone() -> None:
+    made = [changed(ward(config, offset), patients=[]) for config, offset in {"a": 5.0, "b": 9.0}.items()]
+    frame = board(*made).set_index("config")
+    assert frame.loc["a", "rmse_cbf"] == pytest.approx(np.array(made[0].scores["rmse"].values, float)[:, 0].mean())
+    assert set(frame["n_patients"]) == {0}
+    assert list(frame["rank"]) == [1, 2]
+    assert frame[["rmse_cbf_low", "rank_low"]].isna().all(axis=None)
+
+
+def test_the_controls_are_the_ends_of_a_scale_and_noiseless_is_nobodys_rival() -> None:
+    made = [ward("none", 20.0), ward("good", 6.0), ward("noiseless", 4.0), ward("harmful", 22.0), ward("magic", 3.0)]
+    frame = board(*made).set_index("config")
+    assert list(frame.index[:4]) == ["magic", "good", "none", "harmful"]
+    assert pd.isna(frame.loc["noiseless", "rank"])
+    relative = {"none": 0, "noiseless": 1, "good": 14 / 16, "harmful": -2 / 16, "magic": 17 / 16}
+    assert dict(frame["relative"]) == pytest.approx(relative)
+    without = board(*made[1:])
+    assert without["relative"].isna().all()
+
+
+def test_controls_are_those_whose_maps_were_computed_alike() -> None:
+    ways = {name: MapsSettings(lambda_rel=value) for name, value in {"0.3": 0.3, "0.1": 0.1}.items()}
+    made = [
+        ward(f"{method} {name}", offset * float(name), method=method, maps=maps)
+        for name, maps in ways.items()
+        for method, offset in {"none": 30.0, "noiseless": 10.0, "tips": 15.0}.items()
+    ]
+    relative = board(*made).set_index("config")["relative"]
+    assert relative["tips 0.3"] == pytest.approx(0.75)
+    assert relative["tips 0.1"] == pytest.approx(0.75)
+
+
+def test_the_patients_that_a_lead_needs_are_those_of_the_paired_test() -> None:
+    made = [ward("a", 5.0), ward("b", 5.02, spread=1.2), ward("c", 9.0)]
+    comparison = board(*made).attrs["comparisons"]["phantom", 2e5]
+    differences = patient_values(made[1]) - patient_values(made[0])
+    assert comparison.told_apart == pytest.approx(smallest_difference(differences.std(ddof=1), 8))
 
 
 def test_times_are_medians_and_memory_is_the_peak() -> None:
@@ -166,7 +237,6 @@ def test_a_metric_over_time_counts_by_its_mean_and_one_of_regions_has_a_column_e
     frame = board(*suite_records())
     none = frame.query("config == 'none' and dataset == 'phantom'").iloc[0]
     assert none["frame_rmse"] == pytest.approx(3.5)  # of [1, 2, 3] and [4, 5, 6]
-    assert none["frame_rmse_std"] == pytest.approx(np.std([2.0, 5.0], ddof=1))
     assert frame.query("config == 'ttv'")["frame_rmse"].isna().all()
     described = {score.column: score for score in frame.attrs["scores"]}
     assert described["frame_rmse"].over == ("time",)
@@ -219,7 +289,6 @@ def test_of_several_seeds_one_in_which_a_metric_failed_leaves_the_row_without_it
     (row,) = board(good, bad).to_dict("records")
     assert (row["rmse_cbf"], row["rank"]) == (7.0, 1)
     assert np.isnan(row["ssim_cbf"])
-    assert np.isnan(row["ssim_cbf_std"])
     assert metric_faults(row) == {"ssim": f"1 of 2 seeds: {FAULT}"}
 
 
