@@ -66,8 +66,8 @@ def region_mask(case: ScoredCase, region: str) -> Mask:
     Classes are told by the words of their names in ``flag_meanings``, between underscores: see `WORDS`. Enhancement is
     over the mean of the first 2 frames. The last region is that of the notebooks of Wu, Ren and Li: frame 25 of 1 s
     frames with the AIF's peak at 19 s. A reconstruction is blurred, so that fluid in furrows enhances with the tissue
-    around it: of the simulated head's, nine tenths belong to that region, and four fifths would to ``parenchyma`` if its
-    true CBF were not known.
+    around it: of the simulated head's, nine tenths belong to that region, and four fifths would belong to
+    ``parenchyma`` if its true CBF were not known.
     """
     tissue, truth = case.observation.tissue, case.truth
     if region == "tissue":

@@ -97,9 +97,8 @@ def series(make_case, enhancement, **options):
     maps = {"cbf": np.ones(frames.shape[1:])}
     aif = np.exp(-(((times_s - 8) / 2) ** 2))
     unknown = {"cbf": np.full(frames.shape[1:], np.nan)}
-    truth = {"frames_of_truth": frame_array(frames)}
     case = make_case(maps, maps, unknown, times_s=times_s, aif=aif, **options)
-    object.__setattr__(case, "truth", Truth(map_array(unknown), frames=truth["frames_of_truth"]))
+    object.__setattr__(case, "truth", Truth(map_array(unknown), frames=frame_array(frames)))
     return case
 
 
