@@ -55,7 +55,8 @@ def example_case(
     """Return a head of a few pixels with its truth.
 
     A skull with gray and white matter, penumbra and core on one side, and an artery that follows the AIF
-    (peak 300 HU). Whatever the number of frames, the scan takes 46 s.
+    (peak 300 HU). Whatever the number of frames, the scan takes 46 s. Its scanner does not blur: what it resolves of
+    the true maps is the true maps.
 
     Parameters
     ----------
@@ -114,8 +115,8 @@ def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **
 
     With `error` 0 the answer's maps equal noiseless and true maps, and its concentration the noiseless one.
     Otherwise every map is too high, by noise of mean and standard deviation `error` times the map's mean;
-    likewise the concentration. Maps named in `unknown` are NaN everywhere in the truth. The regions of interest
-    are core and white matter.
+    likewise the concentration. Maps named in `unknown` are NaN everywhere in the truth, resolved or not. The
+    regions of interest are core and white matter.
 
     Examples
     --------
@@ -131,7 +132,8 @@ def example_scored_case(*, error: float = 0.0, unknown: Collection[str] = (), **
     assert labels is not None
     rois = read_only(regions(core=labels.values == _CORE, white_matter=labels.values == _WHITE))
     noiseless, concentration = read_only(maps.fillna(0.0)), _above_baseline(frames)
-    truth = replace(truth, maps=read_only(maps.where(~maps["map"].isin(list(unknown)))))
+    known = read_only(maps.where(~maps["map"].isin(list(unknown))))
+    truth = replace(truth, maps=known, resolved=known)
     rng = np.random.default_rng(1)
     answers = []
     for ideal, axes in ((noiseless, (1, 2, 3)), (concentration, None)):
@@ -220,10 +222,12 @@ def _truth(clean: Float64, labels: Index, ttp_s: Float64, observation: Observati
     axes = {dim: observation.frames[dim] for dim in FRAME_DIMS}
     plane = {dim: axes[dim] for dim in FRAME_DIMS[1:]}
     by_class = np.array([_CBF, _CBF * _MTT_S / 60.0, _MTT_S, ttp_s, _DELAY_S], dtype=np.float32)
-    maps = np.where((labels >= _WHITE) & (labels < _ARTERY), by_class[:, labels], np.float32(np.nan))
+    values = np.where((labels >= _WHITE) & (labels < _ARTERY), by_class[:, labels], np.float32(np.nan))
+    maps = read_only(xr.DataArray(values, dims=MAP_DIMS, coords={"map": list(MAPS), **plane}))
     flags = {"flag_values": list(range(len(CLASSES))), "flag_meanings": " ".join(CLASSES)}
     return Truth(
-        maps=read_only(xr.DataArray(maps, dims=MAP_DIMS, coords={"map": list(MAPS), **plane})),
+        maps=maps,
+        resolved=maps,
         frames=read_only(xr.DataArray(clean.astype(np.float32), dims=FRAME_DIMS, coords=axes)),
         labels=read_only(xr.DataArray(labels.astype(np.int8), dims=FRAME_DIMS[1:], coords=plane, attrs=flags)),
     )

@@ -1,4 +1,4 @@
-"""Metrics for ctpbench: errors of maps and frames, lesions, noise and contrast in regions, resolution, texture."""
+"""Metrics for ctpbench: errors of maps and frames, lesions and decisions, noise and contrast, resolution, texture."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from ctpbench import hookimpl
 from ctpbench_metrics.contrast import CoreCnr, CoreContrast, CoreStd
 from ctpbench_metrics.edges import EdgeFwhm
 from ctpbench_metrics.frames import FrameRmse
-from ctpbench_metrics.lesion import LesionDice, LesionVolumeError
+from ctpbench_metrics.lesion import ClassDice, LesionDice, LesionVolumeError
 from ctpbench_metrics.maps import Bias, Concordance, Mae, Rmse
 from ctpbench_metrics.roi import RoiBias, RoiStd
 from ctpbench_metrics.similarity import Psnr, Ssim
 from ctpbench_metrics.spectrum import Nps, NpsMeanFrequency
+from ctpbench_metrics.treatment import Treat, TreatReference
+from ctpbench_metrics.volumes import ReferenceVolume, Volume, VolumeWithoutLesion
 
-_AGAINST_A_REFERENCE = [Rmse, Mae, Bias, Concordance, Ssim, Psnr, FrameRmse, LesionDice, LesionVolumeError]
+_AGAINST_A_REFERENCE = [Rmse, Mae, Bias, Concordance, Ssim, Psnr, FrameRmse]
+_OF_LESIONS = [LesionDice, LesionVolumeError, ClassDice, Volume, ReferenceVolume, VolumeWithoutLesion]
+_OF_DECISIONS = [Treat, TreatReference]
 _WITHOUT_ONE = [RoiBias, RoiStd, CoreContrast, CoreStd, CoreCnr, EdgeFwhm, Nps, NpsMeanFrequency]
 
 
 @hookimpl
 def ctpbench_metrics():
     """Return the metric classes of this package."""
-    return [*_AGAINST_A_REFERENCE, *_WITHOUT_ONE]
+    return [*_AGAINST_A_REFERENCE, *_OF_LESIONS, *_OF_DECISIONS, *_WITHOUT_ONE]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ctpbench import Metric, ScoredCase
 from ctpbench.arrays import Float64
-from ctpbench_metrics.roi import region
+from ctpbench_metrics.roi import roi_mask
 
 
 class CoreMetric(Metric):
@@ -25,7 +25,7 @@ class CoreMetric(Metric):
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the score, one number."""
-        regions = [region(case, name) for name in ("white_matter", "core")]
+        regions = [roi_mask(case, name) for name in ("white_matter", "core")]
         if "cbf" not in case.maps["map"].values or not all(inside.any() for inside in regions):
             return xr.DataArray(np.nan)
         cbf = case.maps.sel(map="cbf").values

@@ -1,63 +1,27 @@
-"""Infarct core and penumbra by fixed thresholds: how well their shape and volume survive a method."""
+"""How well core and penumbra survive a method: the overlap and the volume of what is drawn on its maps."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import partial
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
-from ctpbench import Metric, Observation, ScoredCase
-from ctpbench.arrays import Float64, Mask
-from ctpbench_metrics.maps import Against, reference_maps
+from ctpbench import ScoredCase
+from ctpbench.arrays import Mask
+from ctpbench_metrics.lesion_rules import ROIS, LesionRules, brain_of, voxel_ml
+from ctpbench_metrics.references import reference_needs
 
-ROIS = ("core", "penumbra")
-
-
-def side_of(brain: Mask) -> npt.NDArray[np.int8]:
-    """Return -1, 0 or 1, (x): columns before, on and behind the middle of the brain's extent along x.
-
-    `brain` is bool, (z, y, x). One sagittal plane serves all slices.
-    """
-    columns = np.flatnonzero(brain.any(axis=(0, 1)))
-    return np.sign(2 * np.arange(brain.shape[2]) - (columns[0] + columns[-1])).astype(np.int8)
-
-
-def infarct_core(cbf: Float64, domain: Mask, sides: npt.NDArray[np.int8], rcbf_threshold: float) -> Mask | None:
-    """Return where CBF is below `rcbf_threshold` times the mean CBF of the other side, or None.
-
-    Parameters
-    ----------
-    cbf : ndarray, (z, y, x), float64, any unit
-    domain : ndarray, (z, y, x), bool
-        The voxels that may be core and that the means are taken over.
-    sides : ndarray, (x), int8
-        From `side_of`. On the midline, where neither side is the other, the larger mean (the healthier side)
-        counts.
-    rcbf_threshold : float
-
-    Returns
-    -------
-    ndarray, (z, y, x), bool, or None
-        None where the rule cannot be applied: a side without a voxel, or NaN in the domain.
-    """
-    halves = [cbf[domain & (sides == side)] for side in (-1, 1)]
-    if not all(half.size for half in halves) or not np.isfinite(cbf[domain]).all():
-        return None
-    before, behind = (half.mean() for half in halves)
-    other = np.select([sides < 0, sides > 0], [behind, before], max(before, behind))
-    return domain & (cbf < rcbf_threshold * other)
-
-
-def hypoperfused(tmax: Float64, domain: Mask, tmax_threshold_s: float) -> Mask | None:
-    """Return where Tmax (s) exceeds the threshold, (z, y, x), bool; None for an empty domain or NaN in it."""
-    if not domain.any() or not np.isfinite(tmax[domain]).all():
-        return None
-    return domain & (tmax > tmax_threshold_s)
+AgainstLesion = Annotated[
+    Literal["noiseless", "truth", "exact", "labels"],
+    Field(
+        description="what the reference is drawn on: maps of the noiseless frames through the same deconvolution, the "
+        "true maps as far as the scanner resolves them, or the true maps; labels: the true classes themselves"
+    ),
+]
 
 
 def dice(prediction: Mask, reference: Mask) -> float:
@@ -71,22 +35,19 @@ def volume_error(prediction: Mask, reference: Mask, voxel_ml: float) -> float:
     return abs(int(prediction.sum()) - int(reference.sum())) * voxel_ml
 
 
-class LesionMetric(Metric):
-    """Base of the lesion metrics: draws core and penumbra on the method's maps and on the reference alike."""
+def per_roi(values: Iterable[float]) -> xr.DataArray:
+    """Return a score of core and penumbra, (roi)."""
+    return xr.DataArray(np.fromiter(values, dtype=np.float64), dims=("roi",), coords={"roi": list(ROIS)})
 
-    against: Against = "noiseless"
-    rcbf_threshold: Annotated[
-        float, Field(gt=0, lt=1, description="core: CBF below this part of the other side's mean CBF")
-    ] = 0.3
-    tmax_threshold_s: Annotated[float, Field(gt=0, description="penumbra: Tmax above this")] = 6.0
-    csf_hu: Annotated[
-        float | None,
-        Field(description="a voxel whose mean over all frames is below is fluid and left out; null: none is"),
-    ] = 20.0
+
+class LesionMetric(LesionRules):
+    """Base of the metrics that hold core and penumbra on a method's maps against those of a reference."""
+
+    against: AgainstLesion = "noiseless"
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset({self.against})
+        return reference_needs(self.against)
 
     @abstractmethod
     def compare(self, prediction: Mask, reference: Mask, voxel_ml: float) -> float:
@@ -94,29 +55,11 @@ class LesionMetric(Metric):
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the score of core and penumbra, (roi)."""
-        sides = side_of(case.observation.frames["brain"].values)
-        rules = {
-            "cbf": partial(infarct_core, sides=sides, rcbf_threshold=self.rcbf_threshold),
-            "tmax": partial(hypoperfused, tmax_threshold_s=self.tmax_threshold_s),
-        }
-        voxel_ml = float(np.prod(case.observation.frames.attrs["spacing_mm"])) / 1000
-        references, solid = reference_maps(case, self.against), self._solid(case.observation)
-        scores = []
-        for name, rule in rules.items():
-            prediction, reference = (
-                maps.reindex(map=[name]).values[0].astype(np.float64) for maps in (case.maps, references)
-            )
-            domain = solid & np.isfinite(reference)
-            drawn, wanted = rule(prediction, domain), rule(reference, domain)
-            known = drawn is not None and wanted is not None
-            scores.append(self.compare(drawn, wanted, voxel_ml) if known else np.nan)
-        return xr.DataArray(np.array(scores, dtype=np.float64), dims=("roi",), coords={"roi": list(ROIS)})
-
-    def _solid(self, observation: Observation) -> Mask:
-        """Return the tissue without fluid, (z, y, x), bool: from the scan, so the same for every method."""
-        if self.csf_hu is None:
-            return observation.tissue
-        return observation.tissue & (observation.frames.values.mean(axis=0) >= self.csf_hu)
+        wanted, domains = self.wanted(case, self.against)
+        drawn = self.draw(case.maps, domains, brain_of(case))
+        size = voxel_ml(case.observation)
+        pairs = [(drawn[roi], wanted[roi]) for roi in ROIS]
+        return per_roi(np.nan if p is None or r is None else self.compare(p, r, size) for p, r in pairs)
 
 
 class LesionDice(LesionMetric):
@@ -125,10 +68,12 @@ class LesionDice(LesionMetric):
     Core: CBF below 30% of the mean CBF of the tissue on the other side of the midline, which is the sagittal
     plane through the middle of the brain mask; both sides are tested, so no side need be known to be ill.
     Penumbra: Tmax above 6 s, the core in it included. Fluid (mean over all frames below `csf_hu`) has no flow
-    and would pass for core, so it is in neither and in no mean. Voxels without a reference are left out.
+    and would pass for core, so it is in neither and in no mean. Voxels without a reference are left out. With
+    `against` labels the reference is not drawn but known: see `class_dice`.
 
-    1: the same voxels; 0: none in common, or one side empty; NaN: both empty, or the maps or a side missing.
-    CBF alone also marks white matter of low flow (Campbell 2011), on the reference as on the method's maps.
+    1: the same voxels; 0: none in common, or one side empty; NaN: both empty, the maps or a side of the brain
+    missing, or the classes unknown. CBF alone also marks white matter of low flow (Campbell 2011), on the reference
+    as on the method's maps.
 
     Sources: B. C. V. Campbell et al., "Cerebral blood flow is the optimal CT perfusion parameter for
     assessing infarct core", Stroke 42 (2011) 3435-3440. J.-M. Olivot et al., "Optimal Tmax threshold for
@@ -136,11 +81,29 @@ class LesionDice(LesionMetric):
     (1945) 297-302.
     """
 
-    name, version = "lesion_dice", "1"
+    name, version = "lesion_dice", "2"
     better, units = "higher", "1"
 
     def compare(self, prediction: Mask, reference: Mask, voxel_ml: float) -> float:
         return dice(prediction, reference)
+
+
+class ClassDice(LesionDice):
+    """Dice overlap of core and penumbra, drawn on the method's maps, with the true classes of the tissue.
+
+    `lesion_dice` with `against` labels: the same rules on the method's side, and the truth's own classes on the other.
+    It counts what the rules themselves get wrong, of which a low flow in healthy white matter is the most. The true
+    penumbra has the core in it, as the drawn one. By labels, else by the truth's regions of interest.
+
+    1: the same voxels; 0: none in common, or one side empty; NaN: both empty, the classes unknown, or the maps or a
+    side of the brain missing.
+
+    Source: L. R. Dice, Ecology 26 (1945) 297-302. The rules' are those of `lesion_dice`.
+    """
+
+    name, version = "class_dice", "1"
+
+    against: Literal["labels"] = "labels"
 
 
 class LesionVolumeError(LesionMetric):
@@ -151,14 +114,15 @@ class LesionVolumeError(LesionMetric):
     Penumbra: Tmax above 6 s, the core in it included. Fluid (mean over all frames below `csf_hu`) has no flow
     and would pass for core, so it is in neither and in no mean. Voxels without a reference are left out.
 
-    The place does not count: see `lesion_dice`. NaN where the maps or a side of the brain are missing.
+    With `against` labels the reference is not drawn but known. The place does not count: see `lesion_dice`. NaN where
+    the maps or a side of the brain are missing, or the classes unknown.
 
     Sources: B. C. V. Campbell et al., "Cerebral blood flow is the optimal CT perfusion parameter for
     assessing infarct core", Stroke 42 (2011) 3435-3440. J.-M. Olivot et al., "Optimal Tmax threshold for
     predicting penumbral tissue in acute stroke", Stroke 40 (2009) 469-475.
     """
 
-    name, version = "lesion_volume_error", "1"
+    name, version = "lesion_volume_error", "2"
     better, units = "lower", "mL"
 
     def compare(self, prediction: Mask, reference: Mask, voxel_ml: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
@@ -11,11 +11,8 @@ from pydantic import Field, field_validator
 
 from ctpbench import MAPS, Metric, ScoredCase
 from ctpbench.arrays import Float64, Mask
-
-Against = Annotated[
-    Literal["noiseless", "truth"],
-    Field(description="the reference: maps of the noiseless frames through the same deconvolution, or true maps"),
-]
+from ctpbench_metrics.references import Against, reference_maps, reference_needs
+from ctpbench_metrics.regions import Region, region_mask, region_needs
 
 
 def rmse(prediction: Float64, reference: Float64) -> float:
@@ -50,21 +47,14 @@ def concordance(prediction: Float64, reference: Float64) -> float:
     return float(2 * covariance / spread)
 
 
-def reference_maps(case: ScoredCase, against: Literal["noiseless", "truth"]) -> xr.DataArray:
-    """Return the maps a case is held against, (map, z, y, x), in the order of its own; NaN where unknown."""
-    reference = case.noiseless if against == "noiseless" else case.truth.maps
-    if reference is None:  # a truth may know labels or frames and no maps
-        return case.maps.copy(data=np.full(case.maps.shape, np.nan, np.float32))
-    return reference.reindex(map=case.maps["map"].values)
-
-
 class MapMetric(Metric):
     """Base of the metrics that give one number a map: it picks the reference, clips MTT and finds the voxels.
 
-    Compared are the voxels of `Observation.tissue` whose reference is finite. A map without any scores NaN.
+    Compared are the voxels of the region whose reference is finite. A map without any scores NaN.
     """
 
     against: Against = "noiseless"
+    region: Region = "parenchyma"
     mtt_range_s: Annotated[
         tuple[float, float] | None,
         Field(description="both sides' MTT is clipped to it first; null: not clipped"),
@@ -79,7 +69,7 @@ class MapMetric(Metric):
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset({self.against})
+        return reference_needs(self.against) | region_needs(self.region)
 
     @abstractmethod
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
@@ -87,7 +77,7 @@ class MapMetric(Metric):
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the score of each map, (map)."""
-        references = reference_maps(case, self.against)
+        references, inside = reference_maps(case, self.against), region_mask(case, self.region)
         names = [name for name in case.maps["map"].values.tolist() if name in MAPS]
         scores = []
         for name in names:
@@ -95,20 +85,21 @@ class MapMetric(Metric):
             reference = references.sel(map=name).values.astype(np.float64)
             if name == "mtt" and self.mtt_range_s is not None:
                 prediction, reference = (np.clip(side, *self.mtt_range_s) for side in (prediction, reference))
-            mask = case.observation.tissue & np.isfinite(reference)
+            mask = inside & np.isfinite(reference)
             scores.append(self.compare(name, prediction, reference, mask) if mask.any() else np.nan)
         return xr.DataArray(np.array(scores, dtype=np.float64), dims=("map",), coords={"map": names})
 
 
 class Rmse(MapMetric):
-    """Root-mean-square error of each map over the tissue, in the map's unit.
+    """Root-mean-square error of each map over a region, in the map's unit.
 
     The paper's figure of merit (Wu, Ren and Li, section V-C), there against the noiseless maps. As its
     authors did, MTT is clipped to 0-10 s on both sides first. A penumbra's MTT is longer (11-13 s in the
-    phantom) and then counts as 10 s: widen `mtt_range_s`, or set it to null, to see errors there.
+    phantom) and then counts as 10 s: widen `mtt_range_s`, or set it to null, to see errors there. NaN where
+    the region has no voxel with a reference.
     """
 
-    name, version = "rmse", "1"
+    name, version = "rmse", "2"
     better, units = "lower", "map"
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
@@ -116,13 +107,14 @@ class Rmse(MapMetric):
 
 
 class Mae(MapMetric):
-    """Mean absolute error of each map over the tissue, in the map's unit.
+    """Mean absolute error of each map over a region, in the map's unit.
 
     Unlike RMSE it is not ruled by a few voxels far off. MTT is clipped to 0-10 s on both sides first, as the
-    paper's authors (Wu, Ren and Li) do for RMSE; see `mtt_range_s`.
+    paper's authors (Wu, Ren and Li) do for RMSE; see `mtt_range_s`. NaN where the region has no voxel with a
+    reference.
     """
 
-    name, version = "mae", "1"
+    name, version = "mae", "2"
     better, units = "lower", "map"
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
@@ -130,13 +122,14 @@ class Mae(MapMetric):
 
 
 class Bias(MapMetric):
-    """Mean of the method's map minus the reference over the tissue, in the map's unit, with its sign.
+    """Mean of the method's map minus the reference over a region, in the map's unit, with its sign.
 
     Positive: the method overestimates. The maximum in CBF turns noise into positive bias (paper: Wu, Ren and Li,
-    eq. 17 and section VI-C). MTT is clipped to 0-10 s on both sides first; see `mtt_range_s`.
+    eq. 17 and section VI-C). MTT is clipped to 0-10 s on both sides first; see `mtt_range_s`. NaN where the region
+    has no voxel with a reference.
     """
 
-    name, version = "bias", "1"
+    name, version = "bias", "2"
     better, units = "zero", "map"
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
@@ -144,16 +137,17 @@ class Bias(MapMetric):
 
 
 class Concordance(MapMetric):
-    """Lin's concordance correlation coefficient of each map over the tissue, from -1 to 1.
+    """Lin's concordance correlation coefficient of each map over a region, from -1 to 1.
 
     One where method and reference are equal; unlike Pearson's r it falls with a wrong scale or offset too.
-    NaN where both are one constant. MTT is clipped to 0-10 s on both sides first; see `mtt_range_s`.
+    MTT is clipped to 0-10 s on both sides first; see `mtt_range_s`. NaN where both are one constant, or the region
+    has no voxel with a reference.
 
     Source: L. I-K. Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics 45
     (1989) 255-268.
     """
 
-    name, version = "ccc", "1"
+    name, version = "ccc", "2"
     better, units = "higher", "1"
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:

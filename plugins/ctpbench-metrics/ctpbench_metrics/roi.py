@@ -13,7 +13,7 @@ from ctpbench import Metric, ScoredCase
 from ctpbench.arrays import Float32, Float64, Mask
 
 
-def region(case: ScoredCase, name: str) -> Mask:
+def roi_mask(case: ScoredCase, name: str) -> Mask:
     """Return a region of interest of a case without its vessels, (z, y, x), bool: empty where there is none."""
     if name not in case.rois["roi"].values:
         return np.zeros_like(case.observation.tissue)
@@ -40,7 +40,7 @@ class WhiteMatterMetric(Metric):
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the score of each frame, (time), or one number."""
-        inside = region(case, "white_matter")
+        inside = roi_mask(case, "white_matter")
         scores = np.full(case.concentration.sizes["time"], np.nan)
         if inside.any():
             curves = case.concentration.values[:, inside].astype(np.float64)

@@ -20,9 +20,18 @@ def frame_array(values):
     return xr.DataArray(np.asarray(values, dtype=np.float32), dims=("time", *VOLUME))
 
 
+def label_array(values, meanings):
+    """Class numbers (z, y, x) with their names, blank-separated, from 0 up."""
+    flags = {"flag_values": list(range(len(meanings.split()))), "flag_meanings": meanings}
+    return xr.DataArray(np.asarray(values, dtype=np.int8), dims=VOLUME, attrs=flags)
+
+
 @pytest.fixture
 def make_case():
-    """Return a function of the method's, the noiseless and the true maps, each {name: (z, y, x)}."""
+    """Return a function of the method's, the noiseless and the true maps, each {name: (z, y, x)}.
+
+    Where no true maps are given there is true flow in every voxel, so that all tissue is parenchyma.
+    """
 
     def make(
         maps,
@@ -37,6 +46,8 @@ def make_case():
         concentration=None,
         noiseless_concentration=None,
         rois=None,
+        aif=None,
+        **truth,
     ):
         shape = np.shape(next(iter(maps.values())))
         observation = Observation.of(
@@ -45,14 +56,14 @@ def make_case():
             spacing_mm=spacing_mm,
             brain=np.ones(shape, bool) if brain is None else brain,
             vessels=np.zeros(shape, bool) if vessels is None else vessels,
-            aif=np.arange(len(times_s)),
+            aif=np.arange(len(times_s)) if aif is None else aif,
         )
         return ScoredCase(
             "case",
             observation,
             map_array(maps),
             None if noiseless is None else map_array(noiseless),
-            None if true_maps is None else Truth(maps=map_array(true_maps)),
+            Truth(maps=map_array({"cbf": np.ones(shape)} if true_maps is None else true_maps), **truth),
             None if concentration is None else frame_array(concentration),
             None if noiseless_concentration is None else frame_array(noiseless_concentration),
             None if rois is None else regions(**rois),

@@ -76,10 +76,50 @@ def test_distance_is_that_of_the_drawn_circle():
     tissue = np.ones(out_mm.shape, bool)
     found = signed_distance(scan_of(out_mm)[0, 0].astype(np.float32), tissue, (PIXEL_MM, PIXEL_MM), 22.0)
     near = np.isfinite(found)
-    assert near[np.abs(out_mm) < 7].all()
-    assert not near[np.abs(out_mm) > 10].any()
+    assert near[np.abs(out_mm) < 3.5].all()
+    assert not near[np.abs(out_mm) > 6].any()
     assert np.abs(found - out_mm)[near].max() < 0.6
     assert abs(np.mean((found - out_mm)[near])) < 0.25
+
+
+@pytest.mark.parametrize("blur_mm", [0.0, 1.25])
+def test_other_flow_beyond_the_tissue_beside_the_edge_does_not_count(edge_case, blur_mm):
+    """A cortex of three times the flow, 7 mm off, as in the phantom: the ventricle's edge is what it was."""
+    case = edge_case(1.0, noise_hu=10 / 3**0.5, map_noise=0.05)
+    cortex = 3 - 2 * step_over(7 - out_of_ventricle_mm(), 1.0)
+    widths = []
+    for factor in (1.0, cortex):
+        maps = case.maps.values * factor
+        maps = ndimage.gaussian_filter(maps, (0, 0, blur_mm / PIXEL_MM, blur_mm / PIXEL_MM)) if blur_mm else maps
+        changed = ScoredCase("case", case.observation, case.maps.copy(data=maps))
+        widths.append(EdgeFwhm().score(changed).values)
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)
+
+
+def test_a_rise_without_an_edge_has_no_width(edge_case):
+    """A ventricle within an infarct: flow grows slowly from nothing, over more than the profile's length."""
+    case = edge_case(1.0)
+    rise = np.clip(out_of_ventricle_mm(), 0, 20) + 0.05 * np.random.default_rng(9).standard_normal((72, 72))
+    object.__setattr__(case, "maps", case.maps.copy(data=np.broadcast_to(rise, case.maps.shape)))
+    assert np.isnan(EdgeFwhm().score(case).values).all()
+
+
+def test_the_noisier_a_map_the_fewer_have_a_width_and_what_is_left_is_near(edge_case):
+    """Noise of a tenth, a half and four times the step: all maps, most and next to none have a width."""
+    case, sharp = edge_case(1.5), EdgeFwhm().score(edge_case(1.5)).values[0]
+    known = []
+    rng = np.random.default_rng(10)
+    for noise in (0.1, 0.5, 4.0):
+        noisy = case.maps.values[1] + 30 * noise * rng.standard_normal((20, *case.maps.shape[1:]))
+        widths = [
+            EdgeFwhm().score(ScoredCase("case", case.observation, case.maps[1:2].copy(data=values[None]))).item()
+            for values in noisy
+        ]
+        known.append(np.isfinite(widths).mean())
+        if noise < 1:
+            assert np.nanmedian(widths) == pytest.approx(sharp, rel=0.25)
+    assert known[0] == 1
+    assert known[0] >= known[1] > 0.6 > 0.2 > known[2]
 
 
 def test_a_furrow_has_no_edge_and_hides_none_of_its_surroundings(make_case):

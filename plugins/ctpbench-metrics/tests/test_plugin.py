@@ -1,5 +1,6 @@
 """What the package offers, and what holds for all of its metrics."""
 
+import itertools
 import subprocess
 import sys
 
@@ -9,11 +10,32 @@ from pydantic import ValidationError
 
 import ctpbench_metrics
 from ctpbench import MAPS, Truth
+from ctpbench.testing import parametrize_with_checks
+from ctpbench_metrics.regions import REGIONS
+
+from .conftest import label_array, map_array
 
 METRICS = ctpbench_metrics.ctpbench_metrics()
 BY_NAME = {metric.name: metric for metric in METRICS}
-AGAINST = [metric for metric in METRICS if "against" in metric.model_fields]
+AGAINST = [metric for metric in METRICS if "against" in metric.model_fields and metric.name != "class_dice"]
+OF_A_REGION = [metric for metric in METRICS if "region" in metric.model_fields]
+OF_A_LESION = [metric for metric in AGAINST if "rcbf_threshold" in metric.model_fields]
+WITHOUT_LESION = [metric for metric in METRICS if metric.name == "volume_without_lesion"]
+OF_THE_METHOD = [metric for metric in METRICS if metric.name not in ("reference_volume", "treat_reference")]
 PER_MAP = [metric for metric in METRICS if "mtt_range_s" in metric.model_fields]
+
+
+@parametrize_with_checks(
+    [
+        *(metric() for metric in METRICS),
+        *(metric(against="truth") for metric in AGAINST),
+        BY_NAME["ssim"](protocol="paper"),
+        *(BY_NAME["rmse"](region=region, against="exact") for region in REGIONS),
+        *(BY_NAME[name](against="labels") for name in ("lesion_volume_error", "reference_volume", "treat_reference")),
+    ]
+)
+def test_conforms(component, check):
+    check(component)
 
 
 @pytest.fixture
@@ -24,10 +46,11 @@ def full_case(make_case):
     y, x = np.indices(shape[1:])
     out_mm = np.hypot(y - 20, x - 28) - 7
     edge = 1 / (1 + np.exp(-out_mm))
-    maps, noiseless, true_maps = ({m: edge * rng.uniform(0, 9, shape) for m in MAPS} for _ in range(3))
+    maps, noiseless, true_maps, resolved = ({m: edge * rng.uniform(1, 9, shape) for m in MAPS} for _ in range(4))
     concentration, clean = rng.normal(size=(2, 3, *shape))
     white_matter, core = np.zeros((2, *shape), bool)
     white_matter[:, 3:9, 3:9] = core[:, 12:16, 3:9] = True
+    penumbra = np.roll(core, 3, axis=1) & ~core
     return make_case(
         maps,
         noiseless,
@@ -36,13 +59,17 @@ def full_case(make_case):
         concentration=concentration,
         noiseless_concentration=clean,
         rois={"core": core, "white_matter": white_matter},
+        labels=label_array(1 * core + 2 * penumbra, "white gray_severe gray_reduced"),
+        resolved=map_array(resolved),
     )
 
 
 def test_names():
-    against_a_reference = "rmse mae bias ccc ssim psnr frame_rmse lesion_dice lesion_volume_error"
+    against_a_reference = "rmse mae bias ccc ssim psnr frame_rmse"
+    of_lesions = "lesion_dice lesion_volume_error class_dice volume reference_volume volume_without_lesion"
+    of_decisions = "treat treat_reference"
     without_one = "roi_bias roi_std core_contrast core_std core_cnr edge_fwhm nps nps_mean_frequency"
-    assert list(BY_NAME) == [*against_a_reference.split(), *without_one.split()]
+    assert " ".join(BY_NAME) == " ".join([against_a_reference, of_lesions, of_decisions, without_one])
 
 
 def test_import_stays_light():
@@ -57,7 +84,7 @@ def test_score_has_allowed_dims_finite_values_and_changes_no_input(metric, full_
     assert set(score.dims) <= {"map", "time", "frequency", "roi"}
     assert set(score.coords) == set(score.dims)
     assert score.dtype == np.float64
-    assert np.isfinite(score.values).all()
+    assert np.isfinite(score.values).all() == (metric not in WITHOUT_LESION)
     assert full_case.maps.identical(before)
 
 
@@ -71,23 +98,33 @@ def test_docstring_begins_with_a_line_on_its_own_and_the_class_is_complete(metri
 
 
 @pytest.mark.parametrize("metric", AGAINST, ids=lambda m: m.name)
-def test_needs_names_the_reference_and_reads_no_other(metric, full_case, make_case):
-    assert metric().needs == {"noiseless"}
-    assert metric(against="truth").needs == {"truth"}
-    noiseless, truth = metric().score(full_case), metric(against="truth").score(full_case)
-    assert not noiseless.equals(truth)
+def test_needs_names_the_reference_and_reads_no_other(metric, full_case):
+    region = {"truth"} if metric in OF_A_REGION else set()
+    assert metric().needs == {"noiseless"} | region
+    assert metric(against="truth").needs == metric(against="exact").needs == {"truth"}
+    scores = [metric(against=against).score(full_case) for against in ("noiseless", "truth", "exact")]
+    if metric.units != "1" or metric in PER_MAP:  # decisions and overlaps may well be the same
+        assert not any(one.equals(other) for one, other in itertools.combinations(scores, 2))
     object.__setattr__(full_case, "noiseless", None)
-    assert metric(against="truth").score(full_case).identical(truth)
+    assert metric(against="truth").score(full_case).identical(scores[1])
+
+
+@pytest.mark.parametrize("metric", OF_A_REGION, ids=lambda m: m.name)
+def test_a_region_needs_the_truth_but_for_all_tissue(metric):
+    tissue = metric(region="tissue").needs
+    assert "truth" not in tissue
+    assert [metric(region=region).needs - tissue for region in REGIONS if region != "tissue"] == 7 * [{"truth"}]
 
 
 def test_frame_rmse_needs_both_concentrations():
-    assert BY_NAME["frame_rmse"]().needs == {"concentration", "noiseless_concentration"}
+    assert BY_NAME["frame_rmse"](region="tissue").needs == {"concentration", "noiseless_concentration"}
 
 
 @pytest.mark.parametrize("metric", AGAINST, ids=lambda m: m.name)
 def test_truth_without_maps_scores_nan(metric, full_case):
-    object.__setattr__(full_case, "truth", Truth(labels=full_case.maps[0]))
-    assert np.isnan(metric(against="truth").score(full_case)).all()
+    object.__setattr__(full_case, "truth", Truth(labels=full_case.truth.labels))
+    for against in ("truth", "exact"):
+        assert np.isnan(metric(against=against).score(full_case)).all()
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
@@ -124,14 +161,14 @@ def test_voxels_outside_the_tissue_do_not_count(metric, make_case):
     assert metric().score(spoilt).identical(metric().score(plain))
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+@pytest.mark.parametrize("metric", OF_THE_METHOD, ids=lambda m: m.name)
 def test_a_nan_of_the_method_inside_the_tissue_is_not_hidden(metric, full_case):
     clean = metric().score(full_case)
     for part in ("maps", "concentration"):
         values = getattr(full_case, part).values.copy()
         values[:, 0, 6, 6] = np.nan
         object.__setattr__(full_case, part, getattr(full_case, part).copy(data=values))
-    assert np.isfinite(clean).all()
+    assert np.isfinite(clean).all() == (metric not in WITHOUT_LESION)
     assert np.isnan(metric().score(full_case)).all()
 
 

@@ -1,0 +1,135 @@
+"""Where scores are taken: regions of a case, the same for every method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+import xarray as xr
+from pydantic import Field
+
+from ctpbench import ScoredCase, Truth
+from ctpbench.arrays import Mask
+
+Region = Annotated[
+    Literal["parenchyma", "tissue", "gray", "white", "penumbra", "core", "healthy", "enhancing_at_peak"],
+    Field(description="which voxels count; all but tissue need the truth"),
+]
+REGIONS: tuple[str, ...] = get_args(get_args(Region)[0])
+
+WORDS = {
+    "gray": {"gray", "grey"},
+    "white": {"white"},
+    "core": {"core", "severe", "infarct"},
+    "penumbra": {"penumbra", "reduced"},
+}
+"""The words by which a class of `Truth.labels` is told; one that has a word of the core is no penumbra."""
+
+BASELINE_FRAMES = 2  # the paper's T0
+NEAR_PEAK_FRAMES = 2
+LEAST_ENHANCEMENT = 0.1  # of the tissue's median
+PAPER_AFTER_PEAK_S = 6.0  # its frame 25 of 1 s, where its AIF peaks at 19 s
+
+
+def region_needs(region: str) -> frozenset[str]:
+    """Return the optional parts of a case that a region reads, for `Metric.needs`."""
+    return frozenset() if region == "tissue" else frozenset({"truth"})
+
+
+def region_mask(case: ScoredCase, region: str) -> Mask:
+    """Return the voxels of a region.
+
+    Parameters
+    ----------
+    case : ScoredCase
+    region : str
+        One of `REGIONS`. All lie within the observation's tissue, which is brain without major vessels:
+
+        - ``parenchyma``: where there is perfusion: a true CBF above 0, so no fluid. Of a case whose true CBF is not
+          known, where the noiseless frames enhance: within 2 frames of the tissue's peak, more than a tenth of the
+          tissue's median on average.
+        - ``tissue``: all of it, fluid included.
+        - ``gray``, ``white``: the labels of gray and of white matter, whatever the state of their perfusion.
+        - ``penumbra``, ``core``: labels of tissue of reduced and of severely reduced perfusion, without one another;
+          where no label is, the truth's regions of interest of that name.
+        - ``healthy``: parenchyma that is neither, where both are known.
+        - ``enhancing_at_peak``: where the noiseless enhancement is above 0 in the frame nearest to 6 s after the AIF's
+          peak.
+
+    Returns
+    -------
+    ndarray, (z, y, x), bool
+        All False where the case has no such voxel, or does not know.
+
+    Notes
+    -----
+    Classes are told by the words of their names in ``flag_meanings``, between underscores: see `WORDS`. Enhancement is
+    over the mean of the first 2 frames. The last region is that of the notebooks of Wu, Ren and Li: frame 25 of 1 s
+    frames with the AIF's peak at 19 s. A reconstruction is blurred, so that fluid in furrows enhances with the tissue
+    around it: of the simulated head's, nine tenths belong to that region, and four fifths would belong to
+    ``parenchyma`` if its true CBF were not known.
+    """
+    tissue, truth = case.observation.tissue, case.truth
+    if region == "tissue":
+        return tissue
+    nothing = np.zeros_like(tissue)
+    if truth is None:
+        return nothing
+    if region in ("gray", "white"):
+        found = labelled(truth.labels, region)
+    elif region in ("penumbra", "core"):
+        found = lesion(truth, region)
+    elif region == "enhancing_at_peak":
+        found = _enhancing_at_peak(case, truth)
+    elif region == "parenchyma":
+        found = _perfused(truth, tissue)
+    else:
+        parts = _perfused(truth, tissue), lesion(truth, "penumbra"), lesion(truth, "core")
+        known = all(part is not None for part in parts)
+        found = parts[0] & ~parts[1] & ~parts[2] if known else None
+    return nothing if found is None else tissue & found
+
+
+def labelled(labels: xr.DataArray | None, kind: str) -> Mask | None:
+    """Return where labels are of a kind of `WORDS`, (z, y, x), bool; None where they have no such class."""
+    if labels is None:
+        return None
+    values = np.atleast_1d(labels.attrs.get("flag_values", ()))
+    words = [set(meaning.lower().split("_")) for meaning in str(labels.attrs.get("flag_meanings", "")).split()]
+    chosen = [
+        value
+        for value, meaning in zip(values, words, strict=True)
+        if meaning & WORDS[kind] and not (kind == "penumbra" and meaning & WORDS["core"])
+    ]
+    return np.isin(labels.values, chosen) if chosen else None
+
+
+def lesion(truth: Truth, kind: str) -> Mask | None:
+    """Return where core or penumbra truly are, (z, y, x), bool, by labels, else by regions; None where unknown."""
+    found = labelled(truth.labels, kind)
+    if found is None and truth.rois is not None and kind in truth.rois["roi"].values:
+        return np.asarray(truth.rois.sel(roi=kind).values, dtype=bool)
+    return found
+
+
+def _perfused(truth: Truth, tissue: Mask) -> Mask | None:
+    if truth.maps is not None and "cbf" in truth.maps["map"].values:
+        cbf = truth.maps.sel(map="cbf").values
+        if np.isfinite(cbf).any():
+            return np.asarray(cbf > 0)
+    if truth.frames is None or not tissue.any():
+        return None
+    frames = truth.frames.values
+    peak = int(np.argmax([frame[tissue].mean(dtype=np.float64) for frame in frames]))
+    near = frames[max(peak - NEAR_PEAK_FRAMES, 0) : peak + NEAR_PEAK_FRAMES + 1].mean(axis=0)
+    enhancement = near - frames[:BASELINE_FRAMES].mean(axis=0)
+    return np.asarray(enhancement > max(LEAST_ENHANCEMENT * float(np.median(enhancement[tissue])), 0.0))
+
+
+def _enhancing_at_peak(case: ScoredCase, truth: Truth) -> Mask | None:
+    if truth.frames is None:
+        return None
+    times_s, aif = case.observation.times_s, case.observation.aif
+    frame = int(np.argmin(np.abs(times_s - times_s[np.argmax(aif)] - PAPER_AFTER_PEAK_S)))
+    frames = truth.frames.values
+    return np.asarray(frames[frame] > frames[:BASELINE_FRAMES].mean(axis=0))
