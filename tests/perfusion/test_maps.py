@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from ctpbench.errors import DataError
 from ctpbench.perfusion import Osvd, Tikhonov, Tsvd, circulant_matrix, deconvolve, maps_from_residues, perfusion_maps
-from ctpbench.perfusion.deconvolution import PIXEL_BLOCK
-from ctpbench.perfusion.maps import _peak
+from ctpbench.perfusion.voxels import PIXEL_BLOCK, peak
 from tests import golden, naive
 
 NAMES = ("cbf", "cbv", "mtt", "ttp", "tmax")
@@ -167,14 +166,14 @@ def test_only_the_mask_is_computed(rng, kind):
     )
 )
 def test_peak_is_the_first_maximum(rows):
-    height, index = _peak(rows)
+    height, index = peak(rows)
     np.testing.assert_array_equal(height, rows.max(axis=0))
     np.testing.assert_array_equal(index, rows.argmax(axis=0))
 
 
 def test_peak_of_more_rows_than_a_byte_counts(rng):
     rows = rng.permuted(np.tile(np.arange(700, dtype=np.float32)[:, np.newaxis], 40), axis=0)
-    np.testing.assert_array_equal(_peak(rows)[1], rows.argmax(axis=0))
+    np.testing.assert_array_equal(peak(rows)[1], rows.argmax(axis=0))
 
 
 @pytest.mark.parametrize("mask", [np.ones((2, 3), bool), np.ones((3, 2)), np.ones(6, bool)])
