@@ -169,7 +169,7 @@ def posterior(curve, entries, covariance, flow_scale):
     standard deviation of flow.
     """
     precision = np.linalg.inv(covariance)
-    flows = np.linspace(0, 6 * flow_scale, 20001)
+    flows = (np.arange(20000) + 0.5) * (6 * flow_scale / 20000)
     logs, rows = [], []
     for values, mtt_s, delay_s, prior in entries:
         cross, own = values @ precision @ curve, values @ precision @ values

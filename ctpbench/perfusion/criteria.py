@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.perfusion.circulant import Spectrum
 from ctpbench.perfusion.regularisation import Gcv, LCurve
-from ctpbench.perfusion.voxels import as_curves, blocks, columns, energies, gram, mask_of
+from ctpbench.perfusion.voxels import as_curves, blocks, columns, energies, gram, levels, mask_of
 
 _STEP = 1.05  # ratio of neighbouring weights that are tried, or less
 
@@ -34,8 +34,8 @@ def regularisation_weight(
     - LCurve the one at which the curve ``(log sum ||c - H c||^2, log sum ||K c||^2)`` turns most.
 
     One weight serves all voxels: the noise is about the same in all of them, and the few samples of one voxel leave its
-    own minimum to chance. Both sums follow from the T x T matrix ``sum c c'`` alone. A voxel is capped at the median
-    energy because the sums would else be about the few vessels, where contrast is tens of times the tissue's.
+    own minimum to chance. Both sums follow from the T x T matrix ``sum c c'`` alone. Did all voxels weigh 1, they would
+    be about the few vessels, where contrast is tens of times the tissue's.
 
     Both criteria take the noise of frames for independent. A filter in time breaks that, and the weight comes out too
     small.
@@ -83,7 +83,7 @@ def regularisation_weight(
     curves = as_curves(concentration, aif)
     spectrum = Spectrum.of(aif, dt_s)
     flat, inside = curves.reshape(len(curves), -1), mask_of(mask, curves.shape[1:])
-    products = _capped_gram(flat, inside)
+    products = _levelled_gram(flat, inside)
     count = math.ceil(math.log(criterion.lambda_rel_max / criterion.lambda_rel_min) / math.log(_STEP)) + 1
     weights = np.geomspace(criterion.lambda_rel_min, criterion.lambda_rel_max, max(count, 5))
     if not products.any():
@@ -127,16 +127,11 @@ class _Fits:
         return 2 + int((bend / speed**3)[2:-2].argmax())
 
 
-def _capped_gram(flat: Float32, inside: Mask) -> Float64:
-    """Return ``sum w c c'``, (T, T), over the mask's voxels, ``w = min(1, median energy / energy)``."""
-    energy = energies(flat, inside)
-    if not energy.any():
-        return np.zeros((len(flat), len(flat)))
-    cap = np.median(energy[energy > 0])
-    scale = np.sqrt(np.divide(cap, energy, out=np.ones_like(energy), where=energy > cap))
-    total, start = np.zeros((len(flat), len(flat))), 0
+def _levelled_gram(flat: Float32, inside: Mask) -> Float64:
+    """Return ``sum c c'``, (T, T), over the mask's voxels, curves of more energy than the median brought down to it."""
+    factors, total, start = levels(energies(flat, inside)), np.zeros((len(flat), len(flat))), 0
     for pixels in blocks(inside):
         curves = columns(flat, pixels)
-        total += gram(curves * scale[start : start + curves.shape[1]])
+        total += gram(curves * factors[start : start + curves.shape[1]])
         start += curves.shape[1]
     return total

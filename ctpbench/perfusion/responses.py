@@ -13,7 +13,7 @@ from ctpbench.arrays import Float64
 
 SHAPES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Shapes of the gamma-distributed transit times: 1 is an exponential residue, 16 nearly a plateau."""
-MTT_S = np.geomspace(1.0, 24.0, 12)
+MTT_S = np.geomspace(1.0, 24.0, 18)
 DELAY_S = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0])
 
 _MTT_SPREAD = 2.0  # one standard deviation of the transit time's prior, as a factor

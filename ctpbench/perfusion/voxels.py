@@ -58,6 +58,17 @@ def energies(flat: Float32, inside: Mask) -> Float32:
     return energy
 
 
+def levels(energy: Float32) -> Float32:
+    """Return, (voxel,), the factor that brings a curve's energy down to the median of those above zero, at most 1.
+
+    The few vessels, whose contrast is tens of times the tissue's, would else outweigh all of it.
+    """
+    if not energy.any():
+        return np.ones_like(energy)
+    median = np.median(energy[energy > 0])
+    return np.sqrt(np.divide(median, energy, out=np.ones_like(energy), where=energy > median))
+
+
 def peak(rows: Float32) -> tuple[Float32, Index]:
     """Return each column's maximum and the first row that holds it.
 
