@@ -22,7 +22,8 @@ class MapsSettings(Settings):
     deconvolution: Literal["tikhonov", "gcv", "lcurve", "tsvd", "osvd", "bayesian"] = Field(
         "tikhonov",
         description="tikhonov: with the weight lambda_rel. gcv, lcurve: Tikhonov with one weight a case that its noise "
-        "decides, by generalised cross-validation or at the corner of the L-curve. tsvd: truncated SVD. osvd: SVD "
+        "decides, by generalised cross-validation or at the corner of the L-curve; noiseless frames get a smaller one, "
+        "so that scaling by the truth leaves the bias of noisy ones. tsvd: truncated SVD. osvd: SVD "
         "limited by the oscillation index. bayesian: posterior means over flow, delay and residue function.",
     )
     lambda_rel: float = Field(0.3, ge=0, description="tikhonov: the weight, relative to the largest singular value.")

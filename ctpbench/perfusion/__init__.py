@@ -8,8 +8,8 @@ and Tmax in s. With ``kappa = rho = 1`` a value per 100 mL equals one per 100 g.
 
 T frames are padded with zeros to M = 2 T lags, on which convolution with the AIF is the circulant matrix A of
 ``c = A r``, ``A[i, j] = dt * AIF[(i - j) mod M]``: causal, samples of the AIF below zero set to zero. The
-maximum that gives CBF and Tmax is taken over all M lags of the circle; a lag k above M / 2 stands for the
-negative lag k - M: tissue that enhances before the AIF.
+maximum that gives CBF and Tmax is taken over all M lags of the circle, unless told otherwise; a lag k above M / 2
+stands for the negative lag k - M: tissue that enhances before the AIF.
 
 Sources: Wu, Ren, Li, appendix VIII-A, eqs 16-23 (eq. 21 prints its two cases swapped; here they are causal);
 Wu O. et al. 2003, Magn Reson Med 50:164 (circulant deconvolution, oscillation index); Fieselmann et al. 2011,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erfcx
 
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.perfusion.circulant import rectified_aif
+from ctpbench.perfusion.normal_tail import scaled_tail
 from ctpbench.perfusion.responses import Responses, responses
 from ctpbench.perfusion.voxels import as_curves, blocks, columns, energies, levels, mask_of, multiply, peak
 
@@ -244,20 +244,22 @@ class _Posterior:
         q are ``q z + p`` and ``q (1 + z^2) + p z``, in units of 1 / sqrt(A) and 1 / A.
         """
         z = multiply(self.entries, multiply(self.project, curves))
+        above = z > 0
         square = np.square(z)
-        grown = np.where(z > 0, square, 0) / 2 + self.log_weight
+        grown = np.square(np.maximum(z, 0)) / 2 + self.log_weight
         highest = grown.max(axis=0)
-        tail = erfcx(np.abs(z) * np.float32(0.5**0.5)) / 2  # Phi(-|z|) exp(z^2 / 2)
-        q = np.exp(grown - highest) * np.where(z > 0, 1 - np.exp(-square / 2) * tail, tail)
-        p = np.exp(-highest) / np.float32((2 * np.pi) ** 0.5)
-        alone = np.exp(self.log_weight)
-        total, mtt_s, delay_s = self.by_weight @ q
-        flow, volume = (self.by_flow @ (q * z) + self.by_flow @ alone * p) / total
-        flow_square = (self.by_square @ (q + q * square) + (self.by_square * alone.T) @ z * p)[0] / total
+        alone = np.exp(self.log_weight - highest)
+        # Phi(z) is 1 less the tail above zero, the tail below. A bool times a float is ten times as fast as np.where.
+        tail = scaled_tail(np.abs(z)) * alone
+        q = np.exp(grown - highest) * above + tail - 2 * (tail * above)
+        p = alone / np.float32((2 * np.pi) ** 0.5)
+        total, mtt_s, delay_s = multiply(self.by_weight, q)
+        flow, volume = multiply(self.by_flow, q * z + p) / total
+        (second,) = multiply(self.by_square, q + q * square + p * z) / total
         return {
             "cbf": flow,
             "cbv": volume,
             "mtt": mtt_s / total,
             "tmax": delay_s / total,
-            "cbf_sd": np.sqrt(np.maximum(flow_square - flow**2, 0)),
+            "cbf_sd": np.sqrt(np.maximum(second - flow**2, 0)),
         }

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.interpolate import PchipInterpolator
+from scipy.special import erfcx, log_ndtr
 from scipy.stats import gamma
 
 from ctpbench.errors import DataError
 from ctpbench.perfusion import Bayesian, perfusion_maps, posterior_maps
 from ctpbench.perfusion import responses as module
 from ctpbench.perfusion.bayesian import _Posterior, _Scan
+from ctpbench.perfusion.normal_tail import scaled_tail
 from ctpbench.perfusion.responses import residue_area, responses
 from ctpbench.perfusion.voxels import energies
 from tests import naive
@@ -69,6 +71,13 @@ def test_the_prior_is_log_normal_times_exponential():
     np.testing.assert_allclose(by_mtt, expected / expected.sum())
     assert prior @ known.delay_s == pytest.approx(2.0, rel=0.03)  # by the trapezium rule
     assert prior[known.delay_s > 2 * np.log(2)].sum() == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_tail_is_scipys():
+    x = np.concatenate([np.linspace(0, 30, 3001), np.geomspace(30, 1e6, 100)]).astype(np.float32)
+    found = scaled_tail(x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, erfcx(x.astype(np.float64) / np.sqrt(2)) / 2, rtol=5e-7)
 
 
 @pytest.mark.parametrize("sigma", [0.05, 1.0, 6.0])
@@ -149,6 +158,23 @@ def test_known_perfusion_comes_back(aif, tissue, sigma):
     assert np.corrcoef(means["cbf"], flow)[0, 1] > 0.97
     unsure = 3 * maps["cbf_sd"] + 0.05 * maps["cbf"]  # transit times of the grid are a fifth apart
     assert (np.abs(maps["cbf"] - np.tile(flow, 100)) < unsure).mean() > 0.98
+
+
+def test_float32_serves(clean, aif):
+    """The same sums in float64 differ by rounding alone."""
+    known, scan = responses(aif, 1.0, 5.0, 2.0), _Scan(noise=0.5, size=5.0, volume=0.02)
+    posterior = _Posterior.of(known, aif, scan, Bayesian())
+    curves = noisy(clean, 0.5) * np.geomspace(0.01, 1, 48)
+    means = posterior.means(curves.astype(np.float32))
+    z = posterior.entries.astype(float) @ (posterior.project.astype(float) @ curves)
+    log_weight = posterior.log_weight + z**2 / 2 + log_ndtr(z)
+    weight = np.exp(log_weight - log_weight.max(axis=0))
+    weight /= weight.sum(axis=0)
+    root = np.sqrt(posterior.by_square.T.astype(float))
+    flow = root * (z + np.exp(-(z**2) / 2 - log_ndtr(z)) / np.sqrt(2 * np.pi))
+    mtt_s, delay_s = posterior.by_weight[1:, :, np.newaxis].astype(float)
+    for name, values in {"cbf": flow, "cbv": flow * mtt_s, "mtt": mtt_s, "tmax": delay_s}.items():
+        np.testing.assert_allclose(means[name], (weight * values).sum(axis=0), rtol=5e-4, atol=1e-7)
 
 
 def test_more_noise_is_less_sure(clean, aif):
