@@ -91,7 +91,7 @@ class Spectrum:
 
     def damped_inverse(self, lambda_rel: float) -> Float64:
         """Return K, (M, T), of the inverse ``conj(a) / (|a|^2 + (lambda_rel smax)^2)``."""
-        power = self.moduli**2 + (lambda_rel * self.moduli.max()) ** 2
+        power = self._damped(lambda_rel)
         inverse = np.divide(self.values.conj(), power, out=np.zeros_like(self.values), where=power > self.floor**2)
         return _kernel(inverse)
 
@@ -101,13 +101,15 @@ class Spectrum:
 
     def influence(self, lambda_rel: float) -> Float64:
         """Return H, (T, T), no unit, of the fit ``H c`` to T samples: their part of ``|a|^2 / (|a|^2 + lambda^2)``."""
-        power = self.moduli**2
-        return self._samples(power / (power + (lambda_rel * self.moduli.max()) ** 2))
+        return self._samples(self.moduli**2 / self._damped(lambda_rel))
 
     def damped_power(self, lambda_rel: float) -> Float64:
         """Return ``K'K``, (T, T), 1/(HU s)^2, K the `damped_inverse`; `lambda_rel` is above 0."""
-        power = self.moduli**2
-        return self._samples(power / (power + (lambda_rel * self.moduli.max()) ** 2) ** 2)
+        return self._samples((self.moduli / self._damped(lambda_rel)) ** 2)
+
+    def _damped(self, lambda_rel: float) -> Float64:
+        power: Float64 = self.moduli**2 + (lambda_rel * self.moduli.max()) ** 2
+        return power
 
     def _samples(self, gains: Float64) -> Float64:
         return _kernel(gains.astype(np.complex128))[: gains.size - 1]
