@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import gamma
 
 
 def resample(curves, times_s):
@@ -120,3 +121,62 @@ def perfusion(curve, aif, dt_s, method, parameter, kappa=1.0, rho=1.0):
 def scale_factor(estimate, reference):
     """The least-squares factor by numpy's general solver."""
     return np.linalg.lstsq(np.ravel(estimate)[:, np.newaxis], np.ravel(reference), rcond=None)[0][0]
+
+
+def capped(curves):
+    """(time, n) curves, those of more energy than the median scaled down to it."""
+    energies = [sum(value**2 for value in curve) for curve in np.transpose(curves)]
+    cap = np.median([energy for energy in energies if energy > 0])
+    return np.stack(
+        [curve * min(1, (cap / max(energy, 1e-300)) ** 0.5) for curve, energy in zip(curves.T, energies, strict=True)],
+        axis=1,
+    )
+
+
+def tikhonov_fits(aif, dt_s, curves, lambda_rel):
+    """(sum of squared residuals at the T samples, sum of squared residues, trace(I - H)), by normal equations."""
+    matrix, frames = circulant_matrix(aif, dt_s), len(aif)
+    weight = lambda_rel * np.linalg.svd(matrix, compute_uv=False).max()
+    inverse = np.linalg.solve(matrix.T @ matrix + weight**2 * np.eye(2 * frames), matrix.T)
+    residues = inverse @ np.concatenate([curves, np.zeros_like(curves)])
+    missed = curves - (matrix @ residues)[:frames]
+    influence = np.stack([(matrix @ inverse @ unit)[:frames] for unit in np.eye(2 * frames)[:frames]], axis=1)
+    return (missed**2).sum(), (residues**2).sum(), frames - sum(influence[i, i] for i in range(frames))
+
+
+def bend(before, here, after):
+    """Signed curvature of the circle through three points of the plane: positive where it turns to the left."""
+    a, b, c = (np.subtract(p, q) for p, q in ((here, before), (after, here), (after, before)))
+    area = (a[0] * b[1] - a[1] * b[0]) / 2
+    return 4 * area / (np.hypot(*a) * np.hypot(*b) * np.hypot(*c))
+
+
+def response(aif_at, times_s, shape, mtt_s, delay_s, step_s=0.01):
+    """Unit-flow curve: the integral of AIF(t - delay - s) R(s) ds by the trapezium rule, R a gamma's survival."""
+    lags = np.arange(0, max(times_s) + step_s, step_s)
+    survival = gamma.sf(lags, shape, scale=mtt_s / shape)
+    curve = []
+    for time in np.asarray(times_s) - delay_s:
+        seen = np.where(lags <= time, aif_at(np.maximum(time - lags, 0)), 0)
+        curve.append(np.trapezoid(seen * survival, dx=step_s))
+    return np.array(curve)
+
+
+def posterior(curve, entries, covariance, flow_scale):
+    """Posterior of one voxel by brute force: likelihood times prior on a grid of flows, for each entry in turn.
+
+    entries: (response, mtt_s, delay_s, prior weight) each. Returns means of flow, flow * mtt, mtt and delay, and the
+    standard deviation of flow.
+    """
+    precision = np.linalg.inv(covariance)
+    flows = (np.arange(20000) + 0.5) * (6 * flow_scale / 20000)
+    logs, rows = [], []
+    for values, mtt_s, delay_s, prior in entries:
+        cross, own = values @ precision @ curve, values @ precision @ values
+        logs.append(np.log(prior) - own * flows**2 / 2 + cross * flows - flows**2 / (2 * flow_scale**2))
+        rows.append((mtt_s, delay_s))
+    weights = np.exp(np.array(logs) - np.max(logs))
+    weights /= weights.sum()
+    mtt, delay = np.array(rows).T[:, :, np.newaxis]
+    flow, volume, transit, late = ((weights * term).sum() for term in (flows, flows * mtt, mtt, delay))
+    return flow, volume, transit, late, ((weights * flows**2).sum() - flow**2) ** 0.5

@@ -91,7 +91,7 @@ class Spectrum:
 
     def damped_inverse(self, lambda_rel: float) -> Float64:
         """Return K, (M, T), of the inverse ``conj(a) / (|a|^2 + (lambda_rel smax)^2)``."""
-        power = self.moduli**2 + (lambda_rel * self.moduli.max()) ** 2
+        power = self._damped(lambda_rel)
         inverse = np.divide(self.values.conj(), power, out=np.zeros_like(self.values), where=power > self.floor**2)
         return _kernel(inverse)
 
@@ -99,16 +99,35 @@ class Spectrum:
         """Return K, (M, T), of the inverse ``1 / a`` where it is kept, (T + 1), and 0 elsewhere."""
         return _kernel(np.divide(1, self.values, out=np.zeros_like(self.values), where=kept))
 
+    def influence(self, lambda_rel: float) -> Float64:
+        """Return H, (T, T), no unit, of the fit ``H c`` to T samples: their part of ``|a|^2 / (|a|^2 + lambda^2)``."""
+        return self._samples(self.moduli**2 / self._damped(lambda_rel))
 
-def _first_column(aif: npt.ArrayLike, dt_s: float) -> Float64:
+    def damped_power(self, lambda_rel: float) -> Float64:
+        """Return ``K'K``, (T, T), 1/(HU s)^2, K the `damped_inverse`; `lambda_rel` is above 0."""
+        return self._samples((self.moduli / self._damped(lambda_rel)) ** 2)
+
+    def _damped(self, lambda_rel: float) -> Float64:
+        power: Float64 = self.moduli**2 + (lambda_rel * self.moduli.max()) ** 2
+        return power
+
+    def _samples(self, gains: Float64) -> Float64:
+        return _kernel(gains.astype(np.complex128))[: gains.size - 1]
+
+
+def rectified_aif(aif: npt.ArrayLike, dt_s: float) -> Float64:
+    """Return an AIF, (time), float64, samples below zero as zero; parameters and errors as `circulant_matrix`."""
     curve = np.asarray(aif, dtype=np.float64)
     if curve.ndim != 1 or not np.isfinite(curve).all() or not curve.max(initial=0.0) > 0:
         raise DataError(f"aif: got shape {curve.shape}; allowed: (time,), finite, with a sample above 0 HU")
     if not (np.isfinite(dt_s) and dt_s > 0):
         raise DataError(f"dt_s: got {dt_s}; allowed: a frame interval above 0 s")
-    column = np.zeros(circulant_length(curve.size))
-    column[: curve.size] = dt_s * np.maximum(curve, 0)
-    return column
+    return np.maximum(curve, 0)
+
+
+def _first_column(aif: npt.ArrayLike, dt_s: float) -> Float64:
+    curve = rectified_aif(aif, dt_s)
+    return dt_s * np.concatenate([curve, np.zeros(circulant_length(curve.size) - curve.size)])
 
 
 def _circulant(column: Float64) -> Float64:

@@ -1,106 +1,27 @@
 """Circulant deconvolution: ``c = A r`` solved by Tikhonov, truncated SVD or oscillation index.
 
 The first two are linear: one M x T matrix K, ``r = K c``, built without an SVD. The third chooses one of
-several such matrices for each voxel.
+several such matrices for each voxel. Where a criterion chooses Tikhonov's weight, it does so once for all voxels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ctpbench.arrays import Float32, Float64
-from ctpbench.errors import DataError
 from ctpbench.perfusion.circulant import Spectrum, circulant_length
+from ctpbench.perfusion.criteria import regularisation_weight
+from ctpbench.perfusion.regularisation import DEFAULT, Deconvolution, Gcv, LCurve, Osvd, Tikhonov, Tsvd
+from ctpbench.perfusion.voxels import PIXEL_BLOCK, as_curves, multiply
 
-PIXEL_BLOCK = 8192  # voxels solved at once, so that their residues are still in cache when they are read
-_ONE_THREAD = 2**18  # multiplications up to which OpenBLAS keeps a product on the calling thread
+Fixed: TypeAlias = Tikhonov | Tsvd | Osvd
+"""The deconvolutions whose regularisation no criterion chooses."""
 
-
-@dataclass(frozen=True)
-class Tikhonov:
-    """The minimiser of ``||A r - c||^2 + (lambda_rel smax)^2 ||r||^2``.
-
-    Parameters
-    ----------
-    lambda_rel : float
-        Regularisation relative to the largest singular value smax of A, at least 0. At 0 the answer is the
-        pseudo-inverse's.
-
-    Raises
-    ------
-    ValueError
-        Where `lambda_rel` is negative.
-
-    Source: Wu, Ren, Li, eq. 23; Fieselmann 2011.
-    """
-
-    lambda_rel: float = 0.3
-
-    def __post_init__(self) -> None:
-        if not self.lambda_rel >= 0:
-            raise ValueError(f"lambda_rel: got {self.lambda_rel}; allowed: 0 or more")
-
-
-@dataclass(frozen=True)
-class Tsvd:
-    """The inverse of A over its singular values of at least ``threshold_rel smax``.
-
-    Parameters
-    ----------
-    threshold_rel : float
-        Threshold relative to the largest singular value smax, from 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        Where `threshold_rel` is not within 0 to 1.
-
-    Source: Wu O. 2003, MRM 50:164; Fieselmann 2011.
-    """
-
-    threshold_rel: float = 0.15
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.threshold_rel <= 1:
-            raise ValueError(f"threshold_rel: got {self.threshold_rel}; allowed: 0 to 1")
-
-
-@dataclass(frozen=True)
-class Osvd:
-    """Truncated SVD with a threshold of each voxel's own: the lowest that lets its residue not oscillate.
-
-    The threshold is raised one singular value at a time until the residue's oscillation index
-    ``sum |r[k] - 2 r[k-1] + r[k-2]| / (M max r)`` is at most `oscillation_index`.
-
-    Parameters
-    ----------
-    oscillation_index : float
-        Above 0. Usual limits are 0.095 in CT and 0.035 in MR.
-
-    Raises
-    ------
-    ValueError
-        Where `oscillation_index` is not above 0.
-
-    Source: Wu O. 2003, MRM 50:164.
-    """
-
-    oscillation_index: float = 0.095
-
-    def __post_init__(self) -> None:
-        if not self.oscillation_index > 0:
-            raise ValueError(f"oscillation_index: got {self.oscillation_index}; allowed: above 0")
-
-
-Deconvolution: TypeAlias = Tikhonov | Tsvd | Osvd
-"""How ``c = A r`` is solved, with its parameter."""
-
-DEFAULT = Tikhonov()
+_ALLOWED = "Tikhonov(...), Tsvd(...), Osvd(...), Gcv(...) or LCurve(...); for maps also Bayesian(...)"
 
 
 def inverse_kernel(aif: npt.ArrayLike, dt_s: float, deconvolution: Tikhonov | Tsvd = DEFAULT) -> Float64:
@@ -157,8 +78,8 @@ def deconvolve(
     aif : array, (time,), HU above baseline
     dt_s : float
         Frame interval in s.
-    deconvolution : Tikhonov, Tsvd or Osvd
-        How, and how much it regularises.
+    deconvolution : Tikhonov, Tsvd, Osvd, Gcv or LCurve
+        How, and how much it regularises. The last two choose one weight for all voxels.
 
     Returns
     -------
@@ -171,7 +92,7 @@ def deconvolve(
         Where the AIF is not a finite curve that rises above zero and is as long as the concentration, or
         `dt_s` is not positive.
     ValueError
-        Where `deconvolution` is none of the three.
+        Where `deconvolution` is none of these.
 
     Examples
     --------
@@ -191,7 +112,7 @@ def deconvolve(
     Source: Wu, Ren, Li, eqs 21-23; Wu O. 2003, MRM 50:164 (oscillation index).
     """
     curves = as_curves(concentration, aif)
-    solve = residue_solver(aif, dt_s, deconvolution)
+    solve = residue_solver(aif, dt_s, fixed(deconvolution, curves, aif, dt_s))
     flat = curves.reshape(curves.shape[0], -1)
     residues = np.empty((circulant_length(len(flat)), flat.shape[1]), np.float32)
     for start in range(0, flat.shape[1], PIXEL_BLOCK):
@@ -199,7 +120,20 @@ def deconvolve(
     return residues.reshape(len(residues), *curves.shape[1:])
 
 
-def residue_solver(aif: npt.ArrayLike, dt_s: float, deconvolution: Deconvolution) -> Callable[[Float32], Float32]:
+def fixed(
+    deconvolution: Deconvolution,
+    concentration: npt.ArrayLike,
+    aif: npt.ArrayLike,
+    dt_s: float,
+    mask: npt.ArrayLike | None = None,
+) -> Fixed:
+    """Return the deconvolution, Tikhonov in place of a criterion: with the weight that it chooses for these voxels."""
+    if isinstance(deconvolution, Gcv | LCurve):
+        return Tikhonov(regularisation_weight(concentration, aif, dt_s, deconvolution, mask=mask))
+    return deconvolution
+
+
+def residue_solver(aif: npt.ArrayLike, dt_s: float, deconvolution: Fixed) -> Callable[[Float32], Float32]:
     """Return the function from curves (time, voxel) to residues (M, voxel); parameters and errors as `deconvolve`."""
     if isinstance(deconvolution, Osvd):
         ladder, limit = _truncation_ladder(aif, dt_s), deconvolution.oscillation_index
@@ -207,36 +141,7 @@ def residue_solver(aif: npt.ArrayLike, dt_s: float, deconvolution: Deconvolution
     if isinstance(deconvolution, Tikhonov | Tsvd):
         kernel = inverse_kernel(aif, dt_s, deconvolution).astype(np.float32)
         return lambda curves: multiply(kernel, curves)
-    raise ValueError(f"deconvolution: got {deconvolution!r}; allowed: Tikhonov(...), Tsvd(...) or Osvd(...)")
-
-
-def multiply(kernel: Float32, curves: Float32) -> Float32:
-    """Return ``kernel @ curves`` by strips of columns so narrow that BLAS keeps each on one thread.
-
-    A wide product in two threads waits at their barriers. Measured on two cores, threads gain a third on an
-    idle machine and cost thirty times as much on a busy one; the strips cost a fifth, idle or busy.
-    """
-    width = max(16, _ONE_THREAD // kernel.size // 16 * 16)
-    strips = curves.shape[1] // width
-    product = np.empty((kernel.shape[0], curves.shape[1]), np.float32)
-
-    def in_strips(values: Float32) -> Float32:
-        return values[:, : strips * width].reshape(len(values), strips, width).transpose(1, 0, 2)
-
-    np.matmul(kernel, in_strips(curves), out=in_strips(product))
-    np.matmul(kernel, curves[:, strips * width :], out=product[:, strips * width :])
-    return product
-
-
-def as_curves(concentration: npt.ArrayLike, aif: npt.ArrayLike) -> Float32:
-    """Return the concentration as float32, or raise DataError where it is not as long as the AIF."""
-    curves = np.asarray(concentration, dtype=np.float32)
-    if curves.shape[:1] != np.shape(aif):
-        raise DataError(
-            f"concentration: got shape {curves.shape} with an AIF of shape {np.shape(aif)}; "
-            "allowed: (time, ...) and (time,) of one length"
-        )
-    return curves
+    raise ValueError(f"deconvolution: got {deconvolution!r}; allowed: {_ALLOWED}")
 
 
 def _truncation_ladder(aif: npt.ArrayLike, dt_s: float) -> list[Float32]:

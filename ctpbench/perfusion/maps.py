@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import Float32, Index, Mask
+from ctpbench.arrays import Float32
 from ctpbench.errors import DataError
+from ctpbench.perfusion.bayesian import Bayesian, posterior_maps
 from ctpbench.perfusion.circulant import circulant_length, circulant_matrix
-from ctpbench.perfusion.deconvolution import (
-    DEFAULT,
-    PIXEL_BLOCK,
-    Deconvolution,
-    as_curves,
-    multiply,
-    residue_solver,
-)
+from ctpbench.perfusion.deconvolution import fixed, residue_solver
+from ctpbench.perfusion.regularisation import DEFAULT, Deconvolution
+from ctpbench.perfusion.voxels import Pixels, as_curves, blocks, columns, mask_of, multiply, peak
 
-Pixels: TypeAlias = slice | Index
+PeakLags: TypeAlias = Literal["circle", "scan"]
+"""Where the residue's maximum is looked for."""
+
+MAPS = ("cbf", "cbv", "mtt", "ttp", "tmax")
 
 
 def perfusion_maps(
     concentration: npt.ArrayLike,
     aif: npt.ArrayLike,
     dt_s: float,
-    deconvolution: Deconvolution = DEFAULT,
+    deconvolution: Deconvolution | Bayesian = DEFAULT,
     *,
     mask: npt.ArrayLike | None = None,
     kappa: float = 1.0,
     rho: float = 1.0,
+    peak_lags: PeakLags = "circle",
 ) -> dict[str, Float32]:
     """Deconvolve a concentration and compute its perfusion maps.
 
-    ``CBF = 6000 kappa/rho max r``, the maximum over all M lags of the circle;
+    ``CBF = 6000 kappa/rho max r``, the maximum over all M lags of the circle or over those that `peak_lags` names;
     ``CBV = 100 kappa/rho dt sum r``; ``MTT = 60 CBV/CBF``, zero where CBF is not positive;
     ``TTP = dt argmax c``; ``Tmax = dt argmax r``, lags above M / 2 counted negative.
 
@@ -45,14 +46,18 @@ def perfusion_maps(
     aif : array, (time,), HU above baseline
     dt_s : float
         Frame interval in s.
-    deconvolution : Tikhonov, Tsvd or Osvd
-        See `ctpbench.perfusion.deconvolve`.
+    deconvolution : Tikhonov, Tsvd, Osvd, Gcv, LCurve or Bayesian
+        See `ctpbench.perfusion.deconvolve`; a weight is chosen once for all voxels of the mask. For Bayesian see
+        `ctpbench.perfusion.posterior_maps`, whose maps these are.
     mask : array, (...), bool, or None
         Where maps are computed; None means everywhere.
     kappa : float
         Correction for the haematocrit of small vessels.
     rho : float
         Density of brain in g/mL.
+    peak_lags : "circle" or "scan"
+        "circle": the maximum that gives CBF and Tmax is over all M lags, those above M / 2 negative. "scan": over the
+        first T, so that no tissue is found to enhance before the AIF. Bayesian delays are never negative.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def perfusion_maps(
         Where the mask does not fit, the AIF is not a finite curve that rises above zero and is as long as the
         concentration, or `dt_s` is not positive.
     ValueError
-        Where `deconvolution` is none of the three.
+        Where `deconvolution` is none of these, or `peak_lags` neither.
 
     Examples
     --------
@@ -86,15 +91,19 @@ def perfusion_maps(
 
     Source: Wu, Ren, Li, eqs 16-23.
     """
+    reduction = _Reduction(dt_s, kappa / rho, peak_lags)
+    if isinstance(deconvolution, Bayesian):
+        posterior = posterior_maps(concentration, aif, dt_s, deconvolution, mask=mask, kappa=kappa, rho=rho)
+        return {name: posterior[name] for name in MAPS}
     series = as_curves(concentration, aif)
-    solve = residue_solver(aif, dt_s, deconvolution)
+    solve = residue_solver(aif, dt_s, fixed(deconvolution, series, aif, dt_s, mask))
     flat = series.reshape(series.shape[0], -1)
 
     def residues_and_curves(pixels: Pixels) -> tuple[Float32, Float32]:
-        curves = _columns(flat, pixels)
+        curves = columns(flat, pixels)
         return solve(curves), curves
 
-    return _maps(residues_and_curves, series.shape[1:], mask, dt_s, kappa / rho)
+    return _maps(residues_and_curves, series.shape[1:], mask, reduction)
 
 
 def maps_from_residues(
@@ -106,6 +115,7 @@ def maps_from_residues(
     mask: npt.ArrayLike | None = None,
     kappa: float = 1.0,
     rho: float = 1.0,
+    peak_lags: PeakLags = "circle",
 ) -> dict[str, Float32]:
     """Compute the perfusion maps of given residue functions.
 
@@ -121,7 +131,7 @@ def maps_from_residues(
     frames : int
         T, the number of frames.
     mask : array, (...), bool, or None
-    kappa, rho : float
+    kappa, rho, peak_lags
         See `perfusion_maps`.
 
     Returns
@@ -133,6 +143,8 @@ def maps_from_residues(
     ------
     DataError
         Where the mask, the AIF or the number of lags does not fit, or `dt_s` is not positive.
+    ValueError
+        Where `peak_lags` is neither "circle" nor "scan".
 
     Examples
     --------
@@ -156,68 +168,50 @@ def maps_from_residues(
     flat = given.reshape(given.shape[0], -1)
 
     def residues_and_curves(pixels: Pixels) -> tuple[Float32, Float32]:
-        columns = _columns(flat, pixels)
-        return columns, multiply(forward, columns)
+        lags = columns(flat, pixels)
+        return lags, multiply(forward, lags)
 
-    return _maps(residues_and_curves, given.shape[1:], mask, dt_s, kappa / rho)
+    return _maps(residues_and_curves, given.shape[1:], mask, _Reduction(dt_s, kappa / rho, peak_lags))
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """From a block of residues to CBF, CBV, MTT and Tmax: the interval in s, kappa/rho, and where the peak may lie."""
+
+    dt_s: float
+    scale: float
+    peak_lags: PeakLags
+
+    def __post_init__(self) -> None:
+        if self.peak_lags not in get_args(PeakLags):
+            raise ValueError(f"peak_lags: got {self.peak_lags!r}; allowed: circle or scan")
+
+    def maps(self, residues: Float32) -> dict[str, Float32]:
+        """Return maps, (voxel), of residues, (M, voxel)."""
+        searched = len(residues) // 2 if self.peak_lags == "scan" else len(residues)
+        height, lag = peak(residues[:searched])
+        cbf = 6000 * self.scale * height
+        cbv = 100 * self.scale * self.dt_s * residues.sum(axis=0)
+        return {
+            "cbf": cbf,
+            "cbv": cbv,
+            "mtt": np.divide(60 * cbv, cbf, out=np.zeros_like(cbf), where=cbf > 0),
+            "tmax": self.dt_s * np.where(lag > len(residues) // 2, lag - len(residues), lag),
+        }
 
 
 def _maps(
     residues_and_curves: Callable[[Pixels], tuple[Float32, Float32]],
     shape: tuple[int, ...],
     mask: npt.ArrayLike | None,
-    dt_s: float,
-    scale: float,
+    reduction: _Reduction,
 ) -> dict[str, Float32]:
     """Fill the maps block by block, so that a block's residues are still in cache when they are reduced."""
-    inside = np.ones(shape, bool) if mask is None else np.asarray(mask)
-    if inside.shape != shape or inside.dtype != bool:
-        raise DataError(f"mask: got {inside.dtype} of shape {inside.shape}; allowed: bool of shape {shape}")
-    maps = {name: np.zeros(inside.size, np.float32) for name in ("cbf", "cbv", "mtt", "ttp", "tmax")}
-    for pixels in _blocks(inside):
+    inside = mask_of(mask, shape)
+    maps = {name: np.zeros(inside.size, np.float32) for name in MAPS}
+    for pixels in blocks(inside):
         residues, curves = residues_and_curves(pixels)
-        height, lag = _peak(residues)
-        cbf = 6000 * scale * height
-        cbv = 100 * scale * dt_s * residues.sum(axis=0)
-        maps["cbf"][pixels] = cbf
-        maps["cbv"][pixels] = cbv
-        maps["mtt"][pixels] = np.divide(60 * cbv, cbf, out=np.zeros_like(cbf), where=cbf > 0)
-        maps["ttp"][pixels] = dt_s * _peak(curves)[1]
-        maps["tmax"][pixels] = dt_s * np.where(lag > len(residues) // 2, lag - len(residues), lag)
+        for name, values in reduction.maps(residues).items():
+            maps[name][pixels] = values
+        maps["ttp"][pixels] = reduction.dt_s * peak(curves)[1]
     return {name: values.reshape(shape) for name, values in maps.items()}
-
-
-def _blocks(inside: Mask) -> Iterator[Pixels]:
-    """Yield the mask's pixels in blocks: a slice, which needs no gathering, where they lie side by side."""
-    pixels = np.flatnonzero(inside)
-    for start in range(0, pixels.size, PIXEL_BLOCK):
-        block = pixels[start : start + PIXEL_BLOCK]
-        first, last = int(block[0]), int(block[-1])
-        yield slice(first, last + 1) if last - first + 1 == block.size else block
-
-
-def _columns(values: Float32, pixels: Pixels) -> Float32:
-    return values[:, pixels] if isinstance(pixels, slice) else np.take(values, pixels, axis=1)
-
-
-def _peak(rows: Float32) -> tuple[Float32, Index]:
-    """Return each column's maximum and the first row that holds it.
-
-    A knock-out tournament of neighbouring rows. It compares whole rows, which numpy does by SIMD: measured, a
-    fifth of the time of argmax along the first axis.
-    """
-    height = rows
-    winner = np.arange(len(rows), dtype=np.min_scalar_type(len(rows)))[:, np.newaxis]
-    while len(height) > 1:
-        paired = len(height) // 2 * 2
-        left, right = height[0:paired:2], height[1:paired:2]
-        ahead, behind = winner[0:paired:2], winner[1:paired:2]
-        # ahead, or behind where right wins; a strict > keeps the first of equals.
-        won = (right > left).view(np.uint8) * (behind - ahead)
-        won += ahead
-        best = np.maximum(left, right)
-        if paired < len(height):
-            best = np.concatenate([best, height[paired:]])
-            won = np.concatenate([won, np.broadcast_to(winner[paired:], (1, won.shape[1]))])
-        height, winner = best, won
-    return height[0], np.broadcast_to(winner[0], height[0].shape).astype(np.intp)

@@ -18,10 +18,16 @@ from ctpbench.contract.components import ConcentrationDenoiser, Context, Deconvo
 from ctpbench.contract.observation import FRAME_DIMS, Observation
 from ctpbench.device import Stopwatch
 from ctpbench.perfusion import (
+    Bayesian,
+    Deconvolution,
+    Gcv,
+    LCurve,
+    Tikhonov,
     circulant_length,
     flat_white_matter,
     maps_from_residues,
     perfusion_maps,
+    regularisation_weight,
     resample,
     roi_factor,
     subtract_baseline,
@@ -109,16 +115,26 @@ def baseline_subtracted(frames: xr.DataArray, settings: MapsSettings) -> xr.Data
 
 def concentration_maps(concentration: xr.DataArray, observation: Observation, settings: MapsSettings) -> xr.DataArray:
     """Return the maps (map, z, y, x) of a concentration, zero outside the brain."""
+    return _maps_by(settings.regularisation, concentration, observation, settings)
+
+
+def _maps_by(
+    deconvolution: Deconvolution | Bayesian,
+    concentration: xr.DataArray,
+    observation: Observation,
+    settings: MapsSettings,
+) -> xr.DataArray:
     curves, dt_s = resample(concentration.values, observation.times_s)
     aif, _ = resample(observation.aif, observation.times_s)
     values = perfusion_maps(
         curves,
         aif,
         dt_s,
-        settings.regularisation,
+        deconvolution,
         mask=observation.frames["brain"].values,
         kappa=settings.kappa,
         rho=settings.rho,
+        peak_lags=settings.peak_lags,
     )
     return _as_maps(values, observation)
 
@@ -141,13 +157,27 @@ def rois_of(observation: Observation, truth: Truth | None) -> xr.DataArray | Non
 
 
 def region_perfusion(observation: Observation, region: npt.ArrayLike, settings: MapsSettings) -> dict[str, float]:
-    """Return CBF and CBV of a region's mean curve in the unfiltered frames, which hardly feel its noise."""
+    """Return CBF and CBV of a region's mean curve in the unfiltered frames, which hardly feel its noise.
+
+    Where the noise decides the weight of the deconvolution, it is that of all voxels, not the mean curve's.
+    """
     frames, inside = observation.frames.values, np.asarray(region)
     mean = np.stack([frame[inside].mean(dtype=np.float64) for frame in frames])
     one_voxel = observation.frames[:, :1, :1, :1].copy(data=mean[:, None, None, None].astype(np.float32))
     one_voxel = one_voxel.assign_coords(brain=(FRAME_DIMS[1:], np.ones((1, 1, 1), bool)))
-    maps = concentration_maps(baseline_subtracted(one_voxel, settings), Observation(one_voxel), settings)
+    concentration, alone = baseline_subtracted(one_voxel, settings), Observation(one_voxel)
+    maps = _maps_by(_weighted(observation, settings), concentration, alone, settings)
     return {name: float(maps.sel(map=name).item()) for name in ("cbf", "cbv")}
+
+
+def _weighted(observation: Observation, settings: MapsSettings) -> Deconvolution | Bayesian:
+    """Return the deconvolution with the weight that the unfiltered frames decide, where a criterion does."""
+    criterion = settings.regularisation
+    if not isinstance(criterion, Gcv | LCurve):
+        return criterion
+    curves, dt_s = resample(baseline_subtracted(observation.frames, settings).values, observation.times_s)
+    aif, _ = resample(observation.aif, observation.times_s)
+    return Tikhonov(regularisation_weight(curves, aif, dt_s, criterion, mask=observation.frames["brain"].values))
 
 
 def white_matter_scale(perfusion: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -194,6 +224,7 @@ def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: Maps
         mask=observation.frames["brain"].values,
         kappa=settings.kappa,
         rho=settings.rho,
+        peak_lags=settings.peak_lags,
     )
     maps_s = baseline_s + time.perf_counter() - started
     return Estimate(

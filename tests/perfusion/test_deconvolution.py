@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from ctpbench.perfusion import (
     perfusion_maps,
     subtract_baseline,
 )
-from ctpbench.perfusion.deconvolution import PIXEL_BLOCK
+from ctpbench.perfusion.voxels import PIXEL_BLOCK
 from tests import golden, naive
 
 aifs = st.lists(st.floats(0, 500, width=32), min_size=3, max_size=20).filter(lambda a: max(a) > 1)
@@ -187,6 +189,6 @@ def test_parameters_out_of_range_are_refused_at_once(make, value, message):
 
 @pytest.mark.parametrize("function", [deconvolve, perfusion_maps])
 def test_what_is_no_deconvolution_is_refused(function):
-    allowed = r"allowed: Tikhonov\(\.\.\.\), Tsvd\(\.\.\.\) or Osvd\(\.\.\.\)$"
+    allowed = re.escape("allowed: Tikhonov(...), Tsvd(...), Osvd(...), Gcv(...) or LCurve(...); for maps also Bayesian")
     with pytest.raises(ValueError, match=rf"^deconvolution: got 'tsvd'; {allowed}"):
         function(np.zeros((3, 2)), [0, 1, 0], 1.0, "tsvd")

@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from ctpbench.errors import DataError
 from ctpbench.perfusion import Osvd, Tikhonov, Tsvd, circulant_matrix, deconvolve, maps_from_residues, perfusion_maps
-from ctpbench.perfusion.deconvolution import PIXEL_BLOCK
-from ctpbench.perfusion.maps import _peak
+from ctpbench.perfusion.voxels import PIXEL_BLOCK, peak
 from tests import golden, naive
 
 NAMES = ("cbf", "cbv", "mtt", "ttp", "tmax")
@@ -122,9 +121,54 @@ def test_the_lag_of_half_the_circle_counts_as_positive():
     np.testing.assert_array_equal(maps["tmax"], [8, -6, -2])
 
 
-def test_both_ways_agree_for_tikhonov(curves, aif):
-    direct = perfusion_maps(curves, aif, 1.0, kappa=0.73, rho=1.05)
-    by_residues = maps_from_residues(deconvolve(curves, aif, 1.0), aif, 1.0, frames=50, kappa=0.73, rho=1.05)
+def test_the_scans_lags_are_the_first_half_of_the_circle():
+    residues = np.zeros((8, 3))
+    residues[[3, 1, 5], [0, 1, 1]] = [1, 2, 3]
+    residues[6, 2] = 4
+    maps = maps_from_residues(residues, [1.0, 0, 0, 0], 2.0, frames=4, peak_lags="scan")
+    np.testing.assert_array_equal(maps["cbf"], [6000, 12000, 0])
+    np.testing.assert_array_equal(maps["tmax"], [6, 2, 0])
+    np.testing.assert_array_equal(maps["cbv"], [200, 1000, 800])
+    np.testing.assert_allclose(maps["mtt"], [2, 5, 0])
+
+
+@pytest.mark.parametrize("deconvolution", [Tikhonov(0.05), Tsvd(), Osvd()])
+def test_at_the_scans_lags_only_flow_and_delay_are_others(curves, aif, deconvolution):
+    circle = perfusion_maps(curves, aif, 1.0, deconvolution)
+    scan = perfusion_maps(curves, aif, 1.0, deconvolution, peak_lags="scan")
+    residues = deconvolve(curves, aif, 1.0, deconvolution)
+    np.testing.assert_array_equal(scan["cbf"], 6000 * residues[:50].max(axis=0))
+    np.testing.assert_array_equal(scan["tmax"], residues[:50].argmax(axis=0))
+    for name in ("cbv", "ttp"):
+        np.testing.assert_array_equal(scan[name], circle[name])
+    forward = circle["tmax"] >= 0
+    assert forward.sum() > 0
+    for name in NAMES:
+        np.testing.assert_array_equal(scan[name][forward], circle[name][forward])
+    assert (scan["cbf"][~forward] <= circle["cbf"][~forward]).all()
+
+
+def test_tissue_before_its_artery_has_its_peak_at_lag_zero_of_the_scan(aif, tissue):
+    early = np.roll(tissue(40, 4), -4)
+    maps = {lags: perfusion_maps(early, aif, 1.0, Tikhonov(0.03), peak_lags=lags) for lags in ("circle", "scan")}
+    assert maps["circle"]["tmax"] == pytest.approx(-4, abs=2.5)
+    assert maps["scan"]["tmax"] == 0
+    assert 0 < maps["scan"]["cbf"] < maps["circle"]["cbf"]
+
+
+def test_lags_of_another_name_are_refused():
+    message = r"^peak_lags: got 'first'; allowed: circle or scan$"
+    with pytest.raises(ValueError, match=message):
+        perfusion_maps(np.zeros((3, 2)), [0, 1, 0], 1.0, peak_lags="first")
+    with pytest.raises(ValueError, match=message):
+        maps_from_residues(np.zeros((6, 2)), [0, 1, 0], 1.0, frames=3, peak_lags="first")
+
+
+@pytest.mark.parametrize("lags", ["circle", "scan"])
+def test_both_ways_agree_for_tikhonov(curves, aif, lags):
+    direct = perfusion_maps(curves, aif, 1.0, kappa=0.73, rho=1.05, peak_lags=lags)
+    residues = deconvolve(curves, aif, 1.0)
+    by_residues = maps_from_residues(residues, aif, 1.0, frames=50, kappa=0.73, rho=1.05, peak_lags=lags)
     for name in ("cbf", "cbv", "mtt", "tmax"):
         np.testing.assert_array_equal(by_residues[name], direct[name])
 
@@ -167,14 +211,14 @@ def test_only_the_mask_is_computed(rng, kind):
     )
 )
 def test_peak_is_the_first_maximum(rows):
-    height, index = _peak(rows)
+    height, index = peak(rows)
     np.testing.assert_array_equal(height, rows.max(axis=0))
     np.testing.assert_array_equal(index, rows.argmax(axis=0))
 
 
 def test_peak_of_more_rows_than_a_byte_counts(rng):
     rows = rng.permuted(np.tile(np.arange(700, dtype=np.float32)[:, np.newaxis], 40), axis=0)
-    np.testing.assert_array_equal(_peak(rows)[1], rows.argmax(axis=0))
+    np.testing.assert_array_equal(peak(rows)[1], rows.argmax(axis=0))
 
 
 @pytest.mark.parametrize("mask", [np.ones((2, 3), bool), np.ones((3, 2)), np.ones(6, bool)])

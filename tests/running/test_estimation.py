@@ -7,7 +7,18 @@ import pytest
 import xarray as xr
 
 from ctpbench import Context, DataError, Observation, Truth, regions
-from ctpbench.perfusion import Osvd, Tikhonov, Tsvd, perfusion_maps, resample, subtract_baseline
+from ctpbench.perfusion import (
+    Bayesian,
+    Gcv,
+    LCurve,
+    Osvd,
+    Tikhonov,
+    Tsvd,
+    perfusion_maps,
+    regularisation_weight,
+    resample,
+    subtract_baseline,
+)
 from ctpbench.running.estimation import (
     InvalidOutput,
     baseline_subtracted,
@@ -135,20 +146,38 @@ def test_settings_give_the_deconvolution_with_its_own_parameter():
         assert MapsSettings(deconvolution=name, **values).regularisation == expected
         assert MapsSettings(deconvolution=name).regularisation == type(expected)()
     assert MapsSettings().regularisation == Tikhonov()
+    bounds = {"lambda_rel_min": 0.01, "lambda_rel_max": 0.5}
+    for name, kind in {"gcv": Gcv, "lcurve": LCurve}.items():
+        assert MapsSettings(deconvolution=name, **bounds).regularisation == kind(0.01, 0.5)
+        assert MapsSettings(deconvolution=name).regularisation == kind()
+    prior = MapsSettings(deconvolution="bayesian", prior_mtt_s=6, prior_delay_s=3, model_error=0.2, baseline_frames=4)
+    assert prior.regularisation == Bayesian(6.0, 3.0, 0.2, 4)
+    assert MapsSettings(deconvolution="bayesian").regularisation == Bayesian()
 
 
-@pytest.mark.parametrize("name", ["tikhonov", "tsvd", "osvd"])
+SOLVERS = {
+    "tikhonov": Tikhonov(),
+    "tsvd": Tsvd(),
+    "osvd": Osvd(),
+    "gcv": Gcv(),
+    "lcurve": LCurve(),
+    "bayesian": Bayesian(),
+}
+
+
+@pytest.mark.parametrize("name", SOLVERS)
 def test_maps_are_those_of_the_deconvolution_that_is_set(name, observation):
-    settings = MapsSettings(deconvolution=name, kappa=0.73, rho=1.05)
+    settings = MapsSettings(deconvolution=name, kappa=0.73, rho=1.05, peak_lags="scan")
     maps = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
     expected = perfusion_maps(
         subtract_baseline(observation.frames.values),
         observation.aif,
         1.0,
-        {"tikhonov": Tikhonov(), "tsvd": Tsvd(), "osvd": Osvd()}[name],
+        SOLVERS[name],
         mask=observation.frames["brain"].values,
         kappa=0.73,
         rho=1.05,
+        peak_lags="scan",
     )
     for key, values in expected.items():
         np.testing.assert_array_equal(maps.sel(map=key), values)
@@ -217,6 +246,30 @@ def test_a_regions_perfusion_is_that_of_its_mean_curve(catalogue):
     found = region_perfusion(observation, region, MapsSettings())
     for name in ("cbf", "cbv"):  # every voxel of the toy has the same residue: the mean of maps is the map of the mean
         assert found[name] == pytest.approx(float(maps.sel(map=name).values[region].mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gcv", "lcurve"])
+def test_a_regions_mean_curve_is_deconvolved_with_the_weight_of_all_voxels(name, catalogue):
+    noisy = catalogue.datasets["toy"]().load("test/0", 3.0).observation
+    region = np.ones(noisy.tissue.shape, bool)
+    settings = MapsSettings(deconvolution=name)
+    curves = subtract_baseline(noisy.frames.values)
+    weight = regularisation_weight(curves, noisy.aif, 1.0, settings.regularisation)
+    mean = curves.mean(axis=(1, 2, 3), dtype=np.float64)
+    assert weight > 1.5 * regularisation_weight(mean, noisy.aif, 1.0, settings.regularisation)
+    expected = perfusion_maps(mean, noisy.aif, 1.0, Tikhonov(weight))
+    found = region_perfusion(noisy, region, settings)
+    assert found == {key: pytest.approx(float(expected[key]), rel=1e-4) for key in ("cbf", "cbv")}
+
+
+@pytest.mark.parametrize("lags", ["circle", "scan"])
+def test_the_peaks_lags_are_the_same_for_what_emits_residues(lags, catalogue, observation, context):
+    early = Observation(observation.frames.assign_coords(aif=observation.frames["aif"].roll(time=4)))
+    settings = MapsSettings(peak_lags=lags)
+    frames, residues = (estimate(catalogue.denoisers[n](), early, settings, context).maps for n in ("leave", "unfold"))
+    for name in ("cbf", "tmax"):
+        np.testing.assert_allclose(residues.sel(map=name), frames.sel(map=name), rtol=1e-4, atol=1e-4)
+    assert (float(frames.sel(map="tmax").min()) < 0) == (lags == "circle")
 
 
 def test_factors_bring_white_matter_to_its_perfusion_on_average():

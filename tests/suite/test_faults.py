@@ -48,15 +48,20 @@ from tests.suite.components import (
             HEAD + "maps: {lamda_rel: 1}",
             [
                 "3: maps: unknown key 'lamda_rel' (did you mean lambda_rel?); allowed: "
-                "deconvolution, lambda_rel, threshold_rel, oscillation_index, "
-                "baseline_frames, kappa, rho, scaling"
+                "deconvolution, lambda_rel, lambda_rel_min, lambda_rel_max, threshold_rel, oscillation_index, "
+                "prior_mtt_s, prior_delay_s, model_error, peak_lags, baseline_frames, kappa, rho, scaling"
             ],
+        ),
+        (
+            HEAD + "maps: {lambda_rel_min: 2}",
+            ["3: maps: lambda_rel_min: got 2; allowed: below lambda_rel_max, 1"],
         ),
         (
             HEAD + "maps:\n  lambda_rel: -0.5\n  deconvolution: tiknov\n  baseline_frames: 2.5\n  rho: yes",
             [
                 "4: maps.lambda_rel: got -0.5; allowed: 0 or more",
-                "5: maps.deconvolution: got 'tiknov'; allowed: 'tikhonov', 'tsvd' or 'osvd' (did you mean tikhonov?)",
+                "5: maps.deconvolution: got 'tiknov'; allowed: 'tikhonov', 'gcv', 'lcurve', 'tsvd', 'osvd' or "
+                "'bayesian' (did you mean tikhonov?)",
                 "6: maps.baseline_frames: got 2.5; allowed: a whole number",
                 "7: maps.rho: got 'yes'; allowed: a number",
             ],
