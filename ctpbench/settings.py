@@ -109,12 +109,6 @@ def _short(value: object) -> str:
     """Return a value in no more digits than tell it from all others."""
     return str(value).removesuffix(".0")
 
-    @property
-    def label(self) -> str:
-        """What rows call it: the deconvolution and its parameter."""
-        parameter = {"tikhonov": self.lambda_rel, "tsvd": self.threshold_rel, "osvd": self.oscillation_index}
-        return f"{self.deconvolution} {parameter[self.deconvolution]:g}"
-
 
 class Resources(Settings):
     """What a cell may use."""

@@ -11,25 +11,17 @@ import pandas as pd
 
 from ctpbench.contract.better import cost
 from ctpbench.contract.components import Better
-from ctpbench.contract.control import NOISELESS, UNFILTERED
-from ctpbench.outcome.comparison import Comparison
-from ctpbench.outcome.leaderboard import EDGE, metric_faults
+from ctpbench.contract.control import NOISELESS
+from ctpbench.outcome.leaderboard import metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
-from ctpbench.outcome.statistics import LEAST_PATIENTS, Rank, rank_text
+from ctpbench.outcome.statistics import Rank, rank_text
+from ctpbench.report.notes import EQUAL, failures_of, notes_of
 from ctpbench.text import level_text
 
 COMPARED_MAPS = ("cbf", "cbv", "mtt")
 """The maps whose scores people compare first; a metric's columns at other maps are further ones."""
 FAILED = "failed"
 """What stands in place of a score whose metric failed."""
-EQUAL = " ="
-"""Behind the rank of a row that is not told apart from the leader."""
-
-_WORDS: Mapping[Better, str] = {
-    "lower": "lower is better",
-    "higher": "higher is better",
-    "zero": "nearer to zero is better",
-}
 
 
 @dataclass(frozen=True)
@@ -99,8 +91,8 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
             statuses=list(block["status"]),
             families=_families(block, first, faults, spread),
             further=_families(block, [score for score in shown if score not in first], faults, spread),
-            notes=_notes(block, by, shown, frame.attrs["comparisons"].get(_place(block)), spread),
-            failures=_failures(block, faults),
+            notes=notes_of(block, by, shown, frame.attrs["comparisons"].get(_place(block)), spread),
+            failures=failures_of(block, faults),
         )
 
 
@@ -135,12 +127,13 @@ def _families(
 ) -> list[list[Column]]:
     families: dict[str, list[Column]] = {}
     well = block[block["status"] == "ok"]  # these come first: places in it are places in the block
+    rivals = well.where(well["method"] != NOISELESS)
     for score in scores:
         texts = [
             FAILED if score.metric in named else text
             for text, named in zip(_texts(block, score.column, spread), faults, strict=True)
         ]
-        best = frozenset(_best(well[score.column], score.better))
+        best = frozenset(_best(rivals[score.column], score.better))
         families.setdefault(score.metric, []).append(Column(score, texts, best))
     return list(families.values())
 
@@ -164,7 +157,7 @@ def _rank(row: Mapping[Any, Any]) -> str:
         return ""
     known = not pd.isna(row["rank_low"])
     text = rank_text(Rank(int(row["rank"]), int(row["rank_low"]), int(row["rank_high"]))) if known else str(row["rank"])
-    return text + EQUAL * row["equals_leader"]
+    return f"{text}{EQUAL}" if row["equals_leader"] else text
 
 
 def _relative(block: pd.DataFrame) -> list[str]:
@@ -183,103 +176,3 @@ def _texts(block: pd.DataFrame, column: str, spread: bool) -> list[str]:
         spread_text = f" [{low:.{own}f}, {high:.{own}f}]" if spread and np.isfinite(low) else ""
         texts.append("" if np.isnan(value) else f"{value:.{own}f}{spread_text}")
     return texts
-
-
-def _notes(
-    block: pd.DataFrame, by: Score | None, shown: Sequence[Score], comparison: Comparison | None, spread: bool
-) -> list[str]:
-    """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
-    ranked = f"Ranked by {by.title}, {_WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
-    notes = [ranked, *_certainty(block, comparison, spread), *_scale(block)]
-    for dims in dict.fromkeys(score.over for score in shown if score.over):
-        titles = dict.fromkeys(title_of(score.metric) for score in shown if score.over == dims)
-        notes.append(f"Mean over {' and '.join(dims)}: {', '.join(titles)}.")
-    notes.append("s/case: median seconds for denoising and maps.")
-    if block["contended"].any():
-        notes.append("*: timed while other cells ran on the same machine.")
-    if block["tuned"].str.contains(EDGE, regex=False).any():
-        notes.append("(edge): the end of the values tried; a wider range may do better.")
-    return [*notes, *_remarks(block, shown)]
-
-
-def _certainty(block: pd.DataFrame, comparison: Comparison | None, spread: bool) -> list[str]:
-    """Say what the scores are means over, how sure the order is, and what lead so many patients can show."""
-    scored = block[block["n_cases"] > 0]
-    if scored.empty:
-        return []
-    cases = _counted(scored["n_cases"], "case")
-    seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
-    patients = scored["n_patients"]
-    if not patients.max():
-        return [f"Scores: mean over {cases}{seeds}. No interval: these results do not say whose each case is."]
-    over = (
-        f"{_counted(patients, 'patient')} ({cases}){seeds}"
-        if not patients.equals(scored["n_cases"])
-        else (f"{_counted(patients, 'patient')}{seeds}")
-    )
-    if patients.max() < LEAST_PATIENTS:
-        why = f"No interval: {_counted(patients, 'patient')}; one needs {LEAST_PATIENTS}."
-        return [f"Scores: mean over {over}.", why]
-    shown = "mean [95% interval]" if spread else "mean"
-    notes = [f"Scores: {shown} over {over}; ranks with their 95% interval."]
-    if block["equals_leader"].any():
-        notes.append(f"{EQUAL.strip()}: not told apart from the leader (paired t-test over patients, Holm).")
-    if comparison and (lead := comparison.told_apart):
-        units = f" {comparison.score.units}" if comparison.score.units else ""
-        notes.append(f"A lead of {rounded(lead, 2)}{units} over the next row would be seen with a power of 80%.")
-    return notes
-
-
-def _scale(block: pd.DataFrame) -> list[str]:
-    """Say what the scale between the controls is, and who is beyond its ends."""
-    share = block["relative"].to_numpy(dtype=float)
-    if np.isnan(share).all():
-        return []
-    notes = [f"0-1: where the ranking score lies between {UNFILTERED} (0) and {NOISELESS} (1)."]
-    for names, what in (
-        (block["config"][share < 0], f"Worse than {UNFILTERED}"),
-        (
-            block["config"][(share > 1) & (block["method"] != NOISELESS)],
-            f"Better than {NOISELESS}, which asks for a look",
-        ),
-    ):
-        notes += [f"{what}: {', '.join(names)}."] if len(names) else []
-    return notes
-
-
-def _remarks(block: pd.DataFrame, shown: Sequence[Score]) -> list[str]:
-    """Say what is so of this block alone: training, what rows learnt from, what was left out, the machines."""
-    notes = []
-    fitted = block[block["fit_s"].notna()]
-    if len(fitted):
-        seconds = zip(fitted["config"], fitted["fit_s"], strict=True)
-        notes.append(f"Trained in: {', '.join(f'{config} {rounded(fit_s, 3)} s' for config, fit_s in seconds)}.")
-    learnt = block[block["trained_on"] != ""]
-    notes += [
-        f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)
-    ]
-    notes += [f"Left out: {cases}." for cases in dict.fromkeys(block["left_out"]) if cases]
-    asked = block.attrs["metrics"][block["dataset"].iloc[0]]
-    if shown and (absent := [title_of(name) for name in asked if name not in {score.metric for score in shown}]):
-        notes.append(f"Without a value here: {', '.join(absent)}.")
-    if machines := sorted(set(block["hardware"]) - {""}):
-        notes.append(f"Timed on {' and '.join(machines)}.")
-    return notes
-
-
-def _failures(block: pd.DataFrame, faults: Sequence[Mapping[str, str]]) -> list[str]:
-    """Say which rows failed and why, then which metrics did: what is the same in several rows is said once."""
-    rows = block[block["status"] != "ok"].itertuples()
-    failed: dict[tuple[str, str], list[str]] = {}
-    for label, named in zip(block["config"], faults, strict=True):
-        for metric, message in named.items():
-            failed.setdefault((metric, message), []).append(label)
-    return [
-        *(f"{row.config}: {row.status}: {row.message}" for row in rows),
-        *(f"{title_of(metric)} failed in {', '.join(labels)}: {why}" for (metric, why), labels in failed.items()),
-    ]
-
-
-def _counted(numbers: pd.Series[int], noun: str) -> str:
-    least, most = int(numbers.min()), int(numbers.max())
-    return f"{most if least == most else f'{least} to {most}'} {noun}{'' if most == 1 else 's'}"

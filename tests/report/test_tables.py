@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ctpbench.outcome.results import build
 from ctpbench.report.tables import print_table, scans_markdown, to_markdown
 from ctpbench.running.record import Record, ScoreTable
 from tests.outcome.records import changed, inapplicable, record, score
-from tests.outcome.test_leaderboard import board, scored, study
+from tests.outcome.test_leaderboard import board, scored, study, ward
 
 
 def by_rmse(*records: Record) -> pd.DataFrame:
@@ -37,18 +38,18 @@ def test_markdown_for_people() -> None:
         "| Rank | Method | Tuned | RMSE CBF (mL/100 g/min) | RMSE CBV (mL/100 g) | RMSE MTT (s) | SSIM CBF |"
     )
     assert table[1] == "| ---: | :--- | :--- |" + " ---: |" * 7 + " :--- |"
-    assert table[2].startswith("| 1 | tips(sigma_t_hu=11.25, sigma_s_px=3) |  | **4.78 ± 0.68** | **0.335 ± 0.047** |")
+    assert table[2].startswith("| 1 | tips(sigma_t_hu=11.25, sigma_s_px=3) |  | **4.78** | **0.335** |")
     assert table[2].endswith("| 0.230 | ok |")
-    assert "beta_space_hu2s=3, beta_time_hu2s=0.1 (edge) | 9.49 ± 1.34 |" in table[4]
+    assert "beta_space_hu2s=3, beta_time_hu2s=0.1 (edge) | 9.49 |" in table[4]
     assert r"| 0.230\* | ok |" in table[4]
     assert table[6] == "|  | broken |  |  |  |  |  |  |  |  | timeout |"
     assert table[8].startswith(
-        "Ranked by RMSE CBF, lower is better. Scores: mean ± standard deviation over 2 cases. s/case:"
+        "Ranked by RMSE CBF, lower is better. Scores: mean over 2 patients. No interval: 2 patients; one needs 6. s/case:"
     )
     assert r"\*: timed while other cells ran" in table[8]
     assert "(edge): the end of the values tried" in table[8]
     assert table[10] == r"- broken: timeout: took \| longer than 600 s"
-    assert "| 1 | none |  | 1.000 ± 0.707 | 0.230 | ok |" in lines
+    assert "| 1 | none |  | 1.000 | 0.230 | ok |" in lines
 
 
 def test_digits_are_common_to_a_column_yet_none_is_lost() -> None:
@@ -80,8 +81,8 @@ def test_the_best_is_bold_and_only_where_there_is_a_choice() -> None:
     assert "**" not in to_markdown(board(record("alone")))
     failed = record("lucky", seed=1, status="error")
     text = to_markdown(board(scored("lucky", [0.1, 0.3]), failed, scored("a", [5.0, 5.0]), scored("b", [6.0, 6.0])))
-    assert "| 1 | a |  | **5.000 ± 0.000** |" in text
-    assert "|  | lucky |  | 0.200 ± 0.141 |" in text
+    assert "| 1 | a |  | **5.000** |" in text
+    assert "|  | lucky |  | 0.200 |" in text
 
 
 # -- every metric is shown ---------------------------------------------------------------------------------------------
@@ -259,3 +260,40 @@ def test_warnings_of_recorded_scans_are_told() -> None:
         "- phantom, case_2, noise 0.5: filtered in time: by 0.5",
     ]
     assert scans_markdown(build([record("none")], {})) == ""
+
+
+def test_patients_make_intervals_ranks_and_a_scale() -> None:
+    rows = {"none": 20.0, "good": 6.0, "like": 6.02, "noiseless": 4.0, "harmful": 22.0, "magic": 3.0}
+    made = [ward(label, offset, 1 + 0.1 * number) for number, (label, offset) in enumerate(rows.items())]
+    text = to_markdown(board(*made))
+    lines = text.splitlines()
+    (header,) = (line for line in lines if line.startswith("| Rank | Method"))
+    assert header.startswith("| Rank | Method | Tuned | RMSE CBF (mL/100 g/min) | 0-1 | RMSE CBV")
+    first, second = (next(line for line in lines if f"| {label} |" in line) for label in ("magic", "good"))
+    assert re.match(r"\| 1 \| magic \|  \| \*\*3\.\d+ \[\d\.\d+, \d\.\d+\]\*\* \| 1\.06 \|", first)
+    assert second.startswith("| 2–3 | good |")
+    assert "|  | noiseless |  | 4" in text
+    assert "Scores: mean \\[95% interval] over 8 patients (22 cases); ranks with their 95% interval." in text
+    assert "Worse than none: harmful. Better than noiseless, which asks for a look: magic." in text
+    assert re.search(r"A lead of 0\.\d+ mL/100 g/min over the next row would be seen with a power of 80%", text)
+    shown = printed(board(*made), width=150)
+    assert "[95% interval]" not in shown
+    assert "0-1" in shown
+
+
+def test_rows_that_are_not_told_apart_from_the_leader_are_marked() -> None:
+    frame = board(ward("a", 5.0), ward("b", 5.02, spread=1.2), ward("c", 9.0))
+    text = to_markdown(frame)
+    assert "| 1–2 | a |" in text
+    assert "| 1–2 = | b |" in text
+    assert "| 3 | c |" in text
+    assert "=: not told apart from the leader (paired t-test over patients, Holm)." in text
+
+
+def test_few_patients_have_no_interval_and_the_page_says_why() -> None:
+    text = to_markdown(board(scored("a", [5.0, 5.2]), scored("b", [6.0, 6.5])))
+    assert "No interval: 2 patients; one needs 6." in text
+    one = [changed(scored(label, [5.0, 5.2]), patients=["one", "one"]) for label in "ab"]
+    assert "Scores: mean over 1 patient (2 cases). No interval: 1 patient; one needs 6." in to_markdown(board(*one))
+    unknown = [changed(scored(label, [5.0, 5.2]), patients=[]) for label in "ab"]
+    assert "No interval: these results do not say whose each case is." in to_markdown(board(*unknown))

@@ -19,7 +19,7 @@ def test_resolved_is_plain_and_complete(load):
         "name": "tips",
         "label": "tips(window_px=9, sigma_t_hu=5, sigma_s_px=2)",
         "params": {"window_px": 9, "sigma_t_hu": 5.0, "sigma_s_px": 2.0},
-        "maps": ["osvd 0.095"],
+        "maps": ["osvd 0.095, kappa 0.73"],
     }
     assert data["denoisers"][7]["tune"]["parameters"] == {
         "strength": {"low": 1.0, "high": 100.0, "log": True},

@@ -1,0 +1,118 @@
+"""What is said below a table of the leaderboard: how to read it, how sure it is, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ctpbench.contract.components import Better
+from ctpbench.contract.control import NOISELESS, UNFILTERED
+from ctpbench.outcome.comparison import Comparison
+from ctpbench.outcome.leaderboard import EDGE
+from ctpbench.outcome.scores import Score, rounded, title_of
+from ctpbench.outcome.statistics import LEAST_PATIENTS
+
+EQUAL = " ="
+"""Behind the rank of a row that is not told apart from the leader."""
+
+_WORDS: Mapping[Better, str] = {
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "zero": "nearer to zero is better",
+}
+
+
+def notes_of(
+    block: pd.DataFrame, by: Score | None, shown: Sequence[Score], comparison: Comparison | None, spread: bool
+) -> list[str]:
+    """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
+    ranked = f"Ranked by {by.title}, {_WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
+    notes = [ranked, *_certainty(block, comparison, spread), *_scale(block)]
+    for dims in dict.fromkeys(score.over for score in shown if score.over):
+        titles = dict.fromkeys(title_of(score.metric) for score in shown if score.over == dims)
+        notes.append(f"Mean over {' and '.join(dims)}: {', '.join(titles)}.")
+    notes.append("s/case: median seconds for denoising and maps.")
+    if block["contended"].any():
+        notes.append("*: timed while other cells ran on the same machine.")
+    if block["tuned"].str.contains(EDGE, regex=False).any():
+        notes.append("(edge): the end of the values tried; a wider range may do better.")
+    return [*notes, *_remarks(block, shown)]
+
+
+def _certainty(block: pd.DataFrame, comparison: Comparison | None, spread: bool) -> list[str]:
+    """Say what the scores are means over, how sure the order is, and what lead so many patients can show."""
+    scored = block[block["n_cases"] > 0]
+    if scored.empty:
+        return []
+    cases = _counted(scored["n_cases"], "case")
+    seeds = f" and {_counted(scored['n_seeds'], 'seed')}" if scored["n_seeds"].max() > 1 else ""
+    patients = scored["n_patients"]
+    if not patients.max():
+        return [f"Scores: mean over {cases}{seeds}. No interval: these results do not say whose each case is."]
+    over = (
+        f"{_counted(patients, 'patient')} ({cases}){seeds}"
+        if not patients.equals(scored["n_cases"])
+        else (f"{_counted(patients, 'patient')}{seeds}")
+    )
+    if patients.max() < LEAST_PATIENTS:
+        why = f"No interval: {_counted(patients, 'patient')}; one needs {LEAST_PATIENTS}."
+        return [f"Scores: mean over {over}.", why]
+    shown = "mean [95% interval]" if spread else "mean"
+    notes = [f"Scores: {shown} over {over}; ranks with their 95% interval."]
+    if block["equals_leader"].any():
+        notes.append(f"{EQUAL.strip()}: not told apart from the leader (paired t-test over patients, Holm).")
+    if comparison and (lead := comparison.told_apart):
+        units = f" {comparison.score.units}" if comparison.score.units else ""
+        notes.append(f"A lead of {rounded(lead, 2)}{units} over the next row would be seen with a power of 80%.")
+    return notes
+
+
+def _scale(block: pd.DataFrame) -> list[str]:
+    """Say what the scale between the controls is, and who is beyond its ends."""
+    share = block["relative"].to_numpy(dtype=float)
+    if np.isnan(share).all():
+        return []
+    notes = [f"0-1: where the ranking score lies between {UNFILTERED} (0) and {NOISELESS} (1)."]
+    worse, better = block["config"][share < 0], block["config"][(share > 1) & (block["method"] != NOISELESS)]
+    notes += [f"Worse than {UNFILTERED}: {', '.join(worse)}."] if len(worse) else []
+    return notes + ([f"Better than {NOISELESS}, which asks for a look: {', '.join(better)}."] if len(better) else [])
+
+
+def _remarks(block: pd.DataFrame, shown: Sequence[Score]) -> list[str]:
+    """Say what is so of this block alone: training, what rows learnt from, what was left out, the machines."""
+    notes = []
+    fitted = block[block["fit_s"].notna()]
+    if len(fitted):
+        seconds = zip(fitted["config"], fitted["fit_s"], strict=True)
+        notes.append(f"Trained in: {', '.join(f'{config} {rounded(fit_s, 3)} s' for config, fit_s in seconds)}.")
+    learnt = block[block["trained_on"] != ""]
+    notes += [
+        f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)
+    ]
+    notes += [f"Left out: {cases}." for cases in dict.fromkeys(block["left_out"]) if cases]
+    asked = block.attrs["metrics"][block["dataset"].iloc[0]]
+    if shown and (absent := [title_of(name) for name in asked if name not in {score.metric for score in shown}]):
+        notes.append(f"Without a value here: {', '.join(absent)}.")
+    if machines := sorted(set(block["hardware"]) - {""}):
+        notes.append(f"Timed on {' and '.join(machines)}.")
+    return notes
+
+
+def failures_of(block: pd.DataFrame, faults: Sequence[Mapping[str, str]]) -> list[str]:
+    """Say which rows failed and why, then which metrics did: what is the same in several rows is said once."""
+    rows = block[block["status"] != "ok"].itertuples()
+    failed: dict[tuple[str, str], list[str]] = {}
+    for label, named in zip(block["config"], faults, strict=True):
+        for metric, message in named.items():
+            failed.setdefault((metric, message), []).append(label)
+    return [
+        *(f"{row.config}: {row.status}: {row.message}" for row in rows),
+        *(f"{title_of(metric)} failed in {', '.join(labels)}: {why}" for (metric, why), labels in failed.items()),
+    ]
+
+
+def _counted(numbers: pd.Series[int], noun: str) -> str:
+    least, most = int(numbers.min()), int(numbers.max())
+    return f"{most if least == most else f'{least} to {most}'} {noun}{'' if most == 1 else 's'}"
