@@ -70,7 +70,7 @@ def forget(store, cell):
 
 def bare_call(store, cell, context):
     """Return the function that denoises, computes the maps and scores them as the cell does, all in memory."""
-    settings, (key,) = cell.suite.maps, cell.test.keys
+    settings, (key,) = cell.row.maps[0], cell.test.keys
     observation = load_observation(store.path("data", key) / "observation.npz")
     clean = load_truth(store.path("data", key) / "truth.npz").frames
     noiseless = concentration_maps(baseline_subtracted(clean, settings), observation, settings)

@@ -46,19 +46,19 @@ def results(ctpbench, write_suite, tmp_path):
 def test_rows_differ_by_how_their_maps_were_computed_and_tuning_chooses_jointly(results, catalogue):
     toy = catalogue.find("dataset", "toy")()
     assert results["config"].values.tolist() == [
-        "leave, tikhonov 0.3",
-        "leave, tikhonov 0.02",
-        "noiseless, tikhonov 0.3",
-        "noiseless, tikhonov 0.02",
+        "leave, tikhonov 0.3, scaling none",
+        "leave, tikhonov 0.02, scaling none",
+        "noiseless, tikhonov 0.3, scaling none",
+        "noiseless, tikhonov 0.02, scaling none",
         "tuned",
     ]
-    assert results["maps"].values.tolist() == ["tikhonov 0.3", "tikhonov 0.02"] * 2 + ["tuned"]
+    assert results["maps"].values.tolist() == [f"tikhonov {value}, scaling none" for value in LAMBDAS] * 2 + ["tuned"]
     cbf = results["error"].sel(map="cbf").mean("case").values.ravel()
     plain = [error(toy, "test", 0.0, value) for value in LAMBDAS]
     np.testing.assert_allclose(cbf[:4], [*plain, 0, 0], rtol=1e-4, atol=1e-4)
     assert plain[1] > 1.5 * plain[0]  # else no swap would be seen
     tried = {(weight, value): error(toy, "validation", weight, value) for weight in (0.0, 0.9) for value in LAMBDAS}
     weight, value = min(tried, key=tried.get)
-    assert results["tuned_maps"].sel(config="tuned").item() == f"tikhonov {value}"
+    assert results["tuned_maps"].sel(config="tuned").item() == f"tikhonov {value}, scaling none"
     assert results["tuned_weight"].sel(config="tuned").item() == weight
     np.testing.assert_allclose(cbf[4], error(toy, "test", weight, value), rtol=1e-4)
