@@ -181,6 +181,7 @@ def _metric_attrs(cells: Cells, name: str, table: ScoreTable | None) -> dict[str
     if table is None:
         return {"long_name": legible(name), "units": "", "better": ""}
     attrs = {"long_name": table.description or name, "units": table.units, "better": table.better}
+    attrs |= {"parameters": as_text(table.parameters)} if table.parameters else {}
     if table.units == "map":
         attrs |= {f"units_{m}": MAP_UNITS[str(m)] for m in cells.labels.get("map", ()) if m in MAP_UNITS}
     return {key: legible(text) for key, text in attrs.items()}

@@ -17,6 +17,7 @@ from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
+from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
 from ctpbench.running.files import file_name, load_arrays, load_observation
@@ -57,7 +58,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
     cells : sequence of PlannedCell
         The cells that the run plans; see `ctpbench.outcome.claims.judge`.
     """
-    parts = [to_markdown(frame, tree.attrs.get("description", "")), scans_markdown(tree)]
+    parts = [to_markdown(frame, tree.attrs.get("description", "")), protocol_markdown(tree), scans_markdown(tree)]
     board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
     if not path.is_file():
         return board

@@ -26,7 +26,7 @@ class ScoreTable(Plain):
     """One metric's scores of all cases of a cell.
 
     `dims` begin with ``case``; `coords` hold the labels of the others; `values` are nested lists in that order, None
-    where the metric does not apply. `units` is ``"map"`` where each map has its own.
+    where the metric does not apply. `units` is ``"map"`` where each map has its own. `parameters` are the metric's.
     """
 
     dims: tuple[str, ...]
@@ -35,6 +35,7 @@ class ScoreTable(Plain):
     units: str
     better: Better
     description: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Trial(Plain):

@@ -91,7 +91,13 @@ def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> Sc
         values = array.tolist()
     summary = (type(metric).__doc__ or "").strip().split("\n")[0]
     return ScoreTable(
-        dims=tuple(dims), coords=coords, values=values, units=metric.units, better=metric.better, description=summary
+        dims=tuple(dims),
+        coords=coords,
+        values=values,
+        units=metric.units,
+        better=metric.better,
+        description=summary,
+        parameters=metric.model_dump(mode="json"),
     )
 
 
