@@ -11,11 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench.atomic import write_text
+from ctpbench.contract.control import NOISELESS
 from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.report.curves import draw_curves
+from ctpbench.report.draws import LEAST_DRAWS, Draws, draws_panels
 from ctpbench.report.panels import map_panels
 from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
@@ -90,7 +92,7 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def draw(store: Store) -> list[Path]:
-    """Draw map panels for the first test case of each dataset and noise level, and curves; return the pictures.
+    """Draw maps of the first test case of each dataset and noise level, bias and noise over its draws, and curves.
 
     Of the panels, methods whose cached maps are gone are left out.
     """
@@ -98,7 +100,7 @@ def draw(store: Store) -> list[Path]:
     for record in store.finished():
         if record.status == "ok":
             groups.setdefault((record.dataset, record.noise), []).append(record)
-    drawn = [_draw(store, records) for records in groups.values()]
+    drawn = [made(store, records) for records in groups.values() for made in (_draw, _draw_draws)]
     panels = [path for path in drawn if path is not None]
     return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
 
@@ -124,11 +126,39 @@ def _draw(store: Store, records: Sequence[Record]) -> Path | None:
     noiseless = store.path("reference", first.entries.reference) / file_name(case)
     if noiseless.exists() and "maps" in (reference := load_arrays(noiseless)):
         columns.append(("noiseless", _slice(reference["maps"], first)))
-    stem = dataset if noise is None else f"{dataset}-{noise_text(noise)}"
-    path = store.folder / "panels" / f"{quote(stem, safe=' ')}.png"
+    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}.png"
     tissue = observation.tissue[observation.tissue.shape[0] // 2]
     map_panels(columns, tissue, f"{level_text(dataset, noise)}, {case}", path)
     return path
+
+
+def _draw_draws(store: Store, records: Sequence[Record]) -> Path | None:
+    """Draw bias and noise over the draws of the first test case; None where it has few, or their maps are gone."""
+    first = records[0]
+    case = first.cases[0]
+    names = [name for name in first.cases if name == case or name.startswith(f"{case} #")]
+    if len(names) < LEAST_DRAWS or first.entries is None:
+        return None
+    columns = []
+    for record in records:
+        maps = [_predicted(store, record, name) for name in names] if record.seed == first.seed else [None]
+        cbf = [each.sel(map="cbf").values for each in maps if each is not None]
+        if len(cbf) == len(names) and record.method != NOISELESS:
+            columns.append(Draws(record.config, np.stack(cbf)))
+    noiseless = store.path("reference", first.entries.reference) / file_name(case)
+    seen = store.path("data", first.entries.observation) / "observation.npz"
+    if not (columns and noiseless.exists() and seen.exists()) or "maps" not in (known := load_arrays(noiseless)):
+        return None
+    tissue = load_observation(seen).tissue
+    title = f"{level_text(first.dataset, first.noise)}, {case}: {len(names)} draws of the noise"
+    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}-draws.png"
+    reference = _slice(known["maps"], first).sel(map="cbf").values
+    draws_panels(columns, reference, tissue[tissue.shape[0] // 2], title, path)
+    return path
+
+
+def _stem(record: Record) -> str:
+    return record.dataset if record.noise is None else f"{record.dataset}-{noise_text(record.noise)}"
 
 
 def _predicted(store: Store, record: Record, case: str) -> xr.DataArray | None:
