@@ -16,7 +16,7 @@ from ctpbench_phantom.shapes import Points
 from ctpbench_phantom.stroke import HEALTHY_SHARE, OLD_SHARE, Stroke, draw_old_infarct, draw_stroke, lesion_of
 from ctpbench_phantom.texture import field
 from ctpbench_phantom.tissue import TABLE, tissue_maps
-from ctpbench_phantom.transport import transported_curves
+from ctpbench_phantom.transport import response_tmax, transported_curves
 
 SLICES = (1, 2, 3, 4)
 LATEST_PEAK_S = 36.0  # no vein peaks later
@@ -135,9 +135,9 @@ def patient_slice(
     late = patient.stroke.late if patient.stroke else 0.0
     transport = arrival(points, depth, seed, patient.outflow_s, late).of(tissue[brain])
     transport = transport if delay else transport.immediate()
-    truth.delay_s[tissue] = transport.delay_s
     seen = grid(times_s[-1]).size
     curves = transported_curves(patient.aif_hu[:seen], times_s, truth.cbf[tissue], truth.mtt_s[tissue], transport)
+    truth.tmax_s[tissue] = response_tmax(truth.mtt_s[tissue], transport)
 
     varying = field(seed, "artery share", _SHARE_MM)(x, y, np.full_like(x, z_mm))
     share = np.minimum(patient.artery_share * np.exp(_SHARE_SPREAD * varying), 1.0)

@@ -92,7 +92,8 @@ def tissue_curves(
     curves = np.zeros((np.size(times_s), mtt.size), np.float32)
     if not mtt.size:
         return curves
-    table, index, share = transit_table(aif_hu, mtt, kind)
+    nodes_s, index, share = transit_grid(mtt)
+    table = convolved(np.asarray(aif_hu, dtype=np.float64), nodes_s, kind)
     share = share.astype(np.float32)
     flow = (np.asarray(cbf, dtype=np.float64) / 6000.0).astype(np.float32)
     for each in np.unique(delay):
@@ -103,38 +104,32 @@ def tissue_curves(
     return curves
 
 
-def transit_table(
-    aif_hu: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue
-) -> tuple[Float64, npt.NDArray[np.intp], Float64]:
-    """Return ``AIF * R`` tabulated over the transit time, and where the voxels lie in the table.
+def transit_grid(mtt_s: Float64) -> tuple[Float64, npt.NDArray[np.intp], Float64]:
+    """Return the transit times that curves are tabulated over, and where voxels lie among them.
 
     Parameters
     ----------
-    aif_hu : array, (fine time)
-        HU above baseline.
-    mtt_s : array, (voxel)
-        Mean transit times, s, one at least.
-    kind : "plateau", "gamma" or "exponential"
+    mtt_s : ndarray, (voxel), float64, s
+        One at least.
 
     Returns
     -------
-    table : ndarray, (fine time, transit time), float64, HU s
+    nodes_s : ndarray, (node), float64, s
+        From below the shortest to above the longest, 0.05 s apart.
     index : ndarray, (voxel), int
-        The column below each voxel's transit time.
+        The node below each voxel's transit time.
     share : ndarray, (voxel), float64, no unit
-        Weight of the column above it.
+        Weight of the node above it.
     """
-    mtt = np.asarray(mtt_s, dtype=np.float64)
-    low = int(np.floor(mtt.min() / _MTT_STEP_S))
-    count = int(np.ceil(mtt.max() / _MTT_STEP_S)) - low + 2
-    table = _convolved(np.asarray(aif_hu, dtype=np.float64), (low + np.arange(count)) * _MTT_STEP_S, kind)
-    place = mtt / _MTT_STEP_S - low
+    low = int(np.floor(mtt_s.min() / _MTT_STEP_S))
+    count = int(np.ceil(mtt_s.max() / _MTT_STEP_S)) - low + 2
+    place = mtt_s / _MTT_STEP_S - low
     index = place.astype(np.intp)
-    return table, index, place - index
+    return (low + np.arange(count)) * _MTT_STEP_S, index, place - index
 
 
-def _convolved(aif_hu: Float64, mtt_s: Float64, kind: Residue) -> Float64:
-    """AIF * R on the fine grid for each transit time: (fine time, mtt), HU s."""
+def convolved(aif_hu: Float64, mtt_s: Float64, kind: Residue) -> Float64:
+    """Return ``AIF * R`` on the fine grid for each transit time: (fine time, mtt), float64, HU s."""
     edges = np.concatenate([[0.0], (np.arange(aif_hu.size) + 0.5) * GRID_S])
     weights = np.diff(residue_area(edges[:, None], np.maximum(mtt_s, 1e-6), kind), axis=0)
     length = 2 * aif_hu.size

@@ -76,7 +76,7 @@ def simulate(head: Head, z_mm: float, times_s: Float64, aif_hu: Float64) -> Slic
     labels = slice_labels(z_mm, head.size_px, head.pixel_mm, head.seed)
     truth = tissue_maps(labels, slice_texture(labels, z_mm, head.pixel_mm, head.seed), head.delay)
     tissue = np.isin(labels, list(TABLE))
-    curves = tissue_curves(aif_hu, times_s, truth.cbf[tissue], truth.mtt_s[tissue], truth.delay_s[tissue], head.residue)
+    curves = tissue_curves(aif_hu, times_s, truth.cbf[tissue], truth.mtt_s[tissue], truth.tmax_s[tissue], head.residue)
     aif, vof = (at_frames(curve, times_s) for curve in (aif_hu, venous(aif_hu)))
     return enhanced(labels, truth, curves, times_s, (aif, vof))
 
@@ -119,7 +119,7 @@ def enhanced(
 
     ttp = np.full(labels.shape, np.nan)
     ttp[tissue] = times_s[curves.argmax(axis=0)]
-    by_name = {"cbf": truth.cbf, "cbv": truth.cbv, "mtt": truth.mtt_s, "ttp": ttp, "tmax": truth.delay_s}
+    by_name = {"cbf": truth.cbf, "cbv": truth.cbv, "mtt": truth.mtt_s, "ttp": ttp, "tmax": truth.tmax_s}
     maps = np.stack([by_name[name] for name in MAPS]).astype(np.float32)
     series = truth.baseline_hu.astype(np.float32) + enhancement
     return SliceSeries(series, times_s, aif, vof, maps, labels=labels)

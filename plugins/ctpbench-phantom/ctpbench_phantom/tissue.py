@@ -46,8 +46,8 @@ class TissueMaps:
     ----------
     cbf, cbv : ndarray
         mL/100 g/min and mL/100 g: 0 in CSF and old infarcts, NaN outside these and tissue.
-    mtt_s, delay_s : ndarray
-        s: NaN outside tissue.
+    mtt_s, tmax_s : ndarray
+        s: NaN outside tissue. Without dispersion Tmax is the delay.
     baseline_hu : ndarray
         Unenhanced HU, defined everywhere.
     """
@@ -55,7 +55,7 @@ class TissueMaps:
     cbf: Float64
     cbv: Float64
     mtt_s: Float64
-    delay_s: Float64
+    tmax_s: Float64
     baseline_hu: Float64
 
 

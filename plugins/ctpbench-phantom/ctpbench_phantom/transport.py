@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ctpbench.arrays import Float32, Float64, Mask
-from ctpbench_phantom.aif import GRID_S
-from ctpbench_phantom.residue import Residue, transit_table
+from ctpbench_phantom.aif import GRID_S, grid
+from ctpbench_phantom.residue import Residue, convolved, residue, transit_grid
 
 MIXTURE: tuple[Residue, ...] = ("plateau", "gamma", "exponential")
 _VOXELS = 2048  # at a time: their curves stay in cache
@@ -79,28 +80,54 @@ def transported_curves(
     if not mtt.size:
         return curves
     flow = np.asarray(cbf, dtype=np.float64) / 6000.0
-    table, weights = _tabulated(aif_hu, mtt, flow * transport.shares)
-    for start in range(0, mtt.size, _VOXELS):
-        part = slice(start, start + _VOXELS)
-        arrived = np.ascontiguousarray((weights[part] @ table).T)
+    aif, times = np.asarray(aif_hu, dtype=np.float64), np.asarray(times_s, dtype=np.float64)
+    for part, arrived in _mixed(lambda nodes_s, kind: convolved(aif, nodes_s, kind), mtt, flow * transport.shares):
         dispersed = _dispersed(arrived, transport.dispersion_s[part])
-        curves[:, part] = _late(dispersed, np.asarray(times_s, dtype=np.float64), transport.delay_s[part])
+        curves[:, part] = _late(dispersed, times, transport.delay_s[part])
     return curves
 
 
-def _tabulated(aif_hu: npt.ArrayLike, mtt_s: Float64, flows: Float64) -> tuple[Float64, sparse.csr_array]:
-    """Return ``AIF * R`` of all kinds, (row, fine time), and the few rows that each voxel mixes, (voxel, row)."""
-    rows, columns, weights = [], [], []
-    for kind, flow in zip(MIXTURE, flows, strict=True):
-        table, index, above = transit_table(aif_hu, mtt_s, kind)
-        first = index + sum(map(len, rows))
-        columns += [first, first + 1]
-        weights += [flow * (1 - above), flow * above]
-        rows.append(np.ascontiguousarray(table.T))
-    voxels = np.tile(np.arange(mtt_s.size), len(columns))
-    shape = mtt_s.size, sum(map(len, rows))
-    mixed = sparse.csr_array((np.concatenate(weights), (voxels, np.concatenate(columns))), shape=shape)
-    return np.concatenate(rows), mixed
+def response_tmax(mtt_s: npt.ArrayLike, transport: Transport) -> Float64:
+    """Return Tmax: when ``(h * R)(t - delay)``, the tissue's true response to an impulse in the artery, is highest.
+
+    That is what a deconvolution looks for. Without dispersion it is the delay, for R begins with its maximum; with it
+    the response rises slowly, and the longer the transit time the later is its maximum.
+
+    Parameters
+    ----------
+    mtt_s : array, (voxel), s
+    transport : Transport
+
+    Returns
+    -------
+    ndarray, (voxel), float64, s
+        To 0.1 s.
+
+    Source: Calamante et al., Stroke 41:1169, 2010 (Tmax holds delay, dispersion and, least, the transit time).
+    """
+    mtt = np.asarray(mtt_s, dtype=np.float64)
+    if not mtt.size:
+        return np.zeros(0)
+    lags_s = grid(1.5 * mtt.max() + 2 * transport.dispersion_s.max())[:, None]  # no maximum is later
+    highest = np.zeros(mtt.size)
+    for part, left in _mixed(lambda nodes_s, kind: residue(lags_s, nodes_s, kind), mtt, transport.shares):
+        highest[part] = _dispersed(left, transport.dispersion_s[part]).argmax(axis=0) * GRID_S
+    return transport.delay_s + highest
+
+
+def _mixed(
+    curves: Callable[[Float64, Residue], Float64], mtt_s: Float64, shares: Float64
+) -> Iterator[tuple[slice, Float64]]:
+    """Yield some voxels at a time and their mixtures, (fine time, voxel), of curves tabulated over the transit time."""
+    nodes_s, first, above = transit_grid(mtt_s)
+    table = np.concatenate([np.ascontiguousarray(curves(np.maximum(nodes_s, 1e-6), kind).T) for kind in MIXTURE])
+    rows = [nodes_s.size * k + node for k in range(len(MIXTURE)) for node in (first, first + 1)]
+    weights = [share * part for share in shares for part in (1 - above, above)]
+    voxels = np.tile(np.arange(mtt_s.size), len(rows))
+    mixing = sparse.csr_array((np.concatenate(weights), (voxels, np.concatenate(rows))), shape=(mtt_s.size, len(table)))
+    for start in range(0, mtt_s.size, _VOXELS):
+        part = slice(start, start + _VOXELS)
+        yield part, np.ascontiguousarray((mixing[part] @ table).T)
 
 
 def _dispersed(curves: Float64, dispersion_s: Float64) -> Float64:

@@ -148,7 +148,7 @@ def test_tissue_table_is_met_by_class(label):
         assert values.mean() == pytest.approx(mean)
         assert values.max() - values.mean() == pytest.approx(spread)
     np.testing.assert_allclose(maps.cbv, maps.cbf * maps.mtt_s / 60)
-    assert (maps.delay_s == base.delay_s).all()
+    assert (maps.tmax_s == base.delay_s).all()
 
 
 def test_tissue_table_is_the_published_one():
