@@ -130,7 +130,7 @@ def patient_slice(
     points = Points(x[brain], y[brain], np.full(int(brain.sum()), z_mm))
     labels[brain], depth = _struck(patient, labels[brain], points)
 
-    truth = tissue_maps(labels, slice_texture(labels, z_mm, pixel_mm, seed), delay)
+    truth = tissue_maps(labels, slice_texture(labels, z_mm, pixel_mm, seed), delay=False)
     tissue = np.isin(labels, list(TABLE))
     late = patient.stroke.late if patient.stroke else 0.0
     transport = arrival(points, depth, seed, patient.outflow_s, late).of(tissue[brain])

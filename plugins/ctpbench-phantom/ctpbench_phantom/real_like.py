@@ -30,15 +30,28 @@ if TYPE_CHECKING:
 
 
 class RealLike(SimulatedScan):
-    """Simulated patients with stroke whose scans look like those of ISLES 2018, which may not be passed on.
+    """Simulated patients with stroke, each of its own, whose scans look like those of ISLES 2018; all truth is known.
 
-    One case is one patient: a head, a slab of 2, 4 or 8 slices and a bolus of its own. Arteries show a fraction of the
-    contrast in them (partial volume), the sagittal sinus all of it. As of a real scan, the AIF and VOF handed over are
-    found in the noisy frames, and the AIF is scaled to the VOF. Noise is N0, the number of photons per ray; without it
-    the frames are free of noise. The patients are numbered: test, validation, train.
+    One case is one patient: a head, a slab of one to four slices, a bolus and a stroke, drawn from the patient's
+    number. The patients are numbered: test, validation, train; more of them to learn from leave those to test on as
+    they are. Noise is N0, the number of photons per ray; without it the frames are free of noise.
+
+    What a patient draws: arrival, width, peak and recirculation of the bolus; how much of it arteries show (partial
+    volume); delay, 0 to 2 s in healthy tissue and 4 to 14 s in the lesion, and dispersion by an exponential of 0.2 to
+    4 s, both varying smoothly; a residue function that is a smoothly varying mixture of a plateau, a gamma and an
+    exponential one, each of the area MTT. A lesion in an artery's territory on either side, with penumbra and core,
+    none in one patient of six; an infarct of long ago, as dense as CSF and without flow, in one of six. With
+    `motion_mm` the head moves in its slices from frame to frame; truth lies where the first frame lies.
+
+    Truth: CBF is the flow, CBV = CBF MTT / 60; neither knows dispersion. Tmax is when the tissue's true response to an
+    impulse in the artery is highest, delay and dispersion included. TTP is the highest frame of the noiseless curve. As
+    of a real scan, the AIF and VOF handed over are found in the noisy frames, and the AIF is scaled to the VOF.
 
     Sources: Wu, Ren, Li, sections V-A2 and V-B and Table I (scans, preprocessing, scanner); Aichert, Manhart et al.,
-    "A realistic digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes).
+    "A realistic digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes);
+    Calamante, Gadian, Connelly, Magn Reson Med 44:466, 2000 (delay and dispersion); Oestergaard et al., Magn Reson Med
+    36:715, 1996, and Wirestam et al., Magn Reson Med 43:691, 2000 (residue functions of different shapes); Tatu et al.,
+    Neurology 50:1699, 1998, and Kim et al., JAMA Neurol 76:72, 2019 (territories).
     """
 
     name, version = "real_like", "2"

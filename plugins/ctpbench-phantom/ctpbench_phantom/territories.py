@@ -67,7 +67,7 @@ class Region:
 
     def _depth(self, p: Points) -> Float64:
         if self.territory == "aca":
-            return _anterior(p) - p.x
+            return np.minimum(_anterior(p) - p.x, p.x - _posterior(p))
         if self.territory == "pca":
             return _posterior(p) - p.x
         middle = p.x - np.maximum(_anterior(p), _posterior(p))
