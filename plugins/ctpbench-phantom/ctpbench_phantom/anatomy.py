@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -12,7 +13,7 @@ from ctpbench.arrays import Float64
 from ctpbench_phantom.cortex import RIBBON_MM, cortex
 from ctpbench_phantom.deep import deep
 from ctpbench_phantom.head import SEMI_MM, hull, midline
-from ctpbench_phantom.lesions import lesions
+from ctpbench_phantom.lesions import Lesion, lesions
 from ctpbench_phantom.shapes import Points
 from ctpbench_phantom.texture import field
 from ctpbench_phantom.vessels import vessels
@@ -38,6 +39,7 @@ class Tissue(IntEnum):
     WHITE_SEVERE = 9
     ARTERY = 10
     VEIN = 11
+    OLD_INFARCT = 12
 
 
 def pixel_centres(size_px: int, pixel_mm: float) -> tuple[Float64, Float64]:
@@ -47,7 +49,7 @@ def pixel_centres(size_px: int, pixel_mm: float) -> tuple[Float64, Float64]:
     return x, y
 
 
-def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> Labels:
+def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int, healthy: bool = False) -> Labels:
     """Return the tissue classes of one slice.
 
     Parameters
@@ -60,6 +62,8 @@ def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> Label
         Pixel size, mm.
     seed : int
         Which head.
+    healthy : bool
+        Whether to leave out the head's own lesions, those of `ctpbench_phantom.lesions`.
 
     Returns
     -------
@@ -71,7 +75,8 @@ def slice_labels(z_mm: float, size_px: int, pixel_mm: float, seed: int) -> Label
     columns = np.abs(x[0]) <= 1.1 * SEMI_MM[0] + MARGIN_MM
     box = np.ix_(rows, columns)
     labels = np.zeros((size_px, size_px), np.int8)
-    labels[box] = _classes(Points(x[box], y[box], np.full_like(x[box], z_mm)), pixel_mm, seed)
+    points = Points(x[box], y[box], np.full_like(x[box], z_mm))
+    labels[box] = _classes(points, pixel_mm, seed, [] if healthy else lesions(seed))
     return labels
 
 
@@ -82,7 +87,7 @@ def _bent(points: Points, seed: int) -> Points:
     return points.mirrored().moved(*(3.2 * s + 1.3 * o for s, o in zip(same, own, strict=True)))
 
 
-def _classes(points: Points, pixel_mm: float, seed: int) -> Labels:
+def _classes(points: Points, pixel_mm: float, seed: int, strokes: Sequence[Lesion]) -> Labels:
     layers = hull(points, seed)
     centred = points.moved(-midline(points, seed), 0, 0)
     bent = _bent(centred, seed)
@@ -94,7 +99,7 @@ def _classes(points: Points, pixel_mm: float, seed: int) -> Labels:
     ribbon = (folds.pia < folds.gap + RIBBON_MM) & (csf > 2.0)
     classes = np.where((nuclei < 0) | ribbon, Tissue.GRAY, Tissue.WHITE)
     whole, core = np.zeros(wet.shape, bool), np.zeros(wet.shape, bool)
-    for lesion in lesions(seed):
+    for lesion in strokes:
         penumbra, infarct = lesion.inside(points)
         whole, core = whole | penumbra, core | infarct
     classes = classes + whole + core  # reduced and severe follow each healthy class

@@ -19,7 +19,6 @@ ElectronicSigma = Annotated[float, Field(ge=0, description="electronic noise of 
 SizePx = Annotated[int, Field(ge=32, le=1024, examples=[64], description="rows and columns of a frame")]
 Frames = Annotated[int, Field(ge=4, le=1000, examples=[24], description="frames of a scan, the first at 0 s")]
 FrameIntervalS = Annotated[float, Field(ge=0.1, le=5, description="time between frames, s")]
-Delay = Annotated[bool, Field(description="whether contrast reaches the tissue classes 1 to 12 s late")]
 
 _HEAD_MM = 200.0  # what the field of view must hold
 

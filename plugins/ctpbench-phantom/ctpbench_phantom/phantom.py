@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ctpbench_phantom.parameters import (
-    Delay,
     FrameIntervalS,
     Frames,
     SizePx,
@@ -45,7 +44,7 @@ class Phantom(SliceStack):
         Literal["plateau", "gamma"],
         Field(description="residue function of area MTT: plateau and exponential, or gamma-distributed transit times"),
     ] = "plateau"
-    delay: Delay = False
+    delay: Annotated[bool, Field(description="whether contrast reaches the tissue classes 1 to 12 s late")] = False
     aif_file: Annotated[Path | None, Field(description="CSV of time_s,hu to use in place of the phantom's own AIF")] = (
         None
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -10,7 +11,6 @@ from pydantic import Field, model_validator
 
 from ctpbench import Split
 from ctpbench_phantom.parameters import (
-    Delay,
     FrameIntervalS,
     Frames,
     PixelMm,
@@ -24,28 +24,42 @@ from ctpbench_phantom.simulated_scan import CaseScan, Curves, Findings, Simulate
 
 if TYPE_CHECKING:
     from ctpbench.arrays import Float32, Float64, Mask
+    from ctpbench_phantom.motion import Motion
     from ctpbench_phantom.patient import Patient
     from ctpbench_phantom.series import SliceSeries
 
 
 class RealLike(SimulatedScan):
-    """Simulated patients with stroke whose scans look like those of ISLES 2018, which may not be passed on.
+    """Simulated patients with stroke, each of its own, whose scans look like those of ISLES 2018; all truth is known.
 
-    One case is one patient: a head, a slab of 2, 4 or 8 slices and a bolus of its own. Arteries show a fraction of the
-    contrast in them (partial volume), the sagittal sinus all of it. As of a real scan, the AIF and VOF handed over are
-    found in the noisy frames, and the AIF is scaled to the VOF. Noise is N0, the number of photons per ray; without it
-    the frames are free of noise. The patients are numbered: test, validation, train.
+    One case is one patient: a head, a slab of one to four slices, a bolus and a stroke, drawn from the patient's
+    number. The patients are numbered: test, validation, train; more of them to learn from leave those to test on as
+    they are. Noise is N0, the number of photons per ray; without it the frames are free of noise.
+
+    What a patient draws: arrival, width, peak and recirculation of the bolus; how much of it arteries show (partial
+    volume); delay, 0 to 2 s in healthy tissue and 4 to 14 s in the lesion, and dispersion by an exponential of 0.2 to
+    4 s, both varying smoothly; a residue function that is a smoothly varying mixture of a plateau, a gamma and an
+    exponential one, each of the area MTT. A lesion in an artery's territory on either side, with penumbra and core,
+    none in one patient of six; an infarct of long ago, as dense as CSF and without flow, in one of six. With
+    `motion_mm` the head moves in its slices from frame to frame; truth lies where the first frame lies.
+
+    Truth: CBF is the flow, CBV = CBF MTT / 60; neither knows dispersion. Tmax is when the tissue's true response to an
+    impulse in the artery is highest, delay and dispersion included. TTP is the highest frame of the noiseless curve. As
+    of a real scan, the AIF and VOF handed over are found in the noisy frames, and the AIF is scaled to the VOF.
 
     Sources: Wu, Ren, Li, sections V-A2 and V-B and Table I (scans, preprocessing, scanner); Aichert, Manhart et al.,
-    "A realistic digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes).
+    "A realistic digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes);
+    Calamante, Gadian, Connelly, Magn Reson Med 44:466, 2000 (delay and dispersion); Oestergaard et al., Magn Reson Med
+    36:715, 1996, and Wirestam et al., Magn Reson Med 43:691, 2000 (residue functions of different shapes); Tatu et al.,
+    Neurology 50:1699, 1998, and Kim et al., JAMA Neurol 76:72, 2019 (territories).
     """
 
-    name, version = "real_like", "1"
+    name, version = "real_like", "2"
 
     size_px: SizePx = 256
     pixel_mm: PixelMm = 0.9
     slices: Annotated[
-        int | None, Field(ge=1, le=16, examples=[2], description="slices of each patient; without it 2, 4 or 8, drawn")
+        int | None, Field(ge=1, le=16, examples=[2], description="slices of each patient; without it 1 to 4, drawn")
     ] = None
     slice_mm: SliceMm = 5.0
     train_patients: Annotated[int, Field(ge=0, examples=[1], description="patients of the training split")] = 16
@@ -53,7 +67,11 @@ class RealLike(SimulatedScan):
     test_patients: Annotated[int, Field(ge=1, examples=[1], description="patients of the test split")] = 4
     frames: Frames = 44
     frame_interval_s: Annotated[FrameIntervalS, Field(examples=[2.0])] = 1.0
-    delay: Delay = True
+    delay: Annotated[bool, Field(description="whether contrast reaches tissue late and dispersed")] = True
+    motion_mm: Annotated[
+        float,
+        Field(ge=0, le=10, description="motion of the head in its slices, root mean square over the frames, mm"),
+    ] = 0.0
     input_functions: Annotated[
         Literal["found", "true"],
         Field(examples=["true"], description="AIF and VOF as found in the frames, or those of the blood"),
@@ -85,12 +103,15 @@ class RealLike(SimulatedScan):
 
     def source(self, case_id: str) -> Iterator[tuple[str, SliceSeries]]:
         """Yield the patient's slices; see `SimulatedScan.source`."""
+        from ctpbench_phantom.motion import moved
         from ctpbench_phantom.patient import patient_slice
 
-        patient = self._patient(case_id)
+        patient, motion = self._patient(case_id), self._motion(case_id)
         for index in range(patient.heights_mm.size):
-            series = patient_slice(patient, index, self.size_px, self.pixel_mm, self._times_s, self.delay)
-            yield f"{case_id}/{index}", series
+            source = patient_slice(patient, index, self.size_px, self.pixel_mm, self._times_s, self.delay)
+            if motion is not None:
+                source = replace(source, series=moved(source.series, motion, self.pixel_mm))
+            yield f"{case_id}/{index}", source
 
     def curves(self, case_id: str, frames: Float32, brain: Mask, scan: CaseScan) -> Curves:
         """Return the AIF and VOF of the blood, or as found in the frames; see `SimulatedScan.curves`."""
@@ -115,7 +136,13 @@ class RealLike(SimulatedScan):
     def _patient(self, case_id: str) -> Patient:
         from ctpbench_phantom.patient import draw_patient
 
-        return draw_patient(self.seed, int(case_id.removeprefix("patient-")), self.slices, self.slice_mm)
+        return draw_patient(self.seed, _number(case_id), self.slices, self.slice_mm)
+
+    def _motion(self, case_id: str) -> Motion | None:
+        from ctpbench_phantom.motion import draw_motion
+
+        rng = np.random.default_rng([self.seed, *b"motion", _number(case_id)])
+        return draw_motion(rng, self._times_s, self.motion_mm) if self.motion_mm else None
 
     def _found(self, frames: Float32, brain: Mask, true_aif: Float32) -> Curves:
         """Return the scaled AIF and the VOF as found in the frames, and how near the AIF came."""
@@ -135,3 +162,7 @@ class RealLike(SimulatedScan):
             "aif_notes": "; ".join(found.notes),
         }
         return Curves(found.scaled_aif, None if found.vof is None else found.vof.curve, findings)
+
+
+def _number(case_id: str) -> int:
+    return int(case_id.removeprefix("patient-"))

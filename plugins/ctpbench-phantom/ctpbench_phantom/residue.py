@@ -11,7 +11,7 @@ from scipy import special
 from ctpbench.arrays import Float32, Float64
 from ctpbench_phantom.aif import GRID_S
 
-Residue = Literal["plateau", "gamma"]
+Residue = Literal["plateau", "gamma", "exponential"]
 
 PLATEAU = 0.8  # share of the MTT during which all contrast is still in the tissue
 GAMMA_SHAPE = 10.0
@@ -25,9 +25,10 @@ def residue(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Float6
     ----------
     lag_s, mtt_s : array
         Lag after arrival and mean transit time, s. They broadcast.
-    kind : "plateau" or "gamma"
+    kind : "plateau", "gamma" or "exponential"
         "plateau": 1 for 0.8 MTT, then an exponential of time constant 0.2 MTT;
-        "gamma": 1 minus the distribution function of a gamma distribution of shape 10 and mean MTT.
+        "gamma": 1 minus the distribution function of a gamma distribution of shape 10 and mean MTT;
+        "exponential": an exponential of time constant MTT, the residue of one well-mixed compartment.
 
     Returns
     -------
@@ -37,6 +38,8 @@ def residue(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> Float6
     lag, mtt = np.asarray(lag_s, dtype=np.float64), np.asarray(mtt_s, dtype=np.float64)
     if kind == "plateau":
         values = np.exp(-np.maximum(lag - PLATEAU * mtt, 0) / ((1 - PLATEAU) * mtt))
+    elif kind == "exponential":
+        values = np.exp(-np.maximum(lag, 0) / mtt)
     else:
         values = special.gammaincc(GAMMA_SHAPE, GAMMA_SHAPE * np.maximum(lag, 0) / mtt)
     return np.where(lag < 0, 0.0, values)
@@ -48,6 +51,8 @@ def residue_area(lag_s: npt.ArrayLike, mtt_s: npt.ArrayLike, kind: Residue) -> F
     if kind == "plateau":
         decayed = -np.expm1(-np.maximum(lag - PLATEAU * mtt, 0) / ((1 - PLATEAU) * mtt))
         return np.minimum(lag, PLATEAU * mtt) + (1 - PLATEAU) * mtt * decayed
+    if kind == "exponential":
+        return mtt * -np.expm1(-lag / mtt)
     scaled = GAMMA_SHAPE * lag / mtt
     return lag * special.gammaincc(GAMMA_SHAPE, scaled) + mtt * special.gammainc(GAMMA_SHAPE + 1, scaled)
 
@@ -70,7 +75,7 @@ def tissue_curves(
         Frame times, s.
     cbf, mtt_s, delay_s : array, (voxel)
         Flow in mL/100 g/min, mean transit time and delay in s. Delays take few different values.
-    kind : "plateau" or "gamma"
+    kind : "plateau", "gamma" or "exponential"
 
     Returns
     -------
@@ -87,12 +92,9 @@ def tissue_curves(
     curves = np.zeros((np.size(times_s), mtt.size), np.float32)
     if not mtt.size:
         return curves
-    low = int(np.floor(mtt.min() / _MTT_STEP_S))
-    count = int(np.ceil(mtt.max() / _MTT_STEP_S)) - low + 2
-    table = _convolved(np.asarray(aif_hu, dtype=np.float64), (low + np.arange(count)) * _MTT_STEP_S, kind)
-    place = mtt / _MTT_STEP_S - low
-    index = place.astype(np.intp)
-    share = (place - index).astype(np.float32)
+    nodes_s, index, share = transit_grid(mtt)
+    table = convolved(np.asarray(aif_hu, dtype=np.float64), nodes_s, kind)
+    share = share.astype(np.float32)
     flow = (np.asarray(cbf, dtype=np.float64) / 6000.0).astype(np.float32)
     for each in np.unique(delay):
         voxels = np.flatnonzero(delay == each)
@@ -102,8 +104,32 @@ def tissue_curves(
     return curves
 
 
-def _convolved(aif_hu: Float64, mtt_s: Float64, kind: Residue) -> Float64:
-    """AIF * R on the fine grid for each transit time: (fine time, mtt), HU s."""
+def transit_grid(mtt_s: Float64) -> tuple[Float64, npt.NDArray[np.intp], Float64]:
+    """Return the transit times that curves are tabulated over, and where voxels lie among them.
+
+    Parameters
+    ----------
+    mtt_s : ndarray, (voxel), float64, s
+        One at least.
+
+    Returns
+    -------
+    nodes_s : ndarray, (node), float64, s
+        From below the shortest to above the longest, 0.05 s apart.
+    index : ndarray, (voxel), int
+        The node below each voxel's transit time.
+    share : ndarray, (voxel), float64, no unit
+        Weight of the node above it.
+    """
+    low = int(np.floor(mtt_s.min() / _MTT_STEP_S))
+    count = int(np.ceil(mtt_s.max() / _MTT_STEP_S)) - low + 2
+    place = mtt_s / _MTT_STEP_S - low
+    index = place.astype(np.intp)
+    return (low + np.arange(count)) * _MTT_STEP_S, index, place - index
+
+
+def convolved(aif_hu: Float64, mtt_s: Float64, kind: Residue) -> Float64:
+    """Return ``AIF * R`` on the fine grid for each transit time: (fine time, mtt), float64, HU s."""
     edges = np.concatenate([[0.0], (np.arange(aif_hu.size) + 0.5) * GRID_S])
     weights = np.diff(residue_area(edges[:, None], np.maximum(mtt_s, 1e-6), kind), axis=0)
     length = 2 * aif_hu.size

@@ -91,8 +91,9 @@ def truth_of(
     labels: Labels | None,
     times_s: Float64,
     spacing_mm: tuple[float, float, float],
+    resolved: Float32 | None = None,
 ) -> Truth:
-    """Return the truth of a scan, whose core is where the labels say so. The arrays are kept, not copied.
+    """Return the truth of a scan, whose core and penumbra are where the labels say so. The arrays are kept, not copied.
 
     Parameters
     ----------
@@ -105,17 +106,23 @@ def truth_of(
     times_s : ndarray, (time), s
     spacing_mm : tuple of 3 floats
         Along (z, y, x).
+    resolved : ndarray, (map, z, y, x), float32, or None
+        The maps as the scanner resolves them.
     """
     steps = zip(_PLACE, frames.shape[1:], spacing_mm, strict=True)
     axes = {dim: (dim, np.arange(n) * step, {"units": "mm"}) for dim, n, step in steps}
     times = {"time": ("time", times_s, {"units": "s"})}
+    on_maps = {"map": list(MAPS), **axes}
     return Truth(
-        maps=xr.DataArray(maps, dims=("map", *_PLACE), coords={"map": list(MAPS), **axes}, name="maps"),
+        maps=xr.DataArray(maps, dims=("map", *_PLACE), coords=on_maps, name="maps"),
+        resolved=None
+        if resolved is None
+        else xr.DataArray(resolved, dims=("map", *_PLACE), coords=on_maps, name="resolved"),
         frames=xr.DataArray(
             frames, dims=("time", *_PLACE), coords={**times, **axes}, attrs={"units": "HU"}, name="frames"
         ),
         labels=None if labels is None else _labels(labels).assign_coords(axes),
-        rois=None if labels is None else _core(labels),
+        rois=None if labels is None else _lesion(labels),
     )
 
 
@@ -129,9 +136,11 @@ def _labels(values: Labels) -> xr.DataArray:
     return xr.DataArray(values, dims=_PLACE, attrs=flags, name="labels")
 
 
-def _core(labels: Labels) -> xr.DataArray | None:
-    """Return the infarct's core as a region of interest, None where no slice cuts one."""
+def _lesion(labels: Labels) -> xr.DataArray | None:
+    """Return core and penumbra as regions of interest, those that a slice cuts, None where there is none."""
     from ctpbench_phantom.anatomy import Tissue
 
     core = np.isin(labels, [Tissue.GRAY_SEVERE, Tissue.WHITE_SEVERE])
-    return regions(core=core) if core.any() else None
+    penumbra = np.isin(labels, [Tissue.GRAY_REDUCED, Tissue.WHITE_REDUCED])
+    found = {name: mask for name, mask in (("core", core), ("penumbra", penumbra)) if mask.any()}
+    return regions(**found) if found else None

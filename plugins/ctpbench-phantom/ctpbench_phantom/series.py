@@ -13,7 +13,7 @@ from ctpbench_phantom.aif import GRID_S, venous
 from ctpbench_phantom.anatomy import Labels, Tissue, pixel_centres, slice_labels
 from ctpbench_phantom.residue import Residue, tissue_curves
 from ctpbench_phantom.texture import centred_texture, field
-from ctpbench_phantom.tissue import TABLE, tissue_maps
+from ctpbench_phantom.tissue import TABLE, TissueMaps, tissue_maps
 
 _TEXTURE_MM = 22.0
 
@@ -55,14 +55,7 @@ class Head:
     delay: bool
 
 
-def simulate(
-    head: Head,
-    z_mm: float,
-    times_s: Float64,
-    aif_hu: Float64,
-    vof_hu: Float64 | None = None,
-    artery_share: npt.ArrayLike = 1.0,
-) -> SliceSeries:
+def simulate(head: Head, z_mm: float, times_s: Float64, aif_hu: Float64) -> SliceSeries:
     """Return one slice of the procedural head with contrast running through it.
 
     Parameters
@@ -73,25 +66,52 @@ def simulate(
     times_s : ndarray, (time)
         Frame times, s.
     aif_hu : ndarray, (fine time)
-        AIF in HU above baseline on the fine grid of `ctpbench_phantom.aif`, reaching the last frame.
-    vof_hu : ndarray, (fine time), or None
-        What veins enhance by; None for the `venous` of the AIF.
-    artery_share : float or ndarray, (y, x), no unit
-        Share of the AIF that shows in a pixel of an artery: below 1, partial volume.
+        AIF in HU above baseline on the fine grid of `ctpbench_phantom.aif`, reaching the last frame. Arteries enhance
+        by it, veins by the `venous` of it.
 
     Returns
     -------
     SliceSeries
     """
     labels = slice_labels(z_mm, head.size_px, head.pixel_mm, head.seed)
-    x, y = pixel_centres(head.size_px, head.pixel_mm)
-    texture = centred_texture(field(head.seed, "texture", _TEXTURE_MM)(x, y, np.full_like(x, z_mm)), labels)
-    truth = tissue_maps(labels, texture, head.delay)
-    aif, vof = (at_frames(curve, times_s) for curve in (aif_hu, venous(aif_hu) if vof_hu is None else vof_hu))
+    truth = tissue_maps(labels, slice_texture(labels, z_mm, head.pixel_mm, head.seed), head.delay)
+    tissue = np.isin(labels, list(TABLE))
+    curves = tissue_curves(aif_hu, times_s, truth.cbf[tissue], truth.mtt_s[tissue], truth.tmax_s[tissue], head.residue)
+    aif, vof = (at_frames(curve, times_s) for curve in (aif_hu, venous(aif_hu)))
+    return enhanced(labels, truth, curves, times_s, (aif, vof))
 
+
+def slice_texture(labels: Labels, z_mm: float, pixel_mm: float, seed: int) -> Float64:
+    """Return how the tissue of a slice varies, (y, x): ``v`` of the tissue table."""
+    x, y = pixel_centres(len(labels), pixel_mm)
+    return centred_texture(field(seed, "texture", _TEXTURE_MM)(x, y, np.full_like(x, z_mm)), labels)
+
+
+def enhanced(
+    labels: Labels,
+    truth: TissueMaps,
+    curves: Float32,
+    times_s: Float64,
+    inflow: tuple[Float32, Float32],
+    artery_share: npt.ArrayLike = 1.0,
+) -> SliceSeries:
+    """Return the series of a slice: its baseline, and what each class enhances by.
+
+    Parameters
+    ----------
+    labels : ndarray, (y, x), int8
+    truth : TissueMaps
+    curves : ndarray, (time, voxel), float32, HU above baseline
+        Of the tissue, whose classes are those of `TABLE`.
+    times_s : ndarray, (time), s
+    inflow : (ndarray, ndarray), (time), float32, HU above baseline
+        AIF and VOF.
+    artery_share : float or ndarray, (y, x), no unit
+        Share of the AIF that shows in a pixel of an artery: below 1, partial volume.
+    """
+    aif, vof = inflow
     tissue = np.isin(labels, list(TABLE))
     enhancement = np.zeros((times_s.size, *labels.shape), np.float32)
-    curves = tissue_curves(aif_hu, times_s, truth.cbf[tissue], truth.mtt_s[tissue], truth.delay_s[tissue], head.residue)
     enhancement[:, tissue] = curves
     artery = labels == Tissue.ARTERY
     enhancement[:, artery] = aif[:, None] * np.broadcast_to(artery_share, labels.shape)[artery]
@@ -99,7 +119,7 @@ def simulate(
 
     ttp = np.full(labels.shape, np.nan)
     ttp[tissue] = times_s[curves.argmax(axis=0)]
-    by_name = {"cbf": truth.cbf, "cbv": truth.cbv, "mtt": truth.mtt_s, "ttp": ttp, "tmax": truth.delay_s}
+    by_name = {"cbf": truth.cbf, "cbv": truth.cbv, "mtt": truth.mtt_s, "ttp": ttp, "tmax": truth.tmax_s}
     maps = np.stack([by_name[name] for name in MAPS]).astype(np.float32)
     series = truth.baseline_hu.astype(np.float32) + enhancement
     return SliceSeries(series, times_s, aif, vof, maps, labels=labels)

@@ -56,6 +56,8 @@ class CaseScan:
     vof : ndarray, (time), float32, HU above baseline, or None where unknown
     maps : ndarray, (map, z, y, x), float32
         In the order and units of `ctpbench.MAPS`; NaN where undefined.
+    resolved : ndarray, (map, z, y, x), float32
+        The maps as the scanner resolves them; see `ctpbench_phantom.resolution`.
     labels : ndarray, (z, y, x), int8, or None
         Values of `ctpbench_phantom.anatomy.Tissue`.
     brain : ndarray, (z, y, x), bool, or None where it is to be found from the frames
@@ -66,6 +68,7 @@ class CaseScan:
     aif: Float32
     vof: Float32 | None
     maps: Float32
+    resolved: Float32
     labels: Labels | None
     brain: Mask | None
 
@@ -154,7 +157,8 @@ class SimulatedScan(Dataset):
         )
         noiseless = np.stack([each.noiseless for each in scan.slices.values()], axis=1)
         labels = None if scan.labels is None else scan.labels.copy()
-        truth = truth_of(noiseless, scan.maps.copy(), labels, scan.times_s, self.spacing_mm)
+        maps, resolved = scan.maps.copy(), scan.resolved.copy()
+        truth = truth_of(noiseless, maps, labels, scan.times_s, self.spacing_mm, resolved)
         return Case(case_id, observation, truth, curves.findings)
 
     def fingerprint(self) -> str:
@@ -186,6 +190,8 @@ class SimulatedScan(Dataset):
 @lru_cache(maxsize=1)
 def _scan(dataset: SimulatedScan, case_id: str, stamps: FileStamps) -> CaseScan:
     """Scan a case once for all noise levels. `stamps` is in the key so that a changed file is read again."""
+    from ctpbench_phantom.resolution import point_spread, resolved_maps
+
     scanner = dataset.scanner()
     slices, maps, labels, brains = {}, [], [], []
     for name, source in dataset.source(case_id):
@@ -194,12 +200,14 @@ def _scan(dataset: SimulatedScan, case_id: str, stamps: FileStamps) -> CaseScan:
         maps.append(source.maps)
         labels += [] if source.labels is None else [source.labels]
         brains += [] if source.brain is None else [source.brain]
+    true_maps = np.stack(maps, axis=1)
     return CaseScan(
         slices=slices,
         times_s=times_s,
         aif=aif,
         vof=vof,
-        maps=np.stack(maps, axis=1),
+        maps=true_maps,
+        resolved=resolved_maps(true_maps, point_spread(scanner)),
         labels=np.stack(labels) if labels else None,
         brain=np.stack(brains) if brains else None,
     )

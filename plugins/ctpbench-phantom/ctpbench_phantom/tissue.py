@@ -33,7 +33,8 @@ TABLE = {
     Tissue.WHITE_SEVERE: Physiology(2.5, 1.4, 10.08, 1.0, 29.0, 12.0),
 }
 _TEXTURE_HU = 3.0
-_FIXED_HU = {Tissue.AIR: AIR_HU, Tissue.CSF: 12.0, Tissue.ARTERY: 40.0, Tissue.VEIN: 40.0}
+_FIXED_HU = {Tissue.AIR: AIR_HU, Tissue.CSF: 12.0, Tissue.ARTERY: 40.0, Tissue.VEIN: 40.0, Tissue.OLD_INFARCT: 14.0}
+_WITHOUT_FLOW = (Tissue.CSF, Tissue.OLD_INFARCT)
 _COVER_HU = {Tissue.SCALP: (45.0, 15.0), Tissue.SKULL: (1000.0, 200.0)}  # mean and spread
 
 
@@ -44,9 +45,9 @@ class TissueMaps:
     Attributes
     ----------
     cbf, cbv : ndarray
-        mL/100 g/min and mL/100 g: 0 in CSF, NaN outside CSF and tissue.
-    mtt_s, delay_s : ndarray
-        s: NaN outside tissue.
+        mL/100 g/min and mL/100 g: 0 in CSF and old infarcts, NaN outside these and tissue.
+    mtt_s, tmax_s : ndarray
+        s: NaN outside tissue. Without dispersion Tmax is the delay.
     baseline_hu : ndarray
         Unenhanced HU, defined everywhere.
     """
@@ -54,7 +55,7 @@ class TissueMaps:
     cbf: Float64
     cbv: Float64
     mtt_s: Float64
-    delay_s: Float64
+    tmax_s: Float64
     baseline_hu: Float64
 
 
@@ -84,7 +85,8 @@ def tissue_maps(labels: npt.NDArray[np.integer], texture: Float64, delay: bool) 
         late[inside] = base.delay_s if delay else 0.0
         baseline[inside] = base.hu - _TEXTURE_HU * v
     cbv = cbf * mtt / 60.0
-    cbf[labels == Tissue.CSF] = cbv[labels == Tissue.CSF] = 0.0
+    still = np.isin(labels, _WITHOUT_FLOW)
+    cbf[still] = cbv[still] = 0.0
     for label, hu in _FIXED_HU.items():
         baseline[labels == label] = hu
     for label, (mean_hu, spread_hu) in _COVER_HU.items():

@@ -11,7 +11,7 @@ from ctpbench_phantom.anatomy import Tissue
 from ctpbench_phantom.residue import residue, residue_area, tissue_curves
 from ctpbench_phantom.tissue import TABLE, tissue_maps
 
-KINDS = ["plateau", "gamma"]
+KINDS = ["plateau", "gamma", "exponential"]
 CBF = np.array([base.cbf for base in TABLE.values()])
 MTT_S = np.array([base.mtt_s for base in TABLE.values()])
 NO_DELAY = np.zeros(CBF.size)
@@ -45,16 +45,16 @@ def test_vof_comes_6_s_late_with_a_larger_area():
 @given(mtt=st.floats(1.0, 20.0))
 def test_area_of_the_residue_is_the_transit_time(kind, mtt):
     breaks = [0.8 * mtt]
-    area, _ = integrate.quad(lambda lag: float(residue(lag, mtt, kind)), 0, 12 * mtt, points=breaks, limit=400)
+    area, _ = integrate.quad(lambda lag: float(residue(lag, mtt, kind)), 0, 20 * mtt, points=breaks, limit=400)
     assert area == pytest.approx(mtt, rel=1e-7)
-    assert residue_area(np.inf if kind == "plateau" else 1e3, mtt, kind) == pytest.approx(mtt, rel=1e-12)
+    assert residue_area(1e3 if kind == "gamma" else np.inf, mtt, kind) == pytest.approx(mtt, rel=1e-12)
     part, _ = integrate.quad(lambda lag: float(residue(lag, mtt, kind)), 0, 1.1 * mtt, points=breaks)
     assert residue_area(1.1 * mtt, mtt, kind) == pytest.approx(part, rel=1e-7)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_residue_falls_from_one(kind):
-    values = residue(np.linspace(0, 40, 400), 5.0, kind)
+    values = residue(np.linspace(0, 80, 400), 5.0, kind)
     assert values[0] == 1
     assert values[-1] < 1e-6
     assert (np.diff(values) <= 0).all()
@@ -100,7 +100,7 @@ def compact_bolus(times_s):
     return 400 * stats.gamma.pdf(np.asarray(times_s) - 5, 2, scale=1.2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["plateau", "gamma"])  # flat at their tops
 def test_curves_of_a_whole_bolus_deconvolve_to_the_truth(kind):
     times_s = np.arange(0, 60.1, 0.2)
     curves = tissue_curves(compact_bolus(grid(60)), times_s, CBF, MTT_S, NO_DELAY, kind)
@@ -148,7 +148,7 @@ def test_tissue_table_is_met_by_class(label):
         assert values.mean() == pytest.approx(mean)
         assert values.max() - values.mean() == pytest.approx(spread)
     np.testing.assert_allclose(maps.cbv, maps.cbf * maps.mtt_s / 60)
-    assert (maps.delay_s == base.delay_s).all()
+    assert (maps.tmax_s == base.delay_s).all()
 
 
 def test_tissue_table_is_the_published_one():
@@ -168,10 +168,12 @@ def test_tissue_table_is_the_published_one():
 
 
 def test_other_classes_have_their_hu_and_undefined_maps():
-    labels = np.array([[Tissue.AIR, Tissue.CSF, Tissue.ARTERY, Tissue.VEIN, Tissue.SKULL, Tissue.SCALP]])
+    others = (Tissue.AIR, Tissue.CSF, Tissue.ARTERY, Tissue.VEIN, Tissue.SKULL, Tissue.SCALP, Tissue.OLD_INFARCT)
+    labels = np.array([others])
     maps = tissue_maps(labels, np.ones(labels.shape), delay=False)
-    np.testing.assert_array_equal(maps.baseline_hu, [[-1000, 12, 40, 40, 1200, 60]])
-    assert maps.cbf[0, 1] == maps.cbv[0, 1] == 0
+    np.testing.assert_array_equal(maps.baseline_hu, [[-1000, 12, 40, 40, 1200, 60, 14]])
+    assert (maps.cbf[0, [1, 6]] == 0).all()
+    assert (maps.cbv[0, [1, 6]] == 0).all()
     assert np.isnan(maps.cbf[0, [0, 2, 3, 4, 5]]).all()
     assert np.isnan(maps.mtt_s).all()
 

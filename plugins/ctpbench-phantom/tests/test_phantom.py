@@ -99,6 +99,23 @@ def test_the_core_is_a_region_of_interest(cases):
         assert core.values.any()
 
 
+# A slice of version 1: pixels of each tissue class, means of the true maps, and HU of three pixels at three times, of a
+# case with `delay`. What was published with this version must not change.
+CLASSES = [1730, 277, 420, 232, 471, 61, 14, 717, 95, 23, 34, 22, 0]
+MEANS = [27.71742, 2.005257, 5.324917, 23.557928, 1.878349]
+CLEAN_HU = [29.9058838, 107.5277099, 54.7872314]
+NOISY_HU = [32.6972656, 115.7736816, 57.9217529]
+
+
+def test_a_slice_is_that_of_before():
+    phantom = Phantom(**SMALL, delay=True)
+    for noise, hu in ((None, CLEAN_HU), (2e5, NOISY_HU)):
+        case = phantom.load("slice-001", noise)
+        assert np.bincount(case.truth.labels.values.ravel(), minlength=len(Tissue)).tolist() == CLASSES
+        np.testing.assert_allclose(np.nanmean(case.truth.maps, axis=(1, 2, 3)), MEANS, rtol=1e-5)
+        np.testing.assert_allclose(case.observation.frames.values[[0, 12, 25], 0, 30, [20, 24, 40]], hu, atol=0.01)
+
+
 def test_brain_and_vessels_are_found(cases):
     for case in cases.values():
         labels, frames = case.truth.labels.values, case.observation.frames

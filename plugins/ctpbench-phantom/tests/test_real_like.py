@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from ctpbench_phantom.anatomy import Tissue, slice_labels
 from ctpbench_phantom.head import HEIGHT_MM, LOWEST_MM
 from ctpbench_phantom.patient import LATEST_PEAK_S, draw_patient, patient_slice
 from ctpbench_phantom.real_like import RealLike
-from ctpbench_phantom.series import Head, at_frames, simulate
+from ctpbench_phantom.series import at_frames
 from ctpbench_phantom.tissue import TABLE
 
 SPLITS = ("test", "validation", "train")
@@ -25,8 +27,8 @@ TINY = {
     "pixel_mm": 3.2,
     "frames": 24,
     "frame_interval_s": 2.0,
-    "views": 64,
-    "detectors": 64,
+    "views": 120,
+    "detectors": 96,
     "slices": 2,
     "train_patients": 2,
     "validation_patients": 0,
@@ -109,22 +111,20 @@ def test_patients_have_the_statistics_of_real_scans(patients):
 
 
 def test_slabs_lie_in_the_head_and_differ(patients):
-    assert {p.heights_mm.size for p in patients} == {2, 4, 8}
+    assert {p.heights_mm.size for p in patients} == {1, 2, 3, 4}
     for p in patients:
         np.testing.assert_allclose(np.diff(p.heights_mm), 5.0)
-        assert p.heights_mm[0] >= LOWEST_MM
-        assert p.heights_mm[-1] <= LOWEST_MM + HEIGHT_MM
+        assert LOWEST_MM <= p.heights_mm[0] <= LOWEST_MM + 30
+    assert draw_patient(0, 3, 16, 5.0).heights_mm[-1] <= LOWEST_MM + HEIGHT_MM
     assert len({p.head_seed for p in patients}) == len(patients)
     assert draw_patient(0, 3, 6, 5.0).heights_mm.size == 6
     assert draw_patient(1, 3, None, 5.0).head_seed != patients[2].head_seed
 
 
-def test_every_patient_has_a_core_and_arteries_in_the_lowest_and_highest_slice(patients):
-    for p in patients[:10]:
-        for z_mm in p.heights_mm[[0, -1]]:
-            labels = slice_labels(z_mm, 80, 2.7, p.head_seed)
-            assert np.isin(labels, CORE).sum() * 2.7**2 > 50, z_mm
-            assert (labels == Tissue.ARTERY).sum() * 2.7**2 > 15, z_mm
+def test_every_patient_has_arteries_in_the_lowest_and_highest_slice(patients):
+    for p in patients[:8]:
+        for z_mm in {*p.heights_mm[[0, -1]].tolist()}:
+            assert (slice_labels(z_mm, 80, 2.7, p.head_seed) == Tissue.ARTERY).sum() * 2.7**2 > 15, z_mm
 
 
 def test_partial_volume_is_in_the_arteries_alone(patients):
@@ -138,11 +138,51 @@ def test_partial_volume_is_in_the_arteries_alone(patients):
     assert 0.05 < np.log(shares).std() < 0.4
     np.testing.assert_allclose(change[:, source.labels == Tissue.VEIN].T[0], source.vof, atol=1e-4)
 
-    head = Head(80, 2.7, p.head_seed, "plateau", True)
-    whole = simulate(head, p.heights_mm[0], times_s, p.aif_hu[: grid(43).size], p.vof_hu[: grid(43).size])
+    whole = patient_slice(replace(p, artery_share=1.0), 0, 80, 2.7, times_s, True)
     tissue = np.isin(source.labels, list(TABLE))
     np.testing.assert_array_equal(source.series[:, tissue], whole.series[:, tissue])
     np.testing.assert_array_equal(source.maps, whole.maps)
+
+
+def test_the_true_maps_keep_their_laws_and_their_classes(patients):
+    p = patients[1]
+    source = patient_slice(p, 0, 80, 2.7, np.arange(44.0), True)
+    cbf, cbv, mtt, ttp, tmax = source.maps
+    tissue = np.isin(source.labels, list(TABLE))
+    lesion = tissue & ~np.isin(source.labels, [Tissue.GRAY, Tissue.WHITE])
+    np.testing.assert_allclose(cbv[tissue], cbf[tissue] * mtt[tissue] / 60, rtol=1e-5)
+    for label, base in TABLE.items():
+        assert cbf[source.labels == label].mean() == pytest.approx(base.cbf, rel=1e-4)
+        assert mtt[source.labels == label].mean() == pytest.approx(base.mtt_s, rel=1e-4)
+    assert np.isnan(source.maps[2:, ~tissue]).all()
+    # Delay and what dispersion and transit add to it.
+    assert tmax[tissue & ~lesion].min() >= 0
+    assert tmax[tissue & ~lesion].max() < 7
+    assert tmax[lesion].min() > 5
+    assert tmax[lesion].max() < 14 + 15
+    assert (ttp[lesion] > source.aif.argmax()).all()
+
+
+def test_without_delay_contrast_is_everywhere_at_once(patients):
+    source = patient_slice(patients[1], 0, 80, 2.7, np.arange(44.0), False)
+    tissue = np.isin(source.labels, list(TABLE))
+    assert (source.maps[4][tissue] == 0).all()
+    late = patient_slice(patients[1], 0, 80, 2.7, np.arange(44.0), True)
+    np.testing.assert_array_equal(source.maps[:3], late.maps[:3])
+    np.testing.assert_array_equal(source.labels, late.labels)
+
+
+def test_an_old_infarct_has_the_density_of_csf_and_no_flow(patients):
+    p = next(p for p in patients if p.old_infarct)
+    for k in range(p.heights_mm.size):
+        source = patient_slice(p, k, 80, 2.7, np.arange(0.0, 44.0, 4.0), True)
+        old = source.labels == Tissue.OLD_INFARCT
+        if old.any():
+            break
+    assert (source.series[:, old] < 20).all()
+    assert (source.series[:, old] == source.series[0, old]).all()
+    assert (source.maps[:2, old] == 0).all()
+    assert np.isnan(source.maps[2:, old]).all()
 
 
 def test_the_default_is_sixteen_patients_to_learn_from_and_four_to_test_on():
@@ -158,7 +198,7 @@ def test_the_default_is_sixteen_patients_to_learn_from_and_four_to_test_on():
     [
         ({"size_px": 128}, "got a field of view of 115.2 mm; allowed: 200 mm"),
         ({"frames": 30}, "frames: got 30, the last at 29 s; allowed: the last at 36 s"),
-        ({"slice_mm": 12.0}, "slices: got 84 mm from the lowest to the highest; allowed: 80 mm"),
+        ({"slice_mm": 30.0}, "slices: got 90 mm from the lowest to the highest; allowed: 80 mm"),
         ({"slices": 0}, "greater than or equal to 1"),
         ({"aif_method": "manual"}, "'components' or 'kmeans'"),
     ],
@@ -187,8 +227,9 @@ def test_a_case_is_a_patient_with_the_truth(cases):
         core = truth.rois.sel(roi="core").values
         np.testing.assert_array_equal(core, np.isin(truth.labels, CORE))
         assert core.any(axis=(1, 2)).all()
-        tmax = truth.maps.sel(map="tmax").values
-        assert set(np.unique(tmax[core])) == {9.0, 12.0}
+        assert (truth.maps.sel(map="tmax").values[core] > 6).all()
+        penumbra = truth.rois.sel(roi="penumbra").values
+        np.testing.assert_array_equal(penumbra, np.isin(truth.labels, [Tissue.GRAY_REDUCED, Tissue.WHITE_REDUCED]))
         assert case.inspection["true_aif_peak_hu"] == pytest.approx(frames["aif"].values.max())
 
 
@@ -280,20 +321,33 @@ def test_input_functions_come_near_those_of_the_blood():
         assert aif.max() == pytest.approx(facts["scaling_factor"] * facts["aif_peak_hu"], rel=1e-5)
 
 
-@pytest.mark.parametrize("number", range(1, 21))
-def test_the_found_aif_is_that_of_the_blood(number):
-    """At full size, where a scan takes ten seconds: blur and correlated noise of 7 HU stand in for the scanner.
+@lru_cache
+def found_aif(number):
+    """The found AIF's likeness to that of a patient's blood, how late it peaks, s, and its height over the blood's.
 
-    The 202 mm hold each head; a wider view adds nothing but air.
+    At full size, where a scan takes ten seconds: blur and correlated noise of 7 HU stand in for the scanner. The 202 mm
+    hold each head; a wider view adds nothing but air.
     """
-    patient, times_s, spacing_mm = draw_patient(0, number, 3, 5.0), np.arange(44.0), (5.0, 0.9, 0.9)
+    patient, times_s, spacing_mm = draw_patient(0, number, None, 5.0), np.arange(44.0), (5.0, 0.9, 0.9)
     rng = np.random.default_rng(number)
-    slices = [patient_slice(patient, k, 224, 0.9, times_s, True).series for k in range(3)]
-    series = gaussian_filter(np.stack(slices, axis=1), (0, 0, 0.6, 0.6))
+    slices = [patient_slice(patient, k, 224, 0.9, times_s, True).series for k in range(patient.heights_mm.size)]
+    series = gaussian_filter(np.stack(slices, axis=1), (0, 0, 0.75, 0.75))
     noise = gaussian_filter(rng.standard_normal(series.shape, dtype=np.float32), (0, 0, 0.7, 0.7))
     frames = series + 7.0 * noise / noise.std()
     found = find_input_functions(subtract_baseline(frames), brain_mask(frames, spacing_mm), spacing_mm, 1.0)
     blood = at_frames(patient.aif_hu, times_s)
-    assert np.corrcoef(found.scaled_aif, blood)[0, 1] >= 0.98
-    assert abs(int(found.aif.curve.argmax()) - int(blood.argmax())) <= 1
-    assert found.scaled_aif.max() == pytest.approx(blood.max(), rel=0.25)
+    late_s = int(found.aif.curve.argmax()) - int(blood.argmax())
+    return np.corrcoef(found.scaled_aif, blood)[0, 1], late_s, found.scaled_aif.max() / blood.max()
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_the_found_aif_is_an_arterys(number):
+    likeness, late_s, height = found_aif(number)
+    assert likeness >= 0.96
+    assert abs(late_s) <= 3
+    assert height == pytest.approx(1, abs=0.25)
+
+
+def test_the_found_aif_is_that_of_the_blood_in_all_but_one_of_eight_patients():
+    near = [likeness >= 0.98 and abs(late_s) <= 1 for likeness, late_s, _ in map(found_aif, range(1, 9))]
+    assert sum(near) >= 7

@@ -57,9 +57,23 @@ def test_labels_explain_themselves():
     assert meanings[labels.attrs["flag_values"].tolist().index(Tissue.WHITE_SEVERE)] == "white_severe"
 
 
-def test_the_core_is_a_region_of_interest_where_there_is_one():
-    labels = np.array([[[Tissue.GRAY_SEVERE, Tissue.GRAY, Tissue.WHITE_SEVERE, Tissue.WHITE_REDUCED]]], np.int8)
-    core = truth(labels).rois.sel(roi="core")
-    np.testing.assert_array_equal(core, [[[True, False, True, False]]])
-    assert truth(labels[..., 1:2]).rois is None
+def test_core_and_penumbra_are_regions_of_interest_where_there_are_any():
+    labels = np.array(
+        [[[Tissue.GRAY_SEVERE, Tissue.GRAY, Tissue.WHITE_SEVERE, Tissue.WHITE_REDUCED, Tissue.OLD_INFARCT]]], np.int8
+    )
+    rois = truth(labels).rois
+    assert rois["roi"].values.tolist() == ["core", "penumbra"]
+    np.testing.assert_array_equal(rois.sel(roi="core"), [[[True, False, True, False, False]]])
+    np.testing.assert_array_equal(rois.sel(roi="penumbra"), [[[False, False, False, True, False]]])
+    assert truth(labels[..., 3:]).rois["roi"].values.tolist() == ["penumbra"]
+    assert truth(labels[..., 4:]).rois is None
     assert truth_of(np.zeros((3, 1, 1, 1)), np.zeros((5, 1, 1, 1)), None, np.arange(3.0), SPACING_MM).rois is None
+
+
+def test_what_is_resolved_is_told_where_it_is_known():
+    labels = np.zeros((2, 3, 4), np.int8)
+    assert truth(labels).resolved is None
+    frames, maps = np.zeros((3, 2, 3, 4), np.float32), np.ones((5, 2, 3, 4), np.float32)
+    resolved = truth_of(frames, maps, labels, np.arange(3.0), SPACING_MM, 2 * maps).resolved
+    np.testing.assert_array_equal(resolved, 2 * maps)
+    np.testing.assert_array_equal(resolved["y"], [0, 2, 4])
