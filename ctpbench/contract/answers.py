@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ctpbench.arrays import Float64
 from ctpbench.contract.case import MAPS, ScoredCase
 from ctpbench.contract.components import SCORE_DIMS, Denoiser
 from ctpbench.errors import DataError
@@ -168,3 +169,35 @@ def check_output(output: object, dims: Sequence[str], like: xr.DataArray, name: 
     if bad:
         raise ValueError(f"{name}: got {bad} values that are NaN or infinite; allowed: finite values")
     return output
+
+
+def check_learning_curve(curve: object) -> dict[str, list[float | None]]:
+    """Return a learning curve as lists of plain numbers, None for each that is not finite.
+
+    Raises
+    ------
+    ValueError
+        Where it is no mapping of names to equally long lists of numbers with finite ``step`` among them.
+
+    Examples
+    --------
+    >>> check_learning_curve({"step": [0, 100], "loss": [2.5, np.nan]})
+    {'step': [0.0, 100.0], 'loss': [2.5, None]}
+    """
+    if not isinstance(curve, Mapping):
+        raise ValueError(f"learning_curve: got {type(curve).__name__}; allowed: a mapping of lists, or None")
+    if "step" not in curve:
+        raise ValueError(f"learning_curve: got {', '.join(map(repr, curve)) or 'nothing'}; allowed: 'step' among them")
+    columns: dict[str, Float64] = {}
+    for name, values in curve.items():
+        column = np.asarray(values)
+        if not isinstance(name, str) or column.ndim != 1 or (column.size and column.dtype.kind not in "iuf"):
+            got = f"{column.dtype} of shape {column.shape}"
+            raise ValueError(f"learning_curve: {name!r}: got {got}; allowed: a name and a list of numbers")
+        columns[name] = column.astype(np.float64)
+    lengths = {name: column.size for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"learning_curve: got lengths {lengths}; allowed: equally long lists")
+    if not np.isfinite(columns["step"]).all():
+        raise ValueError("learning_curve: step: got NaN or infinity; allowed: finite numbers")
+    return {name: [v if np.isfinite(v) else None for v in column.tolist()] for name, column in columns.items()}

@@ -21,13 +21,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from ctpbench.arrays import Float64
 from ctpbench.contract.case import Case, ScoredCase, TrainingCase
 from ctpbench.errors import DataError
 
@@ -88,6 +87,17 @@ class Component(BaseModel):
 
     name: ClassVar[str]
     version: ClassVar[str]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _list_as_tuple(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take a list for a parameter that is a tuple: YAML and JSON know no other, and a validator may come first."""
+        field = cls.model_fields[info.field_name or ""]
+        return tuple(value) if isinstance(value, list) and _is_tuple(field.annotation) else value
+
+
+def _is_tuple(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(map(_is_tuple, get_args(annotation)))
 
 
 class Dataset(Component, ABC):
@@ -246,38 +256,6 @@ class Trainable(Denoiser):
         NaN where a quantity was not logged at a step.
         """
         return None
-
-
-def check_learning_curve(curve: object) -> dict[str, list[float | None]]:
-    """Return a learning curve as lists of plain numbers, None for each that is not finite.
-
-    Raises
-    ------
-    ValueError
-        Where it is no mapping of names to equally long lists of numbers with finite ``step`` among them.
-
-    Examples
-    --------
-    >>> check_learning_curve({"step": [0, 100], "loss": [2.5, np.nan]})
-    {'step': [0.0, 100.0], 'loss': [2.5, None]}
-    """
-    if not isinstance(curve, Mapping):
-        raise ValueError(f"learning_curve: got {type(curve).__name__}; allowed: a mapping of lists, or None")
-    if "step" not in curve:
-        raise ValueError(f"learning_curve: got {', '.join(map(repr, curve)) or 'nothing'}; allowed: 'step' among them")
-    columns: dict[str, Float64] = {}
-    for name, values in curve.items():
-        column = np.asarray(values)
-        if not isinstance(name, str) or column.ndim != 1 or (column.size and column.dtype.kind not in "iuf"):
-            got = f"{column.dtype} of shape {column.shape}"
-            raise ValueError(f"learning_curve: {name!r}: got {got}; allowed: a name and a list of numbers")
-        columns[name] = column.astype(np.float64)
-    lengths = {name: column.size for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"learning_curve: got lengths {lengths}; allowed: equally long lists")
-    if not np.isfinite(columns["step"]).all():
-        raise ValueError("learning_curve: step: got NaN or infinity; allowed: finite numbers")
-    return {name: [v if np.isfinite(v) else None for v in column.tolist()] for name, column in columns.items()}
 
 
 class Metric(Component, ABC):

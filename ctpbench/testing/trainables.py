@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ctpbench.contract.components import HARNESS_FILES, Denoiser, Trainable, check_learning_curve
+from ctpbench.contract.answers import check_learning_curve
+from ctpbench.contract.components import HARNESS_FILES, Denoiser, Trainable
 from ctpbench.testing.check import Check, require, require_same
 from ctpbench.testing.components import component_checks, fresh
 from ctpbench.testing.denoisers import (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ctpbench import Dataset, FrameDenoiser, Metric, Trainable
-from ctpbench.contract.components import check_learning_curve
+from ctpbench.contract.answers import check_learning_curve
 from tests.testing.faulty_denoisers import BaselineOff, Fixed, Halve, Ones
 from tests.testing.faulty_learners import CURVE_FAULTS, FixedMean, Mean
 
@@ -62,3 +62,28 @@ def test_a_learning_curve_becomes_plain_numbers():
 def test_what_is_no_learning_curve_is_refused(fault):
     with pytest.raises(ValueError, match=r"^learning_curve: .*; allowed: "):
         check_learning_curve(CURVE_FAULTS[fault])
+
+
+class Ranged(FrameDenoiser):
+    """Has a validator before all others, after which pydantic takes JSON for Python."""
+
+    name, version = "ranged", "1"
+    range_s: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()
+    words: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, given):
+        return {**given}
+
+    def denoise(self, frames, context):
+        return frames
+
+
+def test_a_list_is_taken_for_a_tuple_whatever_validators_a_component_has():
+    text = '{"range_s": [0, 20], "names": ["a"], "words": ["b"]}'
+    made = Ranged.model_validate_json(text, strict=True)
+    assert (made.range_s, made.names, made.words) == ((0.0, 20.0), ("a",), ["b"])
+    with pytest.raises(ValidationError, match=r"range_s\.0"):
+        Ranged.model_validate_json('{"range_s": ["a", 1]}', strict=True)

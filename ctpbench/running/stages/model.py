@@ -9,9 +9,9 @@ from typing import cast, overload
 import numpy as np
 
 from ctpbench import device
-from ctpbench.contract.answers import check_frame_count
+from ctpbench.contract.answers import check_frame_count, check_learning_curve
 from ctpbench.contract.case import TrainingCase
-from ctpbench.contract.components import HARNESS_FILES, Denoiser, Trainable, check_learning_curve
+from ctpbench.contract.components import HARNESS_FILES, Denoiser, Trainable
 from ctpbench.errors import DataError, PluginError
 from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.job import Job, build
