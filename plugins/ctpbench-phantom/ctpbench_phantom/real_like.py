@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from ctpbench import Split
+from ctpbench import DataError, Split
 from ctpbench_phantom.parameters import (
     FrameIntervalS,
     Frames,
@@ -45,7 +45,8 @@ class RealLike(SimulatedScan):
 
     Truth: CBF is the flow, CBV = CBF MTT / 60; neither knows dispersion. Tmax is when the tissue's true response to an
     impulse in the artery is highest, delay and dispersion included. TTP is the highest frame of the noiseless curve. As
-    of a real scan, the AIF and VOF handed over are found in the noisy frames, and the AIF is scaled to the VOF.
+    of a real scan, the AIF and VOF handed over are found in the noisy frames, and the AIF is scaled to the VOF; where
+    a slab shows no artery, they are those of the blood, as if taken from another slab.
 
     Sources: Wu, Ren, Li, sections V-A2 and V-B and Table I (scans, preprocessing, scanner); Aichert, Manhart et al.,
     "A realistic digital phantom for perfusion C-arm CT based on MRI data", 2013 (perfusion of the tissue classes);
@@ -126,7 +127,10 @@ class RealLike(SimulatedScan):
         }
         if self.input_functions == "true":
             return Curves(aif, vof, findings)
-        found = self._found(frames, brain, aif)
+        try:
+            found = self._found(frames, brain, aif)
+        except DataError as error:  # a slab may hold no artery that stands above its noise
+            return Curves(aif, vof, {**findings, "aif_notes": f"those of the blood, for none was found: {error}"})
         return Curves(found.aif, found.vof, {**findings, **(found.findings or {})})
 
     @property

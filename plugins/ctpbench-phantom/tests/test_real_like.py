@@ -351,3 +351,17 @@ def test_the_found_aif_is_an_arterys(number):
 def test_the_found_aif_is_that_of_the_blood_in_all_but_one_of_eight_patients():
     near = [likeness >= 0.98 and abs(late_s) <= 1 for likeness, late_s, _ in map(found_aif, range(1, 9))]
     assert sum(near) >= 7
+
+
+def test_where_no_artery_is_found_the_curves_are_those_of_the_blood(monkeypatch):
+    from ctpbench.perfusion import aif
+
+    def fail(*args, **options):
+        raise DataError("no artery: none is there")
+
+    tiny = {"size_px": 64, "pixel_mm": 3.2, "views": 120, "detectors": 96, "slices": 1, "frames": 44}
+    true = RealLike(**tiny, input_functions="true").load("patient-01", 2e5)
+    monkeypatch.setattr(aif, "find_input_functions", fail)
+    case = RealLike(**tiny).load("patient-01", 2e5)
+    np.testing.assert_array_equal(case.observation.aif, true.observation.aif)
+    assert case.inspection["aif_notes"] == "those of the blood, for none was found: no artery: none is there"
