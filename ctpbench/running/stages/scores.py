@@ -67,7 +67,7 @@ def _score(metric: Metric, case: ScoredCase, label: str) -> xr.DataArray | None:
     """Return a metric's score of a case, None where the case lacks what it reads."""
     if any(getattr(case, need) is None for need in metric.needs):
         return None
-    return check_score(metric.score(case), case, label).astype(np.float64)
+    return check_score(metric.score(case), case, label, metric.quantity).astype(np.float64)
 
 
 def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> ScoreTable:
@@ -91,7 +91,15 @@ def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> Sc
         values = array.tolist()
     summary = (type(metric).__doc__ or "").strip().split("\n")[0]
     return ScoreTable(
-        dims=tuple(dims), coords=coords, values=values, units=metric.units, better=metric.better, description=summary
+        dims=tuple(dims),
+        coords=coords,
+        values=values,
+        units=metric.units,
+        better=metric.better,
+        description=summary,
+        metric=metric.name,
+        agrees_with=metric.agrees_with,
+        quantity=metric.quantity,
     )
 
 
