@@ -96,8 +96,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
             rows += _ranked([row for row in block if row["status"] != MISSING], comparison)
     if rank_by is not None and (rank_by not in scores or not scores[rank_by].ranks):
         fault = f"{rank_by!r} ranks nothing" if rank_by in scores else f"no score {rank_by!r} to rank by"
-        ranking = ", ".join(name for name, score in scores.items() if score.ranks)
-        raise ResultError(f"leaderboard: {fault}; there are: {ranking}")
+        raise ResultError(f"leaderboard: {fault}; there are: {', '.join(n for n, s in scores.items() if s.ranks)}")
     valued = {score.metric for score in scores.values()}
     scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in valued}
     order = list(dict.fromkeys(name for named in metrics.values() for name in named))

@@ -21,7 +21,7 @@ Grid = Array
 CURVE_DIMS = ("time", "frequency")
 
 _TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi", *CURVE_DIMS}
-_ACRONYMS = {"cbf", "cbv", "ccc", "cnr", "fwhm", "hu", "mae", "mtt", "nps", "psnr", "rmse", "roi", "ssim", "ttp"}
+_ACRONYMS = {"aif", "cbf", "cbv", "ccc", "cnr", "fwhm", "hu", "mae", "mtt", "nps", "psnr", "rmse", "roi", "ssim", "ttp"}
 
 
 @dataclass(frozen=True)

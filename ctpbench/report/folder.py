@@ -13,9 +13,14 @@ import xarray as xr
 from ctpbench.atomic import write_text
 from ctpbench.errors import InputError
 from ctpbench.outcome import results
+from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.outcome.quality import case_tables
+from ctpbench.report.agreement import agreement_markdown
+from ctpbench.report.cases import cases_markdown
 from ctpbench.report.curves import draw_curves
+from ctpbench.report.differences import draw_agreement
 from ctpbench.report.panels import map_panels
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
@@ -24,6 +29,8 @@ from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from ctpbench.text import level_text, noise_text
+
+AGREEMENT = "agreement.csv"
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -37,14 +44,22 @@ def render(store: Store) -> pd.DataFrame:
     tree, cells = _built(store)
     results.save(tree, store.folder / "results.nc")
     frame = leaderboard(tree)
+    found = agreements(tree, frame)
     texts = {"md": page(frame, tree, store.folder, cells), "csv": to_csv(frame), "json": to_json(frame)}
     for ending, text in texts.items():
         write_text(store.folder / f"leaderboard.{ending}", text)
+    if found:
+        write_text(store.folder / AGREEMENT, to_csv(to_table(found)))
+    else:
+        (store.folder / AGREEMENT).unlink(missing_ok=True)
     return frame
 
 
 def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> str:
-    """Return the leaderboards as Markdown, warnings of recorded scans and, where there is claims.yaml, its verdicts.
+    """Return the leaderboards as Markdown, with all that belongs below them.
+
+    That is the agreement with references, the cases, warnings of recorded scans and, where there is claims.yaml, its
+    verdicts; each where the results hold it.
 
     Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
 
@@ -57,7 +72,12 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
     cells : sequence of PlannedCell
         The cells that the run plans; see `ctpbench.outcome.claims.judge`.
     """
-    parts = [to_markdown(frame, tree.attrs.get("description", "")), scans_markdown(tree)]
+    parts = [
+        to_markdown(frame, tree.attrs.get("description", "")),
+        agreement_markdown(agreements(tree, frame)),
+        cases_markdown(case_tables(tree, frame)),
+        scans_markdown(tree),
+    ]
     board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
     if not path.is_file():
         return board
@@ -66,6 +86,13 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
         return f"{board}\n{claims_markdown(claims.title, judge(claims, tree, cells))}"
     except InputError as error:
         return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
+
+
+def agreement_line(folder: Path) -> str:
+    """Return where a run's agreement with references is to be found; nothing where there is none."""
+    if not (folder / AGREEMENT).exists():
+        return ""
+    return f"Agreement with references over patients: {folder}/leaderboard.md, {AGREEMENT} and agreement/"
 
 
 def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
@@ -88,10 +115,11 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
     return results.build(store.finished(), index.provenance), index.cells
 
 
-def draw(store: Store) -> list[Path]:
-    """Draw map panels for the first test case of each dataset and noise level, and curves; return the pictures.
+def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
+    """Draw map panels for the first test case of each dataset and noise level, curves, and differences from references.
 
-    Of the panels, methods whose cached maps are gone are left out.
+    Returns the pictures. Of the panels, methods whose cached maps are gone are left out. `frame` is what `render`
+    returned, computed anew where it is not given.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in store.finished():
@@ -99,7 +127,10 @@ def draw(store: Store) -> list[Path]:
             groups.setdefault((record.dataset, record.noise), []).append(record)
     drawn = [_draw(store, records) for records in groups.values()]
     panels = [path for path in drawn if path is not None]
-    return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
+    tree, _ = _built(store)
+    found = agreements(tree, leaderboard(tree) if frame is None else frame)
+    curves = draw_curves(tree, store.folder / "curves")
+    return [*panels, *curves, *draw_agreement(found, store.folder / "agreement")]
 
 
 def _draw(store: Store, records: Sequence[Record]) -> Path | None:
