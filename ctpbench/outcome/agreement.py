@@ -2,9 +2,9 @@
 
 A reading is one case of each patient, by one training: a scan as a reader meets it. The draws of a patient's noise and
 the seeds of a row's training are readings of their own, each held against the reference by itself, and the numbers are
-the means over readings. Were draws averaged first, the limits would be those of the mean of several scans, which no
-reader sees (Bland and Altman 1999, section 5). Intervals are means over readings, too: as wide as one reading's, for
-more readings are no more patients.
+the means over readings, by how many patients each has. Were draws averaged first, the limits would be those of the mean
+of several scans, which no reader sees (Bland and Altman 1999, section 5). Intervals are means over readings, too: as
+wide as one reading's, for more readings are no more patients.
 """
 
 from __future__ import annotations
@@ -78,25 +78,26 @@ class Agreement:
     @cached_property
     def limits(self) -> BlandAltman:
         """Bias and limits of agreement, of the score less its reference."""
-        each = [bland_altman(*pair) for pair in zip(*self._both, strict=True)]
+        each = [bland_altman(*pair) for pair in self._pairs]
         bias, lower, upper = (_over([getattr(limits, name) for limits in each]) for name in ("bias", "lower", "upper"))
-        return BlandAltman(bias, _mean([limits.sd for limits in each]), lower, upper)
+        sd = _mean([limits.sd for limits in each], [limits.bias.patients for limits in each])
+        return BlandAltman(bias, sd, lower, upper)
 
     @cached_property
     def icc(self) -> Estimate:
         """ICC(2,1): how far score and reference are one number, as a share of how far patients differ."""
-        return _over([intraclass_correlation(np.stack(pair, axis=1)) for pair in zip(*self._both, strict=True)])
+        return _over([intraclass_correlation(np.stack(pair, axis=1)) for pair in self._pairs])
 
     @cached_property
     def kappa(self) -> Estimate:
         """Cohen's kappa of decisions."""
-        return _over([cohens_kappa(*pair) for pair in zip(*self._both, strict=True)])
+        return _over([cohens_kappa(*pair) for pair in self._pairs])
 
     @cached_property
     def agreed(self) -> float:
         """The share of patients about whom both decide alike; NaN of none."""
-        alike = [(ours == theirs)[known] for ours, theirs, known in zip(*self._both, self._known, strict=True)]
-        return _mean([float(same.mean()) for same in alike if same.size])
+        alike = (self.first == self.second)[self._known]
+        return float(alike.mean()) if alike.size else float("nan")
 
     @property
     def estimates(self) -> dict[str, Estimate]:
@@ -111,8 +112,8 @@ class Agreement:
         return tuple(dict.fromkeys(estimate.reason for estimate in self.estimates.values() if estimate.reason))
 
     @property
-    def _both(self) -> tuple[Float64, Float64]:
-        return self.first, self.second
+    def _pairs(self) -> list[tuple[Float64, Float64]]:
+        return list(zip(self.first, self.second, strict=True))
 
     @property
     def _known(self) -> Mask:
@@ -196,17 +197,22 @@ def _readings(values: Float64, patients: Sequence[Hashable]) -> Float64:
 
 def _over(estimates: Sequence[Estimate]) -> Estimate:
     """Return the mean of what readings say, of value and interval; where no reading has one, why the first has none."""
-    known = [estimate for estimate in estimates if not np.isnan(estimate.value)]
-    ends = [estimate.interval for estimate in known if estimate.interval]
-    patients = max(estimate.patients for estimate in estimates)
-    reason = "" if ends else next((estimate.reason for estimate in (known or estimates) if estimate.reason), "")
-    interval = Interval(_mean([end.low for end in ends]), _mean([end.high for end in ends])) if ends else None
-    return Estimate(_mean([estimate.value for estimate in known]), interval, patients, reason)
+    whole = [(estimate.interval, estimate.patients) for estimate in estimates if estimate.interval]
+    interval = None
+    if whole:
+        low, high = (_mean([getattr(i, end) for i, _ in whole], [n for _, n in whole]) for end in ("low", "high"))
+        interval = Interval(low, high)
+    patients = [estimate.patients for estimate in estimates]
+    reason = "" if whole else next((estimate.reason for estimate in estimates if estimate.reason), "")
+    return Estimate(_mean([estimate.value for estimate in estimates], patients), interval, max(patients), reason)
 
 
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
+def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
+    """Return the weighted mean of the values that are known; NaN of none."""
+    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if not np.isnan(value)]
+    if not known:
+        return float("nan")
+    return float(np.average([value for value, _ in known], weights=[weight for _, weight in known]))
 
 
 def _as_row(one: Agreement) -> dict[str, Any]:

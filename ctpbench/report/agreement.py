@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
@@ -21,21 +20,24 @@ _NUMBERS = (
     "differences lie (Bland and Altman). ICC: ICC(2,1), absolute agreement."
 )
 _DECISIONS = "Agreed: share of the patients about whom both decide alike. Kappa: Cohen's, agreement beyond chance."
-_READINGS = (
-    "A patient's {} cases and seeds are read one by one, as one scan each, and these are the means of those readings."
-)
+_READINGS = "Each patient has up to {} readings (cases, seeds), held against the reference one by one; shown are means."
 
 
 def agreement_markdown(found: Sequence[Agreement]) -> str:
     """Return a section with the agreement of each dataset and noise level; nothing where there is none."""
     lines: list[str] = []
     for title, level in levels(found):
-        lines += [f"### {escaped(title)}", ""]
-        tables = [*_tables([one for one in level if one.quantity == "number"], _number_rows, _NUMBERS)]
-        tables += _tables([one for one in level if one.quantity == "decision"], _decision_rows, _DECISIONS)
-        long = len(level) > _LONG
+        inner: list[str] = []
+        notes: list[str] = []
+        for quantity, rows_of, note in _KINDS:
+            if same := [one for one in level if one.quantity == quantity]:
+                inner += [*table_lines(*rows_of(same), _WORDS), ""]
+                notes.append(note)
+        readings = max(one.readings for one in level)
+        notes += [*([_READINGS.format(readings)] if readings > 1 else []), *_reasons(level)]
+        inner += [" ".join(map(escaped, notes)), ""]
         named = ", ".join(dict.fromkeys(one.score.title for one in level))
-        lines += folded(escaped(named), tables) if long else tables
+        lines += [f"### {escaped(title)}", "", *(folded(escaped(named), inner) if len(level) > _LONG else inner)]
     return "\n".join(["## Agreement", "", *lines]) if lines else ""
 
 
@@ -43,16 +45,6 @@ def levels(found: Sequence[Agreement]) -> Iterator[tuple[str, list[Agreement]]]:
     """Yield each dataset and noise level as people read it, with its agreements."""
     for title, level in groupby(found, lambda one: level_text(one.dataset, one.noise)):
         yield title, list(level)
-
-
-def _tables(found: Sequence[Agreement], rows_of: Any, note: str) -> list[str]:
-    """Return one table of agreements of a kind, and what is to be said below."""
-    if not found:
-        return []
-    header, rows = rows_of(found)
-    readings = max(one.readings for one in found)
-    notes = [note, *([_READINGS.format(readings)] if readings > 1 else []), *_reasons(found)]
-    return [*table_lines(header, rows, words=_WORDS), "", " ".join(map(escaped, notes)), ""]
 
 
 def _number_rows(found: Sequence[Agreement]) -> tuple[list[str], list[list[str]]]:
@@ -83,11 +75,11 @@ def _named(one: Agreement) -> list[str]:
 def _text(estimate: Estimate, digits: int) -> str:
     """Return a value with its interval where it has one."""
     value, interval = _number(estimate.value, digits), estimate.interval
-    return f"{value} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]" if interval else value
+    return f"{value} [{interval.low:z.{digits}f}, {interval.high:z.{digits}f}]" if interval else value
 
 
 def _number(value: float, digits: int) -> str:
-    return "" if np.isnan(value) else f"{value:.{digits}f}"
+    return "" if np.isnan(value) else f"{value:z.{digits}f}"
 
 
 def _reasons(found: Sequence[Agreement]) -> list[str]:
@@ -99,3 +91,6 @@ def _reasons(found: Sequence[Agreement]) -> list[str]:
     configs = {one.config for one in found}
     said = {reason: "" if set(named) == configs else f" ({', '.join(named)})" for reason, named in rows.items()}
     return [f"No interval or no value: {reason}{of}." for reason, of in said.items()]
+
+
+_KINDS = (("number", _number_rows, _NUMBERS), ("decision", _decision_rows, _DECISIONS))
