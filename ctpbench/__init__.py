@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ctpbench.contract.case import TrainingCase as TrainingCase
     from ctpbench.contract.case import Truth as Truth
     from ctpbench.contract.case import regions as regions
+    from ctpbench.contract.classes import class_mask as class_mask
     from ctpbench.contract.components import ConcentrationDenoiser as ConcentrationDenoiser
     from ctpbench.contract.components import Context as Context
     from ctpbench.contract.components import Dataset as Dataset

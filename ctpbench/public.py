@@ -26,6 +26,7 @@ HOME = {
     "Truth": "contract.case",
     "Volume": "contract.series",
     "check_observation": "contract.observation",
+    "class_mask": "contract.classes",
     "file_stamps": "contract.files",
     "files_fingerprint": "contract.files",
     "hookimpl": "contract.hookspecs",

@@ -103,7 +103,7 @@ def _run(
 ) -> list[Record]:
     """Run the cells, write and print what came of them, and return their records."""
     from ctpbench import device
-    from ctpbench.report.folder import draw, render
+    from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
     from ctpbench.running.executors.local import LocalExecutor
@@ -117,10 +117,12 @@ def _run(
             records = Runner(store, executor, options, listening, on_record).run(cells)
     finally:
         frame = render(store)
-        pictures = draw(store)
+        pictures = draw(store, frame)
     print_table(frame, screen)
     names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
     click.echo(f"Written to {store.folder}: {', '.join(names)}")
+    if line := agreement_line(store.folder):
+        click.echo(line)
     for record in records:
         if record.status != "ok":
             click.echo(f"{record.status}: {record.config}: {record.message} (log: {store.folder / record.log})")
@@ -189,15 +191,19 @@ def leaderboard_command(run: Path, by: str | None) -> None:
 
     from ctpbench.outcome.leaderboard import leaderboard
     from ctpbench.outcome.results import open_results
-    from ctpbench.report.folder import render
+    from ctpbench.report.folder import agreement_line, render
     from ctpbench.report.tables import print_table
     from ctpbench.running.store import Store
 
+    line = ""
     if run.suffix != ".nc":
         render(Store(run))
+        line = agreement_line(run)
         run = run / "results.nc"
     tree = open_results(run)
     print_table(leaderboard(tree, by), console())
+    if line:
+        click.echo(line)
 
 
 @main.command("claims", epilog="Example: ctpbench claims runs/paper-simulation")

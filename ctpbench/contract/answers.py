@@ -9,11 +9,11 @@ import xarray as xr
 
 from ctpbench.arrays import Float64
 from ctpbench.contract.case import MAPS, ScoredCase
-from ctpbench.contract.components import SCORE_DIMS, Denoiser
+from ctpbench.contract.components import SCORE_DIMS, Denoiser, Quantity
 from ctpbench.errors import DataError
 
 
-def check_score(score: object, case: ScoredCase, name: str) -> xr.DataArray:
+def check_score(score: object, case: ScoredCase, name: str, quantity: Quantity = "number") -> xr.DataArray:
     """Return what a metric returned, where it is a score.
 
     Parameters
@@ -25,6 +25,8 @@ def check_score(score: object, case: ScoredCase, name: str) -> xr.DataArray:
         What the metric was given.
     name : str
         What the metric is called in messages.
+    quantity : {"number", "decision"}
+        As of the metric: a decision must be 1, 0 or NaN.
 
     Raises
     ------
@@ -61,6 +63,9 @@ def check_score(score: object, case: ScoredCase, name: str) -> xr.DataArray:
         unknown = [value for value in values if value not in possible]
         if unknown:
             raise ValueError(f"{where}: got {dim} {_first(unknown)}; allowed: {allowed}, once each")
+    undecided = [value for value in score.values.ravel().tolist() if value not in (0, 1) and value == value]
+    if quantity == "decision" and undecided:
+        raise ValueError(f"{where}: got {_first(undecided)}; allowed: 1, 0 or NaN, for it is a decision")
     return score
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar
 
 from ctpbench.contract.components import Better
 
@@ -33,7 +33,7 @@ def cost(values: Scores, better: Better) -> Scores:
     Raises
     ------
     ValueError
-        Where `better` is none of the three.
+        Where `better` is none of the three: what ranks nothing has no cost.
 
     Examples
     --------
@@ -46,4 +46,4 @@ def cost(values: Scores, better: Better) -> Scores:
         return -values
     if better == "zero":
         return abs(values)
-    raise ValueError(f"better: got {better!r}; allowed: {', '.join(get_args(Better))}")
+    raise ValueError(f"better: got {better!r}; allowed: lower, higher, zero")

@@ -15,6 +15,7 @@ from ctpbench.contract.components import (
     Denoiser,
     FrameDenoiser,
     Metric,
+    Quantity,
     Trainable,
 )
 from ctpbench.errors import PluginError
@@ -44,6 +45,9 @@ def check_component(kind: Kind, cls: object) -> None:
         raise PluginError(f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty")
     if kind == "metric" and not isinstance(getattr(cls, "units", None), str):
         raise PluginError(f"{where}: units missing; allowed: a class attribute, text")
+    reference = getattr(cls, "agrees_with", "")
+    if not (isinstance(reference, str) and (not reference or (_NAME.fullmatch(reference) and reference != name))):
+        raise PluginError(f"{where}: got agrees_with {reference!r}; allowed: another metric's name, or none")
     for attribute, allowed in _choices(cls).items():
         got = getattr(cls, attribute, None)
         if got not in allowed:
@@ -54,5 +58,5 @@ def check_component(kind: Kind, cls: object) -> None:
 def _choices(cls: type[Component]) -> dict[str, tuple[str, ...]]:
     """Return the class attributes that must hold one of a few words."""
     if issubclass(cls, Metric):
-        return {"better": get_args(Better)}
+        return {"better": get_args(Better), "quantity": get_args(Quantity)}
     return {"learns_from": ("noisy", "clean")} if issubclass(cls, Trainable) else {}

@@ -30,7 +30,8 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from ctpbench.contract.case import Case, ScoredCase, TrainingCase
 from ctpbench.errors import DataError
 
-Better = Literal["lower", "higher", "zero"]
+Better = Literal["lower", "higher", "zero", "none"]
+Quantity = Literal["number", "decision"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 SCORE_DIMS = ("map", "time", "frequency", "roi")
@@ -259,10 +260,20 @@ class Trainable(Denoiser):
 
 
 class Metric(Component, ABC):
-    """A score of one case. `better` is lower, higher, or nearer to zero; `units` ``"map"`` means those of each map."""
+    """A score of one case. `better` is lower, higher, or nearer to zero; `units` ``"map"`` means those of each map.
+
+    What is no better for being large or small, such as a volume, has the `better` ``"none"``: it ranks and tunes
+    nothing. It may name in `agrees_with` the metric that gives its reference, such as the true volume: where a suite
+    asks for both, results say how far they agree over patients, at each map and region that both keep. Each case
+    counts as one reading of its patient, so it must hold all that is to be measured. `quantity` says how they are held
+    together: a ``"number"`` by Bland and Altman's limits of agreement and the ICC; a ``"decision"``, which is 1, 0 or
+    NaN, by Cohen's kappa.
+    """
 
     better: ClassVar[Better]
     units: ClassVar[str]
+    agrees_with: ClassVar[str] = ""
+    quantity: ClassVar[Quantity] = "number"
 
     @property
     def needs(self) -> frozenset[str]:

@@ -1,7 +1,8 @@
-"""The groups below a dataset's: what tuning tried, what training logged, what was found out about recorded scans.
+"""The groups below a dataset's: what tuning tried, what training logged, what recorded scans and the cases are like.
 
 A child of a DataTree inherits its parent's coordinates, which is why the labels of a cell have names of their own
-here, and why the groups are read by ``to_dataset(inherit=False)``.
+here, and why the groups are read by ``to_dataset(inherit=False)``. That of the cases has the parent's own case and
+noise, and is read by ``to_dataset()``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import xarray as xr
 from ctpbench.arrays import Array
 from ctpbench.outcome.cells import unique
 from ctpbench.outcome.netcdf import as_text, label_array
+from ctpbench.running.quality import QUANTITIES
 from ctpbench.running.record import Record
 
 
@@ -26,6 +28,8 @@ def children_of(records: Sequence[Record]) -> dict[str, xr.Dataset]:
         groups["learning"] = _learning(records)
     if any(record.inspections for record in records):
         groups["inspections"] = _inspections(records)
+    if any(record.quality for record in records):
+        groups["cases"] = _cases(records)
     return groups
 
 
@@ -81,3 +85,20 @@ def _inspections(records: Sequence[Record]) -> xr.Dataset:
         is_text = any(isinstance(value, str) for value in values)
         columns[name] = texts if is_text else np.array(values, dtype=np.float64)
     return xr.Dataset({name: ("scan", column) for name, column in columns.items()})
+
+
+def _cases(records: Sequence[Record]) -> xr.Dataset:
+    """Numbers of each case at each noise level, (case, noise): the first record's that knows them, for all agree."""
+    cases = unique(case for record in records for case in record.cases)
+    levels = unique(record.noise for record in records)
+    names = unique(name for record in records for name in record.quality)
+    grids = {str(name): np.full((len(cases), len(levels)), np.nan) for name in names}
+    for record in reversed(records):
+        for name, values in record.quality.items():
+            places = [cases.index(case) for case in record.cases]
+            grids[name][places, levels.index(record.noise)] = np.array(values, dtype=np.float64)
+    variables = {}
+    for name in [name for name in QUANTITIES if name in grids]:
+        long_name, units = QUANTITIES[name]
+        variables[name] = (("case", "noise"), grids[name], {"long_name": long_name, "units": units})
+    return xr.Dataset(variables)

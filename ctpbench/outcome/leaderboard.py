@@ -50,13 +50,13 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     tree : DataTree
         As made by `ctpbench.outcome.results.build`.
     rank_by : str or None
-        A score column. None: in each dataset the first score that has a value, if possible one that is no mean over
-        time.
+        A score column. None: in each dataset the first score that ranks and has a value, if possible one that is no
+        mean over time.
 
     Raises
     ------
     ResultError
-        Where no score column is called `rank_by`, or two would have one name.
+        Where no score column is called `rank_by`, it ranks nothing, or two would have one name.
     """
     scores: dict[str, Score] = {}
     metrics: dict[str, tuple[str, ...]] = {}
@@ -94,8 +94,9 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
             if comparison:
                 comparisons[str(label), None if np.isnan(noise) else float(noise)] = comparison
             rows += _ranked([row for row in block if row["status"] != MISSING], comparison)
-    if rank_by is not None and rank_by not in scores:
-        raise ResultError(f"leaderboard: no score {rank_by!r} to rank by; there are: {', '.join(scores)}")
+    if rank_by is not None and (rank_by not in scores or not scores[rank_by].ranks):
+        fault = f"{rank_by!r} ranks nothing" if rank_by in scores else f"no score {rank_by!r} to rank by"
+        raise ResultError(f"leaderboard: {fault}; there are: {', '.join(n for n, s in scores.items() if s.ranks)}")
     valued = {score.metric for score in scores.values()}
     scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in valued}
     order = list(dict.fromkeys(name for named in metrics.values() for name in named))
@@ -171,7 +172,7 @@ def _estimates(grid: ScoreGrid) -> dict[str, Grid]:
 
 def _comparison(by: ScoreGrid | None, block: Sequence[Mapping[str, Any]], level: int) -> Comparison | None:
     """Return what ranks the rows of a level, those that went well; None where no score has a direction."""
-    if by is None or by.score.better is None:
+    if by is None or not by.score.ranks:
         return None
     well = [i for i, row in enumerate(block) if row["status"] == "ok"]
     rows = tuple(Row(block[i]["config"], block[i]["method"], block[i]["maps"]) for i in well)
@@ -181,7 +182,7 @@ def _comparison(by: ScoreGrid | None, block: Sequence[Mapping[str, Any]], level:
 def _ranking(known: Sequence[Score], rank_by: str | None) -> Score | None:
     """Return the score that ranks a dataset's rows, of those that have a value there."""
     if rank_by is None:
-        return min(known, key=lambda score: bool(score.over), default=None)
+        return min((score for score in known if score.ranks), key=lambda score: bool(score.over), default=None)
     return next((score for score in known if score.column == rank_by), None)
 
 

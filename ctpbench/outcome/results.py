@@ -5,7 +5,8 @@ none), ``seed``, ``case``, and ``map``, ``time``, ``frequency`` and ``roi`` wher
 float variable; beside it lie ``status``, ``message``, tuned parameters, timings and memory. A cell without a
 record (excluded, or not finished) has the status ``"missing"``, empty texts and NaN. Where a metric failed, its
 variable is NaN, and ``metric_faults`` says why. A dataset's group ``trials`` holds what tuning tried, its group
-``learning`` what training logged, its group ``inspections`` what was found out about recorded scans.
+``learning`` what training logged, its group ``inspections`` what was found out about recorded scans, and its group
+``cases`` what each case is like at each noise level.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Grid = Array
 CURVE_DIMS = ("time", "frequency")
 
 _TABLE_DIMS = {"config", "noise", "seed", "case", "map", "roi", *CURVE_DIMS}
-_ACRONYMS = {"cbf", "cbv", "ccc", "cnr", "fwhm", "hu", "mae", "mtt", "nps", "psnr", "rmse", "roi", "ssim", "ttp"}
+_ACRONYMS = {"aif", "cbf", "cbv", "ccc", "cnr", "fwhm", "hu", "mae", "mtt", "nps", "psnr", "rmse", "roi", "ssim", "ttp"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Score:
         ``metric[_map][_roi]``.
     title, units : str
         As people read them; no units where the score has none.
-    better : {"lower", "higher", "zero"} or None
+    better : {"lower", "higher", "zero", "none"} or None
         None for a metric that failed in every cell, of which nothing is known.
     metric, map, roi : str
         The metric's label, and the map and region where it has those.
@@ -50,6 +50,11 @@ class Score:
     map: str = ""
     roi: str = ""
     over: tuple[str, ...] = ()
+
+    @property
+    def ranks(self) -> bool:
+        """Whether any way of it is better."""
+        return self.better not in (None, "none")
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,15 @@ class ScoreGrid:
 
 
 def score_grids(data: xr.Dataset) -> Iterator[ScoreGrid]:
-    """Yield every score of a dataset's group; of a metric over time or frequency its mean over those."""
+    """Yield every score of a dataset's group by patient; of a metric over time or frequency its mean over those."""
     patients = [str(patient) for patient in data[PATIENT].values] if PATIENT in data.coords else []
     groups = patients or [""] * data.sizes["case"]
+    for score, values in case_scores(data):
+        yield ScoreGrid(score, tuple(dict.fromkeys(patients)), patient_means(values, groups))
+
+
+def case_scores(data: xr.Dataset) -> Iterator[tuple[Score, Float64]]:
+    """Yield every score with its values, (config, noise, seed, case); over time or frequency it is the mean."""
     for name, per_case in _per_case(data):
         values = data[name]
         over = tuple(dim for dim in CURVE_DIMS if dim in values.dims)
@@ -87,7 +98,7 @@ def score_grids(data: xr.Dataset) -> Iterator[ScoreGrid]:
             score = Score(
                 column, title_of(column), units, values.attrs["better"] or None, str(name), at_map, at_roi, over
             )
-            yield ScoreGrid(score, tuple(dict.fromkeys(patients)), patient_means(part, groups))
+            yield score, part
 
 
 def count_cases(data: xr.Dataset, by: str = "case") -> Grid:

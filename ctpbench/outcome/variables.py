@@ -22,7 +22,7 @@ MISSING = "missing"
 """The status of a cell without a record."""
 PATIENT = "patient"
 """The coordinate that says whose each case is; older results have none."""
-CHILDREN = ("trials", "learning", "inspections")
+CHILDREN = ("trials", "learning", "inspections", "cases")
 """The groups that a dataset's group may hold."""
 
 _ROW_FACTS = ("method", "version", "distribution", MAPS)
@@ -182,6 +182,8 @@ def _metric_attrs(cells: Cells, name: str, table: ScoreTable | None) -> dict[str
         return {"long_name": legible(name), "units": "", "better": ""}
     attrs = {"long_name": table.description or name, "units": table.units, "better": table.better}
     attrs |= {"parameters": as_text(table.parameters)} if table.parameters else {}
+    if table.metric:
+        attrs |= {"metric": table.metric, "agrees_with": table.agrees_with, "quantity": table.quantity}
     if table.units == "map":
         attrs |= {f"units_{m}": MAP_UNITS[str(m)] for m in cells.labels.get("map", ()) if m in MAP_UNITS}
     return {key: legible(text) for key, text in attrs.items()}

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from ctpbench.contract.better import cost
-from ctpbench.contract.components import Better
 from ctpbench.contract.control import NOISELESS
 from ctpbench.outcome.leaderboard import metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
@@ -133,16 +132,16 @@ def _families(
             FAILED if score.metric in named else text
             for text, named in zip(_texts(block, score.column, spread), faults, strict=True)
         ]
-        best = frozenset(_best(rivals[score.column], score.better))
+        best = frozenset(_best(rivals[score.column], score))
         families.setdefault(score.metric, []).append(Column(score, texts, best))
     return list(families.values())
 
 
-def _best(values: pd.Series[float], better: Better | None) -> list[int]:
+def _best(values: pd.Series[float], score: Score) -> list[int]:
     """Places of the best value, where there is another to be better than."""
-    if better is None or values.notna().sum() < 2:
+    if score.better is None or not score.ranks or values.notna().sum() < 2:
         return []
-    costs = cost(np.asarray(values, dtype=np.float64), better)
+    costs = cost(np.asarray(values, dtype=np.float64), score.better)
     return [int(place) for place in np.flatnonzero(costs == np.nanmin(costs))]
 
 

@@ -14,9 +14,14 @@ from ctpbench.atomic import write_text
 from ctpbench.contract.control import NOISELESS
 from ctpbench.errors import InputError
 from ctpbench.outcome import results
+from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.outcome.quality import case_tables
+from ctpbench.report.agreement import agreement_markdown
+from ctpbench.report.cases import cases_markdown
 from ctpbench.report.curves import draw_curves
+from ctpbench.report.differences import draw_agreement
 from ctpbench.report.draws import LEAST_DRAWS, Draws, draws_panels
 from ctpbench.report.panels import map_panels
 from ctpbench.report.protocol import protocol_markdown
@@ -27,6 +32,8 @@ from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from ctpbench.text import level_text, noise_text
+
+AGREEMENT = "agreement.csv"
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -40,14 +47,22 @@ def render(store: Store) -> pd.DataFrame:
     tree, cells = _built(store)
     results.save(tree, store.folder / "results.nc")
     frame = leaderboard(tree)
+    found = agreements(tree, frame)
     texts = {"md": page(frame, tree, store.folder, cells), "csv": to_csv(frame), "json": to_json(frame)}
     for ending, text in texts.items():
         write_text(store.folder / f"leaderboard.{ending}", text)
+    if found:
+        write_text(store.folder / AGREEMENT, to_csv(to_table(found)))
+    else:
+        (store.folder / AGREEMENT).unlink(missing_ok=True)
     return frame
 
 
 def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> str:
-    """Return the leaderboards as Markdown, warnings of recorded scans and, where there is claims.yaml, its verdicts.
+    """Return the leaderboards as Markdown, with all that belongs below them.
+
+    That is the agreement with references, the cases, warnings of recorded scans and, where there is claims.yaml, its
+    verdicts; each where the results hold it.
 
     Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
 
@@ -60,7 +75,13 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
     cells : sequence of PlannedCell
         The cells that the run plans; see `ctpbench.outcome.claims.judge`.
     """
-    parts = [to_markdown(frame, tree.attrs.get("description", "")), protocol_markdown(tree), scans_markdown(tree)]
+    parts = [
+        to_markdown(frame, tree.attrs.get("description", "")),
+        protocol_markdown(tree),
+        agreement_markdown(agreements(tree, frame)),
+        cases_markdown(case_tables(tree, frame)),
+        scans_markdown(tree),
+    ]
     board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
     if not path.is_file():
         return board
@@ -69,6 +90,13 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
         return f"{board}\n{claims_markdown(claims.title, judge(claims, tree, cells))}"
     except InputError as error:
         return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
+
+
+def agreement_line(folder: Path) -> str:
+    """Return where a run's agreement with references is to be found; nothing where there is none."""
+    if not (folder / AGREEMENT).exists():
+        return ""
+    return f"Agreement with references over patients: {folder}/leaderboard.md, {AGREEMENT} and agreement/"
 
 
 def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
@@ -91,10 +119,13 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
     return results.build(store.finished(), index.provenance), index.cells
 
 
-def draw(store: Store) -> list[Path]:
-    """Draw maps of the first test case of each dataset and noise level, bias and noise over its draws, and curves.
+def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
+    """Draw maps of the first test case of each dataset and noise level, bias and noise over its draws, and more.
 
-    Of the panels, methods whose cached maps are gone are left out.
+    Curves of training and tuning, and differences from references.
+
+    Returns the pictures. Of the panels, methods whose cached maps are gone are left out. `frame` is what `render`
+    returned, computed anew where it is not given.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in store.finished():
@@ -102,7 +133,10 @@ def draw(store: Store) -> list[Path]:
             groups.setdefault((record.dataset, record.noise), []).append(record)
     drawn = [made(store, records) for records in groups.values() for made in (_draw, _draw_draws)]
     panels = [path for path in drawn if path is not None]
-    return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
+    tree, _ = _built(store)
+    found = agreements(tree, leaderboard(tree) if frame is None else frame)
+    curves = draw_curves(tree, store.folder / "curves")
+    return [*panels, *curves, *draw_agreement(found, store.folder / "agreement")]
 
 
 def _draw(store: Store, records: Sequence[Record]) -> Path | None:

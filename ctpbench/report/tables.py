@@ -7,7 +7,6 @@ the terminal.
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ import xarray as xr
 from ctpbench.outcome.claims import Judgement
 from ctpbench.outcome.scores import title_of
 from ctpbench.report.board import FAILED, Board, Column, Family, boards, units_note
+from ctpbench.report.markdown import escaped, folded, table_lines
 from ctpbench.text import level_text, noise_column
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ def to_markdown(frame: pd.DataFrame, description: str = "") -> str:
     lines = ["# Leaderboard", "", *([description.strip(), ""] if description.strip() else [])]
     lines += [] if len(frame) else ["No cell has finished.", ""]
     for board in boards(frame, spread=True):
-        lines += [f"## {_escaped(board.title)}", ""]
+        lines += [f"## {escaped(board.title)}", ""]
         groups = list(_groups(board.families, _few)) or [[]]
         for i, columns in enumerate(groups):
             lines += [*_table_lines(board, columns, main=i == 0), ""]
-        lines += [" ".join(_escaped(note) for note in board.notes), ""]
-        lines += [f"- {_escaped(failure)}" for failure in board.failures]
+        lines += [" ".join(escaped(note) for note in board.notes), ""]
+        lines += [f"- {escaped(failure)}" for failure in board.failures]
         lines += [""] if board.failures else []
         if board.further:
             maps = dict.fromkeys(title_of(column.score.map) for family in board.further for column in family)
-            lines += ["<details>", f"<summary>Scores at {_escaped(' and '.join(maps))}</summary>", ""]
+            inner: list[str] = []
             for columns in _groups(board.further, _few):
-                lines += [*_table_lines(board, columns, main=False), ""]
-            lines += ["</details>", ""]
+                inner += [*_table_lines(board, columns, main=False), ""]
+            lines += folded(f"Scores at {escaped(' and '.join(maps))}", inner)
     return "\n".join(lines)
 
 
@@ -79,7 +79,7 @@ def scans_markdown(tree: xr.DataTree) -> str:
         if "warnings" not in scans:
             continue
         rows = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
-        warned = [f"- {_escaped(level_text(f'{label}, {case}', float(n)))}: {_escaped(w)}" for case, n, w in rows if w]
+        warned = [f"- {escaped(level_text(f'{label}, {case}', float(n)))}: {escaped(w)}" for case, n, w in rows if w]
         lines += [f"{label}: of {scans.sizes['scan']} inspected scans {len(warned)} have warnings.", "", *warned]
     return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
 
@@ -90,16 +90,15 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
             cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
-            rows.append(["" if i and column in (0, 2) else _escaped(text) for column, text in enumerate(cells)])
-    header, align = ["Claim", "Noise", "Paper", "Ours", "Verdict"], [":---", "---:", ":---", ":---", ":---"]
-    return "\n".join(
-        ["## Claims", "", f"{_escaped(title)}. {tally(judgements)}", "", *_lines(header, align, *rows), ""]
-    )
+            rows.append(["" if i and column in (0, 2) else escaped(text) for column, text in enumerate(cells)])
+    words = ("Claim", "Paper", "Ours", "Verdict")
+    lines = table_lines(["Claim", "Noise", "Paper", "Ours", "Verdict"], rows, words)
+    return "\n".join(["## Claims", "", f"{escaped(title)}. {tally(judgements)}", "", *lines, ""])
 
 
 def faults_markdown(faults: str) -> str:
     """Return a section that says why there is no table of claims."""
-    return "\n".join(["## Claims", "", *(f"- {_escaped(fault)}" for fault in faults.splitlines()), ""])
+    return "\n".join(["## Claims", "", *(f"- {escaped(fault)}" for fault in faults.splitlines()), ""])
 
 
 def tally(judgements: Sequence[Judgement]) -> str:
@@ -142,19 +141,14 @@ def _table_lines(board: Board, columns: Sequence[Column], main: bool) -> list[st
     head, tail = scores[: int(scaled)], scores[int(scaled) :]
     header = ["Rank", "Method", *(["Tuned"] if main else []), *head, *(["0-1"] if scaled else []), *tail]
     header += ["s/case", "Status"] if main else []
-    align = [":---" if title in ("Method", "Tuned", "Status") else "---:" for title in header]
     rows = []
     for i in _rows(board, columns, main):
         before = [board.ranks[i], board.labels[i], *([board.tuned[i]] if main else [])]
         after = [board.seconds[i], board.statuses[i]] if main else []
         cells = [f"**{column.texts[i]}**" if i in column.best else column.texts[i] for column in columns]
         cells[int(scaled) : int(scaled)] = [board.relative[i]] if scaled else []
-        rows.append([*map(_escaped, before), *cells, *map(_escaped, after)])
-    return _lines([_escaped(title) for title in header], align, *rows)
-
-
-def _lines(*rows: Sequence[str]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in rows]
+        rows.append([*map(escaped, before), *cells, *map(escaped, after)])
+    return table_lines([escaped(title) for title in header], rows, words=("Method", "Tuned", "Status"))
 
 
 def _terminal_table(board: Board, columns: Sequence[Column], main: bool) -> Table:
@@ -215,8 +209,3 @@ def _fits(board: Board, width: int, columns: Sequence[Column], first: bool) -> b
 
 def _width(texts: Sequence[str]) -> int:
     return max(map(len, texts))
-
-
-def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, inside a table too; underscores within words stay."""
-    return re.sub(r"[\\|*<`\[]|(?<![a-zA-Z0-9])_|_(?![a-zA-Z0-9])", r"\\\g<0>", " ".join(text.split()))

@@ -131,7 +131,8 @@ def _print_offer(offer: Offer, name: str, console: Console) -> None:
         console.print("\n" + escape(" ".join(paragraph.split())))
     console.print()
     if issubclass(cls, Metric):
-        console.print(f"Better: {cls.better}. Units: {cls.units}.\n")
+        agrees = f" A {cls.quantity}, held against {cls.agrees_with}." if cls.agrees_with else ""
+        console.print(f"Better: {cls.better}. Units: {cls.units}.{agrees}\n", soft_wrap=True)
     if cls.model_fields:
         console.print(_parameters(cls))
     else:

@@ -85,9 +85,10 @@ class Cell:
     def reference(self, cases: CaseSet, maps: MapsSettings) -> Item:
         """Return the work that makes the noiseless maps and the scaling factors of a case set."""
         rois = any("rois" in metric.component.needs for metric in self.suite.metrics)
+        quality = cases.split == "test"
         return Item(
-            key=stage_key("reference", cases.key, _plain(maps), rois),
-            task=ReferenceTask(cases=cases.cases, maps=maps, rois=rois),
+            key=stage_key("reference", cases.key, _plain(maps), rois, quality),
+            task=ReferenceTask(cases=cases.cases, maps=maps, rois=rois, quality=quality),
             inputs={**cases.observations(), **cases.truths()},
             label=f"{cases.level}: {cases.split} reference",
         )

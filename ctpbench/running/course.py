@@ -86,10 +86,10 @@ class _Course:
         (outcome,) = yield [prediction]
         self.note_measured(_info(outcome, PredictionInfo))
         reference = self.cell.reference(test, maps)
-        scale = yield from self.scale(reference)
+        shared = yield from self.shared(reference)
         entries = Entries(observation=test.keys[0], reference=reference.key, prediction=prediction.key)
-        self.note(scale=scale, entries=entries)
-        scored = yield from self.scored(prediction, reference, scale)
+        self.note(scale=shared.scale, quality=shared.quality, entries=entries)
+        scored = yield from self.scored(prediction, reference, shared.scale)
         self.note(scores=scored.scores, faults=scored.faults)
 
     def note_measured(self, info: PredictionInfo) -> None:
@@ -98,12 +98,12 @@ class _Course:
             timings=self.record.timings.model_copy(update=known), diagnostics=info.diagnostics, versions=info.versions
         )
 
-    def scale(self, reference: Item) -> Steps[Scale]:
+    def shared(self, reference: Item) -> Steps[ReferenceInfo]:
         """Ask for what a case set shares. It is no method's doing: where it fails, the cell was never run."""
         (outcome,) = yield [reference]
         if not outcome.ok:
             raise CellFailed("skipped", f"{reference.label}: {outcome.message}")
-        return _info(outcome, ReferenceInfo).scale
+        return _info(outcome, ReferenceInfo)
 
     def scored(self, prediction: Item, reference: Item, scale: Scale) -> Steps[ScoresInfo]:
         """Ask for the scores; where a metric takes the process with it, for those of each metric by itself."""
@@ -137,7 +137,8 @@ class _Course:
         self.note(tuned_by=objective)
         scales: dict[str, Scale] = {}
         for maps in self.cell.row.maps:
-            scales[maps.label] = yield from self.scale(self.cell.reference(validation, maps))
+            shared = yield from self.shared(self.cell.reference(validation, maps))
+            scales[maps.label] = shared.scale
         trials: list[Trial] = []
         search = tuning.proposals(tune, objective.better)
         batch = next(search, None)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ctpbench.contract.components import Better
+from ctpbench.contract.components import Better, Quantity
 from ctpbench.settings import MapsSettings
 
 Status = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"]
@@ -26,7 +26,9 @@ class ScoreTable(Plain):
     """One metric's scores of all cases of a cell.
 
     `dims` begin with ``case``; `coords` hold the labels of the others; `values` are nested lists in that order, None
-    where the metric does not apply. `units` is ``"map"`` where each map has its own. `parameters` are the metric's.
+    where the metric does not apply. `units` is ``"map"`` where each map has its own. `metric` is the metric's own name,
+    whatever its label, `parameters` are its parameters; `agrees_with` and `quantity` are as of `ctpbench.Metric`, empty
+    in older records.
     """
 
     dims: tuple[str, ...]
@@ -36,6 +38,9 @@ class ScoreTable(Plain):
     better: Better
     description: str
     parameters: dict[str, Any] = Field(default_factory=dict)
+    metric: str = ""
+    agrees_with: str = ""
+    quantity: Quantity = "number"
 
 
 class Trial(Plain):
@@ -116,6 +121,8 @@ class Record(Plain):
     """By the metric's label."""
     faults: dict[str, str] = Field(default_factory=dict)
     """Metrics that failed, by label, and how; the others' scores stand."""
+    quality: dict[str, Numbers] = Field(default_factory=dict)
+    """Numbers of each case, the same for every method; see `ctpbench.running.quality`. Empty in older records."""
     scale: dict[str, float] | None = None
     diagnostics: dict[str, Numbers] = Field(default_factory=dict)
     """What the method reports of itself, for each case."""

@@ -69,12 +69,13 @@ class DataTask(Plain):
 
 
 class ReferenceTask(Plain):
-    """Compute what a case set shares; `rois` says whether regions of interest are wanted."""
+    """Compute what a case set shares; `rois` and `quality` say whether regions and numbers of each case are wanted."""
 
     stage: Literal["reference"] = "reference"
     cases: tuple[str, ...]
     maps: MapsSettings
     rois: bool
+    quality: bool
 
     @property
     def components(self) -> list[ComponentSpec]:
@@ -194,10 +195,11 @@ class DataInfo(Plain):
 
 
 class ReferenceInfo(Plain):
-    """The factors of a case set."""
+    """The factors of a case set, and numbers of each case; see `ctpbench.running.quality`."""
 
     stage: Literal["reference"] = "reference"
     scale: Scale
+    quality: dict[str, Numbers] = Field(default_factory=dict)
 
 
 class ModelInfo(Measured):

@@ -128,6 +128,8 @@ class _Loading:
 
     def denoisers(self, metrics: _Part[MetricEntry], datasets: _Part[DatasetEntry], maps: Ways) -> list[DenoiserEntry]:
         labels = [metric.label for metric in metrics.entries]
+        idle = [metric.label for metric in metrics.entries if metric.component.better == "none"]
+        ranking = [label for label in labels if label not in idle]
         entries: list[tuple[Place, DenoiserEntry]] = []
         for item in read_items("denoisers", DenoiserSettings, "denoiser", self.catalogue, self.faults):
             tune = item.written.tune
@@ -135,8 +137,12 @@ class _Loading:
                 near = did_you_mean(tune.metric, labels)
                 text = f"the suite has no metric {tune.metric!r}{near}; it has {listed(labels)}"
                 self.faults.add((*item.place, "tune", "metric"), text)
+            elif metrics.sound and tune and labels and (tune.metric in idle or not ranking):
+                allowed = listed(ranking) if ranking else "a metric that does"
+                text = f"{tune.metric or labels[0]!r} ranks nothing; allowed: {allowed}"
+                self.faults.add((*item.place, "tune", *(["metric"] if tune.metric else [])), text)
             written = self.trained(item, datasets.entries) if datasets.sound else item.written
-            found = rows(replace(item, written=_decided(written, labels)), self.faults)
+            found = rows(replace(item, written=_decided(written, ranking)), self.faults)
             for row in (each for made in found for each in with_maps(made, item, maps, self.faults)):
                 same = [at for at, other in entries if replace(other, name=row.name, label=row.label) == row]
                 if same:
@@ -223,7 +229,7 @@ class _Loading:
 
 
 def _decided(written: DenoiserSettings, metrics: Sequence[str]) -> DenoiserSettings:
-    """Return what is written with the metric that tuning goes by: the suite's first where it names none."""
+    """Return what is written with the metric that tuning goes by: the suite's first that ranks where it names none."""
     if written.tune is None or written.tune.metric is not None or not metrics:
         return written
     return written.model_copy(update={"tune": written.tune.model_copy(update={"metric": metrics[0]})})

@@ -65,7 +65,7 @@ class TuneSettings(Settings):
     )
     trials: Annotated[int, Field(ge=1)] | None = Field(None, description="How many combinations tpe tries.")
     metric: str | None = Field(
-        None, description="Label of the metric of this suite that decides; its first where left out."
+        None, description="Label of the metric of this suite that decides; its first that ranks where left out."
     )
     map: Literal["cbf", "cbv", "mtt", "ttp", "tmax"] = Field(
         "cbf", description="The map that decides, where the metric keeps maps apart."

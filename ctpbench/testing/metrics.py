@@ -61,7 +61,7 @@ def score(metric: Metric, case: ScoredCase) -> xr.DataArray:
             raise
         raise AssertionError("score: got a write to the case; allowed: reading it") from error
     try:
-        return check_score(got, case, metric.name)
+        return check_score(got, case, metric.name, metric.quantity)
     except ValueError as error:
         raise AssertionError(str(error)) from None
 
@@ -113,8 +113,8 @@ def _perfect_answer_has_a_score(metric: Metric) -> None:
 
 
 def _perfect_answer_is_best(metric: Metric) -> None:
-    """Asked only of a metric that reads a reference: no other can know a perfect answer."""
-    if not metric.needs & REFERENCES:
+    """Asked only of a metric that ranks and reads a reference: no other can know a perfect answer."""
+    if metric.better == "none" or not metric.needs & REFERENCES:
         return
     scores = (score(metric, example_scored_case(error=error)) for error in (0.0, _ERROR))
     perfect, noisy = xr.broadcast(*scores)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ctpbench.contract.components import Better
+from ctpbench.contract.components import Better, Quantity
 from ctpbench.running.index import Index, PlannedCell
 from ctpbench.running.record import Objective, Record, ScoreTable, Trial
 from ctpbench.settings import MapsSettings
@@ -30,6 +30,13 @@ def score(
     """One metric of a record."""
     table = np.where(np.isnan(values), None, np.asarray(values, dtype=object)).tolist()
     return ScoreTable(dims=tuple(dims), coords=coords, values=table, units=units, better=better, description="A score.")
+
+
+def held_against(made: ScoreTable, metric: str, reference: str, quantity: Quantity = "number") -> ScoreTable:
+    """The table as that of a metric which ranks nothing and agrees with another; with none where that is empty."""
+    return made.model_copy(
+        update={"better": "none", "metric": metric, "agrees_with": reference, "quantity": quantity, "units": "mL"}
+    )
 
 
 def inapplicable(units: str = "HU") -> ScoreTable:

@@ -33,7 +33,7 @@ class Ahead(Claim):
     A score that keeps time counts by its mean over time.
     """
 
-    names = {"rows": "row", "of": "row", "scores": "score"}  # noqa: RUF012
+    names = {"rows": "row", "of": "row", "scores": "ranking score"}  # noqa: RUF012
     check: Literal["ahead"]
     rows: Labels
     of: Labels
@@ -74,7 +74,7 @@ class Gap(Claim):
     Below 0% it is `behind` that is better, which bears the claim out: papers use it to say how close `behind` comes.
     """
 
-    names = {"ahead": "row", "behind": "row", "at_most_percent": "score"}  # noqa: RUF012
+    names = {"ahead": "row", "behind": "row", "at_most_percent": "ranking score"}  # noqa: RUF012
     check: Literal["gap"]
     ahead: str
     behind: str

@@ -14,7 +14,7 @@ from ctpbench.settings import Settings
 from ctpbench.suite.sections import Label
 
 Verdict = Literal["reproduces", "does not reproduce", "undecided"]
-Name = Literal["row", "score", "score over time", "tuned parameter"]
+Name = Literal["row", "score", "ranking score", "score over time", "tuned parameter"]
 
 Percent = Annotated[float, Field(ge=0)]
 DIGITS = 3

@@ -91,7 +91,10 @@ def _checked(claim: Claim, here: Sequence[Level], place: Place, faults: Faults) 
     for field, kind in claim.names.items():
         for inner, name in _named(getattr(claim, field)):
             if known[kind] and name not in known[kind]:
-                _unknown(kind, name, known[kind], (*place, field, *inner), faults)
+                _unknown(kind.removeprefix("ranking "), name, known[kind], (*place, field, *inner), faults)
+            elif kind == "ranking score" and any(level.ranks_nothing(name) for level in here):
+                text = f"{name!r} ranks nothing; allowed: a score of which lower, higher or nearer to zero is better"
+                faults.add((*place, field, *inner), text)
     if claim.noise is None:
         return list(here)
     noise = {level.noise: level for level in here}
@@ -105,9 +108,11 @@ def _checked(claim: Claim, here: Sequence[Level], place: Place, faults: Faults) 
 def _known(claim: Claim, here: Sequence[Level]) -> dict[Name, list[str]]:
     """Return what a dataset's results know by name; where that is nothing, no name is wrong yet."""
     curves = [str(name) for level in here for name in level.curves]
+    scores = [*(name for level in here for name in level.scores), *curves]
     names: dict[Name, list[str]] = {
         "row": [label for level in here for label in (*level.planned, *level.board)],
-        "score": [*(name for level in here for name in level.scores), *curves],
+        "score": scores,
+        "ranking score": scores,
         "score over time": curves,
         "tuned parameter": [name for level in here for name in level.tuned(getattr(claim, "row", ""))],
     }

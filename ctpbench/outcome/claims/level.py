@@ -126,17 +126,21 @@ class Level:
         failed = metric in metric_faults(self.board[label])
         return Missing(f"{label}: {metric} failed" if failed else f"{label}: no {column}")
 
+    def ranks_nothing(self, score: str) -> bool:
+        """Whether the results know a score and no way of it is better."""
+        return score in self.scores and self.scores[score].better == "none"
+
     def better(self, score: str) -> Better:
         """Return which way a score is better.
 
         Raises
         ------
         Missing
-            Where the results have no such score.
+            Where the results have no such score, or it ranks nothing.
         """
         better = self.scores[score].better if score in self.scores else None
-        if better is None:
-            raise Missing(f"no {score}")
+        if better is None or self.ranks_nothing(score):
+            raise Missing(f"{score} ranks nothing" if better else f"no {score}")
         return better
 
     def lead(self, score: str, value: float, other: float) -> float:

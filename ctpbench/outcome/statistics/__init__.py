@@ -8,6 +8,7 @@ from __future__ import annotations
 from ctpbench.outcome.statistics.agreement import BlandAltman, bland_altman, cohens_kappa, intraclass_correlation
 from ctpbench.outcome.statistics.estimate import LEAST_PATIENTS, Estimate, Interval
 from ctpbench.outcome.statistics.intervals import mean_interval, patient_means
+from ctpbench.outcome.statistics.outliers import outlying
 from ctpbench.outcome.statistics.pairs import Pair, equals_of_leader, holm, pair_of, paired_differences
 from ctpbench.outcome.statistics.power import patients_needed, smallest_difference
 from ctpbench.outcome.statistics.ranks import Rank, Ranking, rank_intervals, rank_text
@@ -26,6 +27,7 @@ __all__ = [
     "holm",
     "intraclass_correlation",
     "mean_interval",
+    "outlying",
     "pair_of",
     "paired_differences",
     "patient_means",

@@ -1,4 +1,4 @@
-"""Compute what a case set shares: noiseless maps, regions of interest and one pair of scaling factors."""
+"""Compute what rows share of a case set: noiseless maps, regions of interest, scaling factors, numbers of each case."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from ctpbench.running.estimation import (
 )
 from ctpbench.running.files import file_name, save_arrays
 from ctpbench.running.job import Job
+from ctpbench.running.quality import gathered, quality_of
 from ctpbench.running.work import ReferenceInfo, ReferenceTask, Scale
 
 
 def run(task: ReferenceTask, job: Job) -> ReferenceInfo:
-    """Write a file with maps and regions of each case that has either, and return the factors."""
+    """Write a file with maps and regions of each case that has either; return the factors and each case's numbers."""
     settings = task.maps
     white_matter = settings.scaling == "white_matter"
     known: list[tuple[Any, Any, Any]] = []  # noiseless maps, true maps, tissue
     in_white_matter: list[Mapping[str, float]] = []
+    quality: list[dict[str, float | None]] = []
     for case in task.cases:
         observation, truth = job.observation(case), job.truth(case)
+        if task.quality:
+            quality.append(quality_of(observation, truth))
         maps = rois = None
         if truth is not None and truth.frames is not None:
             maps = concentration_maps(baseline_subtracted(truth.frames, settings), observation, settings)
@@ -40,9 +44,12 @@ def run(task: ReferenceTask, job: Job) -> ReferenceInfo:
             in_white_matter.append(region_perfusion(observation, mask, settings))
         if maps is not None or rois is not None:
             save_arrays(job.out / file_name(case), maps=maps, rois=rois)
+    scale = Scale(cbf=1.0, cbv=1.0)
     if settings.scaling == "truth":
-        return ReferenceInfo(scale={name: _factor(name, known) for name in ("cbf", "cbv")})
-    return ReferenceInfo(scale=white_matter_scale(in_white_matter) if white_matter else Scale(cbf=1.0, cbv=1.0))
+        scale = {name: _factor(name, known) for name in ("cbf", "cbv")}
+    elif white_matter:
+        scale = white_matter_scale(in_white_matter)
+    return ReferenceInfo(scale=scale, quality=gathered(quality))
 
 
 def _factor(name: str, known: list[tuple[Any, Any, Any]]) -> float:

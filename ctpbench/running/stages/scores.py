@@ -67,7 +67,7 @@ def _score(metric: Metric, case: ScoredCase, label: str) -> xr.DataArray | None:
     """Return a metric's score of a case, None where the case lacks what it reads."""
     if any(getattr(case, need) is None for need in metric.needs):
         return None
-    return check_score(metric.score(case), case, label).astype(np.float64)
+    return check_score(metric.score(case), case, label, metric.quantity).astype(np.float64)
 
 
 def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> ScoreTable:
@@ -98,6 +98,9 @@ def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> Sc
         better=metric.better,
         description=summary,
         parameters=metric.model_dump(mode="json"),
+        metric=metric.name,
+        agrees_with=metric.agrees_with,
+        quantity=metric.quantity,
     )
 
 

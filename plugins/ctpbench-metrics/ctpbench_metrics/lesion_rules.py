@@ -11,10 +11,9 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
-from ctpbench import Metric, Observation, ScoredCase
+from ctpbench import Metric, Observation, ScoredCase, class_mask
 from ctpbench.arrays import Float64, Mask
 from ctpbench_metrics.references import reference_maps
-from ctpbench_metrics.regions import lesion
 
 ROIS = ("core", "penumbra")
 _MAP_OF = {"core": "cbf", "penumbra": "tmax"}
@@ -125,7 +124,7 @@ def brain_of(case: ScoredCase) -> Mask:
 def true_lesion(case: ScoredCase) -> dict[str, Mask | None]:
     """Return the true core, and the true penumbra with the core in it, (z, y, x), bool; None where unknown."""
     tissue = case.observation.tissue
-    core, penumbra = (None if case.truth is None else lesion(case.truth, kind) for kind in ROIS)
+    core, penumbra = (None if case.truth is None else class_mask(case.truth, kind) for kind in ROIS)
     whole = None if core is None or penumbra is None else core | penumbra
     return {roi: None if mask is None else tissue & mask for roi, mask in (("core", core), ("penumbra", whole))}
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
-from ctpbench import ScoredCase, Truth
+from ctpbench import ScoredCase, Truth, class_mask
 from ctpbench.arrays import Mask
 
 Region = Annotated[
@@ -16,14 +15,6 @@ Region = Annotated[
     Field(description="which voxels count; all but tissue need the truth"),
 ]
 REGIONS: tuple[str, ...] = get_args(get_args(Region)[0])
-
-WORDS = {
-    "gray": {"gray", "grey"},
-    "white": {"white"},
-    "core": {"core", "severe", "infarct"},
-    "penumbra": {"penumbra", "reduced"},
-}
-"""The words by which a class of `Truth.labels` is told; one that has a word of the core is no penumbra."""
 
 BASELINE_FRAMES = 2  # the paper's T0
 NEAR_PEAK_FRAMES = 2
@@ -63,11 +54,11 @@ def region_mask(case: ScoredCase, region: str) -> Mask:
 
     Notes
     -----
-    Classes are told by the words of their names in ``flag_meanings``, between underscores: see `WORDS`. Enhancement is
-    over the mean of the first 2 frames. The last region is that of the notebooks of Wu, Ren and Li: frame 25 of 1 s
-    frames with the AIF's peak at 19 s. A reconstruction is blurred, so that fluid in furrows enhances with the tissue
-    around it: of the simulated head's, nine tenths belong to that region, and four fifths would belong to
-    ``parenchyma`` if its true CBF were not known.
+    Classes are told by the words of their names: see `ctpbench.class_mask`. Enhancement is over the mean of the first
+    2 frames. The last region is that of the notebooks of Wu, Ren and Li: frame 25 of 1 s frames with the AIF's peak at
+    19 s. A reconstruction is blurred, so that fluid in furrows enhances with the tissue around it: of the simulated
+    head's, nine tenths belong to that region, and four fifths would belong to ``parenchyma`` if its true CBF were not
+    known.
     """
     tissue, truth = case.observation.tissue, case.truth
     if region == "tissue":
@@ -75,41 +66,17 @@ def region_mask(case: ScoredCase, region: str) -> Mask:
     nothing = np.zeros_like(tissue)
     if truth is None:
         return nothing
-    if region in ("gray", "white"):
-        found = labelled(truth.labels, region)
-    elif region in ("penumbra", "core"):
-        found = lesion(truth, region)
+    if region in ("gray", "white", "penumbra", "core"):
+        found = class_mask(truth, region)
     elif region == "enhancing_at_peak":
         found = _enhancing_at_peak(case, truth)
     elif region == "parenchyma":
         found = _perfused(truth, tissue)
     else:
-        parts = _perfused(truth, tissue), lesion(truth, "penumbra"), lesion(truth, "core")
+        parts = _perfused(truth, tissue), class_mask(truth, "penumbra"), class_mask(truth, "core")
         known = all(part is not None for part in parts)
         found = parts[0] & ~parts[1] & ~parts[2] if known else None
     return nothing if found is None else tissue & found
-
-
-def labelled(labels: xr.DataArray | None, kind: str) -> Mask | None:
-    """Return where labels are of a kind of `WORDS`, (z, y, x), bool; None where they have no such class."""
-    if labels is None:
-        return None
-    values = np.atleast_1d(labels.attrs.get("flag_values", ()))
-    words = [set(meaning.lower().split("_")) for meaning in str(labels.attrs.get("flag_meanings", "")).split()]
-    chosen = [
-        value
-        for value, meaning in zip(values, words, strict=True)
-        if meaning & WORDS[kind] and not (kind == "penumbra" and meaning & WORDS["core"])
-    ]
-    return np.isin(labels.values, chosen) if chosen else None
-
-
-def lesion(truth: Truth, kind: str) -> Mask | None:
-    """Return where core or penumbra truly are, (z, y, x), bool, by labels, else by regions; None where unknown."""
-    found = labelled(truth.labels, kind)
-    if found is None and truth.rois is not None and kind in truth.rois["roi"].values:
-        return np.asarray(truth.rois.sel(roi=kind).values, dtype=bool)
-    return found
 
 
 def _perfused(truth: Truth, tissue: Mask) -> Mask | None:

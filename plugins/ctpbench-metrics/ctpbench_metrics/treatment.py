@@ -19,6 +19,8 @@ from ctpbench_metrics.volumes import volumes_ml
 class MismatchRule(LesionRules):
     """Base of the decisions by the mismatch of core and penumbra."""
 
+    quantity = "decision"
+
     mismatch_ratio: Annotated[float, Field(gt=0, description="penumbra over core, at least")] = 1.8
     mismatch_ml: Annotated[float, Field(ge=0, description="penumbra minus core, at least")] = 15.0
     core_ml: Annotated[float, Field(gt=0, description="core, less than")] = 70.0
@@ -45,7 +47,8 @@ class Treat(MismatchRule):
     """
 
     name, version = "treat", "1"
-    better, units = "zero", "1"
+    better, units = "none", "1"
+    agrees_with = "treat_reference"
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return 1 or 0, one number."""
@@ -62,7 +65,7 @@ class TreatReference(MismatchRule):
     """
 
     name, version = "treat_reference", "1"
-    better, units = "zero", "1"
+    better, units = "none", "1"
 
     against: AgainstLesion = "noiseless"
 

@@ -1,4 +1,4 @@
-"""Volumes of core and penumbra in mL, case by case, from which agreement over patients is computed elsewhere."""
+"""Volumes of core and penumbra in mL, case by case; how far they agree over patients, the core computes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Volume(LesionRules):
     """
 
     name, version = "volume", "1"
-    better, units = "zero", "mL"
+    better, units = "none", "mL"
+    agrees_with = "reference_volume"
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the volume of core and penumbra, (roi)."""
@@ -46,7 +47,7 @@ class ReferenceVolume(LesionRules):
     """
 
     name, version = "reference_volume", "1"
-    better, units = "zero", "mL"
+    better, units = "none", "mL"
 
     against: AgainstLesion = "noiseless"
 
@@ -71,6 +72,7 @@ class VolumeWithoutLesion(Volume):
 
     name, version = "volume_without_lesion", "1"
     better, units = "lower", "mL"
+    agrees_with = ""
 
     @property
     def needs(self) -> frozenset[str]:

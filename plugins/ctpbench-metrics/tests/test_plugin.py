@@ -93,7 +93,7 @@ def test_docstring_begins_with_a_line_on_its_own_and_the_class_is_complete(metri
     first, blank, *_ = metric.__doc__.split("\n")
     assert first.endswith(".")
     assert not blank.strip()
-    assert metric.better in ("lower", "higher", "zero")
+    assert metric.better in ("lower", "higher", "zero", "none")
     assert metric.units in ("map", "1", "dB", "HU", "mL", "mL/100 g/min", "mm", "1/mm", "HU^2 mm^2")
 
 
