@@ -34,9 +34,9 @@ def score(
 
 def held_against(made: ScoreTable, metric: str, reference: str, quantity: Quantity = "number") -> ScoreTable:
     """The table as that of a metric which ranks nothing and agrees with another; with none where that is empty."""
-    return made.model_copy(
-        update={"better": "none", "metric": metric, "agrees_with": reference, "quantity": quantity, "units": "mL"}
-    )
+    units = "mL" if quantity == "number" else "1"
+    named = {"metric": metric, "agrees_with": reference, "quantity": quantity}
+    return made.model_copy(update={**named, "better": "none", "units": units})
 
 
 def inapplicable(units: str = "HU") -> ScoreTable:
