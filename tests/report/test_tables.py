@@ -44,7 +44,8 @@ def test_markdown_for_people() -> None:
     assert r"| 0.230\* | ok |" in table[4]
     assert table[6] == "|  | broken |  |  |  |  |  |  |  |  | timeout |"
     assert table[8].startswith(
-        "Ranked by RMSE CBF, lower is better. Scores: mean over 2 patients. No interval: 2 patients; one needs 6. s/case:"
+        "Ranked by RMSE CBF, lower is better. Scores: mean over 2 patients. "
+        "No interval: 2 patients; one needs 6. s/case:"
     )
     assert r"\*: timed while other cells ran" in table[8]
     assert "(edge): the end of the values tried" in table[8]

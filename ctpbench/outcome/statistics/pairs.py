@@ -122,6 +122,35 @@ def paired_differences(
     )
 
 
+def patient_differences(per_group: Array, better: Better) -> Float64:
+    """Return how much better the first of two rows is in each patient, whose mean `paired_differences` tests.
+
+    Parameters
+    ----------
+    per_group : ndarray, (2, group) or (2, seed, group)
+        As of `paired_differences`.
+    better : {"lower", "higher", "zero"}
+
+    Returns
+    -------
+    ndarray, (group,), float64
+        The second's cost less the first's, means over seeds, in the scores' units. NaN for a patient that either lacks.
+
+    Raises
+    ------
+    ValueError
+        As of `paired_differences`, and where there are not two rows.
+
+    Examples
+    --------
+    >>> patient_differences(np.array([[1.0, 2.0, np.nan], [1.5, 1.0, 4.0]]), "lower")
+    array([ 0.5, -1. ,  nan])
+    """
+    ours, theirs = two_rows(per_group, better)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(mean_over_seeds(theirs) - mean_over_seeds(ours))
+
+
 def holm(p_values: Array) -> Float64:
     """Return p-values adjusted so that those at or below a level err anywhere with at most that probability.
 
@@ -184,6 +213,22 @@ def costs(per_group: Array, better: Better) -> Float64:
     if values.ndim not in (2, 3):
         raise ValueError(f"per_group: got {values.ndim} dimensions; allowed: (row, group) or (row, seed, group)")
     return cost(values if values.ndim == 3 else values[:, None], better)
+
+
+def two_rows(per_group: Array, better: Better) -> tuple[Float64, Float64]:
+    """Return the costs of two rows, each (seed, group); raises as `costs`, and where there are not two."""
+    tables = costs(per_group, better)
+    if len(tables) != 2:
+        raise ValueError(f"per_group: got {len(tables)} rows; allowed: two")
+    return tables[0], tables[1]
+
+
+def mean_over_seeds(table: Float64) -> Float64:
+    """Return the mean of each patient's costs, (group,), of (seed, group); NaN where a seed that has any lacks it."""
+    seeds, patients = known(table)
+    means = np.full(patients.size, np.nan)
+    means[patients] = table[np.ix_(seeds, patients)].mean(axis=0)
+    return means
 
 
 def _samples(first: Float64, second: Float64) -> _Samples:
