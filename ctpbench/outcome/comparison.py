@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
-from ctpbench.arrays import Float64
+from ctpbench.arrays import Float64, Mask
 from ctpbench.contract.better import cost
+from ctpbench.contract.components import Better
 from ctpbench.contract.control import NOISELESS, UNFILTERED
-from ctpbench.errors import ResultError
+from ctpbench.errors import InputError, ResultError
 from ctpbench.outcome.rows import endings
 from ctpbench.outcome.scores import Score, ScoreGrid, score_grids
 from ctpbench.outcome.statistics import (
@@ -21,6 +22,7 @@ from ctpbench.outcome.statistics import (
     Ranking,
     equals_of_leader,
     mean_interval,
+    pair_of,
     paired_differences,
     patient_differences,
     rank_intervals,
@@ -28,9 +30,10 @@ from ctpbench.outcome.statistics import (
     smallest_difference,
 )
 from ctpbench.outcome.statistics.intervals import known
+from ctpbench.outcome.statistics.pairs import mean_over_seeds
 from ctpbench.outcome.tuning import noise_of
 from ctpbench.suite.entries import MAPS
-from ctpbench.text import did_you_mean
+from ctpbench.text import did_you_mean, noise_text
 
 Where = tuple[str, float | None]
 """A dataset and a noise level, None where it has none."""
@@ -77,14 +80,12 @@ class Comparison:
     @cached_property
     def ranking(self) -> Ranking:
         """The rows' ranks by the mean of their costs, with their intervals."""
-        assert self.score.better is not None
-        return rank_intervals(self._rivals, self.score.better)
+        return rank_intervals(self._rivals, self._better)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
         """Every two rows held against each other, but for the noiseless control, which is nobody's rival."""
-        assert self.score.better is not None
-        pairs = paired_differences(self._rivals, self.score.better)
+        pairs = paired_differences(self._rivals, self._better)
         return tuple(replace(pair, difference=self._explained(pair.difference)) for pair in pairs)
 
     def place(self, label: str) -> int:
@@ -99,22 +100,33 @@ class Comparison:
 
     def pair(self, first: int, second: int) -> Pair:
         """Return two rows held against each other alone, the noiseless control too; no other pair adjusts its p."""
-        assert self.score.better is not None
-        (found,) = paired_differences(self.values[[first, second]], self.score.better)
+        (found,) = paired_differences(self.values[[first, second]], self._better)
         return replace(found, first=first, second=second, difference=self._explained(found.difference))
 
     def differences(self, first: int, second: int) -> Float64:
         """Return how much better the first row is in each patient, (patient,); NaN in those that either lacks."""
-        assert self.score.better is not None
-        return patient_differences(self.values[[first, second]], self.score.better)
+        return patient_differences(self.values[[first, second]], self._better)
+
+    @property
+    def scored(self) -> Mask:
+        """Which patients any row has a score of, (patient,)."""
+        return np.asarray(~np.isnan(self.values).all(axis=(0, 1)))
+
+    def by_patient(self, row: int) -> Float64:
+        """Return a row's scores, (patient,): means over seeds, NaN for a patient that it lacks."""
+        return mean_over_seeds(self.values[row])
 
     def lead(self, first: int, second: int) -> Estimate:
         """Return how much better the first row is, in percent of the second's mean."""
-        assert self.score.better is not None
-        return self._explained(relative_lead(self.values[[first, second]], self.score.better))
+        return self._explained(relative_lead(self.values[[first, second]], self._better))
 
     def _explained(self, estimate: Estimate) -> Estimate:
         return estimate if self.patients or estimate.interval else replace(estimate, reason=UNKNOWN)
+
+    @property
+    def _better(self) -> Better:
+        assert self.score.better is not None
+        return self.score.better
 
     @property
     def _rivals(self) -> Float64:
@@ -125,6 +137,16 @@ class Comparison:
     def leader(self) -> int | None:
         """The first row of rank 1; None where none has a rank."""
         return next((i for i, rank in enumerate(self.ranking.rows) if rank is not None and rank.rank == 1), None)
+
+    @cached_property
+    def against_leader(self) -> tuple[Pair, ...]:
+        """The leader held against every other row that has patients with it, by how far it leads."""
+        if self.leader is None:
+            return ()
+        others = (row for row in range(len(self.rows)) if row != self.leader)
+        pairs = (pair_of(self.pairs, self.leader, row) for row in others)
+        shared = [pair for pair in pairs if pair.difference.patients]
+        return tuple(sorted(shared, key=lambda pair: pair.difference.value))
 
     @cached_property
     def equals(self) -> frozenset[int]:
@@ -139,8 +161,7 @@ class Comparison:
 
         A row is held against the controls whose maps were computed as its own were, where there are such.
         """
-        assert self.score.better is not None
-        costs = cost(np.array([mean.value for mean in self.means]), self.score.better)
+        costs = cost(np.array([mean.value for mean in self.means]), self._better)
         share = np.full(len(self.rows), np.nan)
         for i, row in enumerate(self.rows):
             ends = [self._control(name, row.maps) for name in (UNFILTERED, NOISELESS)]
@@ -201,6 +222,28 @@ def comparisons(tree: xr.DataTree, by: str | None = None) -> dict[Where, Compari
             found |= {(str(label), noise): compared for noise, compared in by_level(data, grid).items()}
     check_score(by, scores)
     return found
+
+
+def levels_of(
+    compared: Mapping[Where, Comparison], dataset: str | None, noise: float | None
+) -> dict[Where, Comparison]:
+    """Return the levels of a dataset, or of all, at a noise level, or at all.
+
+    Raises
+    ------
+    InputError
+        Where there is no such dataset or noise level.
+    """
+    datasets = list(dict.fromkeys(label for label, _ in compared))
+    if dataset is not None and dataset not in datasets:
+        near = did_you_mean(dataset, datasets)
+        raise InputError(f"--dataset: no dataset {dataset!r} that is ranked{near}; there are: {', '.join(datasets)}")
+    here = {where: one for where, one in compared.items() if dataset in (None, where[0])}
+    chosen = {where: one for where, one in here.items() if noise in (None, where[1])}
+    if here and not chosen:
+        levels = dict.fromkeys("none" if level is None else noise_text(level) for _, level in here)
+        raise InputError(f"--noise: no noise level {noise_text(noise or 0.0)}; there are: {', '.join(levels)}")
+    return chosen
 
 
 def ranking_grid(scored: Sequence[ScoreGrid], by: str | None) -> ScoreGrid | None:

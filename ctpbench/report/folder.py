@@ -17,6 +17,7 @@ from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.panels import map_panels
+from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
 from ctpbench.running.files import file_name, load_arrays, load_observation
@@ -24,6 +25,9 @@ from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from ctpbench.text import level_text, noise_text
+
+COMPARISON = "comparison"
+"""The folder of pictures of rows held against each other, in a run's folder."""
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -89,9 +93,10 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def draw(store: Store) -> list[Path]:
-    """Draw map panels for the first test case of each dataset and noise level, and curves; return the pictures.
+    """Draw map panels for the first test case of each dataset and noise level, curves, and rows against the leader.
 
-    Of the panels, methods whose cached maps are gone are left out.
+    Return the pictures. Of the panels, methods whose cached maps are gone are left out; rows are held against the
+    leader where there are enough patients.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in store.finished():
@@ -99,7 +104,12 @@ def draw(store: Store) -> list[Path]:
             groups.setdefault((record.dataset, record.noise), []).append(record)
     drawn = [_draw(store, records) for records in groups.values()]
     panels = [path for path in drawn if path is not None]
-    return [*panels, *draw_curves(_built(store)[0], store.folder / "curves")]
+    tree, _ = _built(store)
+    return [
+        *panels,
+        *draw_curves(tree, store.folder / "curves"),
+        *draw_comparisons(tree, store.folder / COMPARISON),
+    ]
 
 
 def _draw(store: Store, records: Sequence[Record]) -> Path | None:

@@ -16,7 +16,7 @@ from ctpbench.outcome.statistics import LEAST_PATIENTS
 EQUAL = " ="
 """Behind the rank of a row that is not told apart from the leader."""
 
-_WORDS: Mapping[Better, str] = {
+WORDS: Mapping[Better, str] = {
     "lower": "lower is better",
     "higher": "higher is better",
     "zero": "nearer to zero is better",
@@ -25,7 +25,7 @@ _WORDS: Mapping[Better, str] = {
 
 def notes_of(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spread: bool) -> list[str]:
     """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
-    ranked = f"Ranked by {by.title}, {_WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
+    ranked = f"Ranked by {by.title}, {WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
     notes = [ranked, *_certainty(block, by, spread), *_scale(block)]
     for dims in dict.fromkeys(score.over for score in shown if score.over):
         titles = dict.fromkeys(title_of(score.metric) for score in shown if score.over == dims)

@@ -41,6 +41,10 @@ class Pair:
     p: float | None
     p_holm: float | None
 
+    def told_apart(self, alpha: float = 0.05) -> bool | None:
+        """Whether the adjusted p-value is at most `alpha`; None where there is no test."""
+        return None if self.p_holm is None else self.p_holm <= alpha
+
     def turned(self) -> Pair:
         """Return the pair seen from the second row."""
         seen, ends = self.difference, self.difference.interval
@@ -197,8 +201,8 @@ def equals_of_leader(pairs: Iterable[Pair], leader: int, alpha: float = 0.05) ->
     That is no proof of equality. Rows that could not be tested against the leader are not among them.
     """
     check_share("alpha", alpha)
-    rows = ((p.p_holm, p.first + p.second - leader) for p in pairs if leader in (p.first, p.second))
-    return tuple(sorted(row for p_holm, row in rows if p_holm is not None and p_holm > alpha))
+    theirs = (pair for pair in pairs if leader in (pair.first, pair.second))
+    return tuple(sorted(pair.first + pair.second - leader for pair in theirs if pair.told_apart(alpha) is False))
 
 
 def costs(per_group: Array, better: Better) -> Float64:
