@@ -89,6 +89,25 @@ def plain_text(text: str, longest: int) -> str:
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
+def cut(text: str, longest: int) -> str:
+    """Return text in one line of at most so many characters.
+
+    >>> cut("a long\\nlabel", 8)
+    'a long …'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def in_brackets(units: str) -> str:
+    """Return units as they stand behind a title; nothing where there are none.
+
+    >>> in_brackets("HU"), in_brackets("")
+    (' (HU)', '')
+    """
+    return f" ({units})" if units else ""
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says, in one line."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Commands about suites and runs: run, plan, status, leaderboard, claims."""
+"""Commands about suites and runs: run, plan, status, leaderboard, compare, claims."""
 
 from __future__ import annotations
 
@@ -204,6 +204,57 @@ def leaderboard_command(run: Path, by: str | None) -> None:
     print_table(leaderboard(tree, by), console())
     if line:
         click.echo(line)
+
+
+@main.command("compare", epilog="Example: ctpbench compare runs/quick tips n2n --noise 2e5")
+@_RUN
+@click.argument("rows", nargs=-1, metavar="[ROW ROW]")
+@click.option("--by", metavar="SCORE", help="Compare by this score column; default: the one that ranks.")
+@click.option("--dataset", metavar="LABEL", help="Only this dataset.")
+@click.option("--noise", type=float, metavar="N", help="Only this noise level.")
+@click.option("--all", "every", is_flag=True, help="Every pair of rows, not each against the leader alone.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="The picture, of one level; default: comparison/ in the run's folder, none of a results.nc.",
+)
+def compare_command(
+    run: Path,
+    rows: tuple[str, ...],
+    by: str | None,
+    dataset: str | None,
+    noise: float | None,
+    every: bool,
+    out: Path | None,
+) -> None:
+    """Hold rows against each other, patient by patient.
+
+    Every row against the leader at each level: the mean difference over patients with its 95% interval, and whether it
+    is more than chance. Or two rows, patient by patient, with the number of patients that their difference takes. RUN
+    is a run's folder, one of leaderboards/, or a results.nc.
+    """
+    from ctpbench.outcome.comparison import comparisons, levels_of
+    from ctpbench.report.folder import COMPARISON, results_of
+    from ctpbench.report.pairs import check_patients, check_rows, pairs_of, print_level, print_rows
+    from ctpbench.report.strips import draw_pairs, picture_name
+
+    tree, cells = results_of(run)
+    levels = levels_of(comparisons(tree, by), dataset, noise)
+    check_patients(levels, run)
+    check_rows(rows, levels)
+    if out and len(levels) > 1:
+        raise InputError(f"--out {out}: a picture is of one level, got {len(levels)}; choose by --dataset and --noise")
+    named = [*([by] if by else []), *rows, *(["all"] if every and not rows else [])]
+    for where, compared in levels.items():
+        pairs = pairs_of(compared, rows, every)
+        if rows:
+            print_rows(where, compared, rows, console())
+        else:
+            print_level(where, compared, pairs, console())
+        path = out or (run / COMPARISON / picture_name(where, *named) if cells else None)
+        if path and pairs and compared.patients:
+            click.echo(f"Picture: {draw_pairs(where, compared, pairs, path)}\n")
 
 
 @main.command("claims", epilog="Example: ctpbench claims runs/paper-simulation")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,12 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench.errors import ResultError
-from ctpbench.outcome.comparison import Comparison, Row
+from ctpbench.outcome.comparison import Comparison, by_level, check_score, ranking_grid
+from ctpbench.outcome.rows import facts, faults
 from ctpbench.outcome.scores import Grid, Score, ScoreGrid, count_cases, score_grids, title_of
 from ctpbench.outcome.statistics import mean_interval
+from ctpbench.outcome.tuning import noise_of
 from ctpbench.outcome.variables import MISSING, PATIENT
-from ctpbench.suite.entries import MAPS
-from ctpbench.text import parameters_text, value_text
-
-EDGE = " (edge)"
-"""Behind a tuned value that ended at an edge of what was tried."""
-
-_PARAMETER = "parameter_"
-_LATER = ("trained_on", "left_out")  # which older results do not have
 
 
 def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
@@ -37,13 +30,13 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     them; of a metric over time or frequency it is the mean over those. `rank` goes by the ranking score, `rank_low` and
     `rank_high` are its interval, `equals_leader` says whether a row is not told apart from the leader (see
     `ctpbench.outcome.statistics`), `relative` is where the ranking score lies between the controls: 0 as ``none``, 1 as
-    ``noiseless``. `denoise_s`, `maps_s` and their sum `total_s` are medians over cases, `fit_s` over seeds; memory is
-    the peak. Where a metric failed in any seed of a row, the row has no value of it, and `metric_faults` says why: JSON
-    by the metric's label. Rows that went well come first, by rank (ties share one), then those that have no value of
-    the ranking score and the noiseless control, then those in which a seed failed; the last have no rank.
+    ``noiseless``. `lead_shown` is the smallest lead over the next row that so many patients show with a power of 80%.
+    `denoise_s`, `maps_s` and their sum `total_s` are medians over cases, `fit_s` over seeds; memory is the peak. Where
+    a metric failed in any seed of a row, the row has no value of it, and `metric_faults` says why: JSON by the metric's
+    label. Rows that went well come first, by rank (ties share one), then those that have no value of the ranking score
+    and the noiseless control, then those in which a seed failed; the last have no rank.
 
-    ``attrs["scores"]`` describes the score columns. ``attrs["metrics"]`` holds each dataset's metrics by label,
-    ``attrs["comparisons"]`` what ranked each dataset's rows, by dataset and noise level.
+    ``attrs["scores"]`` describes the score columns, ``attrs["metrics"]`` holds each dataset's metrics by label.
 
     Parameters
     ----------
@@ -62,47 +55,41 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     metrics: dict[str, tuple[str, ...]] = {}
     broken: dict[str, None] = {}
     rows: list[dict[str, Any]] = []
-    comparisons: dict[tuple[str, float | None], Comparison] = {}
     for label, node in tree.children.items():
         data = node.to_dataset(inherit=False)
-        faults = _faults(data)
-        scored = _scored(data, faults)
-        here = {grid.score.column: grid.score for grid in scored}
+        failed = faults(data)
+        scored = list(score_grids(data))
+        _check_names(grid.score.column for grid in scored)
         grids = {column: values for grid in scored for column, values in _estimates(grid).items()}
         counts = {"n_cases": count_cases(data)}
         counts["n_patients"] = (
             count_cases(data, PATIENT) if PATIENT in data.coords else np.zeros_like(counts["n_cases"])
         )
         metrics[str(label)] = tuple(str(name) for name, values in data.data_vars.items() if "better" in values.attrs)
-        broken |= dict.fromkeys(name for named in faults.flat for name in named)
-        scores |= {name: score for name, score in here.items() if name not in scores}
-        ranking = _ranking([score for name, score in here.items() if np.isfinite(grids[name]).any()], rank_by)
-        by = next((grid for grid in scored if grid.score == ranking), None)
+        broken |= dict.fromkeys(name for named in failed.flat for name in named)
+        scores |= {grid.score.column: grid.score for grid in scored if grid.score.column not in scores}
+        ranking = ranking_grid(scored, rank_by)
+        compared = by_level(data, ranking) if ranking else {}
         grids |= {**counts, **_costs(data)}
         for j, noise in enumerate(data["noise"].values):
             block = [
                 {
                     "dataset": label,
                     "noise": noise,
-                    **_facts(data, i, j),
-                    "metric_faults": json.dumps(faults[i, j], ensure_ascii=False) if faults[i, j] else "",
+                    **facts(data, i, j),
+                    "metric_faults": json.dumps(failed[i, j], ensure_ascii=False) if failed[i, j] else "",
                     **{name: grid[i, j] for name, grid in grids.items()},
                 }
                 for i in range(data.sizes["config"])
             ]
-            comparison = _comparison(by, block, j)
-            if comparison:
-                comparisons[str(label), None if np.isnan(noise) else float(noise)] = comparison
-            rows += _ranked([row for row in block if row["status"] != MISSING], comparison)
-    if rank_by is not None and (rank_by not in scores or not scores[rank_by].ranks):
-        fault = f"{rank_by!r} ranks nothing" if rank_by in scores else f"no score {rank_by!r} to rank by"
-        raise ResultError(f"leaderboard: {fault}; there are: {', '.join(n for n, s in scores.items() if s.ranks)}")
+            rows += _ranked([row for row in block if row["status"] != MISSING], compared.get(noise_of(noise)))
+    check_score(rank_by, scores)
     valued = {score.metric for score in scores.values()}
     scores |= {name: Score(name, title_of(name), "", None, name) for name in broken if name not in valued}
     order = list(dict.fromkeys(name for named in metrics.values() for name in named))
     shown = sorted(scores.values(), key=lambda score: order.index(score.metric))
     frame = pd.DataFrame(rows, columns=_columns(score.column for score in shown))
-    frame.attrs |= {"scores": tuple(shown), "metrics": metrics, "comparisons": comparisons}
+    frame.attrs |= {"scores": tuple(shown), "metrics": metrics}
     whole = dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
     counted = dict.fromkeys(("n_patients", "n_cases", "n_seeds"), "int64")
     return frame.astype({**whole, **counted, "contended": bool, "equals_leader": bool})
@@ -126,35 +113,17 @@ def metric_faults(row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _columns(scores: Iterable[str]) -> list[str]:
-    place = ["dataset", "noise", "rank", "rank_low", "rank_high", "equals_leader", "rank_by", "relative", "config"]
+    ranks = ["rank", "rank_low", "rank_high", "equals_leader", "rank_by", "relative", "lead_shown"]
     facts = ["method", "maps", "parameters", "tuned", "trained_on", "status", "message", "left_out", "metric_faults"]
     counts = ["n_patients", "n_cases", "n_seeds"]
     seconds = ["denoise_s", "maps_s", "total_s", "fit_s"]
     others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware"]
-    return [*place, *facts, *counts, *(c for name in scores for c in _with_ends(name)), *seconds, *others]
+    valued = (column for name in scores for column in _with_ends(name))
+    return ["dataset", "noise", *ranks, "config", *facts, *counts, *valued, *seconds, *others]
 
 
 def _with_ends(column: str) -> tuple[str, str, str]:
     return column, f"{column}_low", f"{column}_high"
-
-
-def _scored(data: xr.Dataset, faults: Grid) -> list[ScoreGrid]:
-    """Return the scores that have a value in a dataset, each with a column name of its own.
-
-    Where the metric failed in a seed of a row, the mean over the others is no score of the row: NaN.
-    """
-    taken = set(_columns(()))
-    found = []
-    for grid in score_grids(data):
-        for column in _with_ends(grid.score.column):
-            if column in taken:
-                raise ResultError(f"leaderboard: two scores are called {column!r}; relabel a metric in the suite")
-            taken.add(column)
-        failed = np.array([[grid.score.metric in named for named in row] for row in faults], dtype=bool)
-        failed = failed.reshape(grid.values.shape[:2])
-        if np.isfinite(grid.values).any():
-            found.append(replace(grid, values=np.where(failed[..., None, None], np.nan, grid.values)))
-    return found
 
 
 def _estimates(grid: ScoreGrid) -> dict[str, Grid]:
@@ -170,20 +139,13 @@ def _estimates(grid: ScoreGrid) -> dict[str, Grid]:
     return ends
 
 
-def _comparison(by: ScoreGrid | None, block: Sequence[Mapping[str, Any]], level: int) -> Comparison | None:
-    """Return what ranks the rows of a level, those that went well; None where no score has a direction."""
-    if by is None or not by.score.ranks:
-        return None
-    well = [i for i, row in enumerate(block) if row["status"] == "ok"]
-    rows = tuple(Row(block[i]["config"], block[i]["method"], block[i]["maps"]) for i in well)
-    return Comparison(by.score, rows, by.patients, by.values[well, level])
-
-
-def _ranking(known: Sequence[Score], rank_by: str | None) -> Score | None:
-    """Return the score that ranks a dataset's rows, of those that have a value there."""
-    if rank_by is None:
-        return min((score for score in known if score.ranks), key=lambda score: bool(score.over), default=None)
-    return next((score for score in known if score.column == rank_by), None)
+def _check_names(columns: Iterable[str]) -> None:
+    """Raise a `ResultError` where the columns of a dataset's scores have the names of others."""
+    taken = set(_columns(()))
+    for column in (name for score in columns for name in _with_ends(score)):
+        if column in taken:
+            raise ResultError(f"leaderboard: two scores are called {column!r}; relabel a metric in the suite")
+        taken.add(column)
 
 
 def _costs(data: xr.Dataset) -> dict[str, Grid]:
@@ -202,71 +164,6 @@ def _costs(data: xr.Dataset) -> dict[str, Grid]:
     return {name: values.transpose("config", "noise").values for name, values in costs.items()}
 
 
-def _faults(data: xr.Dataset) -> Grid:
-    """Return which metrics failed, by label, and how, (config, noise): a mapping in each place."""
-    faults = np.empty((data.sizes["config"], data.sizes["noise"]), dtype=object)
-    for i, j in np.ndindex(faults.shape):
-        row = data.isel(config=i, noise=j)
-        seeds = int((row["status"] != MISSING).sum())
-        found: dict[str, list[str]] = {}
-        for text in row["metric_faults"].values if "metric_faults" in row else ():
-            for name, message in json.loads(str(text) or "{}").items():
-                found.setdefault(name, []).append(message)
-        faults[i, j] = {name: _of_seeds(messages, seeds) for name, messages in found.items()}
-    return faults
-
-
-def _of_seeds(messages: Sequence[str], seeds: int) -> str:
-    """Return what failed first, with how many of a row's finished seeds failed where it has several."""
-    return f"{len(messages)} of {seeds} seeds: {messages[0]}" if seeds > 1 else messages[0]
-
-
-def _facts(data: xr.Dataset, i: int, j: int) -> dict[str, Any]:
-    """What a row is called, how it was set and how its seeds ended."""
-    row = data.isel(config=i, noise=j)
-    statuses, messages = row["status"].values, row["message"].values
-    finished = [k for k, status in enumerate(statuses) if status != MISSING]
-    failed = [k for k in finished if statuses[k] != "ok"]
-    coords = {str(name): str(value.values) for name, value in row.coords.items()}
-    remarks = {name: row[name].values if name in row else [""] * len(statuses) for name in _LATER}
-    return {
-        "config": coords["config"],
-        "method": coords["method"],
-        "maps": coords.get(MAPS, ""),
-        **_settings(row, coords, finished),
-        **{name: " and ".join(_distinct(texts[k] for k in finished)) for name, texts in remarks.items()},
-        "status": str(statuses[failed[0]]) if failed else "ok" if finished else MISSING,
-        "message": _of_seeds([str(messages[k]) for k in failed], len(finished)) if failed else "",
-        "hardware": " and ".join(_distinct(_machine(row, k) for k in finished if str(row["hardware"].values[k]))),
-    }
-
-
-def _settings(row: xr.Dataset, coords: Mapping[str, str], finished: Sequence[int]) -> dict[str, str]:
-    """Return all parameters of a row as text, and those that were tuned; where seeds differ, all values."""
-    tuned: dict[str, list[str]] = {}
-    edges: set[str] = set()
-    for k in finished:
-        edges |= set(json.loads(str(row["tuned_at_edge"].values[k])))
-        for name, value in json.loads(str(row["tuned_parameters"].values[k])).items():
-            tuned.setdefault(name, []).append(value_text(value, short=True))
-    chosen = {name: "|".join(dict.fromkeys(texts)) for name, texts in tuned.items()}
-    given = {n.removeprefix(_PARAMETER): text for n, text in coords.items() if n.startswith(_PARAMETER) and text}
-    values = {**{name: _parsed(text) for name, text in given.items() if text != "tuned"}, **chosen}
-    return {
-        "parameters": parameters_text({name: values[name] for name in given if name in values}, short=True),
-        "tuned": parameters_text({name: text + EDGE * (name in edges) for name, text in chosen.items()}),
-    }
-
-
-def _distinct(texts: Iterable[Any]) -> list[str]:
-    return [text for text in dict.fromkeys(map(str, texts)) if text]
-
-
-def _machine(row: xr.Dataset, k: int) -> str:
-    threads = int(row["threads"].values[k])
-    return f"{row['hardware'].values[k]}, {threads} thread{'s' * (threads != 1)}"
-
-
 def _ranked(rows: Sequence[dict[str, Any]], comparison: Comparison | None) -> list[dict[str, Any]]:
     """Return the rows of one dataset and noise level in the order of the table, ranked."""
     found: dict[str, dict[str, Any]] = {}
@@ -277,17 +174,12 @@ def _ranked(rows: Sequence[dict[str, Any]], comparison: Comparison | None) -> li
             ranks = {"rank": rank.rank, "rank_low": rank.low, "rank_high": rank.high} if rank else {}
             found[row.label] = {**ranks, "relative": share, "equals_leader": i in comparison.equals}
     unranked = {"rank": None, "rank_low": None, "rank_high": None, "relative": np.nan, "equals_leader": False}
-    column = comparison.score.column if comparison else ""
-    ranked = [{**row, **unranked, **found.get(row["config"], {}), "rank_by": column} for row in rows]
+    by = {
+        "rank_by": comparison.score.column if comparison else "",
+        "lead_shown": np.nan if comparison is None or comparison.told_apart is None else comparison.told_apart,
+    }
+    ranked = [{**row, **unranked, **by, **found.get(row["config"], {})} for row in rows]
     return sorted(ranked, key=lambda row: (row["status"] != "ok", row["rank"] is None, row["rank"] or 0))
-
-
-def _parsed(text: str) -> Any:
-    """Return the value of a parameter that was kept as JSON, or as it is where it is plain text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _plain(value: Any) -> Any:

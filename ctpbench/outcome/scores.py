@@ -12,6 +12,7 @@ import xarray as xr
 
 from ctpbench.arrays import Array, Float64
 from ctpbench.contract.components import Better
+from ctpbench.outcome.rows import faults
 from ctpbench.outcome.statistics import patient_means
 from ctpbench.outcome.variables import PATIENT
 
@@ -76,11 +77,23 @@ class ScoreGrid:
 
 
 def score_grids(data: xr.Dataset) -> Iterator[ScoreGrid]:
-    """Yield every score of a dataset's group by patient; of a metric over time or frequency its mean over those."""
-    patients = [str(patient) for patient in data[PATIENT].values] if PATIENT in data.coords else []
-    groups = patients or [""] * data.sizes["case"]
+    """Yield every score that has a value in a dataset's group, by patient.
+
+    Where the metric failed in a seed of a row, the mean over the others is no score of the row: NaN.
+    """
+    patients, groups = patients_of(data)
+    failed = faults(data)
     for score, values in case_scores(data):
-        yield ScoreGrid(score, tuple(dict.fromkeys(patients)), patient_means(values, groups))
+        lost = np.array([[score.metric in named for named in row] for row in failed], dtype=bool).reshape(failed.shape)
+        means = patient_means(values, groups)
+        if np.isfinite(means).any():
+            yield ScoreGrid(score, patients, np.where(lost[..., None, None], np.nan, means))
+
+
+def patients_of(data: xr.Dataset) -> tuple[tuple[str, ...], list[str]]:
+    """Return the patients of a dataset's group, none where it does not say, and for each case whose it is."""
+    groups = [str(patient) for patient in data[PATIENT].values] if PATIENT in data.coords else []
+    return tuple(dict.fromkeys(groups)), groups or [""] * data.sizes["case"]
 
 
 def case_scores(data: xr.Dataset) -> Iterator[tuple[Score, Float64]]:
@@ -149,3 +162,14 @@ def decimals(value: float, digits: int) -> int:
 def rounded(value: float, digits: int) -> str:
     """Return a number with `digits` significant digits and no exponent; nothing for NaN."""
     return "" if np.isnan(value) else f"{value:.{decimals(value, digits)}f}"
+
+
+def interval_text(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, to two significant digits of half the interval's width.
+
+    >>> interval_text(0.1234, -0.0321, 0.2789), interval_text(12.0, 11.0, 13.2)
+    ('0.12 [-0.03, 0.28]', '12.0 [11.0, 13.2]')
+    """
+    common = decimals((high - low) / 2, 2)
+    shown, *ends = (f"{round(number, common) + 0.0:.{common}f}" for number in (value, low, high))  # no -0.00
+    return f"{shown} [{', '.join(ends)}]"

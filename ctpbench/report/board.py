@@ -90,7 +90,7 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
             statuses=list(block["status"]),
             families=_families(block, first, faults, spread),
             further=_families(block, [score for score in shown if score not in first], faults, spread),
-            notes=notes_of(block, by, shown, frame.attrs["comparisons"].get(_place(block)), spread),
+            notes=notes_of(block, by, shown, spread),
             failures=failures_of(block, faults),
         )
 
@@ -143,11 +143,6 @@ def _best(values: pd.Series[float], score: Score) -> list[int]:
         return []
     costs = cost(np.asarray(values, dtype=np.float64), score.better)
     return [int(place) for place in np.flatnonzero(costs == np.nanmin(costs))]
-
-
-def _place(block: pd.DataFrame) -> tuple[str, float | None]:
-    first = block.iloc[0]
-    return str(first["dataset"]), None if pd.isna(first["noise"]) else float(first["noise"])
 
 
 def _rank(row: Mapping[Any, Any]) -> str:

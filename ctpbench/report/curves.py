@@ -25,7 +25,7 @@ from ctpbench.outcome.cells import CELL_DIMS
 from ctpbench.outcome.scores import title_of, units_text
 from ctpbench.outcome.tuning import Tuning, is_number, tunings
 from ctpbench.running.record import Trial
-from ctpbench.text import noise_text
+from ctpbench.text import cut, in_brackets, noise_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,7 +154,7 @@ def score_figure(node: xr.DataTree, dim: str) -> Figure | None:
         if "better" not in scores.attrs or set(scores.dims) != {*CELL_DIMS, "case", dim}:
             continue
         mean = scores.mean("seed").mean("case").transpose("noise", "config", dim)
-        units = _in_brackets(units_text(scores.attrs, ""))
+        units = in_brackets(units_text(scores.attrs, ""))
         along = f"{dim} ({data[dim].attrs['units']})"
         for noise, level in zip(data["noise"].values, mean.values, strict=True):
             for config, y in zip(data["config"].values, level, strict=True):
@@ -190,7 +190,7 @@ def _sweeps(
     values = np.array([trial.value for trial in trials if trial.value is not None], dtype=np.float64)
     place = tried.index(chosen) if chosen in tried else None
     costs = _costs(values, tuning.better, place)
-    on_y, units = f"validation {title_of(tuning.score) or 'score'}", _in_brackets(tuning.units)
+    on_y, units = f"validation {title_of(tuning.score) or 'score'}", in_brackets(tuning.units)
     on_y += units if len(on_y + units) <= _LONGEST else units.replace(" ", "\n", 1)
     for name in tried[0] if tried else ():
         if not all(is_number(parameters[name]) for parameters in tried):
@@ -216,10 +216,6 @@ def _costs(values: Float64, better: Better | None, chosen: int | None) -> Float6
     return cost(values, "higher" if values[chosen] >= values.max() else "zero")
 
 
-def _in_brackets(units: str) -> str:
-    return f" ({units})" if units else ""
-
-
 def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool = True) -> Figure | None:
     """Return panels of these lines, a row for each of their axes and a column for each noise level."""
     from matplotlib.figure import Figure
@@ -231,7 +227,7 @@ def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool
     levels = [level for level in data["noise"].values if any(_same(level, line.noise) for line in lines)]
     size = (_PANEL_IN[0] * max(len(levels), 2), _PANEL_IN[1] * len(rows) + _HEAD_IN)
     figure = Figure(size, dpi=_DPI, layout="constrained")
-    figure.suptitle(_short(title, 2 * _LONGEST), fontsize=11, parse_math=False)
+    figure.suptitle(cut(title, 2 * _LONGEST), fontsize=11, parse_math=False)
     grid = figure.add_gridspec(len(rows), len(levels))
     for i, row in enumerate(rows):
         panels = [[line for line in lines if line.axes == row and _same(line.noise, level)] for level in levels]
@@ -240,7 +236,9 @@ def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool
             axes = figure.add_subplot(grid[i, j])
             _fill(axes, panels[j], configs)
             if j == drawn[0]:
-                axes.set_ylabel("\n".join(map(_short, row[0].split("\n"))), fontsize=8, parse_math=False)
+                axes.set_ylabel(
+                    "\n".join(cut(line, _LONGEST) for line in row[0].split("\n")), fontsize=8, parse_math=False
+                )
     if legend:
         _add_legend(figure, configs, {line.config for line in lines})
     return figure
@@ -258,7 +256,7 @@ def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
             axes.plot(line.x[[line.marked]], line.y[[line.marked]], label=line.config, **style, **ring)
     if not np.isnan(lines[0].noise):
         axes.set_title(f"noise {noise_text(lines[0].noise)}", fontsize=9)
-    axes.set_xlabel(_short(lines[0].axes[1]), fontsize=8, parse_math=False)
+    axes.set_xlabel(cut(lines[0].axes[1], _LONGEST), fontsize=8, parse_math=False)
     axes.tick_params(which="both", labelsize=7)
     axes.grid(color="0.9", linewidth=0.6)
 
@@ -280,7 +278,7 @@ def _add_legend(figure: Figure, configs: Sequence[str], drawn: set[str]) -> None
     )
     for text, place in zip(legend.get_texts(), shown, strict=True):
         text.set_parse_math(False)
-        text.set_text(_short(configs[place]))
+        text.set_text(cut(configs[place], _LONGEST))
 
 
 def _values(axes: Any, of: str) -> Float64:
@@ -291,8 +289,3 @@ def _values(axes: Any, of: str) -> Float64:
 def _same(one: float, other: float) -> bool:
     """Whether two noise levels are one; NaN stands for none."""
     return one == other or bool(np.isnan(one) and np.isnan(other))
-
-
-def _short(text: str, longest: int = _LONGEST) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"

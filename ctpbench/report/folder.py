@@ -25,6 +25,7 @@ from ctpbench.report.differences import draw_agreement
 from ctpbench.report.draws import LEAST_DRAWS, Draws, draws_panels
 from ctpbench.report.panels import map_panels
 from ctpbench.report.protocol import protocol_markdown
+from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
 from ctpbench.running.files import file_name, load_arrays, load_observation
@@ -34,6 +35,8 @@ from ctpbench.running.store import Store
 from ctpbench.text import level_text, noise_text
 
 AGREEMENT = "agreement.csv"
+COMPARISON = "comparison"
+"""The folder of pictures of rows held against each other, in a run's folder."""
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -122,7 +125,7 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
     """Draw maps of the first test case of each dataset and noise level, bias and noise over its draws, and more.
 
-    Curves of training and tuning, and differences from references.
+    Curves of training and tuning, rows against the leader, and differences from references.
 
     Returns the pictures. Of the panels, methods whose cached maps are gone are left out. `frame` is what `render`
     returned, computed anew where it is not given.
@@ -135,8 +138,12 @@ def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
     panels = [path for path in drawn if path is not None]
     tree, _ = _built(store)
     found = agreements(tree, leaderboard(tree) if frame is None else frame)
-    curves = draw_curves(tree, store.folder / "curves")
-    return [*panels, *curves, *draw_agreement(found, store.folder / "agreement")]
+    return [
+        *panels,
+        *draw_curves(tree, store.folder / "curves"),
+        *draw_comparisons(tree, store.folder / COMPARISON),
+        *draw_agreement(found, store.folder / "agreement"),
+    ]
 
 
 def _draw(store: Store, records: Sequence[Record]) -> Path | None:

@@ -9,27 +9,24 @@ import pandas as pd
 
 from ctpbench.contract.components import Better
 from ctpbench.contract.control import NOISELESS, UNFILTERED
-from ctpbench.outcome.comparison import Comparison
-from ctpbench.outcome.leaderboard import EDGE
+from ctpbench.outcome.rows import EDGE
 from ctpbench.outcome.scores import Score, rounded, title_of
 from ctpbench.outcome.statistics import LEAST_PATIENTS
 
 EQUAL = " ="
 """Behind the rank of a row that is not told apart from the leader."""
 
-_WORDS: Mapping[Better, str] = {
+WORDS: Mapping[Better, str] = {
     "lower": "lower is better",
     "higher": "higher is better",
     "zero": "nearer to zero is better",
 }
 
 
-def notes_of(
-    block: pd.DataFrame, by: Score | None, shown: Sequence[Score], comparison: Comparison | None, spread: bool
-) -> list[str]:
+def notes_of(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spread: bool) -> list[str]:
     """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
-    ranked = f"Ranked by {by.title}, {_WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
-    notes = [ranked, *_certainty(block, comparison, spread), *_scale(block)]
+    ranked = f"Ranked by {by.title}, {WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
+    notes = [ranked, *_certainty(block, by, spread), *_scale(block)]
     for dims in dict.fromkeys(score.over for score in shown if score.over):
         titles = dict.fromkeys(title_of(score.metric) for score in shown if score.over == dims)
         notes.append(f"Mean over {' and '.join(dims)}: {', '.join(titles)}.")
@@ -41,7 +38,7 @@ def notes_of(
     return [*notes, *_remarks(block, shown)]
 
 
-def _certainty(block: pd.DataFrame, comparison: Comparison | None, spread: bool) -> list[str]:
+def _certainty(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
     """Say what the scores are means over, how sure the order is, and what lead so many patients can show."""
     scored = block[block["n_cases"] > 0]
     if scored.empty:
@@ -63,8 +60,9 @@ def _certainty(block: pd.DataFrame, comparison: Comparison | None, spread: bool)
     notes = [f"Scores: {shown} over {over}; ranks with their 95% interval."]
     if block["equals_leader"].any():
         notes.append(f"{EQUAL.strip()}: not told apart from the leader (paired t-test over patients, Holm).")
-    if comparison and (lead := comparison.told_apart):
-        units = f" {comparison.score.units}" if comparison.score.units else ""
+    lead = float(block["lead_shown"].iloc[0])
+    if by and not np.isnan(lead):
+        units = f" {by.units}" if by.units else ""
         notes.append(f"A lead of {rounded(lead, 2)}{units} over the next row would be seen with a power of 80%.")
     return notes
 

@@ -17,6 +17,7 @@ import xarray as xr
 
 from ctpbench.outcome.claims import Judgement
 from ctpbench.outcome.scores import title_of
+from ctpbench.outcome.statistics import LEAST_PATIENTS
 from ctpbench.report.board import FAILED, Board, Column, Family, boards, units_note
 from ctpbench.report.markdown import escaped, folded, table_lines
 from ctpbench.text import level_text, noise_column
@@ -89,11 +90,12 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     rows = []
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
-            cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.verdict)
+            cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.text)
             rows.append(["" if i and column in (0, 2) else escaped(text) for column, text in enumerate(cells)])
     words = ("Claim", "Paper", "Ours", "Verdict")
     lines = table_lines(["Claim", "Noise", "Paper", "Ours", "Verdict"], rows, words)
-    return "\n".join(["## Claims", "", f"{escaped(title)}. {tally(judgements)}", "", *lines, ""])
+    note = escaped(verdicts_note(judgements))
+    return "\n".join(["## Claims", "", f"{escaped(title)}. {tally(judgements)}", "", *lines, "", note, ""])
 
 
 def faults_markdown(faults: str) -> str:
@@ -102,9 +104,25 @@ def faults_markdown(faults: str) -> str:
 
 
 def tally(judgements: Sequence[Judgement]) -> str:
-    """Return how many claims reproduce: at every noise level, that is."""
-    count = sum(judgement.verdict == "reproduces" for judgement in judgements)
-    return f"{count} of {len(judgements)} claims reproduce."
+    """Return how many claims hold, at every noise level, that is, and how many of them by values alone."""
+    holding = [judgement for judgement in judgements if judgement.verdict == "holds"]
+    by_values = sum(judgement.by_values for judgement in holding)
+    without = "" if not by_values else f", {'all' if by_values == len(holding) else by_values} without an interval"
+    return f"{len(holding)} of {len(judgements)} claims hold{without}."
+
+
+def verdicts_note(judgements: Sequence[Judgement]) -> str:
+    """Return what the verdicts mean, and what those mean that go by no interval, where there are such."""
+    note = (
+        "A claim holds where the 95% intervals over patients lie where it says, fails where one lies wholly elsewhere, "
+        "and is undecided where one covers both or something is missing."
+    )
+    if any(finding.reason for judgement in judgements for finding in judgement.findings):
+        note += (
+            " No interval: the verdict goes by values alone and says nothing of other patients; an interval needs "
+            f"{LEAST_PATIENTS} patients and results that say whose each case is, and trials and times have none."
+        )
+    return note
 
 
 def _groups(families: Iterable[Family], fits: Callable[[Sequence[Column], bool], bool]) -> Iterator[list[Column]]:

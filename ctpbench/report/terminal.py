@@ -18,7 +18,7 @@ from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
-from ctpbench.report.tables import tally
+from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.running.cell import Cell
 from ctpbench.running.store import Store
 from ctpbench.testing import CheckResult
@@ -77,7 +77,7 @@ def print_status(store: Store, console: Console) -> None:
 
 
 def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:
-    """Print each claim with what its paper reports and a line for each noise level, and how many reproduce."""
+    """Print each claim with what its paper reports and a line for each noise level, and how many hold."""
     console.print(Text(title), soft_wrap=True)
     console.print()
     for number, judgement in enumerate(judgements, 1):
@@ -85,9 +85,10 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
         console.print(Text(f"Paper: {judgement.paper}", "dim"))
         table = _table("Noise", "Ours", "Verdict")
         for finding in judgement.findings:
-            style = {"reproduces": "green", "does not reproduce": "red"}.get(finding.verdict, "yellow")
-            table.add_row(noise_column(finding.noise), Text(finding.ours), Text(finding.verdict, style))
+            style = {"holds": "green", "fails": "red"}.get(finding.verdict, "yellow")
+            table.add_row(noise_column(finding.noise), Text(finding.ours), Text(finding.text, style))
         console.print(table)
+    console.print(Text(verdicts_note(judgements), "dim"))
     console.print(tally(judgements))
 
 

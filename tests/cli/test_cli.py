@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "plan", "status", "leaderboard", "claims", "list", "show", "plugins", "schema", "check")
+COMMANDS = ("run", "plan", "status", "leaderboard", "compare", "claims", "list", "show", "plugins", "schema", "check")
 
 
 def test_help_lists_every_command_and_gives_an_example(ctpbench):
@@ -54,7 +54,8 @@ def test_the_installed_script_takes_a_suite_from_a_run_to_its_claims(ctpbench_pr
         (["plan", suite, "--out", "out"], "2 cells: 2 finished, 0 to run"),  # keys are the same in any process
         (["status", "out"], "2 of 2 cells finished"),
         (["leaderboard", "out", "--by", "error_mtt"], "shrink"),
-        (["claims", "out"], "of 1 claims reproduce."),
+        (["compare", "out"], "No test: 2 patients"),
+        (["claims", "out"], "of 1 claims hold"),
     ):
         done = ctpbench_process(*words)
         assert (done.returncode, done.stderr) == (0, ""), words

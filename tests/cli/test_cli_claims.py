@@ -31,16 +31,18 @@ claims:
 SECTION = """
 ## Claims
 
-A \\| paper. 1 of 3 claims reproduce.
+A \\| paper. 1 of 3 claims hold, all without an interval.
 
 | Claim | Noise | Paper | Ours | Verdict |
 | :--- | ---: | :--- | :--- | :--- |
-| n2n is ahead of the others | 1e5 | n2n ahead of none, ttv | 4 of 4 comparisons hold; closest rmse_cbf: n2n 4.00 vs ttv 5.00 | reproduces |
-|  | 1e6 |  | 2 of 4 comparisons hold; not rmse_cbf: n2n 4.00 vs ttv 3.00, rmse_mtt: n2n 0.400 vs ttv 0.300 | does not reproduce |
-| n2n needs beta | 1e5 | worst at beta=0 | rmse_cbf on validation: 7.00, elsewhere 4.00 | reproduces |
-|  | 1e6 |  | rmse_cbf on validation: 7.00, elsewhere 4.00 | reproduces |
+| n2n is ahead of the others | 1e5 | n2n ahead of none, ttv | 4 of 4 comparisons hold; closest rmse_cbf: n2n 4.00 vs ttv 5.00 | holds (no interval: 2 patients) |
+|  | 1e6 |  | 2 of 4 comparisons hold; not rmse_cbf: n2n 4.00 vs ttv 3.00, rmse_mtt: n2n 0.400 vs ttv 0.300 | fails (no interval: 2 patients) |
+| n2n needs beta | 1e5 | worst at beta=0 | rmse_cbf on validation: 7.00, elsewhere 4.00 | holds (no interval: one score a trial) |
+|  | 1e6 |  | rmse_cbf on validation: 7.00, elsewhere 4.00 | holds (no interval: one score a trial) |
 | ttv takes its time | 1e5 | 60 s | ttv: no fit_s | undecided |
 |  | 1e6 |  | ttv: no fit_s | undecided |
+
+A claim holds where the 95% intervals over patients lie where it says, fails where one lies wholly elsewhere, and is undecided where one covers both or something is missing. No interval: the verdict goes by values alone and says nothing of other patients; an interval needs 6 patients and results that say whose each case is, and trials and times have none.
 """  # noqa: E501
 
 
@@ -99,8 +101,15 @@ def test_rendering_writes_what_people_and_programs_read(run):
 def test_the_command_prints_each_claim_from_a_run_a_folder_or_a_file(run, tmp_path):
     code, shown, _ = invoked(run.folder)
     assert code == 0
-    assert shown.splitlines()[-1] == "1 of 3 claims reproduce."
-    for expected in ("A | paper", "1. n2n is ahead of the others", "Paper: worst at beta=0", "2 of 4", "undecided"):
+    assert shown.splitlines()[-1] == "1 of 3 claims hold, all without an interval."
+    for expected in (
+        "A | paper",
+        "1. n2n is ahead of the others",
+        "Paper: worst at beta=0",
+        "2 of 4",
+        "undecided",
+        "(no interval: 2",
+    ):
         assert expected in shown
     board = tmp_path / "board"
     save(build(records(), {}), board / "results.nc")
@@ -117,7 +126,7 @@ def test_what_a_run_has_not_finished_is_undecided_where_it_would_else_be_unknown
     code, shown, _ = invoked(run.folder)
     assert code == 0
     assert "n2n: no result" in shown
-    assert shown.splitlines()[-1] == "0 of 3 claims reproduce."
+    assert shown.splitlines()[-1] == "0 of 3 claims hold."
     tree, cells = results_of(run.folder)
     assert len(cells) == 6
     save(tree, run.folder / "alone" / "results.nc")
@@ -179,6 +188,6 @@ def test_a_run_takes_the_claims_beside_its_suite_with_it(ctpbench, write_suite, 
     done = ctpbench("run", suite, "--out", "out")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/claims.yaml").read_text() == TOY_CLAIMS
-    assert "2 of 2 claims reproduce." in (tmp_path / "out/leaderboard.md").read_text()
+    assert "2 of 2 claims hold, all without an interval." in (tmp_path / "out/leaderboard.md").read_text()
     shown = ctpbench("claims", "out")
-    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (0, "2 of 2 claims reproduce.")
+    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (0, "2 of 2 claims hold, all without an interval.")

@@ -1,4 +1,4 @@
-"""A claim reproduces where results bear it out at every level; what is missing is undecided, a wrong name a fault."""
+"""A claim holds where results bear it out at every level; what is missing is undecided, a wrong name a fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ctpbench.errors import InputError
 from ctpbench.outcome.claims import Judgement, judge, load_claims
 from ctpbench.outcome.claims.checks import Ahead, Gap
-from ctpbench.outcome.claims.claim import overall
+from ctpbench.outcome.claims.claim import Verdict, overall
 from ctpbench.outcome.claims.level import levels
 from ctpbench.outcome.claims.sweeps import SweepWorst
 from ctpbench.outcome.results import build, open_results, save
@@ -26,7 +26,7 @@ from tests.outcome.records import changed, inapplicable, objective, record, scor
 MAPS = ["cbf", "cbv", "mtt"]
 TIMES_S = [17.0, 19.0, 21.0, 23.0]
 SCORES = "scores: [rmse_cbf, rmse_mtt, ssim_cbf]"
-REPRODUCES, FAILS, UNDECIDED = "reproduces", "does not reproduce", "undecided"
+HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 
 Judged = Callable[..., Judgement]
 
@@ -74,7 +74,7 @@ AHEAD = f"check: ahead, rows: [n2n], of: [none, ttv], {SCORES}"
 def test_ahead_counts_the_comparisons_and_shows_the_closest(claim: Judged) -> None:
     judgement = claim(AHEAD, cell("none", 20), cell("ttv", 5), cell("n2n", 4))
     closest = "ssim_cbf: n2n 0.960 vs ttv 0.950"
-    assert only(judgement) == (REPRODUCES, f"6 of 6 comparisons hold; closest {closest}")
+    assert only(judgement) == (HOLDS, f"6 of 6 comparisons hold; closest {closest}")
     assert judgement.paper == "n2n ahead of none, ttv"
 
 
@@ -101,7 +101,7 @@ def test_a_failed_row_is_named_and_leaves_ahead_undecided_unless_another_row_dec
 def test_a_score_over_time_counts_by_its_mean_over_time(claim: Judged) -> None:
     frames = "check: ahead, rows: [n2n], of: [none], scores: [frame_rmse]"
     verdict, ours = only(claim(frames, cell("none", frame=4.0), cell("n2n", frame=2.0)))
-    assert (verdict, ours) == (REPRODUCES, "1 of 1 comparisons hold; closest frame_rmse: n2n 2.50 vs none 5.00")
+    assert (verdict, ours) == (HOLDS, "1 of 1 comparisons hold; closest frame_rmse: n2n 2.50 vs none 5.00")
 
 
 VALUES = st.lists(st.sampled_from([1.0, 2.0, 3.0, None]), min_size=3, max_size=3)
@@ -117,14 +117,14 @@ def test_ahead_equals_its_naive_twin_and_never_holds_both_ways(values: list[floa
         claim = Ahead(check="ahead", says="So", rows=[row], of=others, scores=["rmse_cbf", "ssim_mtt"])
         value, rest = values[names.index(row)], [values[names.index(other)] for other in others]
         pairs = [(value, other) for other in rest if value and other]
-        expected = REPRODUCES if len(pairs) == len(others) else UNDECIDED
+        expected = HOLDS if len(pairs) == len(others) else UNDECIDED
         assert claim.answer(level).verdict == (expected if all(x < y for x, y in pairs) else FAILS)
     for pair in itertools.combinations(names, 2):
         ways = [
             Ahead(check="ahead", says="So", rows=[row], of=[other], scores=["rmse_cbf"])
             for row, other in (pair, pair[::-1])
         ]
-        assert [way.answer(level).verdict for way in ways].count(REPRODUCES) < 2
+        assert [way.answer(level).verdict for way in ways].count(HOLDS) < 2
 
 
 # -- limit ------------------------------------------------------------------------------------------------------------
@@ -135,13 +135,13 @@ LIMIT = "check: limit, rows: [n2n, ttv], at_most: {rmse_cbf: 4.5, frame_rmse: 2}
 def test_a_limit_holds_for_every_row_and_score(claim: Judged) -> None:
     judgement = claim(LIMIT, cell("n2n", 4), cell("ttv", 4.5))
     ours = "n2n 4.00 rmse_cbf; n2n 1.25 frame_rmse; ttv 4.50 rmse_cbf; ttv 1.25 frame_rmse"
-    assert only(judgement) == (REPRODUCES, ours)
+    assert only(judgement) == (HOLDS, ours)
     assert judgement.paper == "at most 4.5 rmse_cbf, 2 frame_rmse"
     assert only(claim(LIMIT, cell("n2n", 4), cell("ttv", 4.6)))[0] == FAILS
     assert only(claim(LIMIT, cell("n2n", 4), cell("ttv", status="crashed")))[0] == UNDECIDED
 
 
-@pytest.mark.parametrize(("bias", "verdict"), [(-0.4, REPRODUCES), (-0.6, FAILS), (0.6, FAILS)])
+@pytest.mark.parametrize(("bias", "verdict"), [(-0.4, HOLDS), (-0.6, FAILS), (0.6, FAILS)])
 def test_of_a_score_best_near_zero_the_size_counts(bias: float, verdict: str, claim: Judged) -> None:
     biased = changed(cell("n2n"), scores={"bias": score(np.full(2, bias), ["case"], "HU", "zero")})
     assert only(claim("check: limit, rows: [n2n], at_most: {bias: 0.5}", biased))[0] == verdict
@@ -155,14 +155,14 @@ GAP = "check: gap, ahead: supervised, behind: n2n, at_most_percent: {rmse_cbf: 1
 def test_gap_is_in_percent_of_the_one_behind(claim: Judged) -> None:
     judgement = claim(GAP, cell("supervised", 4.6), cell("n2n", 5.0))
     shown = "8.0% rmse_cbf: supervised 4.60 vs n2n 5.00; 0.4% ssim_cbf: supervised 0.954 vs n2n 0.950"
-    assert only(judgement) == (REPRODUCES, shown)
+    assert only(judgement) == (HOLDS, shown)
     assert judgement.paper == "at most 10% rmse_cbf, 1% ssim_cbf"
     assert only(claim(GAP, cell("supervised", 4.4), cell("n2n", 5.0)))[0] == FAILS
 
 
 def test_a_gap_the_other_way_is_below_zero_and_within_the_limit(claim: Judged) -> None:
     verdict, ours = only(claim(GAP, cell("supervised", 6.0), cell("n2n", 5.0)))
-    assert verdict == REPRODUCES
+    assert verdict == HOLDS
     assert ours.startswith("-20.0% rmse_cbf")
 
 
@@ -187,14 +187,14 @@ FLAT = "check: sweep_flat, row: n2n, parameter: beta, at_or_above: 25, at_most_p
 
 def test_a_sweep_is_worst_at_a_value_only_where_it_is_worse_than_at_all_others(claim: Judged) -> None:
     judgement = claim(WORST, cell("n2n", tried={0: 7.0, 12.5: 4.0, 50: 4.2}))
-    assert only(judgement) == (REPRODUCES, "rmse_cbf on validation: 7.00, elsewhere 4.00 to 4.20")
+    assert only(judgement) == (HOLDS, "rmse_cbf on validation: 7.00, elsewhere 4.00 to 4.20")
     assert judgement.paper == "worst at beta=0"
     assert only(claim(WORST, cell("n2n", tried={0: 7.0, 12.5: 4.0, 50: 7.0})))[0] == FAILS
 
 
 def test_where_higher_is_better_the_worst_is_the_lowest(claim: Judged) -> None:
     ssim = WORST + ", score: ssim_cbf"
-    assert only(claim(ssim, cell("n2n", tried={0: 0.7, 12.5: 0.8})))[0] == REPRODUCES
+    assert only(claim(ssim, cell("n2n", tried={0: 0.7, 12.5: 0.8})))[0] == HOLDS
     assert only(claim(ssim, cell("n2n", tried={0: 0.9, 12.5: 0.8})))[0] == FAILS
 
 
@@ -215,7 +215,7 @@ def test_a_sweep_without_the_trials_it_needs_is_undecided(
 
 def test_a_sweep_is_flat_where_its_trials_from_a_value_on_are_near_each_other(claim: Judged) -> None:
     judgement = claim(FLAT, cell("n2n", tried={0: 7.0, 25: 4.0, 37.5: 4.15, 50: 4.1}))
-    assert only(judgement) == (REPRODUCES, "3.8%: rmse_cbf on validation 4.00 to 4.15 at 3 values")
+    assert only(judgement) == (HOLDS, "3.8%: rmse_cbf on validation 4.00 to 4.15 at 3 values")
     assert judgement.paper == "within 5% from beta=25 on"
     assert only(claim(FLAT, cell("n2n", tried={0: 7.0, 25: 4.0, 50: 4.3})))[0] == FAILS
     one = claim(FLAT, cell("n2n", tried={0: 7.0, 50: 4.3}))
@@ -248,16 +248,16 @@ def test_sweeps_take_the_best_over_other_parameters_and_the_mean_over_seeds(valu
     means = {b: (best[0, b] + best[1, b]) / 2 for b in BETAS}
     swept = level.sweep("n2n", "beta", None)
     assert (swept.score, swept.better, swept.values) == ("rmse_cbf", "lower", pytest.approx(means))
-    assert (claim.answer(level).verdict == REPRODUCES) == (means[0.0] > max(means[25.0], means[50.0]))
+    assert (claim.answer(level).verdict == HOLDS) == (means[0.0] > max(means[25.0], means[50.0]))
 
 
 def test_a_sweep_is_of_the_score_that_tuned_whichever_that_is(claim: Judged) -> None:
     by = objective("ssim", "mtt", "higher")
     row = cell("n2n", tried={0: 0.7, 25: 0.8, 50: 0.82}, tuned_by=by)
-    assert only(claim(WORST, row)) == (REPRODUCES, "ssim_mtt on validation: 0.700, elsewhere 0.800 to 0.820")
-    assert only(claim(WORST + ", score: ssim_mtt", row))[0] == REPRODUCES
+    assert only(claim(WORST, row)) == (HOLDS, "ssim_mtt on validation: 0.700, elsewhere 0.800 to 0.820")
+    assert only(claim(WORST + ", score: ssim_mtt", row))[0] == HOLDS
     assert only(claim(WORST + ", score: rmse_cbf", row)) == (UNDECIDED, "n2n: tuned by ssim_mtt, not by rmse_cbf")
-    assert only(claim(FLAT, row)) == (REPRODUCES, "2.5%: ssim_mtt on validation 0.800 to 0.820 at 2 values")
+    assert only(claim(FLAT, row)) == (HOLDS, "2.5%: ssim_mtt on validation 0.800 to 0.820 at 2 values")
     best = cell("n2n", tried={0: 0.9, 25: 0.8}, tuned_by=by)
     assert only(claim(WORST, best))[0] == FAILS
 
@@ -283,7 +283,7 @@ def test_a_metric_that_failed_in_one_seed_alone_leaves_a_claim_undecided(claim: 
     good, other = cell("n2n"), cell("n2n", seed=1)
     lost = changed(other, scores={"rmse": other.scores["rmse"]}, faults={"frame_rmse": "error: no"})
     peak = PEAK.replace("n2n, tips", "n2n")
-    assert only(claim(peak, good, other))[0] == REPRODUCES
+    assert only(claim(peak, good, other))[0] == HOLDS
     assert only(claim(peak, good, lost)) == (UNDECIDED, "n2n: frame_rmse failed")
 
 
@@ -300,7 +300,7 @@ PEAK = "check: peak, rows: [n2n, tips], score: frame_rmse, near_s: 19, within_s:
 
 def test_the_peak_of_a_score_over_time_is_near_a_time_for_each_row(claim: Judged) -> None:
     judgement = claim(PEAK, cell("n2n"), cell("tips", peak_s=21.0))
-    assert only(judgement) == (REPRODUCES, "n2n 19 s; tips 21 s")
+    assert only(judgement) == (HOLDS, "n2n 19 s; tips 21 s")
     assert judgement.paper == "19 s (± 2 s)"
     assert only(claim(PEAK, cell("n2n"), cell("tips", peak_s=23.0))) == (FAILS, "n2n 19 s; tips 23 s")
 
@@ -321,7 +321,7 @@ def test_inference_is_denoising_and_maps_and_training_is_fitting(claim: Judged) 
     row = cell("n2n", timings=timings)
     time = "check: time, row: n2n, quantity: {}, at_most_s: {}"
     shown = "1.20 s on a GPU, 2 threads, beside other cells"
-    assert only(claim(time.format("inference", 1.3), row)) == (REPRODUCES, shown)
+    assert only(claim(time.format("inference", 1.3), row)) == (HOLDS, shown)
     assert only(claim(time.format("inference", 1.1), row)) == (FAILS, shown)
     judgement = claim(time.format("training", 10800), row)
     assert only(judgement) == (FAILS, "10801 s on a GPU, 2 threads, beside other cells")
@@ -333,35 +333,49 @@ def test_a_time_says_nothing_where_it_was_not_run_as_the_papers_was(claim: Judge
     timings = {"denoise_s": [1.0], "maps_s": [0.1], "fit_s": 5.0, "device": "cpu", "fit_resumed": False}
     row = cell("n2n", timings=timings, parameters={"preset": "default"})
     time = "check: time, row: n2n, quantity: training, at_most_s: 10"
-    assert only(claim(time, row))[0] == REPRODUCES
-    assert only(claim(time + ", device: cpu, parameters: {preset: default}", row))[0] == REPRODUCES
+    assert only(claim(time, row))[0] == HOLDS
+    assert only(claim(time + ", device: cpu, parameters: {preset: default}", row))[0] == HOLDS
     verdict, ours = only(claim(time + ", device: cuda, parameters: {preset: paper}", row))
     assert verdict == UNDECIDED
     assert ours.endswith("unlike the paper: preset default in place of paper, device cpu in place of cuda")
     resumed = cell("n2n", timings={**timings, "fit_resumed": True})
     assert only(claim(time, resumed))[0] == UNDECIDED
-    assert only(claim(time.replace("training", "inference"), resumed))[0] == REPRODUCES
+    assert only(claim(time.replace("training", "inference"), resumed))[0] == HOLDS
 
 
 # -- levels and seeds -------------------------------------------------------------------------------------------------
 
 
-def test_a_claim_reproduces_only_where_it_does_at_every_level(claim: Judged) -> None:
+def test_a_claim_holds_only_where_it_does_at_every_level(claim: Judged) -> None:
     text = "check: ahead, rows: [n2n], of: [none], scores: [rmse_cbf]"
     low = [cell("none", 9, 1e5), cell("n2n", 4, 1e5)]
     high = [cell("none", 3, 1e6), cell("n2n", 4, 1e6)]
     judgement = claim(text, *low, *high)
-    assert [(f.noise, f.verdict) for f in judgement.findings] == [(1e5, REPRODUCES), (1e6, FAILS)]
+    assert [(f.noise, f.verdict) for f in judgement.findings] == [(1e5, HOLDS), (1e6, FAILS)]
     assert judgement.verdict == FAILS
-    assert claim(f"{text}, noise: [1e5]", *low, *high).verdict == REPRODUCES
-    assert overall([REPRODUCES, UNDECIDED]) == UNDECIDED
-    assert overall([UNDECIDED, FAILS, REPRODUCES]) == FAILS
+    assert claim(f"{text}, noise: [1e5]", *low, *high).verdict == HOLDS
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ([], (UNDECIDED, "")),
+        ([(HOLDS, "1 patient"), (HOLDS, ""), (HOLDS, "a time"), (HOLDS, "1 patient")], (HOLDS, "1 patient, a time")),
+        ([(HOLDS, "1 patient"), (UNDECIDED, "")], (UNDECIDED, "")),
+        ([(UNDECIDED, ""), (FAILS, "1 patient"), (HOLDS, "")], (FAILS, "1 patient")),
+        ([(FAILS, ""), (FAILS, "1 patient")], (FAILS, "")),  # the one with an interval is enough
+    ],
+)
+def test_the_verdict_of_parts_says_where_it_goes_by_no_interval(
+    parts: list[tuple[Verdict, str]], whole: tuple[Verdict, str]
+) -> None:
+    assert overall(parts) == whole
 
 
 def test_trials_and_scores_over_time_are_those_of_the_level(claim: Judged) -> None:
     low = cell("n2n", noise=1e5, tried={0: 7.0, 25: 4.0})
     high = cell("n2n", noise=1e6, tried={0: 2.0, 25: 3.0}, peak_s=23.0)
-    assert [f.verdict for f in claim(WORST, low, high).findings] == [REPRODUCES, FAILS]
+    assert [f.verdict for f in claim(WORST, low, high).findings] == [HOLDS, FAILS]
     peak = PEAK.replace("n2n, tips", "n2n")
     assert [f.ours for f in claim(peak, low, high).findings] == ["n2n 19 s", "n2n 23 s"]
 
@@ -374,7 +388,7 @@ def test_scores_are_means_over_seeds(claim: Judged) -> None:
 
 def test_data_without_noise_levels_have_one_level(claim: Judged) -> None:
     judgement = claim(WORST, cell("n2n", noise=None, tried={0: 7.0, 12.5: 4.0}))
-    assert [(f.noise, f.verdict) for f in judgement.findings] == [(None, REPRODUCES)]
+    assert [(f.noise, f.verdict) for f in judgement.findings] == [(None, HOLDS)]
 
 
 def test_cells_that_are_planned_but_not_finished_leave_a_claim_undecided(claim: Judged) -> None:
@@ -403,7 +417,7 @@ def test_verdicts_are_the_same_from_the_file(tmp_path: Path) -> None:
     claims = load_claims(tmp_path / "claims.yaml")
     judged = judge(claims, tree)
     assert judge(claims, open_results(tmp_path / "results.nc")) == judged
-    assert [one.verdict for one in judged] == [REPRODUCES] * 3
+    assert [one.verdict for one in judged] == [HOLDS] * 3
 
 
 # -- faults -----------------------------------------------------------------------------------------------------------
@@ -497,7 +511,7 @@ def test_of_several_datasets_a_claim_names_its_own(claim: Judged) -> None:
     records = [cell("none", 9), cell("n2n", 4), *(cell(c, 4, dataset="real") for c in ("none", "n2n"))]
     with pytest.raises(InputError, match=r"'dataset' is missing; the results have phantom, real"):
         claim(text, *records)
-    assert claim(f"{text}, dataset: phantom", *records).verdict == REPRODUCES
+    assert claim(f"{text}, dataset: phantom", *records).verdict == HOLDS
     assert claim(f"{text}, dataset: real", *records).verdict == FAILS
 
 

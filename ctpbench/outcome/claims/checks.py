@@ -1,11 +1,16 @@
-"""The kinds of claim: what a paper may say of methods, and when results bear it out."""
+"""The kinds of claim: what a paper may say of methods, and when results bear it out.
+
+`ahead`, `gap`, `limit` and `peak` are of means over patients and go by their 95% intervals where there are enough
+patients, see `ctpbench.outcome.claims.claim`; `sweep_worst`, `sweep_flat` and `time` go by values.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, model_validator
 
@@ -15,22 +20,32 @@ from ctpbench.outcome.claims.claim import (
     Claim,
     Labels,
     Percent,
+    Verdict,
     distinguished,
-    percent_of,
+    estimate_text,
+    judged,
+    overall,
+    percent_text,
     together,
     verdict_of,
 )
 from ctpbench.outcome.claims.level import Level, Missing
 from ctpbench.outcome.claims.sweeps import SweepFlat, SweepWorst
 from ctpbench.outcome.scores import rounded
+from ctpbench.outcome.statistics import Estimate
 
 Seconds = Annotated[float, Field(gt=0)]
+
+_TIE = 1e-9  # of the larger of two values: by less they do not differ
 
 
 class Ahead(Claim):
     """Every one of `rows` is better than every one of `of` in every one of `scores`.
 
-    A score that keeps time counts by its mean over time.
+    Of each comparison the mean difference over the patients that both rows have is held against 0, without adjustment:
+    all must lie above it to hold, which chance does no more often than for one of them; but one below it is enough to
+    fail, which chance does the more often the more comparisons a claim makes. Without an interval a tie is not ahead. A
+    score that keeps time counts by its mean over time.
     """
 
     names = {"rows": "row", "of": "row", "scores": "ranking score"}  # noqa: RUF012
@@ -50,28 +65,30 @@ class Ahead(Claim):
         return f"{', '.join(self.rows)} ahead of {', '.join(self.of)}"
 
     def answer(self, level: Level) -> Answer:
-        margins: list[tuple[float, str]] = []
+        found: list[_Compared] = []
         missing: dict[str, None] = {}
         for score, row, other in product(self.scores, self.rows, self.of):
             try:
-                margins.append(_margin(level, score, row, other))
+                found.append(_compared(level, score, row, other))
             except Missing as what:
                 missing[str(what)] = None
-        failing = [pair for margin, pair in sorted(margins) if not margin > 0]
+        found.sort(key=lambda one: (one.margin, one.text))
+        by_verdict = {verdict: [one.text for one in found if one.verdict == verdict] for verdict in get_args(Verdict)}
         total = len(self.scores) * len(self.rows) * len(self.of)
-        texts = [f"{len(margins) - len(failing)} of {total} comparisons hold"]
-        if failing:
-            texts.append(f"not {', '.join(failing)}")
-        elif margins:
-            texts.append(f"closest {min(margins)[1]}")
-        verdict = "undecided" if missing and not failing else verdict_of(not failing)
-        return Answer(verdict, "; ".join([*texts, *missing]))
+        texts = [f"{len(by_verdict['holds'])} of {total} comparisons hold"]
+        texts += [f"not {', '.join(by_verdict['fails'])}"] if by_verdict["fails"] else []
+        texts += [f"undecided {', '.join(by_verdict['undecided'])}"] if by_verdict["undecided"] else []
+        texts += [f"closest {found[0].text}"] if found and len(by_verdict["holds"]) == len(found) else []
+        lacking: list[tuple[Verdict, str]] = [("undecided", "") for _ in missing]
+        verdict, reason = overall([*((one.verdict, one.reason) for one in found), *lacking])
+        return Answer(verdict, "; ".join([*texts, *missing]), reason)
 
 
 class Gap(Claim):
     """`ahead` is better than `behind` by at most so many percent of the value of `behind`.
 
     Below 0% it is `behind` that is better, which bears the claim out: papers use it to say how close `behind` comes.
+    The percent are those of the means over the patients that both rows have.
     """
 
     names = {"ahead": "row", "behind": "row", "at_most_percent": "ranking score"}  # noqa: RUF012
@@ -88,11 +105,11 @@ class Gap(Claim):
         return together(partial(self._gap, level, score, limit) for score, limit in self.at_most_percent.items())
 
     def _gap(self, level: Level, score: str, limit: float) -> Answer:
-        ahead, behind = level.number(self.ahead, score), level.number(self.behind, score)
-        percent = percent_of(level.lead(score, ahead, behind), behind)
-        first, second = distinguished(ahead, behind)
-        ours = f"{percent:.1f}% {score}: {self.ahead} {first} vs {self.behind} {second}"
-        return Answer(verdict_of(percent <= limit), ours)
+        percent = level.percent(score, self.ahead, self.behind)
+        first, second = distinguished(level.number(self.ahead, score), level.number(self.behind, score))
+        verdict, reason = judged(percent, at_most=limit)
+        ours = f"{percent_text(percent)} {score}: {self.ahead} {first} vs {self.behind} {second}"
+        return Answer(verdict, ours, reason)
 
 
 class Limit(Claim):
@@ -111,12 +128,14 @@ class Limit(Claim):
         return together(partial(self._limit, level, row, *item) for row in self.rows for item in self.at_most.items())
 
     def _limit(self, level: Level, row: str, score: str, limit: float) -> Answer:
-        value = level.number(row, score)
-        return Answer(verdict_of(abs(value) <= limit), f"{row} {rounded(value, DIGITS)} {score}")
+        value = level.estimate(row, score)
+        at_least = -limit if level.better(score) == "zero" else -math.inf
+        verdict, reason = judged(value, at_least, limit)
+        return Answer(verdict, f"{row} {estimate_text(value)} {score}", reason)
 
 
 class Peak(Claim):
-    """A score over time, the mean over seeds and cases, is largest within `within_s` of `near_s` for each of `rows`."""
+    """A score over time is largest within `within_s` of `near_s` for each of `rows`: in a patient, the mean of them."""
 
     names = {"rows": "row", "score": "score over time"}  # noqa: RUF012
     check: Literal["peak"]
@@ -133,16 +152,19 @@ class Peak(Claim):
         return together(partial(self._peak, level, row) for row in self.rows)
 
     def _peak(self, level: Level, row: str) -> Answer:
-        peak_s = float(level.curve(row, self.score).idxmax("time"))
-        return Answer(verdict_of(abs(peak_s - self.near_s) <= self.within_s), f"{row} {peak_s:g} s")
+        peak_s = level.peak_s(row, self.score)
+        verdict, reason = judged(peak_s, self.near_s - self.within_s, self.near_s + self.within_s)
+        shown = estimate_text(peak_s) if peak_s.interval else f"{peak_s.value:g}"
+        return Answer(verdict, f"{row} {shown} s", reason)
 
 
 class Time(Claim):
     """A row takes at most so many seconds.
 
     `inference` is denoising and maps of a case, the median over cases; `training` is fitting, the median over seeds.
-    On another kind of device than the paper's, with other parameters than those that decide the time, or where a
-    fit was resumed and its time is that of its last part alone, nothing can be said: undecided.
+    They are measured on one machine, and have no interval. On another kind of device than the paper's, with other
+    parameters than those that decide the time, or where a fit was resumed and its time is that of its last part alone,
+    nothing can be said: undecided.
     """
 
     names = {"row": "row"}  # noqa: RUF012
@@ -165,7 +187,7 @@ class Time(Claim):
         unlike = self._unlike(level.facts[self.row])
         if unlike:
             return Answer("undecided", f"{ours}; unlike the paper: {', '.join(unlike)}")
-        return Answer(verdict_of(seconds <= self.at_most_s), ours)
+        return Answer(verdict_of(seconds <= self.at_most_s), ours, "a measured time")
 
     def _unlike(self, facts: Mapping[str, Any]) -> list[str]:
         """Return in what the row was not run as the paper's was."""
@@ -196,12 +218,30 @@ CHECKS: Mapping[str, type[Claim]] = {
 }
 
 
-def _margin(level: Level, score: str, row: str, other: str) -> tuple[float, str]:
-    """How far a row is ahead of another, relative to the larger of the two values, and both as text.
+def _ahead(difference: Estimate, tie: float) -> tuple[Verdict, str]:
+    """Hold a difference against 0. What differs by the last bits of a mean, a `tie`, does not on any machine."""
+    ends = difference.interval
+    if ends and ends.low <= tie and ends.high >= -tie:
+        return "undecided", ""
+    return judged(difference, at_least=tie)
 
-    Rounded, so that what differs by the last bits of a mean is a tie on every machine.
-    """
+
+class _Compared(NamedTuple):
+    """One row held against another by one score; `margin` is how far it is ahead, relative to the larger of the two."""
+
+    margin: float
+    text: str
+    verdict: Verdict
+    reason: str
+
+
+def _compared(level: Level, score: str, row: str, other: str) -> _Compared:
+    """Hold a row against another."""
     value, others = level.number(row, score), level.number(other, score)
-    first, second = distinguished(value, others)
+    difference = level.difference(score, row, other)
     largest = max(abs(value), abs(others)) or 1.0
-    return round(level.lead(score, value, others) / largest, 9), f"{score}: {row} {first} vs {other} {second}"
+    verdict, reason = _ahead(difference, _TIE * largest)
+    first, second = distinguished(value, others)
+    text = f"{score}: {row} {first} vs {other} {second}"
+    text += f" (by {estimate_text(difference)})" if difference.interval else ""
+    return _Compared(round(difference.value / largest, 9), text, verdict, reason)

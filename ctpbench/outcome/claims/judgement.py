@@ -24,6 +24,13 @@ class Finding:
     noise: float | None
     ours: str
     verdict: Verdict
+    reason: str = ""
+    """Why the verdict goes by values without an interval; empty where it does not."""
+
+    @property
+    def text(self) -> str:
+        """The verdict as people read it."""
+        return f"{self.verdict} (no interval: {self.reason})" if self.reason else self.verdict
 
 
 _NOTHING = Finding(None, "no cell has finished", "undecided")
@@ -39,8 +46,17 @@ class Judgement:
 
     @property
     def verdict(self) -> Verdict:
-        """A claim reproduces where it does at every noise level."""
-        return overall(finding.verdict for finding in self.findings)
+        """A claim holds where it does at every noise level."""
+        return self._overall[0]
+
+    @property
+    def by_values(self) -> bool:
+        """Whether the verdict goes by values without an interval, at a level that it needs."""
+        return bool(self._overall[1])
+
+    @property
+    def _overall(self) -> tuple[Verdict, str]:
+        return overall((finding.verdict, finding.reason) for finding in self.findings)
 
 
 def judge(claims: Claims, tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Judgement]:
@@ -140,4 +156,4 @@ def _finding(claim: Claim, level: Level) -> Finding:
         answer = claim.answer(level)
     except Missing as what:
         return Finding(level.noise, str(what), "undecided")
-    return Finding(level.noise, answer.ours, answer.verdict)
+    return Finding(level.noise, answer.ours, answer.verdict, answer.reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ import xarray as xr
 
 from ctpbench.contract.better import cost
 from ctpbench.contract.components import Better
+from ctpbench.outcome.comparison import UNKNOWN, Comparison, Where, by_level
 from ctpbench.outcome.leaderboard import leaderboard, metric_faults
-from ctpbench.outcome.scores import Score
+from ctpbench.outcome.scores import Score, patients_of, score_grids
+from ctpbench.outcome.statistics import Estimate, mean_interval, patient_means
 from ctpbench.outcome.tuning import Tuning, is_number, noise_of, tunings
 from ctpbench.running.index import PlannedCell
-
-Where = tuple[str, float | None]
 
 _CURVE_DIMS = {"config", "noise", "seed", "case", "time"}
 
@@ -49,6 +49,8 @@ class Level:
         The leaderboard's rows here by label, each by column.
     scores : mapping
         The leaderboard's score columns by name.
+    comparisons : mapping
+        The rows here that went well by each score that has a direction, patient by patient.
     curves : Dataset
         Metrics that keep time, (config, seed, case, time).
     tunings : mapping
@@ -63,6 +65,7 @@ class Level:
     noise: float | None
     board: Mapping[str, Mapping[Any, Any]]
     scores: Mapping[str, Score]
+    comparisons: Mapping[str, Comparison]
     curves: xr.Dataset
     tunings: Mapping[str, Tuning]
     planned: Mapping[str, int]
@@ -90,35 +93,68 @@ class Level:
         return row
 
     def number(self, label: str, column: str) -> float:
-        """Return a number of a row: a column of the leaderboard, or a metric over time averaged over time.
+        """Return a number of a row, a column of the leaderboard.
 
         Raises
         ------
         Missing
             Where there is none.
         """
-        row = self.row(label)
-        if column in self.curves:
-            return float(self.curve(label, column).mean())
-        value = float(row.get(column, np.nan))
+        value = float(self.row(label).get(column, np.nan))
         if np.isnan(value):
             raise self._lacking(label, column)
         return value
 
-    def curve(self, label: str, metric: str) -> xr.DataArray:
-        """Return a metric over time, (time,): the mean over seeds and cases.
+    def estimate(self, label: str, score: str) -> Estimate:
+        """Return a row's mean score over patients. Raises `Missing` where there is none."""
+        compared, place = self._place(label, score)
+        return compared.means[place]
+
+    def difference(self, score: str, label: str, other: str) -> Estimate:
+        """Return how much better a row is than another, the mean over the patients that both have.
 
         Raises
         ------
         Missing
-            Where there is none.
+            Where either has no such score, or no patient has both.
         """
-        failed = metric in metric_faults(self.row(label))
-        if metric in self.curves and not failed:
-            curve = self.curves[metric].sel(config=label).mean(("seed", "case"))
-            if curve.notnull().any():
-                return curve
-        raise self._lacking(label, metric)
+        (compared, first), (_, second) = self._place(label, score), self._place(other, score)
+        return self._shared(compared.pair(first, second).difference, score, label, other)
+
+    def percent(self, score: str, label: str, other: str) -> Estimate:
+        """Return how much better a row is than another in percent of the other; raises as `difference`, and of 0."""
+        (compared, first), (_, second) = self._place(label, score), self._place(other, score)
+        return self._shared(compared.lead(first, second), score, label, other)
+
+    def peak_s(self, label: str, metric: str) -> Estimate:
+        """Return when a metric over time is largest in a patient, in s: the mean over patients and seeds.
+
+        A patient's curve is the mean over its cases. Raises `Missing` where there is none.
+        """
+        if metric not in self.curves or metric in metric_faults(self.row(label)):
+            raise self._lacking(label, metric)
+        cases = self.curves[metric].sel(config=label).transpose("time", "seed", "case").values
+        patients, groups = patients_of(self.curves)
+        curves = patient_means(cases, groups)
+        known = np.isfinite(curves).any(axis=0)
+        if not known.any():
+            raise self._lacking(label, metric)
+        largest = np.where(np.isfinite(curves), curves, -np.inf).argmax(axis=0)
+        found = mean_interval(np.where(known, self.curves["time"].values[largest], np.nan))
+        return found if patients else replace(found, reason=UNKNOWN)
+
+    def _place(self, label: str, score: str) -> tuple[Comparison, int]:
+        """Return what compares rows by a score, and a row's place there; raises `Missing` where it has no value."""
+        self.number(label, score)
+        if score not in self.comparisons:
+            raise self._lacking(label, score)
+        return self.comparisons[score], self.comparisons[score].place(label)
+
+    def _shared(self, found: Estimate, score: str, *labels: str) -> Estimate:
+        if np.isnan(found.value):
+            none = f"no patient with {score} of both"
+            raise Missing(f"{', '.join(labels)}: {found.reason if found.patients else none}")
+        return found
 
     def _lacking(self, label: str, column: str) -> Missing:
         """Return what to say of a row without a score: that its metric failed, or that there is none."""
@@ -142,10 +178,6 @@ class Level:
         if better is None or self.ranks_nothing(score):
             raise Missing(f"{score} ranks nothing" if better else f"no {score}")
         return better
-
-    def lead(self, score: str, value: float, other: float) -> float:
-        """Return how much better a value of a score is than another, in the score's units."""
-        return lead(self.better(score), value, other)
 
     def sweep(self, label: str, parameter: str, score: str | None) -> Swept:
         """Return a row's tuning trials along a parameter, whose values are of the validation split.
@@ -191,7 +223,7 @@ def lead(better: Better, value: float, other: float) -> float:
 
 def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Level]:
     """Return every level of a results tree, and those without a result of the cells that a run plans."""
-    frame = leaderboard(tree)
+    frame, compared = leaderboard(tree), _compared(tree)
     scores = {score.column: score for score in frame.attrs["scores"]}
     planned: dict[Where, Counter[str]] = {}
     for cell in cells:
@@ -209,6 +241,7 @@ def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Level]:
             noise,
             boards.get((dataset, noise), {}),
             scores,
+            compared.get((dataset, noise), {}),
             _curves(tree, dataset, noise),
             tried.get((dataset, noise), {}),
             planned.get((dataset, noise), {}),
@@ -216,6 +249,17 @@ def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Level]:
         )
         for dataset, noise in dict.fromkeys([*planned, *boards])
     ]
+
+
+def _compared(tree: xr.DataTree) -> dict[Where, dict[str, Comparison]]:
+    """Return the comparisons of each level by score."""
+    found: dict[Where, dict[str, Comparison]] = {}
+    for label, node in tree.children.items():
+        data = node.to_dataset(inherit=False)
+        for grid in score_grids(data):
+            for noise, comparison in by_level(data, grid).items():
+                found.setdefault((str(label), noise), {})[grid.score.column] = comparison
+    return found
 
 
 def _curves(tree: xr.DataTree, dataset: str, noise: float | None) -> xr.Dataset:

@@ -9,13 +9,16 @@ from ctpbench.outcome.claims.claim import DIGITS, Answer, Claim, Percent, percen
 from ctpbench.outcome.claims.level import Level, Missing, lead
 from ctpbench.outcome.scores import rounded
 
+ONE_SCORE = "one score a trial"
+"""Why what is said of trials has no interval."""
+
 
 class Sweep(Claim):
     """What a row's tuning trials show along one parameter: the best over its others, the mean over seeds.
 
-    Trials are scored on the validation split by the metric that tuned. `score` says which one the claim is about: where
-    tuning went by another nothing can be said, undecided. Left out, it is the one that tuned, or the first of the
-    suite where the results do not say what did.
+    Trials are scored on the validation split by the metric that tuned, a number each, so they have no interval. `score`
+    says which one the claim is about: where tuning went by another nothing can be said, undecided. Left out, it is the
+    one that tuned, or the first of the suite where the results do not say what did.
     """
 
     names = {"row": "row", "parameter": "tuned parameter", "score": "score"}  # noqa: RUF012
@@ -49,7 +52,7 @@ class SweepWorst(Sweep):
             raise Missing(f"{self.row}: no trial at {where}")
         here = found.values[self.at]
         ours = f"{found.score} on validation: {rounded(here, DIGITS)}, elsewhere {self._range(others)}"
-        return Answer(verdict_of(all(lead(found.better, other, here) > 0 for other in others)), ours)
+        return Answer(verdict_of(all(lead(found.better, other, here) > 0 for other in others)), ours, ONE_SCORE)
 
 
 class SweepFlat(Sweep):
@@ -70,4 +73,4 @@ class SweepFlat(Sweep):
             raise Missing(f"{self.row}: {len(kept)} trials from {self._at(self.at_or_above)} on, 2 are needed")
         percent = percent_of(max(kept) - min(kept), min(kept))
         ours = f"{percent:.1f}%: {found.score} on validation {self._range(kept)} at {len(kept)} values"
-        return Answer(verdict_of(percent <= self.at_most_percent), ours)
+        return Answer(verdict_of(percent <= self.at_most_percent), ours, ONE_SCORE)

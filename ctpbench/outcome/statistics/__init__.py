@@ -9,9 +9,17 @@ from ctpbench.outcome.statistics.agreement import BlandAltman, bland_altman, coh
 from ctpbench.outcome.statistics.estimate import LEAST_PATIENTS, Estimate, Interval
 from ctpbench.outcome.statistics.intervals import mean_interval, patient_means
 from ctpbench.outcome.statistics.outliers import outlying
-from ctpbench.outcome.statistics.pairs import Pair, equals_of_leader, holm, pair_of, paired_differences
+from ctpbench.outcome.statistics.pairs import (
+    Pair,
+    equals_of_leader,
+    holm,
+    pair_of,
+    paired_differences,
+    patient_differences,
+)
 from ctpbench.outcome.statistics.power import patients_needed, smallest_difference
 from ctpbench.outcome.statistics.ranks import Rank, Ranking, rank_intervals, rank_text
+from ctpbench.outcome.statistics.ratio import relative_lead
 
 __all__ = [
     "LEAST_PATIENTS",
@@ -30,9 +38,11 @@ __all__ = [
     "outlying",
     "pair_of",
     "paired_differences",
+    "patient_differences",
     "patient_means",
     "patients_needed",
     "rank_intervals",
     "rank_text",
+    "relative_lead",
     "smallest_difference",
 ]

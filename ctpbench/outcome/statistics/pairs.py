@@ -41,6 +41,10 @@ class Pair:
     p: float | None
     p_holm: float | None
 
+    def told_apart(self, alpha: float = 0.05) -> bool | None:
+        """Whether the adjusted p-value is at most `alpha`; None where there is no test."""
+        return None if self.p_holm is None else self.p_holm <= alpha
+
     def turned(self) -> Pair:
         """Return the pair seen from the second row."""
         seen, ends = self.difference, self.difference.interval
@@ -122,6 +126,35 @@ def paired_differences(
     )
 
 
+def patient_differences(per_group: Array, better: Better) -> Float64:
+    """Return how much better the first of two rows is in each patient, whose mean `paired_differences` tests.
+
+    Parameters
+    ----------
+    per_group : ndarray, (2, group) or (2, seed, group)
+        As of `paired_differences`.
+    better : {"lower", "higher", "zero"}
+
+    Returns
+    -------
+    ndarray, (group,), float64
+        The second's cost less the first's, means over seeds, in the scores' units. NaN for a patient that either lacks.
+
+    Raises
+    ------
+    ValueError
+        As of `paired_differences`, and where there are not two rows.
+
+    Examples
+    --------
+    >>> patient_differences(np.array([[1.0, 2.0, np.nan], [1.5, 1.0, 4.0]]), "lower")
+    array([ 0.5, -1. ,  nan])
+    """
+    ours, theirs = two_rows(per_group, better)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(mean_over_seeds(theirs) - mean_over_seeds(ours))
+
+
 def holm(p_values: Array) -> Float64:
     """Return p-values adjusted so that those at or below a level err anywhere with at most that probability.
 
@@ -168,8 +201,8 @@ def equals_of_leader(pairs: Iterable[Pair], leader: int, alpha: float = 0.05) ->
     That is no proof of equality. Rows that could not be tested against the leader are not among them.
     """
     check_share("alpha", alpha)
-    rows = ((p.p_holm, p.first + p.second - leader) for p in pairs if leader in (p.first, p.second))
-    return tuple(sorted(row for p_holm, row in rows if p_holm is not None and p_holm > alpha))
+    theirs = (pair for pair in pairs if leader in (pair.first, pair.second))
+    return tuple(sorted(pair.first + pair.second - leader for pair in theirs if pair.told_apart(alpha) is False))
 
 
 def costs(per_group: Array, better: Better) -> Float64:
@@ -184,6 +217,22 @@ def costs(per_group: Array, better: Better) -> Float64:
     if values.ndim not in (2, 3):
         raise ValueError(f"per_group: got {values.ndim} dimensions; allowed: (row, group) or (row, seed, group)")
     return cost(values if values.ndim == 3 else values[:, None], better)
+
+
+def two_rows(per_group: Array, better: Better) -> tuple[Float64, Float64]:
+    """Return the costs of two rows, each (seed, group); raises as `costs`, and where there are not two."""
+    tables = costs(per_group, better)
+    if len(tables) != 2:
+        raise ValueError(f"per_group: got {len(tables)} rows; allowed: two")
+    return tables[0], tables[1]
+
+
+def mean_over_seeds(table: Float64) -> Float64:
+    """Return the mean of each patient's costs, (group,), of (seed, group); NaN where a seed that has any lacks it."""
+    seeds, patients = known(table)
+    means = np.full(patients.size, np.nan)
+    means[patients] = table[np.ix_(seeds, patients)].mean(axis=0)
+    return means
 
 
 def _samples(first: Float64, second: Float64) -> _Samples:
