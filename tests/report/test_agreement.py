@@ -152,7 +152,8 @@ def test_a_run_has_the_section_the_table_and_the_pictures(tmp_path):
     table = pd.read_csv(tmp_path / "agreement.csv")
     assert table["config"].tolist() == ["a", "b"] * 3
     assert table["bias"].tolist()[:2] == pytest.approx([1.0, 2.0])
-    assert draw(store, frame) == draw(store) == [tmp_path / "agreement" / "phantom-2e5.png"]
+    pictures = [tmp_path / folder / "phantom-2e5.png" for folder in ("comparison", "agreement")]
+    assert draw(store, frame) == draw(store) == pictures
     assert agreement_line(tmp_path).endswith("leaderboard.md, agreement.csv and agreement/")
     tree = open_results(tmp_path / "results.nc")
     assert page(frame, tree, tmp_path) == text
