@@ -26,7 +26,7 @@ from ctpbench.running.work import (
     Stage,
 )
 from ctpbench.settings import MapsSettings
-from ctpbench.suite.entries import DenoiserEntry, MetricEntry, Suite
+from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Suite
 from ctpbench.text import level_text, parameters_text
 
 
@@ -177,7 +177,8 @@ class Cell:
 
     def _tuned_text(self, denoiser: Denoiser) -> str:
         """Return the values of the parameters that are tuned, as people read them."""
-        values = {name: getattr(denoiser, name) for name in (self.row.tune.parameters if self.row.tune else ())}
+        tuned = self.row.tune.parameters if self.row.tune else ()
+        values = {name: getattr(denoiser, name) for name in tuned if name != MAPS}
         return f" {parameters_text(values)}" if values else ""
 
 

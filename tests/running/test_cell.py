@@ -106,3 +106,19 @@ def test_a_trial_is_kept_apart_from_the_test_and_from_a_trial_for_another_metric
     by_error, by_frames = cell_of(), cell_of(metric="frame-error")
     assert len({key(by_error, True), key(by_frames, True), key(by_error, False)}) == 3
     assert key(by_error, False) == key(by_frames, False)
+
+
+def test_a_method_that_learns_is_fitted_once_whatever_maps_tuning_chooses_among(catalogue, write_suite):
+    text = """
+datasets: [{name: toy, noise: [1]}]
+denoisers: [{name: learn, tune: {parameters: {factor: [0, 1]}, maps: true}}]
+metrics: [error]
+maps: [{lambda_rel: 0.3}, {lambda_rel: 0.1}]
+"""
+    (cell,) = plan(load_suite(write_suite(text), catalogue))
+    tried = [{"factor": 0.0, "maps": maps.label} for maps in cell.row.maps]
+    fits = [cell.model(cell.row.component(**parameters)) for parameters in tried]
+    assert fits[0] == fits[1]
+    assert fits[0].label.endswith("fit factor=0")
+    made = [cell.prediction(cell.row.component(**p), cell.validation, cell.row.maps_by(**p), trial=True) for p in tried]
+    assert made[0].key != made[1].key
