@@ -44,7 +44,7 @@ class Truth:
         Tissue classes, ``attrs["flag_values"]`` and ``attrs["flag_meanings"]`` (blank-separated) as in CF. Metrics tell
         a class by the words of its meaning, between underscores: ``gray`` (or ``grey``) and ``white`` matter; the
         ``core`` of an infarct, also ``severe`` or ``infarct``; the ``penumbra``, also ``reduced``. So ``gray_severe``
-        is core in gray matter; a class with words of both is core. Other words mean nothing to them.
+        is core in gray matter; a class with words of both is core. Other words mean nothing to them: see `class_mask`.
     rois : DataArray, (roi, z, y, x), bool, or None
         Regions of interest that are known or were drawn by people, each named once by the coordinate `roi`:
         ``"core"``, the infarct's, and ``"white_matter"``, flat and healthy. They lie within the brain, but for an edge

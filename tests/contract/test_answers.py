@@ -37,6 +37,16 @@ def test_a_sound_score_is_returned_as_it_is(name):
     assert check_score(SOUND[name], CASE, "error") is SOUND[name]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_decision_is_one_zero_or_nan(dtype):
+    sound = xr.DataArray(np.array([1, 0, np.nan], dtype), dims="roi", coords={"roi": list("abc")})
+    assert check_score(sound, CASE, "treat", "decision") is sound
+    for value in (0.5, -1.0, np.inf):
+        with pytest.raises(ValueError, match=rf"^metric 'treat': got {value}; allowed: 1, 0 or NaN, for it is a dec"):
+            check_score(sound.fillna(value), CASE, "treat", "decision")
+        assert check_score(sound.fillna(value), CASE, "volume") is not None
+
+
 FAULTY = {
     "got float; allowed: DataArray": 0.5,
     "got ndarray; allowed: DataArray": np.ones(5),

@@ -43,6 +43,7 @@ def test_given_scores_stay_as_they_are():
     assert scores.tolist() == SCORES
 
 
-def test_another_word_is_refused():
-    with pytest.raises(ValueError, match=r"^better: got 'highest'; allowed: lower, higher, zero$"):
-        cost(1.0, "highest")
+@pytest.mark.parametrize("word", ["highest", "none"])
+def test_another_word_is_refused_and_so_is_what_ranks_nothing(word):
+    with pytest.raises(ValueError, match=rf"^better: got '{word}'; allowed: lower, higher, zero$"):
+        cost(1.0, word)

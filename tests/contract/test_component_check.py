@@ -11,6 +11,8 @@ from ctpbench.errors import PluginError
 
 BODY = {"denoise": lambda self, frames, context: frames, "__module__": __name__}
 
+VOLUME = {"name": "a", "version": "1", "score": 0, "better": "none", "units": "mL"}
+
 
 def component(base: type, **namespace: object) -> type:
     return type(base)("Made", (base,), {**BODY, **namespace})
@@ -33,10 +35,19 @@ def component(base: type, **namespace: object) -> type:
         ),
         ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "units": "s"}, "got better None"),
         ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "better": "lower"}, "units missing"),
+        ("metric", "Metric", {**VOLUME, "agrees_with": "b"}, None),
+        ("metric", "Metric", {**VOLUME, "agrees_with": "b", "quantity": "decision"}, None),
+        ("metric", "Metric", {**VOLUME, "agrees_with": "b c"}, "got agrees_with 'b c'; allowed: another metric's name"),
+        ("metric", "Metric", {**VOLUME, "agrees_with": "a"}, "got agrees_with 'a'; allowed: another metric's name"),
+        ("metric", "Metric", {**VOLUME, "agrees_with": None}, "got agrees_with None; allowed: another metric's name"),
+        ("metric", "Metric", {**VOLUME, "quantity": "flag"}, "got quantity 'flag'; allowed: number or decision"),
     ],
 )
 def test_component_checks(kind, base, namespace, reason):
-    methods = {name: (lambda self: None) if value in (None, 0) else value for name, value in namespace.items()}
+    methods = {
+        name: (lambda self: None) if (value is None and name != "agrees_with") or value == 0 else value
+        for name, value in namespace.items()
+    }
     cls = component(getattr(ctpbench, base), **methods)
     if reason is None:
         check_component(kind, cls)

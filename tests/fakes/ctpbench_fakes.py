@@ -300,6 +300,33 @@ class FrameError(Metric):
         return np.sqrt(((case.concentration - case.noiseless_concentration) ** 2).mean(("z", "y", "x")))
 
 
+class Flow(Metric):
+    """Mean CBF of a method's maps, times a factor."""
+
+    name, version = "flow", "1"
+    better, units = "none", "mL/100 g/min"
+    agrees_with = "noiseless-flow"
+    factor: float
+
+    def score(self, case: ScoredCase) -> xr.DataArray:
+        return self.factor * case.maps.sel(map="cbf", drop=True).mean(("z", "y", "x"))
+
+
+class NoiselessFlow(Flow):
+    """The same of the noiseless maps."""
+
+    name, version = "noiseless-flow", "1"
+    agrees_with = ""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"noiseless"})
+
+    def score(self, case: ScoredCase) -> xr.DataArray:
+        assert case.noiseless is not None
+        return self.factor * case.noiseless.sel(map="cbf", drop=True).mean(("z", "y", "x"))
+
+
 class Faulty(Metric):
     """Does what a metric should not."""
 
@@ -449,7 +476,7 @@ def ctpbench_denoisers() -> list[type]:
 
 @hookimpl
 def ctpbench_metrics() -> list[type[Metric]]:
-    return [Error, FrameError, Faulty]
+    return [Error, FrameError, Flow, NoiselessFlow, Faulty]
 
 
 @hookimpl

@@ -21,7 +21,7 @@ from ctpbench.outcome.claims.sweeps import SweepWorst
 from ctpbench.outcome.results import build, open_results, save
 from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
-from tests.outcome.records import changed, inapplicable, objective, record, score, trial
+from tests.outcome.records import changed, held_against, inapplicable, objective, record, score, trial
 
 MAPS = ["cbf", "cbv", "mtt"]
 TIMES_S = [17.0, 19.0, 21.0, 23.0]
@@ -504,6 +504,22 @@ claims:
         "11: claims[3].score: the results have no score over time 'rmse_cbf'; they have frame_rmse",
         "12: claims[4].dataset: the results have no dataset 'phantm' (did you mean phantom?); they have phantom",
     ]
+
+
+def test_a_claim_of_what_is_better_by_what_ranks_nothing_is_refused(tmp_path: Path, claim: Judged) -> None:
+    text = """paper: A paper
+claims:
+  - {says: So, check: ahead, rows: [a], of: [b], scores: [volume]}
+  - {says: So, check: gap, ahead: a, behind: b, at_most_percent: {volume: 1}}
+"""
+    volume = held_against(score([1.0, 3.0], ["case"]), "volume", "true_volume")
+    records = [record(label, scores={"volume": volume}) for label in "ab"]
+    allowed = "allowed: a score of which lower, higher or nearer to zero is better"
+    assert faults(tmp_path / "claims.yaml", text, *records) == [
+        f"3: claims[0].scores[0]: 'volume' ranks nothing; {allowed}",
+        f"4: claims[1].at_most_percent.volume: 'volume' ranks nothing; {allowed}",
+    ]
+    assert claim("check: limit, rows: [a], at_most: {volume: 2}", *records).verdict == "holds"
 
 
 def test_of_several_datasets_a_claim_names_its_own(claim: Judged) -> None:

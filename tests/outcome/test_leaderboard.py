@@ -19,7 +19,7 @@ from ctpbench.outcome.results import build, open_results, save
 from ctpbench.outcome.statistics import mean_interval, smallest_difference
 from ctpbench.running.record import Record, ScoreTable
 from ctpbench.settings import MapsSettings
-from tests.outcome.records import changed, inapplicable, record, rmse, score, suite_records
+from tests.outcome.records import changed, held_against, inapplicable, record, rmse, score, suite_records
 
 MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
 
@@ -251,6 +251,20 @@ def test_a_metric_over_time_counts_by_its_mean_and_one_of_regions_has_a_column_e
     both = score(np.arange(8.0).reshape(2, 2, 2), ["case", "map", "roi"], map=["cbf", "mtt"], roi=["core", "rest"])
     (row,) = board(record("a", scores={"bias": both})).to_dict("records")
     assert [row[f"bias_{m}_{r}"] for m in ("cbf", "mtt") for r in ("core", "rest")] == [2.0, 3.0, 4.0, 5.0]
+
+
+def test_what_ranks_nothing_ranks_nothing() -> None:
+    volume = [held_against(score([v, v], ["case"]), "volume", "true_volume") for v in (1.0, 2.0)]
+    both = [record(c, scores={"volume": v, "rmse": rmse([e, e])}) for c, v, e in zip("ab", volume, (9, 4), strict=True)]
+    frame = leaderboard(build(both, {"metrics": ["volume", "rmse"]}))
+    assert (set(frame["rank_by"]), list(frame["config"])) == ({"rmse_cbf"}, ["b", "a"])
+    assert list(frame["volume"]) == [2.0, 1.0]
+    assert [score.ranks for score in frame.attrs["scores"]] == [False, True, True]
+    with pytest.raises(ResultError, match=r"^'volume' ranks nothing; there are: rmse_cbf, rmse_cbv$"):
+        board(*both, rank_by="volume")
+    alone = board(*(record(c, scores={"volume": v}) for c, v in zip("ab", volume, strict=True)))
+    assert alone["rank"].isna().all()
+    assert set(alone["rank_by"]) == {""}
 
 
 def test_a_mean_over_time_ranks_only_where_nothing_else_does() -> None:

@@ -15,7 +15,7 @@ from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.results import build
 from ctpbench.report.tables import print_table, scans_markdown, to_markdown
 from ctpbench.running.record import Record, ScoreTable
-from tests.outcome.records import changed, inapplicable, record, score
+from tests.outcome.records import changed, held_against, inapplicable, record, score
 from tests.outcome.test_leaderboard import board, scored, study, ward
 
 
@@ -186,6 +186,14 @@ def test_a_metric_without_any_value_here_is_named() -> None:
     text = to_markdown(board(changed(made, scores=none)))
     assert "Without a value here: lesion dice." in text
     assert "Without a value" not in to_markdown(board(made))
+
+
+def test_what_ranks_nothing_is_shown_and_never_best() -> None:
+    volume = [held_against(score([v, v], ["case"]), "volume", "true_volume") for v in (1.0, 2.0)]
+    text = to_markdown(board(*(record(c, scores={"volume": v}) for c, v in zip("ab", volume, strict=True))))
+    assert "|  | a |  | 1.000 | 0.230 | ok |" in text
+    assert "**" not in text
+    assert "Not ranked: no score applies." in text
 
 
 # -- metrics that fail -------------------------------------------------------------------------------------------------

@@ -84,6 +84,14 @@ def test_a_metric_says_what_is_better_and_in_what_units():
     )
 
 
+def test_a_metric_says_what_it_is_held_against():
+    class Volume(Bare):
+        name, better, units, agrees_with = "volume", "none", "mL", "true_volume"
+
+    text = printed(print_component, catalogue(Offer("metric", Volume, "loose")), "volume")
+    assert "\nBetter: none. Units: mL. A number, held against true_volume.\n" in text
+
+
 @pytest.mark.parametrize(
     ("offers", "name", "message"),
     [

@@ -20,6 +20,7 @@ from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.files import file_name, load_arrays, load_truth
 from ctpbench.running.job import Job
 from ctpbench.running.plan import plan
+from ctpbench.running.quality import quality_of
 from ctpbench.running.stages import data, model, prediction, reference, scores
 from ctpbench.running.stages.model import TrainingView, thinned
 from ctpbench.running.work import ComponentSpec, Item, ModelInfo, Outcome, input_paths
@@ -332,6 +333,46 @@ def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
     without = {role: path.with_name("none.npz") if "truth" in role else path for role, path in job.inputs.items()}
     with pytest.raises(DataError, match="noiseless: test/0: the dataset knows no noiseless frames; leave this row out"):
         prediction.run(item.task, replace(job, inputs=without))
+
+
+def test_numbers_of_the_test_cases_are_taken_where_the_reference_is_and_of_no_others(cell, cache):
+    item = cell.reference(cell.test, cell.row.maps[0])
+    job = job_of(item, cache, cache / "reference" / item.key)
+    found = reference.run(item.task, job).quality
+    expected = [quality_of(job.observation(case), job.truth(case)) for case in item.task.cases]
+    assert found == {name: [case[name] for case in expected] for name in found}
+    assert set(found) == {"aif_peak_hu", "aif_time_to_peak_s", "aif_width_s", "brain_ml"}
+    assert not cell.reference(replace(cell.test, split="validation"), cell.row.maps[0]).task.quality
+
+
+class Undecided(Metric):
+    """Says that it decides, and does not."""
+
+    name, version = "undecided", "1"
+    better, units, quantity = "none", "1", "decision"
+    agrees_with = "decided"
+
+    def score(self, case):
+        return xr.DataArray(0.5 if case.id == "test/1" else 1.0)
+
+
+def test_a_score_is_kept_with_what_its_metric_agrees_with(cell, cache, catalogue):
+    known = cell.reference(cell.test, cell.row.maps[0])
+    denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, cell.row.maps[0], trial=False)
+    for stage, item in ((reference, known), (prediction, denoised)):
+        stage.run(item.task, job_of(item, cache, cache / item.stage / item.key))
+    flow = MetricEntry("flow", "of all", catalogue.metrics["flow"](factor=1.0))
+    metrics = (flow, MetricEntry("undecided", "treat", Undecided()))
+    item = cell.scores(denoised, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, metrics)
+    found = scores.run(item.task, job_of(item, cache, cache / "scores" / item.key))
+    table = found.scores["of all"]
+    assert (table.metric, table.agrees_with, table.quantity, table.better) == (
+        "flow",
+        "noiseless-flow",
+        "number",
+        "none",
+    )
+    assert found.faults == {"treat": "test/1: metric 'treat': got 0.5; allowed: 1, 0 or NaN, for it is a decision"}
 
 
 def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):

@@ -11,6 +11,7 @@ from tests.suite.components import (
     Phantom,
     Plain,
     Rmse,
+    Tips,
     catalogue_of,
 )
 
@@ -195,3 +196,25 @@ def test_a_faulty_metric_is_no_reason_to_doubt_what_tuning_goes_by(faults):
     )
     (fault,) = faults(text)
     assert fault.startswith("4: metrics[0].name: no metric 'ssin' (did you mean ssim?)")
+
+
+class Volume(Rmse):
+    name, better, units = "volume", "none", "mL"
+
+
+def test_what_ranks_nothing_tunes_nothing(faults):
+    catalogue = catalogue_of(Phantom, Tips, Rmse, Volume)
+    tune = "- {name: tips, tune: {parameters: {sigma_t_hu: [1]}, metric: volume}}"
+    assert faults(DENOISERS + f"{tune}\nmetrics: [volume, rmse]", catalogue=catalogue) == [
+        "3: denoisers[0].tune.metric: 'volume' ranks nothing; allowed: 'rmse'"
+    ]
+    unsaid = tune.replace(", metric: volume", "")
+    assert faults(DENOISERS + f"{unsaid}\nmetrics: [volume]", catalogue=catalogue) == [
+        "3: denoisers[0].tune: 'volume' ranks nothing; allowed: a metric that does"
+    ]
+
+
+def test_tuning_goes_by_the_first_metric_that_ranks(load):
+    text = DENOISERS + "- {name: tips, tune: {parameters: {sigma_t_hu: [1]}}}\nmetrics: [volume, rmse]"
+    suite = load(text, catalogue=catalogue_of(Phantom, Tips, Rmse, Volume))
+    assert suite.denoisers[0].tune.metric == "rmse"

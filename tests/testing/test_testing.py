@@ -207,6 +207,25 @@ def test_what_is_better_decides_what_is_best(better, best, other):
         checks["perfect_answer_is_best"](Scored(fault="swapped"))
 
 
+def test_what_ranks_nothing_has_no_best_answer_and_a_decision_is_checked(in_this_process):
+    class Decides(Error):
+        """Whether the answer is perfect, and so whether to do a thing."""
+
+        name, better, units = "decides", "none", "1"
+        agrees_with, quantity = "decides_rightly", "decision"
+        yes: float = 1.0
+
+        def score(self, case):
+            return xr.DataArray(np.float64(0.0 if case.maps.equals(case.noiseless) else self.yes))
+
+    assert [result.name for result in run_checks(Decides()) if not result.passed] == []
+    failed = [result for result in run_checks(Decides(yes=0.5)) if not result.passed]
+    assert (failed[0].name, failed[0].message) == (
+        "score_keeps_contract",
+        "metric 'decides': got 0.5; allowed: 1, 0 or NaN, for it is a decision",
+    )
+
+
 @pytest.mark.parametrize("library", ["numba", "torch"])
 def test_kernels_that_read_no_context_get_other_threads_too(monkeypatch, library):
     class Pool:

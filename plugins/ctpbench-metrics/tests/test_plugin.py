@@ -21,6 +21,7 @@ AGAINST = [metric for metric in METRICS if "against" in metric.model_fields and 
 OF_A_REGION = [metric for metric in METRICS if "region" in metric.model_fields]
 OF_A_LESION = [metric for metric in AGAINST if "rcbf_threshold" in metric.model_fields]
 WITHOUT_LESION = [metric for metric in METRICS if metric.name == "volume_without_lesion"]
+OF_AGREEMENT = ("volume", "reference_volume", "treat", "treat_reference")
 OF_THE_METHOD = [metric for metric in METRICS if metric.name not in ("reference_volume", "treat_reference")]
 PER_MAP = [metric for metric in METRICS if "mtt_range_s" in metric.model_fields]
 
@@ -93,7 +94,7 @@ def test_docstring_begins_with_a_line_on_its_own_and_the_class_is_complete(metri
     first, blank, *_ = metric.__doc__.split("\n")
     assert first.endswith(".")
     assert not blank.strip()
-    assert metric.better in ("lower", "higher", "zero", "none")
+    assert (metric.better == "none") == (metric.name in OF_AGREEMENT)
     assert metric.units in ("map", "1", "dB", "HU", "mL", "mL/100 g/min", "mm", "1/mm", "HU^2 mm^2")
 
 

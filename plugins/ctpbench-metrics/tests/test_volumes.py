@@ -127,3 +127,16 @@ def test_limits_are_parameters(stroke_case):
         rest = {key: values[0] for key, values in limits.items() if key not in (name, other)}
         assert Treat(**rest, **{other: theirs, name: passes}).score(case).item() == 1
         assert Treat(**rest, **{other: theirs, name: fails}).score(case).item() == 0
+
+
+def test_what_is_held_against_what():
+    """A reference is named by its metric, and is itself held against nothing; false volume is an error of its own."""
+    pairs = {Volume: ReferenceVolume, Treat: TreatReference}
+    for metric, reference in pairs.items():
+        assert metric.agrees_with == reference.name
+        assert reference.agrees_with == ""
+        assert metric.quantity == reference.quantity
+        assert metric.units == reference.units
+        assert metric.better == reference.better == "none"
+    assert (Volume.quantity, Treat.quantity) == ("number", "decision")
+    assert (VolumeWithoutLesion.agrees_with, VolumeWithoutLesion.better) == ("", "lower")
