@@ -254,7 +254,7 @@ def ranking_grid(scored: Sequence[ScoreGrid], by: str | None) -> ScoreGrid | Non
 
 def by_level(data: xr.Dataset, grid: ScoreGrid) -> dict[float | None, Comparison]:
     """Return a score of a dataset's group at each noise level, of the rows that went well; none without a direction."""
-    if not grid.score.ranks:
+    if grid.score.better is None:
         return {}
     maps = data[MAPS].values if MAPS in data else [""] * data.sizes["config"]
     facts = zip(data["config"].values, data["method"].values, maps, strict=True)
