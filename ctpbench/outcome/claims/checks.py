@@ -129,7 +129,7 @@ class Limit(Claim):
 
     def _limit(self, level: Level, row: str, score: str, limit: float) -> Answer:
         value = level.estimate(row, score)
-        at_least = -limit if level.better(score) == "zero" else -math.inf
+        at_least = -limit if level.scores[score].better == "zero" else -math.inf
         verdict, reason = judged(value, at_least, limit)
         return Answer(verdict, f"{row} {estimate_text(value)} {score}", reason)
 
