@@ -32,7 +32,7 @@ _MARKS: Mapping[bool | None, Mapping[str, Any]] = {  # by whether rows are told 
     None: {"color": "0.2", "marker": "s", "markersize": 6, "markerfacecolor": "w"},
 }
 _MEANINGS = {
-    True: " with 95% interval: told apart (paired t-test, Holm)",
+    True: " with 95% interval: told apart (paired t-test{})",
     False: " with 95% interval: not told apart",
     None: ": no test",
 }
@@ -109,7 +109,7 @@ def pairs_figure(where: Where, compared: Comparison, pairs: Sequence[Pair]) -> F
     axes.tick_params(axis="y", labelsize=8, length=0)
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    _add_legend(figure, {pair.told_apart() for pair in pairs})
+    _add_legend(figure, pairs)
     return figure
 
 
@@ -137,12 +137,17 @@ def _scale(axes: Any, strips: Sequence[Float64]) -> str:
     return f", logarithmic beyond ± {rounded(nearest, 2)}"
 
 
-def _add_legend(figure: Figure, told_apart: set[bool | None]) -> None:
+def _add_legend(figure: Figure, pairs: Sequence[Pair]) -> None:
     from matplotlib.lines import Line2D
 
+    told_apart = {pair.told_apart() for pair in pairs}
+    adjusted = ", Holm" if any(pair.p != pair.p_holm for pair in pairs) else ""
     handles = [Line2D([], [], linestyle="none", marker="o", markersize=4, color=_DOT, label="a patient")]
     for apart, mark in _MARKS.items():
         if apart in told_apart:
-            line: dict[str, Any] = {"linewidth": 0 if apart is None else 2, "label": f"mean{_MEANINGS[apart]}"}
+            line: dict[str, Any] = {
+                "linewidth": 0 if apart is None else 2,
+                "label": f"mean{_MEANINGS[apart].format(adjusted)}",
+            }
             handles.append(Line2D([], [], **mark, **line))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)

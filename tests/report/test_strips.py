@@ -87,6 +87,15 @@ def test_rows_that_are_told_apart_are_marked_by_more_than_a_colour() -> None:
     assert [handle.get_marker() for handle in legend.get_lines()] == ["o", "D", "o"]
 
 
+def test_a_pair_alone_is_not_said_to_be_adjusted_for_others() -> None:
+    here = compared(*WARD)
+    figure = pairs_figure(WHERE, here, [here.pair(1, 2)])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "a patient",
+        "mean with 95% interval: told apart (paired t-test)",
+    ]
+
+
 def test_few_patients_have_dots_and_a_mean_without_an_interval() -> None:
     few = [
         record(label, scores=made.scores, cases=made.cases, patients=["p"] * 11 + ["q"] * 11)
