@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from ctpbench.contract.components import Context, FrameDenoiser
+from ctpbench.contract.components import Context, Denoiser, FrameDenoiser
 from ctpbench.contract.hookspecs import hookimpl
 
 UNFILTERED, NOISELESS = "none", "noiseless"
@@ -24,6 +24,11 @@ class Noiseless(FrameDenoiser):
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return a copy of the frames, (time, z, y, x), float32, HU."""
         return frames.copy()
+
+
+def is_noiseless(denoiser: Denoiser) -> bool:
+    """Whether a denoiser is the control itself, under its own name: no heir, no namesake and no alias of it is."""
+    return type(denoiser) is Noiseless and denoiser.name == NOISELESS
 
 
 @hookimpl

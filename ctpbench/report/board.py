@@ -68,10 +68,12 @@ class Board:
 
 def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
     """Yield what people read of a leaderboard, dataset by dataset and level by level; `spread` adds the intervals."""
-    levels = zip(frame["dataset"], frame["noise"], strict=True)
+    bare = frame.copy()
+    bare.attrs = {}  # which pandas copies, deep, with every selection
+    levels = zip(bare["dataset"], bare["noise"], strict=True)
     titles = [level_text(str(dataset), float(noise)) for dataset, noise in levels]
     for title in dict.fromkeys(titles):
-        block = frame[[other == title for other in titles]]
+        block = bare[[other == title for other in titles]]
         faults = [metric_faults(row) for row in block.to_dict("records")]
         shown = _shown(block, frame.attrs["scores"], {name for named in faults for name in named})
         by = next((score for score in shown if score.column == block["rank_by"].iloc[0]), None)
@@ -90,7 +92,7 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
             statuses=list(block["status"]),
             families=_families(block, first, faults, spread),
             further=_families(block, [score for score in shown if score not in first], faults, spread),
-            notes=notes_of(block, by, shown, spread),
+            notes=notes_of(block, by, shown, frame.attrs["metrics"][block["dataset"].iloc[0]], spread),
             failures=failures_of(block, faults),
         )
 

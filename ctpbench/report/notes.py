@@ -23,8 +23,13 @@ WORDS: Mapping[Better, str] = {
 }
 
 
-def notes_of(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spread: bool) -> list[str]:
-    """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed."""
+def notes_of(
+    block: pd.DataFrame, by: Score | None, shown: Sequence[Score], asked: Sequence[str], spread: bool
+) -> list[str]:
+    """Say how to read the table: what ranks, what numbers are means of, what marks mean, where it was timed.
+
+    `asked` are the labels of the metrics that the dataset has.
+    """
     ranked = f"Ranked by {by.title}, {WORDS[by.better]}." if by and by.better else "Not ranked: no score applies."
     notes = [ranked, *_certainty(block, by, spread), *_scale(block)]
     for dims in dict.fromkeys(score.over for score in shown if score.over):
@@ -35,7 +40,7 @@ def notes_of(block: pd.DataFrame, by: Score | None, shown: Sequence[Score], spre
         notes.append("*: timed while other cells ran on the same machine.")
     if block["tuned"].str.contains(EDGE, regex=False).any():
         notes.append("(edge): the end of the values tried; a wider range may do better.")
-    return [*notes, *_remarks(block, shown)]
+    return [*notes, *_remarks(block, shown, asked)]
 
 
 def _certainty(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:
@@ -78,7 +83,7 @@ def _scale(block: pd.DataFrame) -> list[str]:
     return notes + ([f"Better than {NOISELESS}, which asks for a look: {', '.join(better)}."] if len(better) else [])
 
 
-def _remarks(block: pd.DataFrame, shown: Sequence[Score]) -> list[str]:
+def _remarks(block: pd.DataFrame, shown: Sequence[Score], asked: Sequence[str]) -> list[str]:
     """Say what is so of this block alone: training, what rows learnt from, what was left out, the machines."""
     notes = []
     fitted = block[block["fit_s"].notna()]
@@ -90,7 +95,6 @@ def _remarks(block: pd.DataFrame, shown: Sequence[Score]) -> list[str]:
         f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)
     ]
     notes += [f"Left out: {cases}." for cases in dict.fromkeys(block["left_out"]) if cases]
-    asked = block.attrs["metrics"][block["dataset"].iloc[0]]
     if shown and (absent := [title_of(name) for name in asked if name not in {score.metric for score in shown}]):
         notes.append(f"Without a value here: {', '.join(absent)}.")
     if machines := sorted(set(block["hardware"]) - {""}):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ctpbench.code import component_hash, component_libraries
 from ctpbench.contract.components import Denoiser, Trainable
-from ctpbench.contract.control import Noiseless
+from ctpbench.contract.control import is_noiseless
 from ctpbench.running.cases import CaseSet, joint_key
 from ctpbench.running.files import file_name
 from ctpbench.running.keys import record_key, stage_key
@@ -120,7 +120,7 @@ class Cell:
         """Return the work that denoises a case set: timed on the test split, quick in a trial."""
         spec, model = ComponentSpec.of(denoiser), self.model(denoiser)
         inputs = cases.observations()
-        if type(denoiser) is Noiseless:
+        if is_noiseless(denoiser):
             inputs |= cases.truths()
         if model is not None:
             inputs["model"] = Input(stage="model", key=model.key, file="")

@@ -91,7 +91,13 @@ def _levels(entry: DatasetEntry, wanted: Sequence[Split], replicates: int) -> Le
             Member(case, draw, patients[case], stage_key("data", spec.identity, fingerprint, case, noise, draw))
             for case, draw in product(cases, draws)
         )
-        levels[noise][split] = CaseSet(entry.label, spec, split, noise, members)
+        case_set = CaseSet(entry.label, spec, split, noise, members)
+        if len(set(case_set.cases)) < len(members):
+            raise DataError(
+                f"dataset {entry.label}: {split} split: got a case whose id is what another's draw is called, such as "
+                "'x #2' beside 'x'; allowed: ids that do not end so; leave replicates out, or rename the case"
+            )
+        levels[noise][split] = case_set
     return levels
 
 

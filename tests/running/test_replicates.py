@@ -53,6 +53,16 @@ def test_a_dataset_that_cannot_draw_its_noise_anew_is_refused(load, catalogue, m
         load(text)
 
 
+def test_a_case_called_as_a_draw_of_another_is_refused(load, catalogue, monkeypatch):
+    toy = catalogue.find("dataset", "toy")
+    cases = lambda self, split: [f"{split}/0", f"{split}/0 #2"]  # noqa: E731
+    monkeypatch.setattr(toy, "cases", cases)
+    monkeypatch.setattr(toy, "patient", lambda self, case_id: case_id)
+    with pytest.raises(DataError, match="test split: got a case whose id is what another's draw is called"):
+        plan(load(SUITE))
+    assert plan(load(SUITE.replace("replicates: 3", "replicates: 1")))[0].test.cases == ("test/0", "test/0 #2")
+
+
 def test_a_patient_in_two_splits_is_refused(load, catalogue, monkeypatch):
     toy = catalogue.find("dataset", "toy")
     monkeypatch.setattr(toy, "patient", lambda self, case_id: "one and the same")

@@ -327,6 +327,15 @@ def test_the_noiseless_control_alone_is_handed_the_noiseless_frames(cell, cache)
         assert max(np.abs(values).max() for values in noise_added(cell, cache, other).values()) < 1e-4
 
 
+def test_the_control_under_another_name_is_handed_nothing(cell, monkeypatch):
+    monkeypatch.setattr(Noiseless, "name", "mine")
+    assert not [
+        role
+        for role in cell.prediction(Noiseless(), cell.test, cell.row.maps[0], trial=False).inputs
+        if "truth" in role
+    ]
+
+
 def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
     item = cell.prediction(Noiseless(), cell.test, cell.row.maps[0], trial=False)
     job = job_of(item, cache, cache / "prediction" / item.key)

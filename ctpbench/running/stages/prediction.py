@@ -6,7 +6,7 @@ import statistics
 from typing import cast
 
 from ctpbench.contract.components import Denoiser, Trainable
-from ctpbench.contract.control import Noiseless
+from ctpbench.contract.control import is_noiseless
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import DataError
 from ctpbench.running.estimation import Estimate, estimate
@@ -22,7 +22,7 @@ def run(task: PredictionTask, job: Job) -> PredictionInfo:
     denoiser = component.load(job.inputs["model"]) if isinstance(component, Trainable) else component
 
     def attempt(case: str) -> Estimate:
-        observation = job.observation(case) if type(denoiser) is not Noiseless else _noiseless(case, job)
+        observation = _noiseless(case, job) if is_noiseless(denoiser) else job.observation(case)
         return estimate(denoiser, observation, task.maps, job.context(task.seed, denoiser.name, case))
 
     if task.timed:
