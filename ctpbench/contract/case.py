@@ -37,7 +37,8 @@ class Truth:
         in a map that is not known.
     resolved : DataArray, (map, z, y, x), float32, units of `MAP_UNITS`, or None
         What the scanner can resolve of the true maps: CBF and CBV through its point spread, MTT = 60 CBV / CBF of
-        those. As `maps` otherwise.
+        those; NaN also where it resolves nothing of them, as beside a vessel, whose contrast it blurs into the tissue.
+        As `maps` otherwise.
     frames : DataArray, (time, z, y, x), float32, HU, or None
         The noiseless frames of the same scan.
     labels : DataArray, (z, y, x), int8, or None

@@ -365,6 +365,23 @@ class Undecided(Metric):
         return xr.DataArray(0.5 if case.id == "test/1" else 1.0)
 
 
+def test_the_factors_go_by_what_the_scanner_resolves_of_the_true_maps(cell, cache, monkeypatch):
+    item = cell.reference(cell.test, cell.row.maps[0])
+    job = job_of(item, cache, cache / "reference" / item.key)
+    by_true = reference.run(item.task, job).scale
+    truth_of = Job.truth
+
+    def resolved(job: Job, case: Any) -> Any:
+        """Three times the true maps on one half, and unknown on the other, whose true maps are far off."""
+        truth = truth_of(job, case)
+        maps = truth.maps.copy(deep=True)
+        maps[..., ::2] *= 100
+        return replace(truth, maps=maps, resolved=(3 * truth.maps).where(np.arange(maps.sizes["x"]) % 2 == 1))
+
+    monkeypatch.setattr(Job, "truth", resolved)
+    assert reference.run(item.task, job).scale == pytest.approx({name: 3 * by_true[name] for name in by_true}, rel=0.2)
+
+
 def test_a_score_is_kept_with_what_its_metric_agrees_with(cell, cache, catalogue):
     known = cell.reference(cell.test, cell.row.maps[0])
     denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, cell.row.maps[0], trial=False)

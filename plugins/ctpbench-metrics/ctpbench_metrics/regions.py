@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, get_args
 
 import numpy as np
+import xarray as xr
 from pydantic import Field
 
 from ctpbench import ScoredCase, Truth, class_mask
-from ctpbench.arrays import Mask
+from ctpbench.arrays import Float32, Mask
 
 Region = Annotated[
     Literal["parenchyma", "tissue", "gray", "white", "penumbra", "core", "healthy", "enhancing_at_peak"],
@@ -36,9 +37,10 @@ def region_mask(case: ScoredCase, region: str) -> Mask:
     region : str
         One of `REGIONS`. All lie within the observation's tissue, which is brain without major vessels:
 
-        - ``parenchyma``: where there is perfusion: a true CBF above 0, so no fluid. Of a case whose true CBF is not
-          known, where the noiseless frames enhance: within 2 frames of the tissue's peak, more than a tenth of the
-          tissue's median on average.
+        - ``parenchyma``: where there is perfusion: a true CBF above 0, so no fluid; and where it is known what the
+          scanner resolves of it (`ctpbench.Truth`), nothing that it does not, as beside a vessel. Of a case whose true
+          CBF is not known, where the noiseless frames enhance: within 2 frames of the tissue's peak, more than a tenth
+          of the tissue's median on average.
         - ``tissue``: all of it, fluid included.
         - ``gray``, ``white``: the labels of gray and of white matter, whatever the state of their perfusion.
         - ``penumbra``, ``core``: labels of tissue of reduced and of severely reduced perfusion, without one another;
@@ -80,10 +82,9 @@ def region_mask(case: ScoredCase, region: str) -> Mask:
 
 
 def _perfused(truth: Truth, tissue: Mask) -> Mask | None:
-    if truth.maps is not None and "cbf" in truth.maps["map"].values:
-        cbf = truth.maps.sel(map="cbf").values
-        if np.isfinite(cbf).any():
-            return np.asarray(cbf > 0)
+    cbf, resolved = _cbf(truth.maps), _cbf(truth.resolved)
+    if cbf is not None:
+        return np.asarray(cbf > 0) if resolved is None else np.asarray((cbf > 0) & np.isfinite(resolved))
     if truth.frames is None or not tissue.any():
         return None
     frames = truth.frames.values
@@ -91,6 +92,14 @@ def _perfused(truth: Truth, tissue: Mask) -> Mask | None:
     near = frames[max(peak - NEAR_PEAK_FRAMES, 0) : peak + NEAR_PEAK_FRAMES + 1].mean(axis=0)
     enhancement = near - frames[:BASELINE_FRAMES].mean(axis=0)
     return np.asarray(enhancement > max(LEAST_ENHANCEMENT * float(np.median(enhancement[tissue])), 0.0))
+
+
+def _cbf(maps: xr.DataArray | None) -> Float32 | None:
+    """Return the CBF, (z, y, x), of the truth's maps; None where nothing is known of it."""
+    if maps is None or "cbf" not in maps["map"].values:
+        return None
+    cbf = maps.sel(map="cbf").values
+    return cbf if np.isfinite(cbf).any() else None
 
 
 def _enhancing_at_peak(case: ScoredCase, truth: Truth) -> Mask | None:

@@ -1,5 +1,7 @@
 """Where scores are taken: by labels, by the truth's maps and regions, and by the noiseless frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,18 @@ def row_case(make_case):
 )
 def test_each_region_by_hand(row_case, region, expected):
     assert np.flatnonzero(region_mask(row_case, region)).tolist() == expected
+
+
+def test_what_the_scanner_does_not_resolve_is_no_parenchyma(row_case):
+    maps = row_case.truth.maps
+    resolved = maps.copy(deep=True)
+    resolved[..., [3, 4, 9]] = np.nan
+    object.__setattr__(row_case, "truth", replace(row_case.truth, resolved=resolved))
+    assert np.flatnonzero(region_mask(row_case, "parenchyma")).tolist() == [5, 6, 7, 8]
+    assert np.flatnonzero(region_mask(row_case, "healthy")).tolist() == [7]
+    assert np.flatnonzero(region_mask(row_case, "white")).tolist() == [7, 8, 9]
+    object.__setattr__(row_case, "truth", replace(row_case.truth, resolved=maps.where(False)))  # nothing known of it
+    assert np.flatnonzero(region_mask(row_case, "parenchyma")).tolist() == [4, 5, 6, 7, 8, 9]
 
 
 def test_the_example_knows_every_region_and_they_part_its_tissue():
