@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 import ctpbench_metrics
-from ctpbench import MAPS, Truth
+from ctpbench import MAPS, Truth, regions
 from ctpbench.testing import parametrize_with_checks
 from ctpbench_metrics.regions import REGIONS
 
@@ -52,7 +52,9 @@ def full_case(make_case):
     white_matter, core = np.zeros((2, *shape), bool)
     white_matter[:, 3:9, 3:9] = core[:, 12:16, 3:9] = True
     penumbra = np.roll(core, 3, axis=1) & ~core
-    return make_case(
+    sites = (np.indices(shape)[1:] % 6 < 2).all(axis=0)
+    lesion = sites & (np.arange(40) % 12 < 6)
+    case = make_case(
         maps,
         noiseless,
         true_maps,
@@ -63,14 +65,17 @@ def full_case(make_case):
         labels=label_array(1 * core + 2 * penumbra, "white gray_severe gray_reduced"),
         resolved=map_array(resolved),
     )
+    object.__setattr__(case.truth, "rois", regions(lesion_sites=lesion, empty_sites=sites & ~lesion))
+    return case
 
 
 def test_names():
     against_a_reference = "rmse mae bias ccc ssim psnr frame_rmse"
     of_lesions = "lesion_dice lesion_volume_error class_dice volume reference_volume volume_without_lesion"
     of_decisions = "treat treat_reference"
+    of_an_observer = "detectability"
     without_one = "roi_bias roi_std core_contrast core_std core_cnr edge_fwhm nps nps_mean_frequency"
-    assert " ".join(BY_NAME) == " ".join([against_a_reference, of_lesions, of_decisions, without_one])
+    assert " ".join(BY_NAME) == " ".join([against_a_reference, of_lesions, of_decisions, of_an_observer, without_one])
 
 
 def test_import_stays_light():

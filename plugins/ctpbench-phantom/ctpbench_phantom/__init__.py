@@ -10,10 +10,11 @@ from ctpbench import Dataset, hookimpl
 
 @hookimpl
 def ctpbench_datasets() -> list[type[Dataset]]:
-    """Offer the datasets `phantom`, `prepared_slices`, `fau_phantom` and `real_like`."""
+    """Offer the datasets `phantom`, `prepared_slices`, `fau_phantom`, `real_like` and `low_contrast`."""
     from ctpbench_phantom.fau_phantom import FauPhantom
+    from ctpbench_phantom.low_contrast import LowContrast
     from ctpbench_phantom.phantom import Phantom
     from ctpbench_phantom.prepared_slices import PreparedSlices
     from ctpbench_phantom.real_like import RealLike
 
-    return [Phantom, PreparedSlices, FauPhantom, RealLike]
+    return [Phantom, PreparedSlices, FauPhantom, RealLike, LowContrast]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,7 @@ def truth_of(
     times_s: Float64,
     spacing_mm: tuple[float, float, float],
     resolved: Float32 | None = None,
+    rois: Mapping[str, Mask] | None = None,
 ) -> Truth:
     """Return the truth of a scan, whose core and penumbra are where the labels say so. The arrays are kept, not copied.
 
@@ -108,10 +110,13 @@ def truth_of(
         Along (z, y, x).
     resolved : ndarray, (map, z, y, x), float32, or None
         The maps as the scanner resolves them.
+    rois : dict of ndarray, (z, y, x), bool, or None
+        More regions of interest, by name.
     """
     steps = zip(_PLACE, frames.shape[1:], spacing_mm, strict=True)
     axes = {dim: (dim, np.arange(n) * step, {"units": "mm"}) for dim, n, step in steps}
     times = {"time": ("time", times_s, {"units": "s"})}
+    masks = {**({} if labels is None else _lesion(labels)), **(rois or {})}
     on_maps = {"map": list(MAPS), **axes}
     return Truth(
         maps=xr.DataArray(maps, dims=("map", *_PLACE), coords=on_maps, name="maps"),
@@ -122,7 +127,7 @@ def truth_of(
             frames, dims=("time", *_PLACE), coords={**times, **axes}, attrs={"units": "HU"}, name="frames"
         ),
         labels=None if labels is None else _labels(labels).assign_coords(axes),
-        rois=None if labels is None else _lesion(labels),
+        rois=regions(**masks) if masks else None,
     )
 
 
@@ -136,11 +141,10 @@ def _labels(values: Labels) -> xr.DataArray:
     return xr.DataArray(values, dims=_PLACE, attrs=flags, name="labels")
 
 
-def _lesion(labels: Labels) -> xr.DataArray | None:
-    """Return core and penumbra as regions of interest, those that a slice cuts, None where there is none."""
+def _lesion(labels: Labels) -> dict[str, Mask]:
+    """Return core and penumbra, those that a slice cuts."""
     from ctpbench_phantom.anatomy import Tissue
 
     core = np.isin(labels, [Tissue.GRAY_SEVERE, Tissue.WHITE_SEVERE])
     penumbra = np.isin(labels, [Tissue.GRAY_REDUCED, Tissue.WHITE_REDUCED])
-    found = {name: mask for name, mask in (("core", core), ("penumbra", penumbra)) if mask.any()}
-    return regions(**found) if found else None
+    return {name: mask for name, mask in (("core", core), ("penumbra", penumbra)) if mask.any()}

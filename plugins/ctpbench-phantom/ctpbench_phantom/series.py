@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,8 @@ class SliceSeries:
     labels : ndarray, (y, x), int8, or None
         Values of `Tissue`.
     brain : ndarray, (y, x), bool, or None where it is to be found from the frames
+    rois : dict of ndarray, (y, x), bool, or None
+        Regions of interest, by name, beside those that the labels tell.
     """
 
     series: Float32
@@ -42,6 +45,7 @@ class SliceSeries:
     maps: Float32
     labels: Labels | None = None
     brain: Mask | None = None
+    rois: Mapping[str, Mask] | None = None
 
 
 @dataclass(frozen=True)

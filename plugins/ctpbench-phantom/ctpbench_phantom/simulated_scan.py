@@ -61,6 +61,8 @@ class CaseScan:
     labels : ndarray, (z, y, x), int8, or None
         Values of `ctpbench_phantom.anatomy.Tissue`.
     brain : ndarray, (z, y, x), bool, or None where it is to be found from the frames
+    rois : dict of ndarray, (z, y, x), bool
+        Regions of interest beside those that the labels tell.
     """
 
     slices: Mapping[str, SliceScan]
@@ -71,6 +73,7 @@ class CaseScan:
     resolved: Float32
     labels: Labels | None
     brain: Mask | None
+    rois: Mapping[str, Mask]
 
 
 class SimulatedScan(Dataset):
@@ -158,7 +161,7 @@ class SimulatedScan(Dataset):
         noiseless = np.stack([each.noiseless for each in scan.slices.values()], axis=1)
         labels = None if scan.labels is None else scan.labels.copy()
         maps, resolved = scan.maps.copy(), scan.resolved.copy()
-        truth = truth_of(noiseless, maps, labels, scan.times_s, self.spacing_mm, resolved)
+        truth = truth_of(noiseless, maps, labels, scan.times_s, self.spacing_mm, resolved, scan.rois)
         return Case(case_id, observation, truth, curves.findings)
 
     def fingerprint(self) -> str:
@@ -193,13 +196,14 @@ def _scan(dataset: SimulatedScan, case_id: str, stamps: FileStamps) -> CaseScan:
     from ctpbench_phantom.resolution import point_spread, resolved_maps
 
     scanner = dataset.scanner()
-    slices, maps, labels, brains = {}, [], [], []
+    slices, maps, labels, brains, rois = {}, [], [], [], []
     for name, source in dataset.source(case_id):
         slices[name] = scan_slice(source.series, scanner)
         times_s, aif, vof = source.times_s, source.aif, source.vof  # those of all slices
         maps.append(source.maps)
         labels += [] if source.labels is None else [source.labels]
         brains += [] if source.brain is None else [source.brain]
+        rois += [] if source.rois is None else [source.rois]
     true_maps = np.stack(maps, axis=1)
     return CaseScan(
         slices=slices,
@@ -210,4 +214,5 @@ def _scan(dataset: SimulatedScan, case_id: str, stamps: FileStamps) -> CaseScan:
         resolved=resolved_maps(true_maps, point_spread(scanner)),
         labels=np.stack(labels) if labels else None,
         brain=np.stack(brains) if brains else None,
+        rois={name: np.stack([each[name] for each in rois]) for name in rois[0]} if rois else {},
     )

@@ -4,6 +4,7 @@ import sys
 
 from ctpbench_phantom import ctpbench_datasets
 from ctpbench_phantom.fau_phantom import FauPhantom
+from ctpbench_phantom.low_contrast import LowContrast
 from ctpbench_phantom.phantom import Phantom
 from ctpbench_phantom.prepared_slices import PreparedSlices
 from ctpbench_phantom.real_like import RealLike
@@ -11,8 +12,9 @@ from ctpbench_phantom.scanner.geometry import WINDOWS
 
 
 def test_the_hook_offers_the_classes_without_heavy_imports():
-    assert ctpbench_datasets() == [Phantom, PreparedSlices, FauPhantom, RealLike]
-    assert [cls.name for cls in ctpbench_datasets()] == ["phantom", "prepared_slices", "fau_phantom", "real_like"]
+    assert ctpbench_datasets() == [Phantom, PreparedSlices, FauPhantom, RealLike, LowContrast]
+    names = "phantom prepared_slices fau_phantom real_like low_contrast"
+    assert " ".join(cls.name for cls in ctpbench_datasets()) == names
     code = (
         "import sys, ctpbench_phantom as p; p.ctpbench_datasets(); "
         "print([m for m in ('numba', 'scipy', 'matplotlib') if m in sys.modules])"
@@ -22,7 +24,7 @@ def test_the_hook_offers_the_classes_without_heavy_imports():
 
 
 def test_parameters_round_trip_and_are_described():
-    made = [Phantom(), PreparedSlices(file="a.npz"), FauPhantom(folder="volumes"), RealLike()]
+    made = [Phantom(), PreparedSlices(file="a.npz"), FauPhantom(folder="volumes"), RealLike(), LowContrast()]
     made += [Phantom(size_px=64, pixel_mm=3.2, aif_file="aif.csv"), RealLike(slices=2, input_functions="true")]
     for dataset in made:
         assert type(dataset)(**json.loads(dataset.model_dump_json())) == dataset
