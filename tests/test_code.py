@@ -160,7 +160,7 @@ def test_of_a_helper_package_only_code_counts(plugin, tmp_path):
 
 def test_another_plugin_that_is_built_upon_counts_wherever_it_is_installed(plugin):
     cls = plugin(acme_heir="from ctpbench_filters import Tips\n\nclass Thing(Tips): pass\n")
-    assert "ctpbench_filters/_tips_kernel.py" in code._own_files(cls)
+    assert "ctpbench_filters/_similar_kernel.py" in code._own_files(cls)
 
 
 def test_a_data_file_that_a_plugin_writes_ends_no_run(plugin, tmp_path):

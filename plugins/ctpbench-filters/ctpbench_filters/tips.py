@@ -17,6 +17,11 @@ def _odd(value: int) -> int:
     return value
 
 
+WindowPx = Annotated[
+    int, Field(ge=3, le=41, description="side of the square window, odd, in pixels"), AfterValidator(_odd)
+]
+
+
 class Tips(FrameDenoiser):
     """TIPS: every pixel becomes the mean of the neighbours whose curves resemble its own.
 
@@ -35,22 +40,21 @@ class Tips(FrameDenoiser):
         float, Field(ge=0.01, le=1000, description="width of the similarity of two curves, in HU")
     ] = 7.5
     sigma_s_px: Annotated[float, Field(ge=0.01, le=1000, description="width of the spatial weight, in pixels")] = 2.0
-    window_px: Annotated[
-        int, Field(ge=3, le=41, description="side of the square window, odd, in pixels"), AfterValidator(_odd)
-    ] = 11
+    window_px: WindowPx = 11
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
         # Numba loads when a filter runs, not when it is listed.
-        from ctpbench_filters._tips_kernel import similar_mean
+        from ctpbench_filters._similar_kernel import similar_mean
 
         tissue = Observation(frames).tissue
+        similarity = 1 / (2 * frames.sizes["time"] * self.sigma_t_hu**2)
         smooth = np.empty(frames.shape, np.float32)
         for z in range(frames.sizes["z"]):
             smooth[:, z] = similar_mean(
                 frames.values[:, z],
                 tissue[z],
-                self.sigma_t_hu,
+                similarity,
                 self.sigma_s_px,
                 self.window_px,
                 threads=context.threads,

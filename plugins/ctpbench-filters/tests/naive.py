@@ -104,3 +104,29 @@ def ttv(concentration, mask, aif, dt_s, betas, lambda_rel, iterations=3000):
     residues = np.zeros((lags, *mask.shape))
     residues[:, mask] = r.reshape(-1, lags).T
     return residues
+
+
+def lowrank_nl(series, mask, rank, h, sigma_s_px, window_px):
+    """Non-local mean of the first temporal components and the temporal mean, pixel by pixel."""
+    reach, frames = window_px // 2, len(series)
+    out = np.array(series, np.float64)
+    curves = np.array([series[:, y, x] for y, x in np.argwhere(mask)], np.float64)
+    means = curves.mean(axis=1)
+    varying = curves - means[:, None]
+    _, singular, components = np.linalg.svd(varying / np.sqrt(len(curves)), full_matrices=True)
+    variances = np.zeros(frames)
+    variances[: len(singular)] = singular**2
+    noise = max(np.median(variances[: frames - 1][(frames - 1) // 2 :]), 1e-6)
+    features = np.column_stack([varying @ components[:rank].T, np.sqrt(frames) * means])
+    for n, (y, x) in enumerate(np.argwhere(mask)):
+        total, weights = np.zeros(rank + 1), 0.0
+        for m, (j, i) in enumerate(np.argwhere(mask)):
+            if abs(j - y) <= reach and abs(i - x) <= reach:
+                unlike = max(((features[n] - features[m]) ** 2).sum() - 2 * noise * (rank + 1), 0)
+                away = ((j - y) ** 2 + (i - x) ** 2) / (2 * sigma_s_px**2)
+                weight = np.exp(-unlike / (2 * h**2 * noise) - away)
+                total += weight * features[m]
+                weights += weight
+        mean = total / weights
+        out[:, y, x] = mean[:rank] @ components[:rank] + mean[rank] / np.sqrt(frames)
+    return out

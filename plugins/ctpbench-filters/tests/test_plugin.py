@@ -13,10 +13,11 @@ from ctpbench import FrameDenoiser
 from ctpbench.testing import parametrize_with_checks
 from ctpbench_filters.gaussian import Gaussian
 from ctpbench_filters.identity import Identity
+from ctpbench_filters.lowrank_nl import LowrankNl
 from ctpbench_filters.tips import Tips
 from ctpbench_filters.ttv import Ttv
 
-DENOISERS = [Identity(), Gaussian(), Tips(), Ttv(beta_space_hu2s=500, beta_time_hu2s=50)]
+DENOISERS = [Identity(), Gaussian(), Tips(), LowrankNl(), Ttv(beta_space_hu2s=500, beta_time_hu2s=50)]
 
 
 def answer(denoiser, frames, context):
@@ -33,7 +34,7 @@ def test_conforms(component, check):
 
 def test_names():
     classes = ctpbench_filters.ctpbench_denoisers()
-    assert [denoiser.name for denoiser in classes] == ["none", "gaussian", "tips", "ttv"]
+    assert [denoiser.name for denoiser in classes] == ["none", "gaussian", "tips", "lowrank_nl", "ttv"]
 
 
 def test_listing_imports_nothing_heavy():
@@ -52,6 +53,9 @@ def test_listing_imports_nothing_heavy():
         (Tips, {"window_px": 43}),
         (Tips, {"sigma_t_hu": 0}),
         (Tips, {"sigma_s_px": -1}),
+        (LowrankNl, {"rank": 0}),
+        (LowrankNl, {"h": 0}),
+        (LowrankNl, {"window_px": 4}),
         (Ttv, {"beta_space_hu2s": -1}),
         (Ttv, {"beta_time_hu2s": float("nan")}),
         (Ttv, {"lambda_rel": 0}),

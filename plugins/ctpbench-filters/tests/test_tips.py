@@ -10,10 +10,10 @@ from ctpbench_filters.tips import Tips
 from . import naive
 
 
-def filtered(series, mask, *parameters):
-    from ctpbench_filters._tips_kernel import similar_mean
+def filtered(series, mask, sigma_t_hu, *parameters):
+    from ctpbench_filters._similar_kernel import similar_mean
 
-    return similar_mean(series, mask, *parameters, threads=2)
+    return similar_mean(series, mask, 1 / (2 * len(series) * sigma_t_hu**2), *parameters, threads=2)
 
 
 @given(

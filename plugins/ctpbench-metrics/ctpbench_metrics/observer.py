@@ -23,9 +23,9 @@ class Detectability(Metric):
     `lesion_sites` and `empty_sites` hold the sites, apart from one another and of one size, as of the dataset
     `low_contrast`. The observer sees each map through Laguerre-Gauss channels about the middle of a site, as wide as
     a site, and weighs them by their means and their covariance over sites. Each pair of a lesion and an empty site is
-    told apart by the weights that all other sites give, which leaves the area without bias. Such an observer undoes what
-    a filter does alike everywhere: the area says what information is left in a map, not how smooth it is. NaN where a
-    case does not know sites, has no more of a kind than channels, or its map is not finite there.
+    told apart by the weights that all other sites give, which leaves the area without bias. Such an observer undoes
+    what a filter does alike everywhere: the area says what information is left in a map, not how smooth it is. NaN
+    where a case does not know sites, has no more of a kind than channels, or its map is not finite there.
 
     Sources: Barrett and Myers, "Foundations of Image Science", 2004, chapter 14; Gallas and Barrett, J Opt Soc Am A
     20:1725, 2003 (channels); Airola et al., Comput Stat Data Anal 55:1828, 2011 (leaving out pairs).
