@@ -19,6 +19,7 @@ Int J Biomed Imaging 2011:467563 (deconvolution in CT, units, Tikhonov filter).
 from ctpbench.perfusion.aif import InputFunctions, Vessel, find_input_functions
 from ctpbench.perfusion.bayesian import Bayesian, posterior_maps
 from ctpbench.perfusion.circulant import circulant_length, circulant_matrix
+from ctpbench.perfusion.components import TemporalComponents, temporal_components
 from ctpbench.perfusion.concentration import resample, subtract_baseline
 from ctpbench.perfusion.criteria import regularisation_weight
 from ctpbench.perfusion.deconvolution import deconvolve, inverse_kernel
@@ -39,6 +40,7 @@ __all__ = [
     "LCurve",
     "NoiseStatistics",
     "Osvd",
+    "TemporalComponents",
     "Tikhonov",
     "Tsvd",
     "Vessel",
@@ -61,5 +63,6 @@ __all__ = [
     "scale_factor",
     "scale_sums",
     "subtract_baseline",
+    "temporal_components",
     "vessel_mask",
 ]

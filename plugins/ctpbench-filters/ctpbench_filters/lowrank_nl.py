@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 import xarray as xr
 from pydantic import Field
 
 from ctpbench import Context, FrameDenoiser, Observation
 from ctpbench_filters.tips import WindowPx
+
+_LEAST_NOISE_HU2 = 1e-6  # of a series without any
 
 
 class LowrankNl(FrameDenoiser):
@@ -37,25 +40,26 @@ class LowrankNl(FrameDenoiser):
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
         # Numba loads when a filter runs, not when it is listed.
-        from ctpbench_filters._components import temporal_components
+        from ctpbench.perfusion import temporal_components
         from ctpbench_filters._similar_kernel import similar_mean
 
         tissue = Observation(frames).tissue
         smooth = frames.values.copy()
         rank = min(self.rank, frames.sizes["time"] - 1)
-        for z in range(frames.sizes["z"]):
-            if tissue[z].any():
-                components = temporal_components(frames.values[:, z, tissue[z]])
-                noise = max(components.noise_variance, 1e-6)
+        for z, inside in enumerate(tissue):
+            if inside.any():
+                series = frames.values[:, z].astype(np.float64)
+                components = temporal_components(series[:, inside])
+                basis, noise = components.with_mean(rank), max(components.noise_variance, _LEAST_NOISE_HU2)
                 features = similar_mean(
-                    components.features(frames.values[:, z], rank),
-                    tissue[z],
+                    np.tensordot(basis.T, series, axes=1),
+                    inside,
                     1 / (2 * self.h**2 * noise),
                     self.sigma_s_px,
                     self.window_px,
                     expected=2 * noise * (rank + 1),
                     threads=context.threads,
                 )
-                smooth[:, z, tissue[z]] = components.frames(features[:, tissue[z]])
-            context.progress((z + 1) / frames.sizes["z"], f"slice {z + 1} of {frames.sizes['z']}")
+                smooth[:, z, inside] = basis @ features[:, inside]
+            context.progress((z + 1) / len(tissue), f"slice {z + 1} of {len(tissue)}")
         return frames.copy(data=smooth)
