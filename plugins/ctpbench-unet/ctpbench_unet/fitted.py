@@ -5,50 +5,37 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import xarray as xr
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from ctpbench import ConcentrationDenoiser, Context
+from ctpbench import ConcentrationDenoiser, Context, FrameDenoiser
 from ctpbench_unet.frames import EARLY
-from ctpbench_unet.inference import concentration_of
-from ctpbench_unet.network import Architecture, Network
+from ctpbench_unet.inference import coefficients_of, concentration_of
+from ctpbench_unet.network import Architecture, FramewiseArchitecture, SubspaceArchitecture
 from ctpbench_unet.slices import slices_of
+from ctpbench_unet.subspace import subspace_slices
 
 
-class FittedDenoiser(ConcentrationDenoiser):
-    """A trained network: the mean of its answers with either early frame (eq. 8); other pixels pass unfiltered."""
+class Fitted(BaseModel):
+    """Base of the trained networks: how one is kept in files."""
 
-    name, version = "unet", "1"
+    kind: ClassVar[type[Architecture]]
+    """What makes its network again."""
 
     architecture: dict[str, Any]
     curve: dict[str, list[float]]
-    _network: Network = PrivateAttr()
+    _network: nn.Module = PrivateAttr()
 
     @classmethod
-    def of(cls, network: Network, architecture: Architecture, curve: dict[str, list[float]]) -> Self:
+    def of(cls, network: nn.Module, architecture: Architecture, curve: dict[str, list[float]]) -> Self:
         fitted = cls(architecture=asdict(architecture), curve=curve)
         fitted._network = network.eval().to("cpu", memory_format=torch.channels_last)
         return fitted
-
-    def concentration(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
-        """Return the concentration, (time, z, y, x), float32, HU above baseline."""
-        architecture = Architecture(**self.architecture)
-        answer = frames.values - frames.values[list(EARLY)].mean(axis=0)
-        slices = slices_of(frames, multiple=2 ** (architecture.depth - 1))
-        for done, part in enumerate(slices):
-            context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
-            denoised = concentration_of(
-                self._network, part.frames, architecture, context.device, context.threads
-            ).numpy()
-            rows, columns = (axis.stop - axis.start for axis in part.box)
-            inside = part.tissue[:rows, :columns].numpy() > 0
-            place = answer[:, part.z, *part.box]
-            place[:, inside] = denoised[:, :rows, :columns][:, inside]
-        return frames.copy(data=answer)
 
     def write(self, folder: Path) -> None:
         """Write the weights as safetensors, everything else as JSON."""
@@ -61,7 +48,47 @@ class FittedDenoiser(ConcentrationDenoiser):
     def read(cls, folder: Path) -> Self:
         """Return what `write` wrote."""
         about = json.loads((folder / "network.json").read_text())
-        architecture = Architecture(**about["architecture"])
+        architecture = cls.kind(**about["architecture"])
         network = architecture.network()
         network.load_state_dict(load_file(folder / "network.safetensors"))
         return cls.of(network, architecture, about["curve"])
+
+
+class FittedFramewise(Fitted, ConcentrationDenoiser):
+    """A trained network: the mean of its answers with either early frame (eq. 8); other pixels pass unfiltered."""
+
+    name, version = "unet", "1"
+    kind = FramewiseArchitecture
+
+    def concentration(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        """Return the concentration, (time, z, y, x), float32, HU above baseline."""
+        architecture = FramewiseArchitecture(**self.architecture)
+        answer = frames.values - frames.values[list(EARLY)].mean(axis=0)
+        slices = slices_of(frames, multiple=architecture.multiple)
+        for done, part in enumerate(slices):
+            context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
+            denoised = concentration_of(
+                self._network, part.frames, architecture, context.device, context.threads
+            ).numpy()
+            part.put(denoised, answer)
+        return frames.copy(data=answer)
+
+
+class FittedSubspace(Fitted, FrameDenoiser):
+    """A trained network on the temporal coefficients of a scan; pixels outside the tissue pass unfiltered."""
+
+    name, version = "subspace_unet", "1"
+    kind = SubspaceArchitecture
+
+    def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        """Return filtered frames, (time, z, y, x), float32, HU."""
+        architecture = SubspaceArchitecture(**self.architecture)
+        answer = frames.values.copy()
+        slices = subspace_slices(frames, architecture.rank, multiple=architecture.multiple)
+        for done, part in enumerate(slices):
+            context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
+            images = coefficients_of(
+                self._network, part.coefficients(), architecture.precision, context.device, context.threads
+            )
+            part.put(part.series(images).numpy(), answer)
+        return frames.copy(data=answer)

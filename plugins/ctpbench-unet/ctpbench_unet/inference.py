@@ -12,13 +12,13 @@ from ctpbench_unet.frames import EARLY, channels_of
 from ctpbench_unet.runtime import autocast, threads
 
 if TYPE_CHECKING:
-    from ctpbench_unet.network import Architecture
+    from ctpbench_unet.network import FramewiseArchitecture
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 def concentration_of(
-    network: nn.Module, frames: Tensor, architecture: Architecture, device: str, n_threads: int
+    network: nn.Module, frames: Tensor, architecture: FramewiseArchitecture, device: str, n_threads: int
 ) -> Tensor:
     """Return the concentration of one slice, (time, y, x), float32, HU: the mean over both early frames, eq. 8.
 
@@ -27,7 +27,7 @@ def concentration_of(
     network : Module
     frames : Tensor, (time, y, x), float32, HU
         Zero outside the tissue; y and x are multiples of ``2**(depth - 1)``.
-    architecture : Architecture
+    architecture : FramewiseArchitecture
     device : str
     n_threads : int
 
@@ -47,6 +47,13 @@ def concentration_of(
 
         answers = torch.cat(list(in_batches(answer, moments, architecture.inference_batch)))
         return answers.view(len(frames), len(EARLY), *frames.shape[1:]).mean(dim=1).cpu()
+
+
+def coefficients_of(network: nn.Module, images: Tensor, precision: str, device: str, n_threads: int) -> Tensor:
+    """Return what a network on temporal coefficients makes of those of one slice, (channels, y, x), float32."""
+    network.eval().to(device, memory_format=torch.channels_last)
+    with threads(n_threads), torch.inference_mode(), autocast(device, precision):
+        return network(images[None].to(device))[0].float().cpu()
 
 
 def in_batches(answer: Callable[[list], Tensor], parts: list, size: int) -> Iterator[Tensor]:

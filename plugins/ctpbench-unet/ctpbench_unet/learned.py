@@ -14,58 +14,29 @@ from pydantic import Field, model_validator
 from ctpbench import Context, DataError, Trainable, TrainingCase
 
 if TYPE_CHECKING:
-    from ctpbench_unet.fitted import FittedDenoiser
+    from ctpbench_unet.fitted import Fitted
     from ctpbench_unet.network import Architecture
-    from ctpbench_unet.objectives import Objective, Sampling
+    from ctpbench_unet.objectives import Objective
     from ctpbench_unet.slices import Slice
     from ctpbench_unet.training import Recipe
 
 _BUDGETS = ("epochs", "steps", "minutes")
-PAPER = {
-    "width": 32,
-    "depth": 4,
-    "inputs": "frames",
-    "residual": False,
-    "precision": "float32",
-    "batch": 20,
-    "patch_px": None,
-    "near_peak": 0.5,
-    "beta": 12.5,
-    "epochs": 100,
-    "steps": None,
-    "learning_rate": 1e-4,
-    "warmup": 0.0,
-    "schedule": "constant",
-    "clip": None,
-    "ema": 0.0,
-}
-"""Wu, Ren, Li, section V-D; width and depth are those of their published network."""
 
 
 class LearnedDenoiser(Trainable):
-    """Base of the networks: a UNet from an image and an early frame to the concentration of the image."""
+    """Base of the networks: what decides their size, their training and its budget.
 
-    preset: Annotated[
-        Literal["default", "paper"],
-        Field(description="paper: Wu, Ren, Li's own values for whatever is not given; hours on a GPU"),
-    ] = "default"
-    beta: Annotated[float, Field(ge=0, le=1e4, description="weight of the bias compensation, eq. 10")] = 12.5
+    A subclass says what a network sees (`architecture`), what it learns from (`read`) and what training makes small
+    (`objective`).
+    """
+
     width: Annotated[int, Field(ge=2, le=256, examples=[4], description="channels of the network's first level")] = 16
     depth: Annotated[int, Field(ge=1, le=7, examples=[2], description="levels of the network")] = 4
-    inputs: Annotated[
-        Literal["frames", "differences"],
-        Field(
-            description="frames as they are, or all but the early one minus the early one: the same, easier to learn"
-        ),
-    ] = "differences"
-    residual: Annotated[
-        bool, Field(description="whether the network learns what is to be removed from the noisy concentration")
-    ] = False
     steps: Annotated[int | None, Field(ge=1, examples=[12], description="budget of training in steps of one batch")] = (
         4000
     )
     epochs: Annotated[
-        float | None, Field(gt=0, description="budget in epochs: all frames of all slices but first and last")
+        float | None, Field(gt=0, description="budget in epochs: once as many images as there are to learn from")
     ] = None
     minutes: Annotated[
         float | None, Field(gt=0, description="budget in minutes; the same seed then gives other weights each time")
@@ -74,9 +45,6 @@ class LearnedDenoiser(Trainable):
     patch_px: Annotated[
         int | None, Field(ge=8, le=4096, examples=[16], description="side of a square patch; null: whole slices")
     ] = 64
-    near_peak: Annotated[
-        float, Field(ge=0, le=1, description="share of a batch from within 2 frames of the bolus's peak, eq. 11")
-    ] = 0.5
     learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 5e-3
     warmup: Annotated[
         float, Field(ge=0, le=1, description="share of the budget over which the learning rate rises to its value")
@@ -93,9 +61,6 @@ class LearnedDenoiser(Trainable):
         Field(description="of the network's arithmetic; auto: bf16 where the device computes with it natively"),
     ] = "auto"
     compile: Annotated[bool, Field(description="whether torch compiles the network before training")] = False
-    inference_batch: Annotated[
-        int, Field(ge=1, le=4096, description="images denoised at once; halved where memory runs out")
-    ] = 16
     levels: Annotated[
         Literal["own", "all"], Field(description="one network for each noise level, or one trained on all of them")
     ] = "own"
@@ -106,11 +71,11 @@ class LearnedDenoiser(Trainable):
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, given: Any) -> Any:
-        """Take the preset's values for what is not given; a budget that is given takes the place of any other."""
+        """Take a preset's values for what is not given; a budget that is given takes the place of any other."""
         if not isinstance(given, Mapping):
             return given
         asked = [name for name in _BUDGETS if given.get(name) is not None]
-        chosen = {**(PAPER if given.get("preset") == "paper" else {}), **given}
+        chosen = {**cls.preset_values(given), **given}
         if len(asked) > 1:
             raise ValueError(f"budget: got {' and '.join(asked)}; allowed: one of {', '.join(_BUDGETS)}")
         budget = asked or [name for name in _BUDGETS if chosen.get(name) is not None]
@@ -136,40 +101,41 @@ class LearnedDenoiser(Trainable):
         """Whether one network learns from all noise levels."""
         return self.levels == "all"
 
+    @classmethod
+    def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values of the preset that is asked for: none by default."""
+        return {}
+
     @property
-    def neighbours(self) -> int:
-        """How many frames to either side of a frame are part of the input."""
-        return 0
+    def bias_weight(self) -> float:
+        """Weight of the bias compensation, eq. 10: none by default."""
+        return 0.0
+
+    @abstractmethod
+    def architecture(self) -> Architecture:
+        """Return what must be known of its network to make it and to use it."""
+
+    @abstractmethod
+    def fitted_type(self) -> type[Fitted]:
+        """Return what its trained network denoises by."""
+
+    @abstractmethod
+    def read(self, training: Sequence[TrainingCase]) -> list[Slice]:
+        """Return the slices that hold tissue; the cases are loaded one at a time."""
+
+    @abstractmethod
+    def images_in(self, slices: Sequence[Slice]) -> int:
+        """Return how many images there are to learn from."""
 
     @abstractmethod
     def objective(self, slices: Sequence[Slice]) -> Objective:
-        """Return what training makes small on these slices."""
+        """Return what training makes small on slices, which are in the device's memory."""
 
-    def architecture(self) -> Architecture:
-        """Return what must be known of its network to make it and to use it."""
-        from ctpbench_unet.network import Architecture
-
-        return Architecture(
-            width=self.width,
-            depth=self.depth,
-            inputs=self.inputs,
-            residual=self.residual,
-            neighbours=self.neighbours,
-            precision=self.precision,
-            inference_batch=self.inference_batch,
-        )
-
-    def sampling(self) -> Sampling:
-        """Return how batches are drawn."""
-        from ctpbench_unet.objectives import Sampling
-
-        return Sampling(self.batch, self.patch_px, self.near_peak)
-
-    def recipe(self, frames: int) -> Recipe:
-        """Return how to train, where an epoch has so many frames."""
+    def recipe(self, images: int) -> Recipe:
+        """Return how to train, where an epoch has so many images."""
         from ctpbench_unet.training import Recipe
 
-        steps = self.steps if self.epochs is None else math.ceil(self.epochs * frames / self.batch)
+        steps = self.steps if self.epochs is None else math.ceil(self.epochs * images / self.batch)
         return Recipe(
             steps=steps,
             seconds=None if self.minutes is None else 60 * self.minutes,
@@ -177,13 +143,13 @@ class LearnedDenoiser(Trainable):
             warmup=self.warmup,
             cosine=self.schedule == "cosine",
             clip=self.clip,
-            beta=self.beta,
+            beta=self.bias_weight,
             ema=self.ema,
             precision=self.precision,
             compile=self.compile,
         )
 
-    def fit(self, training: Sequence[TrainingCase], context: Context) -> FittedDenoiser:
+    def fit(self, training: Sequence[TrainingCase], context: Context) -> Fitted:
         """Train a network.
 
         Raises
@@ -193,12 +159,10 @@ class LearnedDenoiser(Trainable):
         FloatingPointError
             Where the loss is no longer finite.
         """
-        from ctpbench_unet.fitted import FittedDenoiser
-        from ctpbench_unet.slices import frames_in, training_slices
         from ctpbench_unet.training import train
 
         context.progress(0.0, f"reading {len(training)} cases")
-        slices = training_slices(training, multiple=self.multiple, least_px=self.patch_px or 1)
+        slices = self.read(training)
         if not slices:
             raise DataError(
                 f"{self.name}: got {len(training)} training cases, none with tissue (brain without vessels); "
@@ -208,19 +172,17 @@ class LearnedDenoiser(Trainable):
         rng = context.rng if self.training_seed is None else np.random.default_rng(self.training_seed)
         architecture = self.architecture()
         network = architecture.network(seed=int(rng.integers(2**31)))
-        curve = train(network, objective, self.recipe(frames_in(slices)), rng, context)
-        return FittedDenoiser.of(network, architecture, curve)
+        curve = train(network, objective, self.recipe(self.images_in(slices)), rng, context)
+        return self.fitted_type().of(network, architecture, curve)
 
-    def save(self, fitted: FittedDenoiser, folder: Path) -> None:
+    def save(self, fitted: Fitted, folder: Path) -> None:
         """Write ``network.safetensors`` and ``network.json``."""
         fitted.write(folder)
 
-    def load(self, folder: Path) -> FittedDenoiser:
+    def load(self, folder: Path) -> Fitted:
         """Return the network that `save` wrote."""
-        from ctpbench_unet.fitted import FittedDenoiser
+        return self.fitted_type().read(folder)
 
-        return FittedDenoiser.read(folder)
-
-    def learning_curve(self, fitted: FittedDenoiser) -> Mapping[str, Sequence[float]] | None:
+    def learning_curve(self, fitted: Fitted) -> Mapping[str, Sequence[float]] | None:
         """Return the loss and its bias term at some steps of training."""
         return fitted.curve

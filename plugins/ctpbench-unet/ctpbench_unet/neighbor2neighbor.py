@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ctpbench_unet.learned import LearnedDenoiser
+from ctpbench_unet.framewise import FramewiseDenoiser
 
 if TYPE_CHECKING:
     from ctpbench_unet.objectives import Objective
     from ctpbench_unet.slices import Slice
 
 
-class Neighbor2Neighbor(LearnedDenoiser):
+class Neighbor2Neighbor(FramewiseDenoiser):
     """A UNet trained on noisy images alone: a pixel's neighbour in the same image is its target.
 
     Of each image two subimages of half the size are drawn; the network turns one into the other. That takes the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,31 +22,50 @@ CONCENTRATION_HU = 25.0
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(ABC):
     """What must be known of a network to make it again and to use it.
 
     Attributes
     ----------
     width, depth : int
         See `UNet`.
+    precision : str
+        See `ctpbench_unet.runtime.autocast`.
+    """
+
+    width: int
+    depth: int
+    precision: str
+
+    @property
+    def multiple(self) -> int:
+        """What rows and columns of an image must be a multiple of."""
+        return 2 ** (self.depth - 1)
+
+    @abstractmethod
+    def network(self, seed: int = 0) -> nn.Module:
+        """Return a network that has learnt nothing yet."""
+
+
+@dataclass(frozen=True)
+class FramewiseArchitecture(Architecture):
+    """That of a network that denoises frame by frame.
+
+    Attributes
+    ----------
     inputs : str
         See `Network`.
     residual : bool
         See `Network`.
     neighbours : int
         How many frames to either side of a frame are part of the input: see `ctpbench_unet.frames.channels_of`.
-    precision : str
-        See `ctpbench_unet.runtime.autocast`.
     inference_batch : int
         Images denoised at once.
     """
 
-    width: int
-    depth: int
     inputs: Inputs
     residual: bool
     neighbours: int
-    precision: str
     inference_batch: int
 
     def network(self, seed: int = 0) -> Network:
@@ -84,7 +104,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs, self.residual = inputs, residual
-        self.unet = UNet(channels, width, depth, torch.Generator().manual_seed(seed))
+        self.unet = UNet(channels, 1, width, depth, torch.Generator().manual_seed(seed))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (batch, 1, y, x), float32, HU above baseline, for (batch, channels, y, x), HU.
@@ -102,6 +122,45 @@ class Network(nn.Module):
         return answer + (frame - early) if self.residual else answer
 
 
+@dataclass(frozen=True)
+class SubspaceArchitecture(Architecture):
+    """That of a network on temporal coefficients.
+
+    Attributes
+    ----------
+    rank : int
+        How many temporal components it sees beside the mean over time.
+    """
+
+    rank: int
+
+    def network(self, seed: int = 0) -> SubspaceNetwork:
+        """Return a network that has learnt nothing yet."""
+        return SubspaceNetwork(self.rank + 1, self.width, self.depth, seed=seed)
+
+
+class SubspaceNetwork(nn.Module):
+    """From noisy coefficient images to denoised ones: a UNet's answer added to what it is shown.
+
+    Parameters
+    ----------
+    channels : int
+        Coefficients of a pixel.
+    width, depth : int
+        See `UNet`.
+    seed : int
+        Decides the initial weights; the global random state is left alone.
+    """
+
+    def __init__(self, channels: int, width: int, depth: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self.unet = UNet(channels, channels, width, depth, torch.Generator().manual_seed(seed))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (batch, channels, y, x), float32, for the same; y and x are multiples of ``2**(depth - 1)``."""
+        return images + self.unet(images.contiguous(memory_format=torch.channels_last)).float()
+
+
 class UNet(nn.Module):
     """A UNet with one 3x3 convolution a level on either side (Ronneberger et al. 2015, arXiv:1505.04597).
 
@@ -109,19 +168,19 @@ class UNet(nn.Module):
     normalisation. Its answer is zero before it has learnt. Wu, Ren, Li use width 32 and depth 4.
     """
 
-    def __init__(self, channels: int, width: int, depth: int, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, answers: int, width: int, depth: int, generator: torch.Generator) -> None:
         super().__init__()
         levels = [width * 2**level for level in range(depth)]
         steps = list(itertools.pairwise(levels))
         self.first = _convolution(channels, levels[0], generator)
         self.down = nn.ModuleList(_convolution(fine, coarse, generator) for fine, coarse in steps)
         self.up = nn.ModuleList(_convolution(coarse + fine, fine, generator) for fine, coarse in steps)
-        self.last = skip_init(nn.Conv2d, levels[0], 1, 1)
+        self.last = skip_init(nn.Conv2d, levels[0], answers, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return (batch, 1, y, x) for (batch, channels, y, x)."""
+        """Return (batch, answers, y, x) for (batch, channels, y, x)."""
         fine = [relu(self.first(images), inplace=True)]
         for convolution in self.down:
             fine.append(relu(convolution(max_pool2d(fine[-1], 2)), inplace=True))

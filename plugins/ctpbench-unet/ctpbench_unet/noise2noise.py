@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from ctpbench_unet.learned import LearnedDenoiser
+from ctpbench_unet.framewise import FramewiseDenoiser
 
 if TYPE_CHECKING:
     from ctpbench_unet.objectives import Objective
@@ -20,7 +20,7 @@ def _not_one(frames: int) -> int:
     return frames
 
 
-class Noise2Noise(LearnedDenoiser):
+class Noise2Noise(FramewiseDenoiser):
     """A UNet trained on noisy series alone: the mean of a frame's neighbours is its target.
 
     The network is shown a frame x(t) and one early frame x(t0) and answers with the concentration. Its target is

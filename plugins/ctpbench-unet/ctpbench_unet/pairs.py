@@ -69,7 +69,7 @@ def draw(
         part = slices[chosen]
         moments = _moments(len(part.frames), part.peak if number < round(near_peak * batch) else None)
         t, early = moments[rng.integers(len(moments))]
-        places.append(Place(chosen, t, early, _window(part, patch_px, rng)))
+        places.append(Place(chosen, t, early, window_in(part, patch_px, rng)))
     return places
 
 
@@ -105,7 +105,8 @@ def _moments(n_frames: int, peak: int | None) -> list[tuple[int, int]]:
     return found if found or peak is None else _moments(n_frames, None)
 
 
-def _window(part: Slice, patch_px: int | None, rng: np.random.Generator) -> tuple[slice, slice]:
+def window_in(part: Slice, patch_px: int | None, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Return rows and columns of a patch around a random pixel of the tissue; all of them where `patch_px` is None."""
     if patch_px is None:
         return slice(None), slice(None)
     centre = part.places[rng.integers(len(part.places))]

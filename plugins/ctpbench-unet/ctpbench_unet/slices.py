@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ctpbench import Observation, TrainingCase
 from ctpbench.arrays import Float32, Index, Mask
-from ctpbench_unet.frames import EARLY
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class Slice:
         Zero outside the tissue. Rows and columns of zeros may follow those of the box.
     tissue : Tensor, (y, x), float32
         1 in the brain without bones and major vessels, 0 elsewhere.
-    clean : Tensor, (time, y, x), float32, HU above baseline, or None
-        The noiseless concentration, eq. 15, where it is known and wanted.
+    clean : Tensor, (time, y, x), float32, HU, or None
+        The noiseless frames, where they are known and wanted.
     """
 
     z: int
@@ -49,6 +48,12 @@ class Slice:
     def places(self) -> Index:
         """Row and column of each pixel of the tissue, (pixel, 2)."""
         return np.argwhere(self.tissue.cpu().numpy() > 0)
+
+    def put(self, series: Float32, whole: Float32) -> None:
+        """Write a series of this slice, (time, y, x), into one of all slices, (time, z, y, x), within the tissue."""
+        rows, columns = (axis.stop - axis.start for axis in self.box)
+        inside = self.tissue[:rows, :columns].cpu().numpy() > 0
+        whole[:, self.z, *self.box][:, inside] = series[:, :rows, :columns][:, inside]
 
     def to(self, device: str) -> Slice:
         """Return the slice with its images in the device's memory."""
@@ -92,11 +97,6 @@ def training_slices(training: Iterable[TrainingCase], *, multiple: int, least_px
     ]
 
 
-def frames_in(slices: Sequence[Slice]) -> int:
-    """Return how many frames there are to learn from, one epoch: all but the first and the last of each slice."""
-    return sum(len(part.frames) - 2 for part in slices)
-
-
 def _slice(
     z: int,
     frames: Float32,
@@ -114,6 +114,5 @@ def _slice(
     def cropped(series: Float32) -> Tensor:
         return torch.from_numpy(np.pad(np.where(inside, series[:, *box], np.float32(0)), [(0, 0), *padding]))
 
-    concentration = None if clean is None else cropped(clean - clean[list(EARLY)].mean(axis=0))
     mask = torch.from_numpy(np.pad(inside, padding).astype(np.float32))
-    return Slice(z, box, cropped(frames), mask, concentration)
+    return Slice(z, box, cropped(frames), mask, None if clean is None else cropped(clean))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ctpbench_unet.learned import LearnedDenoiser
+from ctpbench_unet.framewise import FramewiseDenoiser
 
 if TYPE_CHECKING:
     from ctpbench_unet.objectives import Objective
     from ctpbench_unet.slices import Slice
 
 
-class Supervised(LearnedDenoiser):
+class Supervised(FramewiseDenoiser):
     """A UNet trained on pairs of noisy and noiseless frames: what the network of Noise2Noise can reach at best.
 
     The same network and bias compensation as `n2n`; the target is the noiseless concentration.

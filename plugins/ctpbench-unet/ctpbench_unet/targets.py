@@ -35,7 +35,8 @@ def from_clean(slices: Sequence[Slice]) -> Maker:
     def example(place: Place) -> Example:
         clean = slices[place.part].clean
         assert clean is not None  # the harness gives clean frames to what learns from clean
-        return _example(slices, place, clean[place.t][place.window], neighbours=0)
+        frames = clean[:, *place.window]
+        return _example(slices, place, frames[place.t] - frames[list(EARLY)].mean(dim=0), neighbours=0)
 
     return example
 

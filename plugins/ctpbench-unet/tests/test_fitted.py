@@ -11,9 +11,9 @@ from safetensors.numpy import load_file
 from ctpbench import Observation
 from ctpbench.testing import example_observation
 from ctpbench_unet import Noise2Noise
-from ctpbench_unet.fitted import FittedDenoiser
+from ctpbench_unet.fitted import FittedFramewise
 from ctpbench_unet.inference import concentration_of
-from ctpbench_unet.network import Architecture
+from ctpbench_unet.network import FramewiseArchitecture
 from ctpbench_unet.slices import slices_of
 
 CURVE = {"step": [1.0, 2.0], "loss": [0.1 + 0.2, 1e-7], "bias": [0.5, 0.25]}
@@ -27,7 +27,7 @@ def make_fitted(make_network):
     def make(**parameters):
         network = make_network(**parameters)
         small = {"width": 4, "depth": 2, "residual": False, "precision": "float32"}
-        return FittedDenoiser.of(network, Noise2Noise(**small | parameters).architecture(), CURVE)
+        return FittedFramewise.of(network, Noise2Noise(**small | parameters).architecture(), CURVE)
 
     return make
 
@@ -57,7 +57,7 @@ def test_tissue_holds_the_networks_answer_at_its_place(context, make_fitted, sha
     fitted = make_fitted()
     out = fitted.concentration(frames, context).values
     for part in slices_of(frames, multiple=2):
-        architecture = Architecture(**fitted.architecture)
+        architecture = FramewiseArchitecture(**fitted.architecture)
         expected = concentration_of(fitted._network, part.frames, architecture, "cpu", 1).numpy()
         for y, x in np.argwhere(Observation(frames).tissue[part.z]):
             row, column = y - part.box[0].start, x - part.box[1].start
@@ -70,7 +70,7 @@ def test_a_new_residual_network_removes_nothing(context, inputs, context_frames)
     method = Noise2Noise(residual=True, inputs=inputs, context_frames=context_frames, precision="float32")
     architecture = method.architecture()
     frames = example_observation().frames
-    out = FittedDenoiser.of(architecture.network(), architecture, CURVE).concentration(frames, context)
+    out = FittedFramewise.of(architecture.network(), architecture, CURVE).concentration(frames, context)
     np.testing.assert_allclose(out, unfiltered(frames), atol=1e-3)
 
 
@@ -105,7 +105,7 @@ def test_without_tissue_nothing_is_filtered(context, make_fitted):
 def test_what_is_read_is_what_was_written_to_the_bit(context, make_fitted, tmp_path, residual):
     fitted = make_fitted(residual=residual, context_frames=2)
     fitted.write(tmp_path)
-    again = FittedDenoiser.read(tmp_path)
+    again = FittedFramewise.read(tmp_path)
     written, read = fitted._network.state_dict(), again._network.state_dict()
     assert written.keys() == read.keys()
     assert all(torch.equal(written[name], read[name]) for name in written)

@@ -13,11 +13,13 @@ from pydantic import ValidationError
 import ctpbench_unet
 from ctpbench import DataError
 from ctpbench.testing import ExampleTraining, parametrize_with_checks
-from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Supervised, runtime
-from ctpbench_unet.network import Network
+from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, SubspaceNoise2Noise, SubspaceSupervised, Supervised, runtime
+from ctpbench_unet.network import UNet
 
-METHODS = [Noise2Noise, Supervised, Neighbor2Neighbor]
+FRAMEWISE = [Noise2Noise, Supervised, Neighbor2Neighbor]
+METHODS = [*FRAMEWISE, SubspaceNoise2Noise, SubspaceSupervised]
 EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+EACH_FRAMEWISE = pytest.mark.parametrize("method", FRAMEWISE, ids=lambda method: method.name)
 SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16, "precision": "float32"}
 
 
@@ -28,6 +30,9 @@ SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16, "precis
         Supervised(**SMALL),
         Supervised(**SMALL | {"precision": "bf16"}),
         Neighbor2Neighbor(**SMALL),
+        SubspaceNoise2Noise(**SMALL, rank=2, target_share=0.4),
+        SubspaceNoise2Noise(**SMALL | {"patch_px": None, "precision": "bf16"}),
+        SubspaceSupervised(**SMALL, rank=1),
     ]
 )
 def test_conforms(component, check):
@@ -36,7 +41,8 @@ def test_conforms(component, check):
 
 def test_names():
     classes = ctpbench_unet.ctpbench_denoisers()
-    assert [denoiser.name for denoiser in classes] == ["n2n", "supervised", "neighbor2neighbor"]
+    names = "n2n supervised neighbor2neighbor subspace_n2n subspace_supervised"
+    assert " ".join(denoiser.name for denoiser in classes) == names
 
 
 def test_listing_imports_nothing_heavy():
@@ -66,19 +72,13 @@ def test_listing_imports_nothing_heavy():
         ({"depth": 0}, "depth"),
         ({"width": 1}, "width"),
         ({"batch": 0}, "batch"),
-        ({"beta": -1}, "beta"),
-        ({"beta": float("nan")}, "beta"),
-        ({"near_peak": 1.1}, "near_peak"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"warmup": 1.5}, "warmup"),
         ({"clip": 0}, "clip"),
         ({"ema": 1}, "ema"),
         ({"schedule": "linear"}, "schedule"),
         ({"precision": "fp16"}, "precision"),
-        ({"inputs": "images"}, "inputs"),
         ({"levels": "one"}, "levels"),
-        ({"preset": "papers"}, "preset"),
-        ({"inference_batch": 0}, "inference_batch"),
         ({"training_seed": -1}, "training_seed"),
         ({"Steps": 3}, "Steps"),
     ],
@@ -92,6 +92,24 @@ def test_wrong_parameters_are_refused_in_one_line(method, parameters, said):
     assert "\n" not in text
 
 
+@EACH_FRAMEWISE
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"beta": -1},
+        {"beta": float("nan")},
+        {"near_peak": 1.1},
+        {"inputs": "images"},
+        {"preset": "papers"},
+        {"inference_batch": 0},
+    ],
+    ids=str,
+)
+def test_so_are_those_of_networks_that_go_frame_by_frame(method, parameters):
+    with pytest.raises(ValidationError, match=next(iter(parameters))):
+        method(**parameters)
+
+
 @pytest.mark.parametrize(
     ("method", "parameters", "said"),
     [
@@ -103,6 +121,12 @@ def test_wrong_parameters_are_refused_in_one_line(method, parameters, said):
         (Supervised, {"kappa": "ratio"}, "kappa"),
         (Supervised, {"context_frames": 2}, "context_frames"),
         (Neighbor2Neighbor, {"gamma": -1}, "gamma"),
+        (SubspaceNoise2Noise, {"rank": 0}, "rank"),
+        (SubspaceNoise2Noise, {"target_share": 0}, "target_share"),
+        (SubspaceNoise2Noise, {"target_share": 1}, "target_share"),
+        (SubspaceNoise2Noise, {"beta": 0}, "beta"),
+        (SubspaceSupervised, {"target_share": 0.5}, "target_share"),
+        (SubspaceSupervised, {"preset": "paper"}, "preset"),
         (Neighbor2Neighbor, {"depth": 4, "patch_px": 24}, "got 24; allowed: a multiple of 16, with depth 4"),
     ],
 )
@@ -118,6 +142,14 @@ def test_a_patch_may_be_any_multiple_of_what_the_network_halves():
 
 
 @EACH
+@pytest.mark.parametrize("budget", [{"steps": 7}, {"epochs": 2.5}, {"minutes": 3.0}])
+def test_a_budget_that_is_given_takes_the_place_of_the_default(method, budget):
+    made = method(**budget)
+    got = {name: getattr(made, name) for name in ("steps", "epochs", "minutes")}
+    assert got == {"steps": None, "epochs": None, "minutes": None} | budget
+
+
+@EACH_FRAMEWISE
 @pytest.mark.parametrize("budget", [{"steps": 7}, {"epochs": 2.5}, {"minutes": 3.0}])
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_a_budget_that_is_given_takes_the_place_of_any_other(method, preset, budget):
@@ -152,7 +184,7 @@ PAPER = {
 }
 
 
-@EACH
+@EACH_FRAMEWISE
 def test_the_preset_has_the_papers_values(method):
     made = method(preset="paper")
     assert {name: getattr(made, name) for name in PAPER} == PAPER
@@ -163,7 +195,7 @@ def test_the_papers_noise2noise_is_eqs_4_to_6():
     assert (made.kappa, made.context_frames) == ("least_squares", 0)
 
 
-@EACH
+@EACH_FRAMEWISE
 @pytest.mark.parametrize("given", [{"beta": 25.0}, {"width": 16, "steps": 9}, {"residual": True}, {"patch_px": 64}])
 def test_what_is_given_wins_over_the_preset(method, given):
     made = method(preset="paper", **given)
@@ -172,7 +204,7 @@ def test_what_is_given_wins_over_the_preset(method, given):
     assert {name: getattr(made, name) for name in others} == {name: PAPER[name] for name in others}
 
 
-@EACH
+@EACH_FRAMEWISE
 def test_a_preset_without_its_budget_has_none(method):
     with pytest.raises(ValidationError, match="budget: got none"):
         method(preset="paper", epochs=None)
@@ -181,12 +213,18 @@ def test_a_preset_without_its_budget_has_none(method):
 @EACH
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"preset": "paper"}, {"preset": "paper", "steps": 3}, {"minutes": 2}, {"epochs": 1.5, "ema": 0.9}, SMALL],
+    [{}, {"minutes": 2}, {"epochs": 1.5, "ema": 0.9}, SMALL],
 )
 def test_a_model_made_of_its_own_parameters_is_equal(method, parameters):
     made = method(**parameters)
     assert method(**made.model_dump()) == made
     assert method.model_validate_json(made.model_dump_json()) == made
+
+
+@EACH_FRAMEWISE
+@pytest.mark.parametrize("parameters", [{"preset": "paper"}, {"preset": "paper", "steps": 3}])
+def test_so_is_one_with_a_preset(method, parameters):
+    test_a_model_made_of_its_own_parameters_is_equal(method, parameters)
 
 
 def test_levels_says_whether_one_network_serves_all_noise_levels():
@@ -206,10 +244,14 @@ def test_what_each_learns_from():
         "n2n": "noisy",
         "supervised": "clean",
         "neighbor2neighbor": "noisy",
+        "subspace_n2n": "noisy",
+        "subspace_supervised": "clean",
     }
 
 
-@pytest.mark.parametrize("method", [Noise2Noise, Neighbor2Neighbor], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "method", [Noise2Noise, Neighbor2Neighbor, SubspaceNoise2Noise], ids=lambda method: method.name
+)
 def test_what_learns_from_noisy_series_gains_nothing_from_clean_ones(method, context):
     first, second = (
         method(**SMALL).fit(ExampleTraining(clean=clean), replace(context, rng=np.random.default_rng(0)))
@@ -218,24 +260,21 @@ def test_what_learns_from_noisy_series_gains_nothing_from_clean_ones(method, con
     assert torch.equal(weights_of(first), weights_of(second))
 
 
-def test_what_learns_from_clean_series_demands_them(context):
-    Supervised(**SMALL).fit(ExampleTraining(clean=True), context)
+@pytest.mark.parametrize("method", [Supervised, SubspaceSupervised], ids=lambda method: method.name)
+def test_what_learns_from_clean_series_demands_them(method, context):
+    method(**SMALL).fit(ExampleTraining(clean=True), context)
     with pytest.raises(AssertionError):
-        Supervised(**SMALL).fit(ExampleTraining(clean=False), context)
+        method(**SMALL).fit(ExampleTraining(clean=False), context)
 
 
 @EACH
 @pytest.mark.parametrize(
     "change",
     [
-        {"beta": 0},
         {"width": 5},
-        {"inputs": "frames"},
-        {"residual": True},
         {"steps": 4},
         {"batch": 5},
         {"patch_px": 8},
-        {"near_peak": 1.0},
         {"learning_rate": 0.1},
         {"warmup": 0.9},
         {"schedule": "constant"},
@@ -250,9 +289,22 @@ def test_a_parameter_of_training_decides_what_is_learnt(method, change, context)
     assert_changed(method, change, context)
 
 
+@EACH_FRAMEWISE
+@pytest.mark.parametrize("change", [{"beta": 0}, {"inputs": "frames"}, {"residual": True}, {"near_peak": 1.0}], ids=str)
+def test_so_does_one_of_networks_that_go_frame_by_frame(method, change, context):
+    assert_changed(method, change, context)
+
+
 @pytest.mark.parametrize(
     ("method", "change"),
-    [(Noise2Noise, {"kappa": "ratio"}), (Noise2Noise, {"context_frames": 2}), (Neighbor2Neighbor, {"gamma": 0})],
+    [
+        (Noise2Noise, {"kappa": "ratio"}),
+        (Noise2Noise, {"context_frames": 2}),
+        (Neighbor2Neighbor, {"gamma": 0}),
+        (SubspaceNoise2Noise, {"target_share": 0.5}),
+        (SubspaceNoise2Noise, {"rank": 2}),
+        (SubspaceSupervised, {"rank": 2}),
+    ],
 )
 def test_so_does_one_of_its_own(method, change, context):
     assert_changed(method, change, context)
@@ -260,7 +312,8 @@ def test_so_does_one_of_its_own(method, change, context):
 
 @EACH
 def test_a_parameter_of_use_decides_nothing_about_it(method, context):
-    changed = learnt(method, {"inference_batch": 3, "levels": "all"}, context)
+    use = {"levels": "all"} | ({"inference_batch": 3} if method in FRAMEWISE else {})
+    changed = learnt(method, use, context)
     assert torch.equal(changed, learnt(method, {}, context))
 
 
@@ -312,13 +365,13 @@ def test_whole_slices_of_different_sizes_are_learnt_from(method, context):
 @EACH
 @pytest.mark.parametrize("patch_px", [16, 32])
 def test_patches_are_as_large_as_asked_for_where_the_tissue_is_smaller(method, context, monkeypatch, patch_px):
-    shapes, forward = set(), Network.forward
+    shapes, forward = set(), UNet.forward
 
     def watched(network, images):
         shapes.add(tuple(images.shape[-2:]))
         return forward(network, images)
 
-    monkeypatch.setattr(Network, "forward", watched)
+    monkeypatch.setattr(UNet, "forward", watched)
     method(**SMALL | {"patch_px": patch_px}).fit(ExampleTraining(clean=method.learns_from == "clean"), context)
     assert (patch_px, patch_px) in shapes
     assert shapes <= {(patch_px, patch_px), (patch_px // 2, patch_px // 2)}  # the latter of Neighbor2Neighbor

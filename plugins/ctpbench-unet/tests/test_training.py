@@ -259,7 +259,7 @@ def test_an_epoch_has_all_frames_of_all_slices_but_first_and_last(context):
 
 @pytest.mark.parametrize("minutes", [0.5, 4])
 def test_a_budget_of_minutes(context, monkeypatch, minutes):
-    recipe = Noise2Noise(minutes=minutes, learning_rate=0.02, precision="float32").recipe(frames=100)
+    recipe = Noise2Noise(minutes=minutes, learning_rate=0.02, precision="float32").recipe(images=100)
     assert (recipe.steps, recipe.seconds) == (None, 60 * minutes)
     clock = Clock(monkeypatch)
     _, curve = trained(context, recipe, clock)
