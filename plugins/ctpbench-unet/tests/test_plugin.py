@@ -279,7 +279,7 @@ def test_what_learns_from_clean_series_demands_them(method, context):
         {"warmup": 0.9},
         {"schedule": "constant"},
         {"clip": 1e-3},
-        {"ema": 0.5},
+        {"ema": 0.1},
         {"precision": "bf16"},
         {"training_seed": 1},
     ],
