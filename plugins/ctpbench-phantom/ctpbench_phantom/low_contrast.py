@@ -46,7 +46,7 @@ class LowContrast(SimulatedScan):
     pixel_mm: PixelMm = 0.9
     slices: Annotated[int, Field(ge=1, le=16, examples=[1], description="slices of a draw")] = 4
     slice_mm: SliceMm = 5.0
-    diameter_mm: Annotated[float, Field(ge=2, le=20, description="diameter of a lesion, mm")] = 10.0
+    diameter_mm: Annotated[float, Field(ge=2, le=12, description="diameter of a lesion, mm")] = 10.0
     flow_lost: Annotated[float, Field(ge=0, lt=1, description="share of the flow that a lesion lacks")] = 0.5
     train_draws: Annotated[int, Field(ge=0, examples=[1], description="draws of the training split")] = 0
     validation_draws: Annotated[int, Field(ge=0, examples=[1], description="draws of the validation split")] = 4
