@@ -62,11 +62,23 @@ def test_listing_imports_nothing_heavy():
         (Ttv, {"tolerance": 0}),
         (Ttv, {"tolerance": 1}),
         (Ttv, {"max_iterations": 0}),
+        (Ttv, {"preset": "paper"}),
     ],
 )
 def test_parameters_out_of_range_are_refused(denoiser, parameters):
     with pytest.raises(ValidationError, match=next(iter(parameters))):
         denoiser(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("preset", "betas"), [("paper_1e5", (3.7e4, 4.9e3)), ("paper_2e5", (2.5e4, 5e3)), ("paper_1e6", (5e3, 5e3))]
+)
+def test_a_preset_of_ttv_has_the_papers_values_and_what_is_given_wins(preset, betas):
+    made = Ttv(preset=preset)
+    assert (made.beta_space_hu2s, made.beta_time_hu2s, made.max_iterations) == (*betas, 30)
+    assert Ttv(**made.model_dump()) == made
+    assert Ttv(preset=preset, max_iterations=7).max_iterations == 7
+    assert Ttv(preset="default") == Ttv()
 
 
 @pytest.mark.parametrize("window_px", [3, 41])
