@@ -106,27 +106,75 @@ def ttv(concentration, mask, aif, dt_s, betas, lambda_rel, iterations=3000):
     return residues
 
 
-def lowrank_nl(series, mask, rank, h, sigma_s_px, window_px):
-    """Non-local mean of the first temporal components and the temporal mean, pixel by pixel."""
-    reach, frames = window_px // 2, len(series)
-    out = np.array(series, np.float64)
+def gaussian_st(frames, mask, times_s, sigma_px, sigma_t_s):
+    """The Gaussian in space, then the weighted mean over all frames of each pixel."""
+    out = gaussian(frames, mask, sigma_px)
+    smooth = out.copy()
+    for y, x in np.argwhere(mask):
+        for t, at in enumerate(times_s):
+            weights = np.exp(-((times_s - at) ** 2) / (2 * sigma_t_s**2))
+            out[t, y, x] = weights @ smooth[:, y, x] / weights.sum()
+    return out
+
+
+def components(series, mask):
+    """Means over time, components, their variances and noise's, of the curves inside a mask, by singular values."""
+    frames = len(series)
     curves = np.array([series[:, y, x] for y, x in np.argwhere(mask)], np.float64)
     means = curves.mean(axis=1)
     varying = curves - means[:, None]
-    _, singular, components = np.linalg.svd(varying / np.sqrt(len(curves)), full_matrices=True)
+    _, singular, basis = np.linalg.svd(varying / np.sqrt(len(curves)), full_matrices=True)
     variances = np.zeros(frames)
     variances[: len(singular)] = singular**2
-    noise = max(np.median(variances[: frames - 1][(frames - 1) // 2 :]), 1e-6)
-    features = np.column_stack([varying @ components[:rank].T, np.sqrt(frames) * means])
+    variances = variances[: frames - 1]
+    return means, varying, basis, variances, max(np.median(variances[(frames - 1) // 2 :]), 1e-6)
+
+
+def lowrank(series, mask, rank=None):
+    """The curves' first components and means; by default as few as leave variances like those of noise (MP-PCA)."""
+    means, varying, basis, variances, _ = components(series, mask)
+    if rank is None:
+        left = [variances[p:] for p in range(len(variances))]
+        alike = [max(v) - min(v) <= 4 * np.sqrt(len(v) / len(means)) * np.mean(v) for v in left]
+        rank = alike.index(True)
+    out = np.array(series, np.float64)
+    for mean, curve, (y, x) in zip(means, varying, np.argwhere(mask), strict=True):
+        out[:, y, x] = mean + curve @ basis[:rank].T @ basis[:rank]
+    return out
+
+
+def component_mean(series, mask, rank, sigma_s_px, window_px, likeness):
+    """Weighted mean of first components and means, pixel by pixel; `likeness` of squared differences and noise."""
+    reach, frames = window_px // 2, len(series)
+    out = np.array(series, np.float64)
+    means, varying, basis, _, noise = components(series, mask)
+    features = np.column_stack([varying @ basis[:rank].T, np.sqrt(frames) * means])
     for n, (y, x) in enumerate(np.argwhere(mask)):
         total, weights = np.zeros(rank + 1), 0.0
         for m, (j, i) in enumerate(np.argwhere(mask)):
             if abs(j - y) <= reach and abs(i - x) <= reach:
-                unlike = max(((features[n] - features[m]) ** 2).sum() - 2 * noise * (rank + 1), 0)
                 away = ((j - y) ** 2 + (i - x) ** 2) / (2 * sigma_s_px**2)
-                weight = np.exp(-unlike / (2 * h**2 * noise) - away)
+                weight = likeness(((features[n] - features[m]) ** 2).sum(), noise) * np.exp(-away)
                 total += weight * features[m]
                 weights += weight
         mean = total / weights
-        out[:, y, x] = mean[:rank] @ components[:rank] + mean[rank] / np.sqrt(frames)
+        out[:, y, x] = mean[:rank] @ basis[:rank] + mean[rank] / np.sqrt(frames)
     return out
+
+
+def lowrank_nl(series, mask, rank, h, sigma_s_px, window_px):
+    """Non-local mean of the first temporal components and the temporal mean."""
+
+    def likeness(unlike, noise):
+        return np.exp(-max(unlike - 2 * noise * (rank + 1), 0) / (2 * h**2 * noise))
+
+    return component_mean(series, mask, rank, sigma_s_px, window_px, likeness)
+
+
+def tips_pca(series, mask, rank, sigma_c_hu, sigma_s_px, window_px):
+    """TIPS of the first temporal components and the temporal mean."""
+
+    def likeness(unlike, noise):
+        return np.exp(-unlike / (2 * (rank + 1) * sigma_c_hu**2))
+
+    return component_mean(series, mask, rank, sigma_s_px, window_px, likeness)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctpbench_filters.gaussian import Gaussian
+from ctpbench_filters.gaussian_st import GaussianSt
 
 from . import naive
 
@@ -70,3 +71,25 @@ def test_noise_falls_as_theory_says():
     noise = np.random.default_rng(0).normal(size=(4, 128, 128))
     smooth = filtered(noise, np.ones((128, 128), bool), 2.0)[:, 10:-10, 10:-10]
     assert smooth.std() == pytest.approx(1 / (2 * np.sqrt(np.pi) * 2), rel=0.05)
+
+
+def test_in_space_and_time_it_equals_its_twin(make_frames, tissue, context):
+    frames = make_frames((9, 2, 13, 17))
+    out = GaussianSt(sigma_px=1.2, sigma_t_s=2.0).denoise(frames, context).values
+    for z in range(2):
+        inside = tissue(frames)[z]
+        expected = naive.gaussian_st(frames.values[:, z], inside, frames["time"].values, 1.2, 2.0)
+        np.testing.assert_allclose(out[:, z], expected, atol=5e-4)
+
+
+def test_hardly_any_width_in_time_leaves_the_gaussian_in_space(make_frames, context):
+    frames = make_frames()
+    out = GaussianSt(sigma_px=1.5, sigma_t_s=0.05).denoise(frames, context)
+    np.testing.assert_allclose(out, Gaussian(sigma_px=1.5).denoise(frames, context), atol=1e-4)
+
+
+def test_what_does_not_vary_over_time_does_not_after_it(make_frames, tissue, context):
+    frames = make_frames()
+    still = frames.copy(data=np.broadcast_to(frames.values[:1], frames.shape).copy())
+    out = GaussianSt(sigma_px=1.0, sigma_t_s=3.0).denoise(still, context).values[:, tissue(frames)]
+    np.testing.assert_allclose(out, np.broadcast_to(out[:1], out.shape), atol=1e-4)

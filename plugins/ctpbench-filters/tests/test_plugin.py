@@ -12,12 +12,24 @@ import ctpbench_filters
 from ctpbench import FrameDenoiser
 from ctpbench.testing import parametrize_with_checks
 from ctpbench_filters.gaussian import Gaussian
+from ctpbench_filters.gaussian_st import GaussianSt
 from ctpbench_filters.identity import Identity
+from ctpbench_filters.lowrank import Lowrank
 from ctpbench_filters.lowrank_nl import LowrankNl
 from ctpbench_filters.tips import Tips
+from ctpbench_filters.tips_pca import TipsPca
 from ctpbench_filters.ttv import Ttv
 
-DENOISERS = [Identity(), Gaussian(), Tips(), LowrankNl(), Ttv(beta_space_hu2s=500, beta_time_hu2s=50)]
+DENOISERS = [
+    Identity(),
+    Gaussian(),
+    GaussianSt(),
+    Tips(),
+    TipsPca(),
+    Lowrank(),
+    LowrankNl(),
+    Ttv(beta_space_hu2s=500, beta_time_hu2s=50),
+]
 
 
 def answer(denoiser, frames, context):
@@ -34,7 +46,8 @@ def test_conforms(component, check):
 
 def test_names():
     classes = ctpbench_filters.ctpbench_denoisers()
-    assert [denoiser.name for denoiser in classes] == ["none", "gaussian", "tips", "lowrank_nl", "ttv"]
+    names = "none gaussian gaussian_st tips tips_pca lowrank lowrank_nl ttv"
+    assert " ".join(denoiser.name for denoiser in classes) == names
 
 
 def test_listing_imports_nothing_heavy():
@@ -53,6 +66,10 @@ def test_listing_imports_nothing_heavy():
         (Tips, {"window_px": 43}),
         (Tips, {"sigma_t_hu": 0}),
         (Tips, {"sigma_s_px": -1}),
+        (GaussianSt, {"sigma_t_s": 0}),
+        (TipsPca, {"sigma_c_hu": 0}),
+        (TipsPca, {"window_px": 4}),
+        (Lowrank, {"rank": -1}),
         (LowrankNl, {"rank": 0}),
         (LowrankNl, {"h": 0}),
         (LowrankNl, {"window_px": 4}),

@@ -1,0 +1,53 @@
+"""What the filters share that work on temporal components: slice by slice, to them and back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from ctpbench import Context, FrameDenoiser, Observation
+
+if TYPE_CHECKING:
+    from ctpbench.arrays import Float32, Float64, Mask
+    from ctpbench.perfusion import TemporalComponents
+
+LEAST_NOISE_HU2 = 1e-6
+"""What stands for the noise's variance of a series without any."""
+
+
+class ComponentFilter(FrameDenoiser):
+    """Base of the filters of a slice's first temporal components and mean over time: its features.
+
+    Only tissue, brain without vessels, takes part; all other pixels pass unchanged.
+    """
+
+    @abstractmethod
+    def rank_of(self, components: TemporalComponents, pixels: int) -> int:
+        """Return how many components of a slice of so many pixels are kept, fewer than frames."""
+
+    @abstractmethod
+    def smooth(self, features: Float64, inside: Mask, noise_hu2: float, context: Context) -> Float32 | Float64:
+        """Return the features, (rank + 1, y, x), HU, filtered where `inside`, (y, x), holds.
+
+        `noise_hu2` is the variance of noise in each of them.
+        """
+
+    def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        """Return filtered frames, (time, z, y, x), float32, HU."""
+        from ctpbench.perfusion import temporal_components  # loads scipy, which listing the filters need not
+
+        tissue = Observation(frames).tissue
+        answer = frames.values.copy()
+        for z, inside in enumerate(tissue):
+            if inside.any():
+                series = frames.values[:, z].astype(np.float64)
+                components = temporal_components(series[:, inside])
+                basis = components.with_mean(self.rank_of(components, int(inside.sum())))
+                noise_hu2 = max(components.noise_variance, LEAST_NOISE_HU2)
+                features = self.smooth(np.tensordot(basis.T, series, axes=1), inside, noise_hu2, context)
+                answer[:, z, inside] = basis @ features[:, inside]
+            context.progress((z + 1) / len(tissue), f"slice {z + 1} of {len(tissue)}")
+        return frames.copy(data=answer)
