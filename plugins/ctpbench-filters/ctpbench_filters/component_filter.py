@@ -11,7 +11,7 @@ import xarray as xr
 from ctpbench import Context, FrameDenoiser, Observation
 
 if TYPE_CHECKING:
-    from ctpbench.arrays import Float32, Float64, Mask
+    from ctpbench.arrays import Float32, Mask
     from ctpbench.perfusion import TemporalComponents
 
 LEAST_NOISE_HU2 = 1e-6
@@ -29,8 +29,8 @@ class ComponentFilter(FrameDenoiser):
         """Return how many components of a slice of so many pixels are kept, fewer than frames."""
 
     @abstractmethod
-    def smooth(self, features: Float64, inside: Mask, noise_hu2: float, context: Context) -> Float32 | Float64:
-        """Return the features, (rank + 1, y, x), HU, filtered where `inside`, (y, x), holds.
+    def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:
+        """Return the features, (rank + 1, y, x), HU, filtered where `inside`, (y, x), holds; elsewhere they are 0.
 
         `noise_hu2` is the variance of noise in each of them.
         """
@@ -43,11 +43,12 @@ class ComponentFilter(FrameDenoiser):
         answer = frames.values.copy()
         for z, inside in enumerate(tissue):
             if inside.any():
-                series = frames.values[:, z].astype(np.float64)
-                components = temporal_components(series[:, inside])
-                basis = components.with_mean(self.rank_of(components, int(inside.sum())))
-                noise_hu2 = max(components.noise_variance, LEAST_NOISE_HU2)
-                features = self.smooth(np.tensordot(basis.T, series, axes=1), inside, noise_hu2, context)
-                answer[:, z, inside] = basis @ features[:, inside]
+                curves = frames.values[:, z, inside]
+                components = temporal_components(curves)
+                basis = components.with_mean(self.rank_of(components, curves.shape[1])).astype(np.float32)
+                features = np.zeros((basis.shape[1], *inside.shape), np.float32)
+                features[:, inside] = basis.T @ curves
+                smooth = self.smooth(features, inside, max(components.noise_variance, LEAST_NOISE_HU2), context)
+                answer[:, z, inside] = basis @ smooth[:, inside]
             context.progress((z + 1) / len(tissue), f"slice {z + 1} of {len(tissue)}")
         return frames.copy(data=answer)

@@ -11,7 +11,7 @@ from ctpbench import Context
 from ctpbench_filters.component_filter import ComponentFilter
 
 if TYPE_CHECKING:
-    from ctpbench.arrays import Float64, Mask
+    from ctpbench.arrays import Float32, Mask
     from ctpbench.perfusion import TemporalComponents
 
 
@@ -43,6 +43,6 @@ class Lowrank(ComponentFilter):
                 return rank
         return variances.size
 
-    def smooth(self, features: Float64, inside: Mask, noise_hu2: float, context: Context) -> Float64:
+    def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:
         """Return the features as they are."""
         return features

@@ -11,7 +11,7 @@ from ctpbench_filters.component_filter import ComponentFilter
 from ctpbench_filters.tips import WindowPx
 
 if TYPE_CHECKING:
-    from ctpbench.arrays import Float32, Float64, Mask
+    from ctpbench.arrays import Float32, Mask
     from ctpbench.perfusion import TemporalComponents
 
 
@@ -40,7 +40,7 @@ class TipsPca(ComponentFilter):
         """Return the rank, or as many components as there are."""
         return min(self.rank, components.variances.size)
 
-    def smooth(self, features: Float64, inside: Mask, noise_hu2: float, context: Context) -> Float32:
+    def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:
         """Return the weighted means."""
         from ctpbench_filters._similar_kernel import similar_mean  # numba loads when a filter runs
 
