@@ -65,3 +65,33 @@ def test_the_stand_in_board_says_so_and_its_aifs_are_the_bloods():
     assert scans.sizes["scan"] == 22
     assert (scans["aif_correlation"] >= 0.98).all()
     assert (abs(scans["aif_peak_offset_s"]) <= 2).all()  # within one frame in all but a few: noise at 1.3e5
+
+
+def test_on_the_board_of_verdicts_every_row_lies_between_the_controls():
+    frame = leaderboard(open_results(FOLDER / "stroke" / "results.nc"))
+    for _, level in frame.groupby("noise"):
+        rmse = level.set_index("config")["rmse_truth_cbf"]
+        noiseless = rmse[rmse.index.str.startswith("noiseless")]
+        tuned = rmse[~rmse.index.str.startswith(("noiseless", "none"))]
+        assert noiseless.max() < tuned.min()
+        assert tuned.max() < rmse[rmse.index.str.startswith("none")].min()
+
+
+def test_on_the_board_of_the_truth_a_pair_and_the_noiseless_series_reach_their_goals():
+    frame = leaderboard(open_results(FOLDER / "truth" / "results.nc")).set_index("config")
+    pair, noiseless = frame.loc["subspace_n2n, bayesian"], frame.loc["noiseless, bayesian"]
+    assert pair["rmse_truth_cbf"] < 5.0
+    assert pair["rmse_truth_cbv"] < 0.25
+    assert pair["rmse_truth_mtt"] < 1.8
+    assert noiseless["rmse_truth_cbf"] < 3.5
+    assert noiseless["rmse_truth_mtt"] < 1.0
+
+
+def test_on_the_board_of_low_contrast_noise_hides_lesions_and_nothing_else_does():
+    frame = leaderboard(open_results(FOLDER / "low-contrast" / "results.nc"))
+    for _, level in frame.groupby("noise"):
+        area = level.set_index("config")["detectability_cbf"]
+        assert area["noiseless"] == 1
+        assert area.drop("noiseless").max() <= 1
+    found = frame[frame["config"] == "none"].set_index("noise")["detectability_cbf"]
+    assert found[1e5] < found[2e5] < found[1e6]
