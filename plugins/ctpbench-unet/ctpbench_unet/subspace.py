@@ -53,13 +53,16 @@ class SubspaceSlice(Slice):
         if frames is not None:
             series, basis = series[frames], basis[frames]
         fitted = torch.tensordot(torch.linalg.solve(basis.T @ basis, basis.T), series, dims=1)
-        return (fitted - self.offset) / self.unit_hu * self.tissue[window]
+        return self._in_units(fitted, window)
 
     def clean_coefficients(self, window: tuple[slice, slice]) -> Tensor:
         """Return the coefficients of the noiseless curves, (rank + 1, y, x), no unit."""
         assert self.clean is not None  # the harness gives clean frames to what learns from clean
         fitted = torch.tensordot(self.basis.T, self.clean[:, *window], dims=1)
-        return (fitted - self.offset) / self.unit_hu * self.tissue[window]
+        return self._in_units(fitted, window)
+
+    def _in_units(self, coefficients_hu: Tensor, window: tuple[slice, slice]) -> Tensor:
+        return (coefficients_hu - self.offset) / self.unit_hu * self.tissue[window]
 
     def series(self, coefficients: Tensor, frames: Tensor | None = None) -> Tensor:
         """Return the curves that coefficients stand for, (time, y, x), HU; some frames of them, or all."""
