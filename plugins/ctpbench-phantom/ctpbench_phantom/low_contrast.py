@@ -19,7 +19,7 @@ from ctpbench_phantom.parameters import (
     check_field_of_view,
     check_height,
 )
-from ctpbench_phantom.simulated_scan import SimulatedScan
+from ctpbench_phantom.simulated_scan import SimulatedScan, numbered
 
 if TYPE_CHECKING:
     from ctpbench_phantom.series import SliceSeries
@@ -71,8 +71,7 @@ class LowContrast(SimulatedScan):
     def cases(self, split: Split) -> Sequence[str]:
         """Return the ids of one split's draws, such as ``draw-07``: to test on, to validate with, to learn from."""
         counts = {"test": self.test_draws, "validation": self.validation_draws, "train": self.train_draws}
-        first = {"test": 0, "validation": self.test_draws, "train": self.test_draws + self.validation_draws}
-        return [f"draw-{first[split] + index + 1:02d}" for index in range(counts[split])]
+        return numbered("draw", split, counts)
 
     def patient(self, case_id: str) -> str:
         """Return the case's own id: each draw has its own head, bolus and noise."""

@@ -20,7 +20,7 @@ from ctpbench_phantom.parameters import (
     check_field_of_view,
     check_height,
 )
-from ctpbench_phantom.simulated_scan import CaseScan, Curves, Findings, SimulatedScan
+from ctpbench_phantom.simulated_scan import CaseScan, Curves, Findings, SimulatedScan, numbered
 
 if TYPE_CHECKING:
     from ctpbench.arrays import Float32, Float64, Mask
@@ -94,9 +94,7 @@ class RealLike(SimulatedScan):
     def cases(self, split: Split) -> Sequence[str]:
         """Return the ids of one split's patients, such as ``patient-07``."""
         counts = {"test": self.test_patients, "validation": self.validation_patients, "train": self.train_patients}
-        ids = [f"patient-{number + 1:02d}" for number in range(sum(counts.values()))]
-        first = {"test": 0, "validation": self.test_patients, "train": self.test_patients + self.validation_patients}
-        return ids[first[split] : first[split] + counts[split]]
+        return numbered("patient", split, counts)
 
     def patient(self, case_id: str) -> str:
         """Return the case's own id: each case is a patient."""

@@ -190,6 +190,12 @@ class SimulatedScan(Dataset):
         return np.stack([frames_at(each, scanner, noise, seed) for each, seed in slices], axis=1)
 
 
+def numbered(name: str, split: Split, counts: Mapping[Split, int]) -> list[str]:
+    """Return the ids of a split's cases, such as ``patient-07``, counted on from split to split in the order given."""
+    before = sum(list(counts.values())[: list(counts).index(split)])
+    return [f"{name}-{before + index + 1:02d}" for index in range(counts[split])]
+
+
 @lru_cache(maxsize=1)
 def _scan(dataset: SimulatedScan, case_id: str, stamps: FileStamps) -> CaseScan:
     """Scan a case once for all noise levels. `stamps` is in the key so that a changed file is read again."""
