@@ -22,12 +22,14 @@ def slow_auc(lesion, empty):
     return right / len(lesion) / len(empty)
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [1, 3])
 def test_pairs_are_told_apart_as_by_the_obvious_twin(channels):
-    rng = np.random.default_rng(channels)
-    mix = rng.normal(size=(channels, channels))
-    lesion, empty = rng.normal(0.7, 1, (13, channels)) @ mix, rng.normal(size=(9, channels)) @ mix
-    assert auc_by_pairs(lesion, empty) == pytest.approx(slow_auc(lesion, empty), abs=1e-12)
+    """With few sites and hardly a signal, what each site that is left out does to the weights decides many pairs."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        mix = rng.normal(size=(channels, channels))
+        lesion, empty = rng.normal(0.2, 1, (7, channels)) @ mix, rng.normal(size=(6, channels)) @ mix
+        assert auc_by_pairs(lesion, empty) == pytest.approx(slow_auc(lesion, empty), abs=1e-12)
 
 
 def test_the_area_is_that_of_theory_and_without_a_signal_it_is_a_half():
