@@ -64,7 +64,6 @@ def temporal_components(curves: npt.ArrayLike) -> TemporalComponents:
     1
     >>> round(float(np.sqrt(found.noise_variance)), 1)
     1.9
-
     """
     curves = np.asarray(curves, dtype=np.float64)
     if curves.ndim != 2 or len(curves) < 2 or not curves.shape[1]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import xarray as xr
+from pydantic import Field
 
 from ctpbench import Context, FrameDenoiser, Observation
 
@@ -24,9 +25,11 @@ class ComponentFilter(FrameDenoiser):
     Only tissue, brain without vessels, takes part; all other pixels pass unchanged.
     """
 
-    @abstractmethod
+    rank: Annotated[int, Field(ge=1, le=50, description="temporal components beside the mean over time")] = 3
+
     def rank_of(self, components: TemporalComponents, pixels: int) -> int:
         """Return how many components of a slice of so many pixels are kept, fewer than frames."""
+        return min(self.rank, components.variances.size)
 
     @abstractmethod
     def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:

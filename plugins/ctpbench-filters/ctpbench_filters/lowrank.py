@@ -36,7 +36,7 @@ class Lowrank(ComponentFilter):
         """Return the rank that is given, or the least that leaves no more than noise."""
         variances = components.variances
         if self.rank is not None:
-            return min(self.rank, variances.size)
+            return super().rank_of(components, pixels)
         for rank in range(variances.size):
             rest = variances[rank:]
             if rest[0] - rest[-1] <= 4 * np.sqrt(rest.size / pixels) * rest.mean():

@@ -12,7 +12,6 @@ from ctpbench_filters.tips import WindowPx
 
 if TYPE_CHECKING:
     from ctpbench.arrays import Float32, Mask
-    from ctpbench.perfusion import TemporalComponents
 
 
 class LowrankNl(ComponentFilter):
@@ -30,16 +29,11 @@ class LowrankNl(ComponentFilter):
 
     name, version = "lowrank_nl", "1"
 
-    rank: Annotated[int, Field(ge=1, le=50, description="temporal components beside the mean over time")] = 3
     h: Annotated[float, Field(gt=0, le=100, description="width of the similarity, in standard deviations of noise")] = (
         3.0
     )
     sigma_s_px: Annotated[float, Field(ge=0.01, le=1000, description="width of the spatial weight, in pixels")] = 3.5
     window_px: WindowPx = 11
-
-    def rank_of(self, components: TemporalComponents, pixels: int) -> int:
-        """Return the rank, or as many components as there are."""
-        return min(self.rank, components.variances.size)
 
     def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:
         """Return the weighted means."""

@@ -12,7 +12,6 @@ from ctpbench_filters.tips import WindowPx
 
 if TYPE_CHECKING:
     from ctpbench.arrays import Float32, Mask
-    from ctpbench.perfusion import TemporalComponents
 
 
 class TipsPca(ComponentFilter):
@@ -29,16 +28,11 @@ class TipsPca(ComponentFilter):
 
     name, version = "tips_pca", "1"
 
-    rank: Annotated[int, Field(ge=1, le=50, description="temporal components beside the mean over time")] = 3
     sigma_c_hu: Annotated[
         float, Field(ge=0.01, le=1000, description="width of the similarity of two components, in HU")
     ] = 15.0
     sigma_s_px: Annotated[float, Field(ge=0.01, le=1000, description="width of the spatial weight, in pixels")] = 3.5
     window_px: WindowPx = 11
-
-    def rank_of(self, components: TemporalComponents, pixels: int) -> int:
-        """Return the rank, or as many components as there are."""
-        return min(self.rank, components.variances.size)
 
     def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:
         """Return the weighted means."""

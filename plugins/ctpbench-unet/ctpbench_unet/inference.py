@@ -1,4 +1,4 @@
-"""From frames to concentration by a trained network, in batches that fit into memory."""
+"""What a trained network makes of frames, in batches that fit into memory, or of coefficients."""
 
 from __future__ import annotations
 

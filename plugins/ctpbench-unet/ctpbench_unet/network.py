@@ -1,4 +1,4 @@
-"""The network: a two-dimensional UNet without normalisation, from frames to concentration."""
+"""The networks: a two-dimensional UNet without normalisation, on frames or on temporal coefficients."""
 
 from __future__ import annotations
 
