@@ -113,6 +113,10 @@ class Observation:
         """Brain without major vessels, (z, y, x), bool: where maps are compared."""
         return np.asarray(self.frames["brain"].values & ~self.frames["vessels"].values, dtype=bool)
 
+    def solid(self, csf_hu: float = 20.0) -> Mask:
+        """Tissue without fluid, (z, y, x), bool: where the mean over all frames is `csf_hu` or more."""
+        return np.asarray(self.tissue & (self.frames.values.mean(axis=0) >= csf_hu), dtype=bool)
+
 
 def check_observation(observation: Observation) -> None:
     """Check an observation against its contract; the harness does so with every case it loads.

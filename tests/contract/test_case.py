@@ -48,6 +48,14 @@ def test_an_observation_is_built_from_plain_arrays():
     assert "vof" not in Observation.of(**arrays()).frames.coords
 
 
+def test_solid_tissue_is_that_of_20_hu_or_more_in_the_mean_over_time():
+    """Means of 9 to 14 and, of the vessel, 13 HU."""
+    observation = Observation.of(**arrays())
+    assert observation.solid(12).tolist() == [[[False, False, False], [True, False, True]]]
+    brighter = Observation.of(**arrays(frames=arrays()["frames"] + 9))
+    assert brighter.solid().tolist() == [[[False, False, True], [True, False, True]]]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -111,9 +111,7 @@ class LesionRules(Metric):
 
     def solid(self, observation: Observation) -> Mask:
         """Return the tissue without fluid, (z, y, x), bool: from the scan, so the same for every method."""
-        if self.csf_hu is None:
-            return observation.tissue
-        return observation.tissue & (observation.frames.values.mean(axis=0) >= self.csf_hu)
+        return observation.tissue if self.csf_hu is None else observation.solid(self.csf_hu)
 
 
 def brain_of(case: ScoredCase) -> Mask:

@@ -21,6 +21,7 @@ PAPER = {
     "depth": 4,
     "inputs": "frames",
     "residual": False,
+    "resampling": "strided",
     "precision": "float32",
     "batch": 20,
     "patch_px": None,
@@ -34,7 +35,7 @@ PAPER = {
     "clip": None,
     "ema": 0.0,
 }
-"""Wu, Ren, Li, section V-D; width and depth are those of their published network."""
+"""Wu, Ren, Li, section V-D; the network is that of their published code."""
 
 
 class FramewiseDenoiser(LearnedDenoiser):
@@ -54,6 +55,10 @@ class FramewiseDenoiser(LearnedDenoiser):
     residual: Annotated[
         bool, Field(description="whether the network learns what is to be removed from the noisy concentration")
     ] = False
+    resampling: Annotated[
+        Literal["pooling", "strided"],
+        Field(description="between the network's levels: maximum and repetition, or convolutions, as the authors do"),
+    ] = "pooling"
     near_peak: Annotated[
         float, Field(ge=0, le=1, description="share of a batch from within 2 frames of the bolus's peak, eq. 11")
     ] = 0.5
@@ -85,6 +90,7 @@ class FramewiseDenoiser(LearnedDenoiser):
             depth=self.depth,
             inputs=self.inputs,
             residual=self.residual,
+            resampling=self.resampling,
             neighbours=self.neighbours,
             precision=self.precision,
             inference_batch=self.inference_batch,

@@ -24,7 +24,7 @@ class Neighbor2Neighbor(FramewiseDenoiser):
     Huang, Li, Jia, Lu, Liu, "Neighbor2Neighbor: self-supervised denoising from single noisy images", CVPR 2021.
     """
 
-    name, version = "neighbor2neighbor", "1"
+    name, version = "neighbor2neighbor", "2"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "noisy"
 
     gamma: Annotated[float, Field(ge=0, le=100, description="weight of the regulariser")] = 2.0

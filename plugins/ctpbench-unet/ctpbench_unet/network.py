@@ -1,22 +1,21 @@
-"""The networks: a two-dimensional UNet without normalisation, on frames or on temporal coefficients."""
+"""The networks: from frames, or from temporal coefficients, through a UNet to denoised ones."""
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool2d, relu
-from torch.nn.utils import skip_init
 
 from ctpbench_unet.frames import EARLY_CHANNEL, FRAME_CHANNEL, n_channels
+from ctpbench_unet.unet import StridedUNet, UNet
 
 Inputs = Literal["frames", "differences"]
+Resampling = Literal["pooling", "strided"]
 INPUT_HU = 150.0
-"""Frames are divided by this on the way in (section V-D)."""
+"""Frames are divided by this on the way in (section V-D), and 1 is taken from them, as the paper's authors do."""
 CONCENTRATION_HU = 25.0
 """The concentration is in multiples of this on the way out, differences on the way in."""
 
@@ -57,6 +56,8 @@ class FramewiseArchitecture(Architecture):
         See `Network`.
     residual : bool
         See `Network`.
+    resampling : str
+        See `Network`.
     neighbours : int
         How many frames to either side of a frame are part of the input: see `ctpbench_unet.frames.channels_of`.
     inference_batch : int
@@ -65,13 +66,21 @@ class FramewiseArchitecture(Architecture):
 
     inputs: Inputs
     residual: bool
+    resampling: Resampling
     neighbours: int
     inference_batch: int
 
     def network(self, seed: int = 0) -> Network:
         """Return a network that has learnt nothing yet."""
-        channels = n_channels(self.neighbours)
-        return Network(channels, self.width, self.depth, inputs=self.inputs, residual=self.residual, seed=seed)
+        return Network(
+            n_channels(self.neighbours),
+            self.width,
+            self.depth,
+            inputs=self.inputs,
+            residual=self.residual,
+            resampling=self.resampling,
+            seed=seed,
+        )
 
 
 class Network(nn.Module):
@@ -88,6 +97,8 @@ class Network(nn.Module):
         knowledge, but the concentration, a few HU on a background of 35, need not be found first.
     residual : bool
         Whether the UNet's answer is added to the noisy concentration: it then learns what is to be removed.
+    resampling : str
+        ``"pooling"``: a `UNet`. ``"strided"``: a `StridedUNet`, that of the paper's authors.
     seed : int
         Decides the initial weights; the global random state is left alone.
     """
@@ -100,11 +111,13 @@ class Network(nn.Module):
         *,
         inputs: Inputs,
         residual: bool,
+        resampling: Resampling,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.inputs, self.residual = inputs, residual
-        self.unet = UNet(channels, 1, width, depth, torch.Generator().manual_seed(seed))
+        kind = StridedUNet if resampling == "strided" else UNet
+        self.unet = kind(channels, 1, width, depth, torch.Generator().manual_seed(seed))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (batch, 1, y, x), float32, HU above baseline, for (batch, channels, y, x), HU.
@@ -117,7 +130,7 @@ class Network(nn.Module):
             others = images[:, EARLY_CHANNEL + 1 :]
             scaled = torch.cat([frame - early, early / 2, others - early], dim=1) / CONCENTRATION_HU
         else:
-            scaled = images / INPUT_HU
+            scaled = images / INPUT_HU - 1
         answer = self.unet(scaled.contiguous(memory_format=torch.channels_last)).float() * CONCENTRATION_HU
         return answer + (frame - early) if self.residual else answer
 
@@ -159,41 +172,3 @@ class SubspaceNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return (batch, channels, y, x), float32, for the same; y and x are multiples of ``2**(depth - 1)``."""
         return images + self.unet(images.contiguous(memory_format=torch.channels_last)).float()
-
-
-class UNet(nn.Module):
-    """A UNet with one 3x3 convolution a level on either side (Ronneberger et al. 2015, arXiv:1505.04597).
-
-    Level i has ``width * 2**i`` channels at 1/2**i of the resolution. Down by maximum, up by repetition, no
-    normalisation. Its answer is zero before it has learnt. Wu, Ren, Li use width 32 and depth 4.
-    """
-
-    def __init__(self, channels: int, answers: int, width: int, depth: int, generator: torch.Generator) -> None:
-        super().__init__()
-        levels = [width * 2**level for level in range(depth)]
-        steps = list(itertools.pairwise(levels))
-        self.first = _convolution(channels, levels[0], generator)
-        self.down = nn.ModuleList(_convolution(fine, coarse, generator) for fine, coarse in steps)
-        self.up = nn.ModuleList(_convolution(coarse + fine, fine, generator) for fine, coarse in steps)
-        self.last = skip_init(nn.Conv2d, levels[0], answers, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return (batch, answers, y, x) for (batch, channels, y, x)."""
-        fine = [relu(self.first(images), inplace=True)]
-        for convolution in self.down:
-            fine.append(relu(convolution(max_pool2d(fine[-1], 2)), inplace=True))
-        features = fine.pop()
-        for convolution in reversed(self.up):
-            features = interpolate(features, scale_factor=2.0, mode="nearest")
-            features = relu(convolution(torch.cat([features, fine.pop()], dim=1)), inplace=True)
-        return self.last(features)
-
-
-def _convolution(channels: int, out: int, generator: torch.Generator) -> nn.Conv2d:
-    """Return a 3x3 convolution whose weights come from the generator alone; no global random state is touched."""
-    convolution = skip_init(nn.Conv2d, channels, out, 3, padding=1)
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
-    nn.init.zeros_(convolution.bias)
-    return convolution

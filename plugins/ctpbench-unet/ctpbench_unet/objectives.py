@@ -94,7 +94,7 @@ def left_out_frames(
         fit = [
             mean_square(
                 (part.series(answer, left_out) - part.frames[:, *window][left_out]) / part.unit_hu,
-                part.tissue[window].expand(len(left_out), -1, -1),
+                part.solid[window].expand(len(left_out), -1, -1),
             )
             for answer, (part, window, _), (_, left_out) in zip(answers, patches, divided, strict=True)
         ]
@@ -110,7 +110,7 @@ def clean_coefficients(slices: Sequence[SubspaceSlice], batch: int, patch_px: in
         patches = _patches(slices, batch, patch_px, rng)
         answers = _answers(network, [part.coefficients(window) for part, window, _ in patches], patches)
         fit = [
-            mean_square(answer - part.clean_coefficients(window), part.tissue[window].expand_as(answer))
+            mean_square(answer - part.clean_coefficients(window), part.solid[window].expand_as(answer))
             for answer, (part, window, _) in zip(answers, patches, strict=True)
         ]
         return _without_bias(fit)

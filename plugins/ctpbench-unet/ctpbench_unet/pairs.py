@@ -30,7 +30,7 @@ class Example:
     noisy : Tensor, (1, y, x), HU above baseline
         The concentration of the input, noise included: ``x(t) - x(t0)``.
     mask : Tensor, (1, y, x)
-        1 in the tissue, 0 elsewhere.
+        1 in the tissue without fluid, 0 elsewhere.
     """
 
     images: Tensor

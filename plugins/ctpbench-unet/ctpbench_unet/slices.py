@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ class Slice:
         Zero outside the tissue. Rows and columns of zeros may follow those of the box.
     tissue : Tensor, (y, x), float32
         1 in the brain without bones and major vessels, 0 elsewhere.
+    solid : Tensor, (y, x), float32
+        1 in the tissue without fluid, from which the networks learn, 0 elsewhere; all tissue where that is all fluid.
     clean : Tensor, (time, y, x), float32, HU, or None
         The noiseless frames, where they are known and wanted.
     """
@@ -37,6 +40,7 @@ class Slice:
     box: tuple[slice, slice]
     frames: Tensor
     tissue: Tensor
+    solid: Tensor
     clean: Tensor | None = None
 
     @cached_property
@@ -46,8 +50,8 @@ class Slice:
 
     @cached_property
     def places(self) -> Index:
-        """Row and column of each pixel of the tissue, (pixel, 2)."""
-        return np.argwhere(self.tissue.cpu().numpy() > 0)
+        """Row and column of each pixel from which the networks learn, (pixel, 2)."""
+        return np.argwhere(self.solid.cpu().numpy() > 0)
 
     def put(self, series: Float32, whole: Float32) -> None:
         """Write a series of this slice, (time, y, x), into one of all slices, (time, z, y, x), within the tissue."""
@@ -55,11 +59,12 @@ class Slice:
         inside = self.tissue[:rows, :columns].cpu().numpy() > 0
         whole[:, self.z, *self.box][:, inside] = series[:, :rows, :columns][:, inside]
 
-    def to(self, device: str) -> Slice:
+    def to(self, device: str) -> Self:
         """Return the slice with its images in the device's memory."""
         moved = {
-            name: None if images is None else images.to(device)
-            for name, images in (("frames", self.frames), ("tissue", self.tissue), ("clean", self.clean))
+            field.name: images.to(device)
+            for field in fields(self)
+            if isinstance(images := getattr(self, field.name), Tensor)
         }
         there = replace(self, **moved)
         there.__dict__.update(peak=self.peak, places=self.places)
@@ -80,9 +85,18 @@ def slices_of(
     clean : DataArray, (time, z, y, x), float32, HU, optional
         The noiseless frames.
     """
-    tissue = Observation(frames).tissue
+    observation = Observation(frames)
+    tissue, solid = observation.tissue, observation.solid()
     return [
-        _slice(z, frames.values[:, z], tissue[z], None if clean is None else clean.values[:, z], multiple, least_px)
+        _slice(
+            z,
+            frames.values[:, z],
+            tissue[z],
+            solid[z] if solid[z].any() else tissue[z],
+            None if clean is None else clean.values[:, z],
+            multiple,
+            least_px,
+        )
         for z in range(len(tissue))
         if tissue[z].any()
     ]
@@ -101,6 +115,7 @@ def _slice(
     z: int,
     frames: Float32,
     tissue: Mask,
+    solid: Mask,
     clean: Float32 | None,
     multiple: int,
     least_px: int,
@@ -111,8 +126,10 @@ def _slice(
     sizes = [multiple * -(-max(size, least_px) // multiple) for size in inside.shape]
     padding = [(0, size - had) for size, had in zip(sizes, inside.shape, strict=True)]
 
-    def cropped(series: Float32) -> Tensor:
-        return torch.from_numpy(np.pad(np.where(inside, series[:, *box], np.float32(0)), [(0, 0), *padding]))
+    def series(whole: Float32) -> Tensor:
+        return torch.from_numpy(np.pad(np.where(inside, whole[:, *box], np.float32(0)), [(0, 0), *padding]))
 
-    mask = torch.from_numpy(np.pad(inside, padding).astype(np.float32))
-    return Slice(z, box, cropped(frames), mask, None if clean is None else cropped(clean))
+    def mask(whole: Mask) -> Tensor:
+        return torch.from_numpy(np.pad(whole[box], padding).astype(np.float32))
+
+    return Slice(z, box, series(frames), mask(tissue), mask(solid), None if clean is None else series(clean))

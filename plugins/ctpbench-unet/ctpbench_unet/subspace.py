@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -68,10 +68,6 @@ class SubspaceSlice(Slice):
         """Return the curves that coefficients stand for, (time, y, x), HU; some frames of them, or all."""
         basis = self.basis if frames is None else self.basis[frames]
         return torch.tensordot(basis, coefficients * self.unit_hu + self.offset, dims=1)
-
-    def to(self, device: str) -> SubspaceSlice:
-        """Return the slice with its images in the device's memory."""
-        return replace(super().to(device), basis=self.basis.to(device), offset=self.offset.to(device))
 
 
 def subspace_slices(

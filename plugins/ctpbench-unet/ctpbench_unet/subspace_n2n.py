@@ -27,7 +27,7 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
     2 and 3; Liang, "Spatiotemporal imaging with partially separable functions", IEEE ISBI 2007 (few components).
     """
 
-    name, version = "subspace_n2n", "1"
+    name, version = "subspace_n2n", "2"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "noisy"
 
     target_share: Annotated[

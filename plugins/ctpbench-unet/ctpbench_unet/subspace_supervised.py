@@ -19,7 +19,7 @@ class SubspaceSupervised(SubspaceDenoiser):
     the noiseless frames in the same components.
     """
 
-    name, version = "subspace_supervised", "1"
+    name, version = "subspace_supervised", "2"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "clean"
 
     def objective(self, slices: Sequence[SubspaceSlice]) -> Objective:

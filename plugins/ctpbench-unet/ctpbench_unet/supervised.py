@@ -20,7 +20,7 @@ class Supervised(FramewiseDenoiser):
     Wu, Ren, Li, eqs 14 and 15. They chose beta = 12.5, 12.5 and 0 at N0 = 1e5, 2e5 and 1e6.
     """
 
-    name, version = "supervised", "1"
+    name, version = "supervised", "2"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "clean"
 
     def objective(self, slices: Sequence[Slice]) -> Objective:

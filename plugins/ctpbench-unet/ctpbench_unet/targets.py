@@ -18,7 +18,7 @@ Maker = Callable[[Place], Example]
 
 def from_adjacent_frames(slices: Sequence[Slice], *, ratio: bool, neighbours: int) -> Maker:
     """Return Noise2Noise's examples: the target of t is the mean of t-1 and t+1 (eqs 4 to 7)."""
-    corrections = [kappa(part.frames.cpu().numpy(), ratio=ratio) for part in slices]
+    corrections = [kappa((part.solid * part.frames).cpu().numpy(), ratio=ratio) for part in slices]
 
     def example(place: Place) -> Example:
         frames = _window(slices, place)
@@ -51,16 +51,16 @@ def from_itself(slices: Sequence[Slice]) -> Maker:
     return example
 
 
-def kappa(frames: Float32, *, ratio: bool = False) -> Float64:
+def kappa(frames: Float32, *, ratio: bool = True) -> Float64:
     """Return the linear correction of the adjacent frames' mean for each frame, (time); 1 for the first and the last.
 
     Parameters
     ----------
     frames : ndarray, (time, y, x), float32, HU
-        Zero outside the tissue.
+        Zero where nothing is to be learnt from.
     ratio : bool
-        False: the least squares of eq. 6. Noise in the adjacent frames makes it too small, by the variance of their
-        mean over its mean square: 2% at 7 HU. True: the ratio of the sums over the tissue, which noise does not bend.
+        True: the ratio of the sums over the tissue, which noise does not bend. False: the least squares of eq. 6. Noise
+        in the adjacent frames makes it too small, by the variance of their mean over its mean square: 2% at 7 HU.
     """
     correction = np.ones(len(frames))
     for t in range(1, len(frames) - 1):
@@ -75,7 +75,7 @@ def _example(slices: Sequence[Slice], place: Place, target: Tensor, neighbours: 
     channels = channels_of(place.t, place.early, len(frames), neighbours)
     noisy = frames[place.t] - frames[EARLY[place.early]]
     images = torch.stack([frames[frame] for frame in channels])
-    return Example(images, target[None], noisy[None], part.tissue[place.window][None])
+    return Example(images, target[None], noisy[None], part.solid[place.window][None])
 
 
 def _window(slices: Sequence[Slice], place: Place) -> Tensor:

@@ -27,7 +27,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def make_slice():
-    """Return a function that makes a slice with a bolus and noise; its tissue is an ellipse with a hole."""
+    """Return a function that makes a slice with a bolus and noise; its tissue is an ellipse with a hole and a pond."""
     import torch
 
     from ctpbench_unet.slices import Slice
@@ -38,15 +38,18 @@ def make_slice():
         y, x = np.mgrid[:rows, :columns]
         tissue = ((y / (rows - 1) - 0.5) / 0.45) ** 2 + ((x / (columns - 1) - 0.5) / 0.48) ** 2 < 1
         tissue[rows // 2, columns // 2] = False
+        fluid = tissue & (abs(y - rows // 4) <= 1) & (abs(x - columns // 2) <= 2)
         bolus = 12 * np.exp(-((np.arange(n_frames) - peak) ** 2) / 8)
         clean = bolus[:, None, None] * (1 + 0.3 * np.sin(x / 5) * np.cos(y / 7))
-        frames = 35 + clean + noise_hu * rng.standard_normal(shape)
+        clean = np.where(fluid, 12.0, 35 + clean)
+        frames = clean + noise_hu * rng.standard_normal(shape)
         return Slice(
             z=0,
             box=(slice(0, rows), slice(0, columns)),
             frames=torch.from_numpy((frames * tissue).astype(np.float32)),
             tissue=torch.from_numpy(tissue.astype(np.float32)),
-            clean=torch.from_numpy(((35 + clean) * tissue).astype(np.float32)),
+            solid=torch.from_numpy((tissue & ~fluid).astype(np.float32)),
+            clean=torch.from_numpy((clean * tissue).astype(np.float32)),
         )
 
     return make

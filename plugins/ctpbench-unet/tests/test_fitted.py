@@ -137,6 +137,7 @@ def test_the_architecture_is_what_the_parameters_say(residual):
         "depth": 3,
         "residual": residual,
         "inputs": "frames",
+        "resampling": "pooling",
         "precision": "float32",
         "inference_batch": 5,
     }
@@ -150,22 +151,61 @@ def test_the_architecture_is_what_the_parameters_say(residual):
 # -- the network ---
 
 
-def convolution_channels(network):
+RESAMPLING = pytest.mark.parametrize("resampling", ["pooling", "strided"])
+
+
+def convolution_channels(network, kind=torch.nn.Conv2d):
     """Channels in and out of its convolutions, from first to last."""
-    return [(m.in_channels, m.out_channels) for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    return [(m.in_channels, m.out_channels) for m in network.modules() if isinstance(m, kind)]
 
 
-def test_the_papers_has_4_levels_of_32_to_256_filters_and_one_convolution_a_level():
-    network = Noise2Noise(preset="paper").architecture().network()
+def test_ours_has_one_convolution_a_level():
+    network = Noise2Noise(width=32).architecture().network()
     down, up = [(2, 32), (32, 64), (64, 128), (128, 256)], [(256 + 128, 128), (128 + 64, 64), (64 + 32, 32)]
     assert sorted(convolution_channels(network)) == sorted([*down, *up, (32, 1)])
     weights = sum(3 * 3 * into * out + out for into, out in [*down, *up]) + 32 + 1
     assert sum(each.numel() for each in network.parameters()) == weights
 
 
+def test_the_papers_has_strided_convolutions_and_one_after_each():
+    network = Noise2Noise(preset="paper").architecture().network()
+    steps = [(32, 64), (64, 128), (128, 256)]
+    after_down, up, after_up = ([(b, b) for _, b in steps], [(b, a) for a, b in steps], [(2 * a, a) for a, _ in steps])
+    plain = [(2, 32), *steps, *after_down, *after_up, (32, 1)]
+    assert sorted(convolution_channels(network)) == sorted(plain)
+    assert convolution_channels(network, torch.nn.ConvTranspose2d) == up
+    weights = sum(3 * 3 * into * out + out for into, out in [*plain, *up])
+    assert sum(each.numel() for each in network.parameters()) == weights
+    for name, each in network.named_parameters():
+        into, out = (each.shape[1], each.shape[0]) if each.ndim > 1 else (0, 0)
+        assert abs(each).max() <= (6 / (9 * (into + out))) ** 0.5 if each.ndim > 1 else not each.any(), name
+
+
+def test_the_papers_network_is_what_its_convolutions_say_in_turn():
+    """Two levels by hand, a transposed convolution as what it is: a convolution of an image with zeros in between."""
+    network = Noise2Noise(preset="paper", width=3, depth=2).architecture().network(seed=4)
+    unet, images = network.unet, torch.from_numpy(np.random.default_rng(0).normal(35, 7, (2, 2, 12, 8))).float()
+    kernels = dict(network.unet.named_parameters())
+    relu, conv2d = torch.relu, torch.nn.functional.conv2d
+
+    def convolved(features, name, stride=1):
+        return conv2d(features, kernels[f"{name}.weight"], kernels[f"{name}.bias"], stride=stride, padding=1)
+
+    fine = relu(convolved(images / 150 - 1, "first"))
+    coarse = relu(convolved(relu(convolved(fine, "down.0", stride=2)), "after_down.0"))
+    spread = torch.zeros(2, 6, 13, 9)
+    spread[:, :, :12:2, :8:2] = coarse
+    kernel = kernels["up.0.weight"].flip(2, 3).transpose(0, 1)
+    up = relu(conv2d(torch.nn.functional.pad(spread, (1, 0, 1, 0)), kernel, kernels["up.0.bias"]))
+    joined = relu(convolved(torch.cat([up, fine], dim=1), "after_up.0"))
+    torch.testing.assert_close(network(images), 25 * convolved(joined, "last"))
+    assert len(unet.down) == 1
+
+
+@RESAMPLING
 @pytest.mark.parametrize(("depth", "size"), [(1, (3, 5)), (2, (6, 10)), (4, (16, 24))])
-def test_it_answers_with_one_channel_of_the_same_size(make_network, depth, size):
-    network = make_network(depth=depth, context_frames=2)
+def test_it_answers_with_one_channel_of_the_same_size(make_network, depth, size, resampling):
+    network = make_network(depth=depth, context_frames=2, resampling=resampling)
     answer = network(torch.zeros(2, 4, *size))
     assert answer.shape == (2, 1, *size)
     assert answer.dtype == torch.float32
@@ -174,7 +214,7 @@ def test_it_answers_with_one_channel_of_the_same_size(make_network, depth, size)
 @pytest.mark.parametrize(
     ("inputs", "expected"),
     [
-        ("frames", lambda t, early, others: (t / 150, early / 150, others / 150)),
+        ("frames", lambda t, early, others: (t / 150 - 1, early / 150 - 1, others / 150 - 1)),
         ("differences", lambda t, early, others: ((t - early) / 25, early / 50, (others - early) / 25)),
     ],
 )
@@ -201,9 +241,10 @@ def test_a_new_network_answers_with_nothing():
     assert not network(torch.full((1, 2, 8, 8), 35.0)).any()
 
 
-def test_its_seed_decides_the_weights_and_leaves_the_global_random_state():
+@RESAMPLING
+def test_its_seed_decides_the_weights_and_leaves_the_global_random_state(resampling):
     before = torch.get_rng_state()
-    architecture = Noise2Noise(width=4, depth=2).architecture()
+    architecture = Noise2Noise(width=4, depth=2, resampling=resampling).architecture()
     first, second, other = (architecture.network(seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], second[name]) for name in first)

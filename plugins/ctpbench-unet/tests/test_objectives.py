@@ -69,7 +69,7 @@ def test_the_bias_is_zero_for_the_noisy_concentration_and_large_for_an_offset(ma
 def test_the_answer_counts_in_the_tissue_alone(make_slice):
     part = make_slice()
     objective = regression([part], from_adjacent_frames([part], ratio=False, neighbours=0), Sampling(2, None, 0))
-    flips = torch.stack([part.tissue.flip(axes) for axes in ((), (0,), (1,), (0, 1))])
+    flips = torch.stack([part.solid.flip(axes) for axes in ((), (0,), (1,), (0, 1))])
     outside = 1e3 * (1 - flips.amax(dim=0))
     assert outside.any()
     terms, same, other = (objective(Answer(added_hu=added), np.random.default_rng(0)) for added in (0.0, outside, 1e3))

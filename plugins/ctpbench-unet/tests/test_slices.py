@@ -88,16 +88,16 @@ def test_the_peak_is_that_of_the_tissue():
     assert part.peak == naive.peak(frames.values[:, 0], tissue) != 20
 
 
-def test_places_are_the_pixels_of_the_tissue(make_slice):
+def test_places_are_the_pixels_that_are_learnt_from(make_slice):
     part = make_slice()
-    assert set(map(tuple, part.places)) == set(zip(*np.nonzero(part.tissue.numpy()), strict=True))
+    assert set(map(tuple, part.places)) == set(zip(*np.nonzero(part.solid.numpy()), strict=True))
 
 
 def test_moved_to_a_device_it_is_the_same(make_slice):
     part = make_slice()
     there = part.to("cpu")
     assert (there.z, there.box, there.peak) == (part.z, part.box, part.peak)
-    for name in ("frames", "tissue", "clean", "places"):
+    for name in ("frames", "tissue", "solid", "clean", "places"):
         np.testing.assert_array_equal(getattr(there, name), getattr(part, name))
 
 
@@ -115,3 +115,21 @@ def test_training_slices_come_from_all_cases_with_clean_frames_where_given():
 
 def test_an_epoch_has_all_frames_but_the_first_and_the_last(make_slice):
     assert Noise2Noise().images_in([make_slice((14, 24, 32)), make_slice((5, 24, 32))]) == 12 + 3
+
+
+def test_fluid_is_shown_to_the_networks_and_not_learnt_from():
+    frames = example_case().observation.frames.copy(deep=True)
+    inside = tissue_of(frames)[0]
+    fluid = np.zeros_like(inside)
+    fluid[tuple(np.argwhere(inside)[:5].T)] = True
+    frames.values[:, 0] = np.where(fluid, 12, 35)
+    part = slices_of(frames, multiple=4)[0]
+    np.testing.assert_array_equal(whole(part, "tissue", inside.shape), inside)
+    np.testing.assert_array_equal(whole(part, "solid", inside.shape), inside & ~fluid)
+
+
+def test_a_slice_that_is_all_fluid_is_learnt_from_whole():
+    frames = example_case().observation.frames.copy(deep=True)
+    frames.values[:] = 12
+    part = slices_of(frames, multiple=4)[0]
+    assert torch.equal(part.solid, part.tissue)

@@ -1,0 +1,95 @@
+"""UNets without normalisation: one resampled by maximum and repetition, and that of the paper's authors."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, max_pool2d, relu
+from torch.nn.utils import skip_init
+
+
+class UNet(nn.Module):
+    """A UNet with one 3x3 convolution a level on either side (Ronneberger et al. 2015, arXiv:1505.04597).
+
+    Level i has ``width * 2**i`` channels at 1/2**i of the resolution. Down by maximum, up by repetition, no
+    normalisation. Its answer is zero before it has learnt.
+    """
+
+    def __init__(self, channels: int, answers: int, width: int, depth: int, generator: torch.Generator) -> None:
+        super().__init__()
+        levels = [width * 2**level for level in range(depth)]
+        steps = list(itertools.pairwise(levels))
+        self.first = _convolution(channels, levels[0], generator)
+        self.down = nn.ModuleList(_convolution(fine, coarse, generator) for fine, coarse in steps)
+        self.up = nn.ModuleList(_convolution(coarse + fine, fine, generator) for fine, coarse in steps)
+        self.last = skip_init(nn.Conv2d, levels[0], answers, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (batch, answers, y, x) for (batch, channels, y, x)."""
+        fine = [relu(self.first(images), inplace=True)]
+        for convolution in self.down:
+            fine.append(relu(convolution(max_pool2d(fine[-1], 2)), inplace=True))
+        features = fine.pop()
+        for convolution in reversed(self.up):
+            features = interpolate(features, scale_factor=2.0, mode="nearest")
+            features = relu(convolution(torch.cat([features, fine.pop()], dim=1)), inplace=True)
+        return self.last(features)
+
+
+class StridedUNet(nn.Module):
+    """The UNet of the paper's authors: strided convolutions down, transposed ones up, 3x3 throughout.
+
+    Level i has ``width * 2**i`` channels at 1/2**i of the resolution, a convolution after each resampling and a
+    rectifier after each but the last; initial weights after Glorot and Bengio, which are TensorFlow's default.
+
+    Source: their published code, github.com/wudufan/ctp_noise2noise, CTP/simul/UNet.py.
+    """
+
+    def __init__(self, channels: int, answers: int, width: int, depth: int, generator: torch.Generator) -> None:
+        super().__init__()
+        levels = [width * 2**level for level in range(depth)]
+        steps = list(itertools.pairwise(levels))
+        self.first = _glorot(nn.Conv2d, channels, levels[0], generator, padding=1)
+        self.down = nn.ModuleList(
+            _glorot(nn.Conv2d, fine, coarse, generator, stride=2, padding=1) for fine, coarse in steps
+        )
+        self.after_down = nn.ModuleList(_glorot(nn.Conv2d, coarse, coarse, generator, padding=1) for _, coarse in steps)
+        self.up = nn.ModuleList(
+            _glorot(nn.ConvTranspose2d, coarse, fine, generator, stride=2, padding=1, output_padding=1)
+            for fine, coarse in steps
+        )
+        self.after_up = nn.ModuleList(_glorot(nn.Conv2d, 2 * fine, fine, generator, padding=1) for fine, _ in steps)
+        self.last = _glorot(nn.Conv2d, levels[0], answers, generator, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (batch, answers, y, x) for (batch, channels, y, x)."""
+        fine = [relu(self.first(images), inplace=True)]
+        for down, convolution in zip(self.down, self.after_down, strict=True):
+            fine.append(relu(convolution(relu(down(fine[-1]), inplace=True)), inplace=True))
+        features = fine.pop()
+        for up, convolution in zip(reversed(self.up), reversed(self.after_up), strict=True):
+            features = torch.cat([relu(up(features), inplace=True), fine.pop()], dim=1)
+            features = relu(convolution(features), inplace=True)
+        return self.last(features)
+
+
+def _convolution(channels: int, out: int, generator: torch.Generator) -> nn.Conv2d:
+    """Return a 3x3 convolution whose weights come from the generator alone; no global random state is touched."""
+    convolution = skip_init(nn.Conv2d, channels, out, 3, padding=1)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu", generator=generator)
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def _glorot(
+    kind: type[nn.Conv2d | nn.ConvTranspose2d], channels: int, out: int, generator: torch.Generator, **shape: int
+) -> nn.Module:
+    """Return a 3x3 convolution with Glorot's uniform weights."""
+    convolution = skip_init(kind, channels, out, 3, **shape)
+    nn.init.xavier_uniform_(convolution.weight, generator=generator)
+    nn.init.zeros_(convolution.bias)
+    return convolution
