@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctpbench import hookimpl
+from ctpbench_filters.bilateral import Bilateral
 from ctpbench_filters.gaussian import Gaussian
 from ctpbench_filters.gaussian_st import GaussianSt
 from ctpbench_filters.identity import Identity
@@ -16,4 +17,4 @@ from ctpbench_filters.ttv import Ttv
 @hookimpl
 def ctpbench_denoisers():
     """Return the denoiser classes of this package."""
-    return [Identity, Gaussian, GaussianSt, Tips, TipsPca, Lowrank, LowrankNl, Ttv]
+    return [Identity, Gaussian, GaussianSt, Bilateral, Tips, TipsPca, Lowrank, LowrankNl, Ttv]

@@ -20,13 +20,14 @@ def similar_mean(
     window_px: int,
     *,
     expected: float = 0.0,
+    compared: int | None = None,
     threads: int = 1,
 ) -> Float32:
     """Replace the features of each pixel inside a mask by the weighted mean of those around it.
 
     Pixels i and j of a square window weigh
     ``exp(-similarity max(SSD_ij - expected, 0) - |i - j|^2 / (2 sigma_s_px^2))``, SSD the sum of squared differences of
-    their features.
+    the features that are compared.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ def similar_mean(
         Side of the square window, odd.
     expected : float
         What noise alone adds to the squared differences of two pixels that are alike.
+    compared : int, optional
+        How many of the features, the first ones, are compared; all are averaged. By default all are compared.
     threads : int
 
     Returns
@@ -60,22 +63,23 @@ def similar_mean(
     penalty = (np.add.outer(square, square) / 2).astype(np.float32)
     smooth = features.copy()
     use_threads(threads)
-    _filter_rows(padded, inside, penalty, np.float32(similarity), np.float32(expected), smooth)
+    compared = len(features) if compared is None else compared
+    _filter_rows(padded, inside, penalty, np.float32(similarity), np.float32(expected), compared, smooth)
     return smooth
 
 
 @numba.njit(parallel=True, **OPTIONS)
-def _filter_rows(padded, inside, penalty, similarity, expected, smooth):
+def _filter_rows(padded, inside, penalty, similarity, expected, compared, smooth):
     reach = len(penalty) // 2
     for y in numba.prange(smooth.shape[1]):
         columns = np.flatnonzero(inside[y + reach])
         if len(columns):
             span = columns[0] - reach, columns[-1] - reach + 1
-            _filter_row(padded, inside, penalty, similarity, expected, y, span, smooth)
+            _filter_row(padded, inside, penalty, similarity, expected, compared, y, span, smooth)
 
 
 @numba.njit(**OPTIONS)
-def _filter_row(padded, inside, penalty, similarity, expected, y, span, smooth):
+def _filter_row(padded, inside, penalty, similarity, expected, compared, y, span, smooth):
     """Filter row y within a span of columns: its pixels are the lanes of every loop over x."""
     start, stop = span
     features, window, size = len(padded), len(penalty), stop - start
@@ -85,7 +89,7 @@ def _filter_row(padded, inside, penalty, similarity, expected, y, span, smooth):
     sums = np.zeros((features, size), np.float32)
     for dy in range(window):
         weights[:] = 0
-        for f in range(features):
+        for f in range(compared):
             here = padded[f, y + reach, start + reach : stop + reach]
             for dx in range(window):
                 _add_squared_difference(weights[dx], here, padded[f, y + dy, start + dx : stop + dx])

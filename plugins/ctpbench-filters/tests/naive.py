@@ -117,6 +117,22 @@ def gaussian_st(frames, mask, times_s, sigma_px, sigma_t_s):
     return out
 
 
+def bilateral(series, mask, sigma_r_hu, sigma_s_px, window_px):
+    """Mean of each frame over neighbours that are alike in the mean over time, pixel by pixel."""
+    reach, means = window_px // 2, np.mean(series, axis=0, dtype=np.float64)
+    out = np.array(series, np.float64)
+    for y, x in np.argwhere(mask):
+        total, weights = np.zeros(len(series)), 0.0
+        for j, i in np.argwhere(mask):
+            if abs(j - y) <= reach and abs(i - x) <= reach:
+                alike = np.exp(-((means[y, x] - means[j, i]) ** 2) / (2 * sigma_r_hu**2))
+                weight = alike * np.exp(-((j - y) ** 2 + (i - x) ** 2) / (2 * sigma_s_px**2))
+                total += weight * series[:, j, i]
+                weights += weight
+        out[:, y, x] = total / weights
+    return out
+
+
 def components(series, mask):
     """Means over time, components, their variances and noise's, of the curves inside a mask, by singular values."""
     frames = len(series)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 import ctpbench_filters
 from ctpbench import FrameDenoiser
 from ctpbench.testing import parametrize_with_checks
+from ctpbench_filters.bilateral import Bilateral
 from ctpbench_filters.gaussian import Gaussian
 from ctpbench_filters.gaussian_st import GaussianSt
 from ctpbench_filters.identity import Identity
@@ -25,6 +26,7 @@ DENOISERS = [
     Gaussian(),
     GaussianSt(),
     Tips(),
+    Bilateral(),
     TipsPca(),
     Lowrank(),
     LowrankNl(),
@@ -46,7 +48,7 @@ def test_conforms(component, check):
 
 def test_names():
     classes = ctpbench_filters.ctpbench_denoisers()
-    names = "none gaussian gaussian_st tips tips_pca lowrank lowrank_nl ttv"
+    names = "none gaussian gaussian_st bilateral tips tips_pca lowrank lowrank_nl ttv"
     assert " ".join(denoiser.name for denoiser in classes) == names
 
 
@@ -67,6 +69,8 @@ def test_listing_imports_nothing_heavy():
         (Tips, {"sigma_t_hu": 0}),
         (Tips, {"sigma_s_px": -1}),
         (GaussianSt, {"sigma_t_s": 0}),
+        (Bilateral, {"sigma_r_hu": 0}),
+        (Bilateral, {"window_px": 4}),
         (TipsPca, {"sigma_c_hu": 0}),
         (TipsPca, {"window_px": 4}),
         (Lowrank, {"rank": -1}),
