@@ -62,9 +62,10 @@ def test_the_stand_in_board_says_so_and_its_aifs_are_the_bloods():
     titles = {line.removeprefix("## ") for line in board.splitlines() if line.startswith("## ")}
     assert titles - {"Agreement", "Cases", "Recorded scans"} == {"stand-in, noise 1.3e5"}
     scans = open_results(folder / "results.nc")["stand-in/inspections"].to_dataset(inherit=False)
-    assert scans.sizes["scan"] == 22
-    assert (scans["aif_correlation"] >= 0.98).all()
-    assert (abs(scans["aif_peak_offset_s"]) <= 2).all()  # within one frame in all but a few: noise at 1.3e5
+    assert scans.sizes["scan"] == 28
+    assert (scans["aif_correlation"] >= 0.96).all()
+    assert (scans["aif_correlation"] >= 0.98).sum() >= 27
+    assert (abs(scans["aif_peak_offset_s"]) <= 1).all()
 
 
 def test_on_the_board_of_verdicts_every_row_lies_between_the_controls():
