@@ -78,12 +78,15 @@ class Exclusion(ExclusionSettings):
 
     def matches(self, dataset: str, row: DenoiserEntry, noise: float | None, seed: int) -> bool:
         """Whether a cell is left out; `dataset` is the label."""
-        return (
-            self.dataset in (None, dataset)
-            and self.denoiser in (None, row.label, row.name)
-            and self.noise in (None, noise)
-            and self.seed in (None, seed)
-        )
+        has: dict[str, set[Any]]
+        has = {"dataset": {dataset}, "denoiser": {row.label, row.name}, "noise": {noise}, "seed": {seed}}
+        return all(not has[key].isdisjoint(named) for key, named in self.named.items())
+
+    @property
+    def named(self) -> dict[str, tuple[Any, ...]]:
+        """What it names of each key that is given: one or several."""
+        given = {key: value for key, value in vars(self).items() if value is not None}
+        return {key: tuple(value) if isinstance(value, list) else (value,) for key, value in given.items()}
 
 
 @dataclass(frozen=True)

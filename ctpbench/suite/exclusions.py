@@ -41,11 +41,11 @@ def check_exclusions(exclusions: Mapping[Place, Exclusion], suite: Suite, faults
     ]
     for place, exclusion in exclusions.items():
         before = len(faults.found)
-        for key, got in exclusion.model_dump(exclude_none=True).items():
-            if got not in known[key]:
-                near = did_you_mean(got, known[key]) if isinstance(got, str) else ""
-                text = f"the suite has no {key} {shown(got)}{near}; it has {listed(known[key])}"
-                faults.add((*place, key), text)
+        for key, named in exclusion.named.items():
+            for got in named:
+                if got not in known[key]:
+                    near = did_you_mean(got, known[key]) if isinstance(got, str) else ""
+                    faults.add((*place, key), f"the suite has no {key} {shown(got)}{near}; it has {listed(known[key])}")
         if len(faults.found) == before and not any(exclusion.matches(*cell) for cell in cells):
             faults.add(place, "matches no cell: no dataset of the suite has that combination")
     if cells and all(any(exclusion.matches(*cell) for exclusion in exclusions.values()) for cell in cells):

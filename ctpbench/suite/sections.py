@@ -25,7 +25,8 @@ def _file_name(text: str) -> str:
 Label = Annotated[str, AfterValidator(_one_line)]
 Name = Annotated[Label, AfterValidator(_file_name)]
 """A label that names a folder or a group of results."""
-Noise = Annotated[float, Field(gt=0)] | None
+Level = Annotated[float, Field(gt=0)]
+Noise = Level | None
 Seed = Annotated[int, Field(ge=0)]
 Replicates = Annotated[int, Field(ge=1)]
 
@@ -79,15 +80,30 @@ class TuneSettings(Settings):
         return self
 
 
-class ExclusionSettings(Settings):
-    """Cells to leave out: those that match every key given."""
+def _how_many(written: Any) -> str:
+    return "several" if isinstance(written, list) else "one"
 
-    dataset: str | None = Field(None, description="A dataset's label.")
-    denoiser: str | None = Field(
-        None, description="A denoiser as the suite names it, for all its rows, or a row's label."
+
+Labels = Annotated[
+    Annotated[str, Tag("one")] | Annotated[list[str], Field(min_length=1), Tag("several")], Discriminator(_how_many)
+]
+Levels = Annotated[
+    Annotated[Level, Tag("one")] | Annotated[list[Level], Field(min_length=1), Tag("several")], Discriminator(_how_many)
+]
+Seeds = Annotated[
+    Annotated[Seed, Tag("one")] | Annotated[list[Seed], Field(min_length=1), Tag("several")], Discriminator(_how_many)
+]
+
+
+class ExclusionSettings(Settings):
+    """Cells to leave out: those that match every key given, by its value or by one of several."""
+
+    dataset: Labels | None = Field(None, description="A dataset's label, or several.")
+    denoiser: Labels | None = Field(
+        None, description="A denoiser as the suite names it, for all its rows, or a row's label; or several."
     )
-    noise: Noise = Field(None, description="A noise level.")
-    seed: Seed | None = Field(None, description="A seed.")
+    noise: Levels | None = Field(None, description="A noise level, or several.")
+    seed: Seeds | None = Field(None, description="A seed, or several.")
 
     @model_validator(mode="after")
     def _check_any(self) -> ExclusionSettings:

@@ -114,7 +114,7 @@ EXAMPLE = {
     "metrics": ["rmse", {"name": "rmse", "params": {"against": "truth"}}],
     "maps": {"deconvolution": "tsvd", "threshold_rel": 0.1},
     "seeds": [0, 1],
-    "exclude": [{"denoiser": "none", "noise": 1e5}],
+    "exclude": [{"denoiser": "none", "noise": 1e5}, {"denoiser": ["none"], "seed": [0]}],
     "resources": {"threads": 2, "timeout_s": 60.5},
 }
 TYPES = {
@@ -135,6 +135,7 @@ def valid(schema: Any, value: Any) -> bool:
     checks = {
         "$ref": lambda ref: valid(at(ref), value),
         "anyOf": lambda options: any(valid(option, value) for option in options),
+        "oneOf": lambda options: sum(valid(option, value) for option in options) == 1,
         "const": lambda const: value == const,
         "enum": lambda options: value in options,
         "type": lambda name: isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool)),
@@ -207,6 +208,8 @@ def test_the_example_is_valid_and_loads(tmp_path):
         {"seeds": []},
         {"seeds": [-1]},
         {"exclude": [{}]},
+        {"exclude": [{"seed": []}]},
+        {"exclude": [{"seed": [-1]}]},
         {"resources": {"threads": 0}},
     ],
 )
