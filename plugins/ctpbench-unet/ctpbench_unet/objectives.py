@@ -16,7 +16,7 @@ from ctpbench_unet.network import CONCENTRATION_HU
 from ctpbench_unet.pairs import Example, batch_of, draw, window_in
 from ctpbench_unet.slices import Slice
 from ctpbench_unet.subspace import SubspaceSlice
-from ctpbench_unet.targets import Maker
+from ctpbench_unet.targets import Maker, RandomMaker
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,34 @@ def regression(slices: Sequence[Slice], maker: Maker, sampling: Sampling) -> Obj
 
     def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
         batch = drawn(slices, maker, sampling, rng)
-        answer = network(batch.images)
-        return Terms(
-            mean_square((answer - batch.target) / CONCENTRATION_HU, batch.mask),
-            low_frequencies((answer - batch.noisy) / CONCENTRATION_HU, batch.mask),
-        )
+        return _compared(network(batch.images), batch)
+
+    return terms
+
+
+def noise2sim(slices: Sequence[Slice], maker: RandomMaker, sampling: Sampling) -> Objective:
+    """Return the objective of Noise2Sim: eqs 7 and 9, with a target that is drawn each time anew."""
+
+    def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
+        batch = drawn(slices, lambda place: maker(place, rng), sampling, rng)
+        return _compared(network(batch.images), batch)
+
+    return terms
+
+
+def noise2void(
+    slices: Sequence[Slice], maker: Maker, sampling: Sampling, hidden_share: float, reach_px: int
+) -> Objective:
+    """Return the objective of Noise2Void (Krull, Buchholz, Jug 2019, section 3.3).
+
+    In each image pixels are hidden, and the network's answer is compared with the target at these alone; the bias
+    compensation looks at all of it.
+    """
+
+    def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
+        batch = drawn(slices, maker, sampling, rng)
+        images, hidden = hide(batch.images, batch.mask, hidden_share, reach_px, rng)
+        return _compared(network(images), batch, hidden)
 
     return terms
 
@@ -75,6 +98,50 @@ def neighbor2neighbor(slices: Sequence[Slice], maker: Maker, sampling: Sampling,
         return Terms(fit, low_frequencies((answer - first(batch.noisy)) / CONCENTRATION_HU, mask, sigma_px=3.0))
 
     return terms
+
+
+def hide(images: Tensor, mask: Tensor, share: float, reach_px: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Let pixels take the value of one of their neighbours, in all channels alike.
+
+    A pixel is hidden where it and its neighbour lie in the mask and the neighbour is not to be hidden itself: what is
+    hidden is nowhere in the images.
+
+    Parameters
+    ----------
+    images : Tensor, (batch, channels, y, x)
+    mask : Tensor, (batch, 1, y, x)
+    share : float
+        How many of the pixels are to be hidden.
+    reach_px : int
+        How far away the neighbour lies at most along either axis.
+    rng : Generator
+
+    Returns
+    -------
+    tuple of Tensor
+        The images, and where pixels are hidden: 1 there and 0 elsewhere, (batch, 1, y, x).
+    """
+    batch, channels, rows, columns = images.shape
+    chosen = rng.random((batch, rows, columns), dtype=np.float32) < share
+    number, y, x = np.nonzero(chosen)
+    side = 2 * reach_px + 1
+    step = rng.integers(side**2 - 1, size=len(number))
+    dy, dx = np.divmod(step + (step >= side**2 // 2), side)
+    there_y, there_x = y + dy - reach_px, x + dx - reach_px
+    exists = (there_y >= 0) & (there_y < rows) & (there_x >= 0) & (there_x < columns)
+    number, y, x, there_y, there_x = (index[exists] for index in (number, y, x, there_y, there_x))
+    shown = ~chosen[number, there_y, there_x]
+    place, there = (
+        torch.from_numpy(np.ravel_multi_index((number, *at), chosen.shape)[shown]).to(images.device)
+        for at in ((y, x), (there_y, there_x))
+    )
+    flat = images.movedim(1, 0).reshape(channels, -1)
+    inside = mask.flatten()
+    hidden = torch.zeros_like(inside)
+    hidden[place] = inside[place] * inside[there]
+    replaced = flat.clone()
+    replaced[:, place] = torch.where(hidden[place] > 0, flat[:, there], flat[:, place])
+    return replaced.view(channels, batch, rows, columns).movedim(0, 1), hidden.view_as(mask)
 
 
 def left_out_frames(
@@ -116,6 +183,14 @@ def clean_coefficients(slices: Sequence[SubspaceSlice], batch: int, patch_px: in
         return _without_bias(fit)
 
     return terms
+
+
+def _compared(answer: Tensor, batch: Example, where: Tensor | None = None) -> Terms:
+    """Return eq. 7 or 14, over part of the tissue where that is given, and eq. 9."""
+    return Terms(
+        mean_square((answer - batch.target) / CONCENTRATION_HU, batch.mask if where is None else where),
+        low_frequencies((answer - batch.noisy) / CONCENTRATION_HU, batch.mask),
+    )
 
 
 def _patches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 from ctpbench.arrays import Float32, Float64
 from ctpbench_unet.frames import EARLY, channels_of, target_frames
 from ctpbench_unet.pairs import Example, Place
+from ctpbench_unet.similar import SimilarPixels
 from ctpbench_unet.slices import Slice
 
 Maker = Callable[[Place], Example]
+RandomMaker = Callable[[Place, np.random.Generator], Example]
 
 
 def from_adjacent_frames(slices: Sequence[Slice], *, ratio: bool, neighbours: int) -> Maker:
@@ -47,6 +50,23 @@ def from_itself(slices: Sequence[Slice]) -> Maker:
     def example(place: Place) -> Example:
         frames = _window(slices, place)
         return _example(slices, place, frames[place.t] - frames[EARLY[place.early]], neighbours=0)
+
+    return example
+
+
+def from_similar_pixels(slices: Sequence[Slice], similar: Sequence[SimilarPixels]) -> RandomMaker:
+    """Return Noise2Sim's examples: the target of a pixel is the concentration at a similar one, drawn each time anew.
+
+    Its baseline is the mean of both early frames. A pixel without similar ones counts in no loss.
+    """
+
+    def example(place: Place, rng: np.random.Generator) -> Example:
+        frames = slices[place.part].frames
+        concentration = frames[place.t] - frames[list(EARLY)].mean(dim=0)
+        drawn = similar[place.part].drawn(place.t, place.window, rng)
+        target = concentration.flatten()[drawn.clamp(min=0)] * (drawn >= 0)
+        made = _example(slices, place, target, neighbours=0)
+        return replace(made, mask=made.mask * (drawn >= 0))
 
     return example
 

@@ -73,3 +73,18 @@ def low_pass(image, sigma_px):
         weights = np.outer(down, across)
         out[y, x] = (weights * image).sum() / weights.sum()
     return out
+
+
+def similar(features, mask, count, window_px, apart_px):
+    """For each pixel of the mask the places of those most like it, the most similar first: {(y, x): [(j, i), ...]}."""
+    found = {}
+    pixels = [tuple(map(int, place)) for place in np.argwhere(mask)]
+    for y, x in pixels:
+        near = []
+        for j, i in pixels:
+            in_window = max(abs(j - y), abs(i - x)) <= window_px // 2
+            if in_window and (j, i) != (y, x) and np.hypot(j - y, i - x) >= apart_px:
+                difference = np.asarray(features[:, y, x], np.float64) - np.asarray(features[:, j, i], np.float64)
+                near.append(((difference**2).sum(), (j, i)))
+        found[y, x] = [place for _, place in sorted(near)[:count]]
+    return found

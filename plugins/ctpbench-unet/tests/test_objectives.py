@@ -1,11 +1,22 @@
-"""The terms of the loss on a batch, and the subimages of Neighbor2Neighbor."""
+"""The terms of the loss on a batch, the subimages of Neighbor2Neighbor, the hidden pixels of Noise2Void."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from ctpbench_unet.objectives import Sampling, drawn, neighbor2neighbor, regression, sub_samplers
+from ctpbench_unet.objectives import (
+    Sampling,
+    drawn,
+    hide,
+    neighbor2neighbor,
+    noise2sim,
+    noise2void,
+    regression,
+    sub_samplers,
+)
 from ctpbench_unet.runtime import autocast
 from ctpbench_unet.targets import from_adjacent_frames, from_clean, from_itself
 
@@ -157,6 +168,109 @@ def test_the_answer_to_the_whole_is_a_fixed_aim(make_slice):
 
     neighbor2neighbor(slices, from_itself(slices), SAMPLING, 2.0)(answer, np.random.default_rng(0))
     assert sorted(calls) == [((8, 8), True), ((16, 16), False)]
+
+
+# -- Noise2Void ---
+
+
+def numbered(shape=(5, 2, 20, 24)):
+    """Images whose pixels all have a value of their own, in all channels but for its sign, and a mask with a hole."""
+    batch, channels, rows, columns = shape
+    values = torch.arange(1.0, batch * rows * columns + 1).view(batch, 1, rows, columns)
+    mask = torch.ones(batch, 1, rows, columns)
+    mask[..., :3, :] = mask[..., 9:12, 10:14] = 0
+    return torch.cat([values if channel % 2 == 0 else -values for channel in range(channels)], dim=1), mask
+
+
+@pytest.mark.parametrize("reach_px", [1, 2, 5])
+def test_a_hidden_pixel_takes_the_value_of_a_neighbor_in_the_tissue(reach_px):
+    images, mask = numbered()
+    replaced, hidden = hide(images, mask, 0.1, reach_px, np.random.default_rng(0))
+    assert torch.equal((replaced != images).any(dim=1, keepdim=True).float(), hidden)
+    assert (mask[hidden > 0] == 1).all()
+    assert torch.equal(replaced[:, 0], -replaced[:, 1])
+    number, _, y, x = np.nonzero(hidden.numpy())
+    there = np.unravel_index(replaced[number, 0, y, x].long().numpy() - 1, mask[:, 0].shape)
+    np.testing.assert_array_equal(there[0], number)
+    assert (mask.numpy()[there[0], 0, there[1], there[2]] == 1).all()
+    distances = np.maximum(abs(there[1] - y), abs(there[2] - x))
+    assert (distances.min(), distances.max()) == (1, reach_px)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_what_is_hidden_is_nowhere_in_the_images(share):
+    """Nor is it what another hidden pixel was given: images that differ there alone become the same."""
+    images, mask = numbered()
+    replaced, hidden = hide(images, mask, share, 2, np.random.default_rng(0))
+    assert not np.isin(images[:, :1][hidden > 0].numpy(), replaced[:, :1].numpy()).any()
+    other = torch.where(hidden > 0, torch.tensor(-7.0), images)
+    assert torch.equal(hide(other, mask, share, 2, np.random.default_rng(0))[0], replaced)
+
+
+def test_about_as_many_pixels_are_hidden_as_asked_for_and_all_neighbors_serve_alike():
+    images, mask = torch.arange(1.0, 40 * 64 * 64 + 1).view(40, 1, 64, 64), torch.ones(40, 1, 64, 64)
+    replaced, hidden = hide(images, mask, 0.02, 1, np.random.default_rng(0))
+    assert float(hidden.mean()) == pytest.approx(0.02, rel=0.1)
+    steps, counts = np.unique((replaced - images)[hidden > 0].numpy(), return_counts=True)
+    assert steps.tolist() == [-65, -64, -63, -1, 1, 63, 64, 65]
+    assert 0.8 * counts.mean() < counts.min() <= counts.max() < 1.2 * counts.mean()
+
+
+def voided(slices, network, hidden_share=0.1, maker=None):
+    maker = maker or from_itself(slices)
+    return noise2void(slices, maker, SAMPLING, hidden_share, 2)(network, np.random.default_rng(0))
+
+
+def void_replayed(slices, hidden_share=0.1):
+    """The batch, the images and the hidden pixels that the objective draws with seed 0."""
+    rng = np.random.default_rng(0)
+    batch = drawn(slices, from_itself(slices), SAMPLING, rng)
+    return batch, *hide(batch.images, batch.mask, hidden_share, 2, rng)
+
+
+def test_the_terms_are_those_of_hidden_pixels_and_of_eq_9(make_slice, make_network):
+    slices = [make_slice(seed=seed) for seed in range(2)]
+    network = make_network().requires_grad_(False)
+    terms = voided(slices, network)
+    batch, images, hidden = void_replayed(slices)
+    answer = network(images)
+    assert 0 < hidden.sum() < 0.15 * batch.mask.sum()
+    assert float(terms.fit) == pytest.approx(naive.mean_square((answer - batch.noisy) / 25, hidden), rel=1e-4)
+    assert float(terms.bias) == pytest.approx(smooth_square((answer - batch.noisy) / 25, batch.mask), rel=1e-3)
+
+
+def test_the_target_of_a_pixel_that_is_seen_makes_no_difference(make_slice):
+    slices, (batch, _, hidden) = [make_slice()], void_replayed([make_slice()])
+
+    def missing_by(difference):
+        return voided(slices, lambda images: batch.noisy + difference)
+
+    nothing, seen, missed = map(missing_by, (0.0, 25 * (1 - hidden), 25 * hidden))
+    assert float(nothing.fit) == float(seen.fit) == 0
+    assert float(missed.fit) == pytest.approx(1)
+
+
+# -- Noise2Sim ---
+
+
+def test_the_terms_of_noise2sim_are_eqs_7_and_9_for_what_was_drawn(make_slice, make_network):
+    slices, drawn_from = [make_slice(seed=seed) for seed in range(2)], []
+
+    def maker(place, rng):
+        example = from_itself(slices)(place)
+        drawn_from.append(rng)
+        return replace(example, target=example.target + float(rng.normal(0, 5)))
+
+    network = make_network().requires_grad_(False)
+    rng = np.random.default_rng(4)
+    terms = noise2sim(slices, maker, SAMPLING)(network, rng)
+    assert drawn_from == [rng] * SAMPLING.batch
+    again = np.random.default_rng(4)
+    batch = drawn(slices, lambda place: maker(place, again), SAMPLING, again)
+    assert (batch.target != batch.noisy).any()
+    answer = network(batch.images)
+    assert float(terms.fit) == pytest.approx(naive.mean_square((answer - batch.target) / 25, batch.mask), rel=1e-4)
+    assert float(terms.bias) == pytest.approx(smooth_square((answer - batch.noisy) / 25, batch.mask), rel=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

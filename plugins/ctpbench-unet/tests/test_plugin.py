@@ -13,10 +13,20 @@ from pydantic import ValidationError
 import ctpbench_unet
 from ctpbench import DataError
 from ctpbench.testing import ExampleTraining, parametrize_with_checks
-from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, SubspaceNoise2Noise, SubspaceSupervised, Supervised, runtime
-from ctpbench_unet.network import UNet
+from ctpbench_unet import (
+    DeepImagePrior,
+    Neighbor2Neighbor,
+    Noise2Noise,
+    Noise2Sim,
+    Noise2Void,
+    SubspaceNoise2Noise,
+    SubspaceSupervised,
+    Supervised,
+    runtime,
+)
+from ctpbench_unet.unet import UNet
 
-FRAMEWISE = [Noise2Noise, Supervised, Neighbor2Neighbor]
+FRAMEWISE = [Noise2Noise, Supervised, Neighbor2Neighbor, Noise2Void, Noise2Sim]
 METHODS = [*FRAMEWISE, SubspaceNoise2Noise, SubspaceSupervised]
 EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 EACH_FRAMEWISE = pytest.mark.parametrize("method", FRAMEWISE, ids=lambda method: method.name)
@@ -30,9 +40,15 @@ SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16, "precis
         Supervised(**SMALL),
         Supervised(**SMALL | {"precision": "bf16"}),
         Neighbor2Neighbor(**SMALL),
+        Noise2Void(**SMALL),
+        Noise2Void(**SMALL | {"patch_px": None}, hidden_share=0.2, reach_px=1),
+        Noise2Sim(**SMALL),
+        Noise2Sim(**SMALL | {"patch_px": None}, similar=3, apart_px=1.5, window_px=5, rank=2),
         SubspaceNoise2Noise(**SMALL, rank=2, target_share=0.4),
         SubspaceNoise2Noise(**SMALL | {"patch_px": None, "precision": "bf16"}),
         SubspaceSupervised(**SMALL, rank=1),
+        DeepImagePrior(width=4, depth=2, input_channels=4, steps=5),
+        DeepImagePrior(width=4, depth=3, input_channels=2, steps=3, rank=20, average=0.0, precision="bf16"),
     ]
 )
 def test_conforms(component, check):
@@ -41,7 +57,7 @@ def test_conforms(component, check):
 
 def test_names():
     classes = ctpbench_unet.ctpbench_denoisers()
-    names = "n2n supervised neighbor2neighbor subspace_n2n subspace_supervised"
+    names = "n2n supervised neighbor2neighbor noise2void noise2sim subspace_n2n subspace_supervised deep_image_prior"
     assert " ".join(denoiser.name for denoiser in classes) == names
 
 
@@ -121,6 +137,20 @@ def test_so_are_those_of_networks_that_go_frame_by_frame(method, parameters):
         (Supervised, {"kappa": "ratio"}, "kappa"),
         (Supervised, {"context_frames": 2}, "context_frames"),
         (Neighbor2Neighbor, {"gamma": -1}, "gamma"),
+        (Noise2Void, {"hidden_share": 0}, "hidden_share"),
+        (Noise2Void, {"hidden_share": 0.6}, "hidden_share"),
+        (Noise2Void, {"reach_px": 0}, "reach_px"),
+        (Noise2Void, {"gamma": 1}, "gamma"),
+        (Noise2Sim, {"similar": 0}, "similar"),
+        (Noise2Sim, {"apart_px": -1}, "apart_px"),
+        (Noise2Sim, {"window_px": 10}, "allowed: an odd number"),
+        (Noise2Sim, {"window_px": 5, "apart_px": 3}, "apart_px: got 3; allowed: at most 2.8, with window_px 5"),
+        (Noise2Sim, {"rank": 0}, "rank"),
+        (DeepImagePrior, {"steps": 0}, "steps"),
+        (DeepImagePrior, {"average": 1}, "average"),
+        (DeepImagePrior, {"input_channels": 0}, "input_channels"),
+        (DeepImagePrior, {"learning_rate": 0}, "learning_rate"),
+        (DeepImagePrior, {"rank": 0}, "rank"),
         (SubspaceNoise2Noise, {"rank": 0}, "rank"),
         (SubspaceNoise2Noise, {"target_share": 0}, "target_share"),
         (SubspaceNoise2Noise, {"target_share": 1}, "target_share"),
@@ -244,13 +274,17 @@ def test_what_each_learns_from():
         "n2n": "noisy",
         "supervised": "clean",
         "neighbor2neighbor": "noisy",
+        "noise2void": "noisy",
+        "noise2sim": "noisy",
         "subspace_n2n": "noisy",
         "subspace_supervised": "clean",
     }
 
 
 @pytest.mark.parametrize(
-    "method", [Noise2Noise, Neighbor2Neighbor, SubspaceNoise2Noise], ids=lambda method: method.name
+    "method",
+    [Noise2Noise, Neighbor2Neighbor, Noise2Void, Noise2Sim, SubspaceNoise2Noise],
+    ids=lambda method: method.name,
 )
 def test_what_learns_from_noisy_series_gains_nothing_from_clean_ones(method, context):
     first, second = (
@@ -301,6 +335,12 @@ def test_so_does_one_of_networks_that_go_frame_by_frame(method, change, context)
         (Noise2Noise, {"kappa": "least_squares"}),
         (Noise2Noise, {"context_frames": 2}),
         (Neighbor2Neighbor, {"gamma": 0}),
+        (Noise2Void, {"hidden_share": 0.1}),
+        (Noise2Void, {"reach_px": 5}),
+        (Noise2Sim, {"similar": 2}),
+        (Noise2Sim, {"apart_px": 5}),
+        (Noise2Sim, {"window_px": 9}),
+        (Noise2Sim, {"rank": 2}),
         (SubspaceNoise2Noise, {"target_share": 0.5}),
         (SubspaceNoise2Noise, {"rank": 2}),
         (SubspaceSupervised, {"rank": 2}),

@@ -12,7 +12,7 @@ from torch import nn
 
 from ctpbench import TrainingCase
 from ctpbench.testing import ExampleTraining, example_case
-from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Supervised, training
+from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Noise2Sim, Noise2Void, Supervised, training
 from ctpbench_unet.objectives import Terms
 from ctpbench_unet.training import Recipe, train
 
@@ -419,7 +419,7 @@ def test_it_leaves_threads_and_random_states_as_they_were(context, ending):
 # -- that it learns ---
 
 
-@pytest.mark.parametrize("method", [Noise2Noise, Supervised, Neighbor2Neighbor])
+@pytest.mark.parametrize("method", [Noise2Noise, Supervised, Neighbor2Neighbor, Noise2Void, Noise2Sim])
 def test_it_comes_nearer_to_the_truth_than_the_noisy_concentration(context, method):
     """White noise on small heads; the one that counts it has not seen."""
     *seen, unseen = (example_case(rows=32, columns=32, seed=seed, noise_hu=10) for seed in range(3))
