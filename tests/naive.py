@@ -180,3 +180,27 @@ def posterior(curve, entries, covariance, flow_scale):
     mtt, delay = np.array(rows).T[:, :, np.newaxis]
     flow, volume, transit, late = ((weights * term).sum() for term in (flows, flows * mtt, mtt, delay))
     return flow, volume, transit, late, ((weights * flows**2).sum() - flow**2) ** 0.5
+
+
+def smooth_curves(series, mask, sigma_cells):
+    """Curves of cells of 2 x 2 pixels from the corner of the mask's box, after a Gaussian over the mask: (time, cell).
+
+    Each is multiplied by the root of how many pixels of the mask its cell has. The Gaussian ends at 4 sigma.
+    """
+    top, left = np.argwhere(mask).min(axis=0)
+    cells, counts = {}, {}
+    for y, x in np.argwhere(mask):
+        cell = ((y - top) // 2, (x - left) // 2)
+        cells[cell] = cells.get(cell, 0) + series[:, y, x].astype(np.float64)
+        counts[cell] = counts.get(cell, 0) + 1
+    reach, curves = int(4 * sigma_cells + 0.5), []
+    for here in sorted(cells):
+        total, weights = np.zeros(len(series)), 0.0
+        for there in cells:
+            apart = np.subtract(here, there)
+            if abs(apart).max() <= reach:
+                weight = np.exp(-(apart**2).sum() / (2 * sigma_cells**2))
+                total += weight * cells[there]
+                weights += weight * counts[there]
+        curves.append(total / weights * np.sqrt(counts[here]))
+    return np.transpose(curves)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
 
-from ctpbench.arrays import Float64
+from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.errors import DataError
+
+_SIGMA_CELLS = 1.25  # of the Gaussian by which sums over 2 x 2 pixels are smoothed
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,95 @@ def temporal_components(curves: npt.ArrayLike) -> TemporalComponents:
     curves = np.asarray(curves, dtype=np.float64)
     if curves.ndim != 2 or len(curves) < 2 or not curves.shape[1]:
         raise DataError(f"curves: got shape {curves.shape}; allowed: (time, pixel) with 2 frames and 1 pixel or more")
+    variances, basis = _principal(_covariance(curves))
+    return TemporalComponents(basis, variances, _of_noise(variances))
+
+
+def smooth_components(frames: npt.ArrayLike, tissue: npt.ArrayLike) -> TemporalComponents:
+    """Return the temporal components of a scan's curves, found after smoothing in its slices.
+
+    Signal is what neighbouring pixels share; noise, above all that of reconstructed images, is not. In the components
+    of the noisy curves themselves it decides which come first, and blends into them: of simulated patients at 2e5
+    three of these miss 16% of CBV, three of the smooth curves 4%. The slices are summed over cells of 2 x 2 pixels and
+    smoothed by a Gaussian of 1.25 cells, over the tissue alone.
+
+    Parameters
+    ----------
+    frames : array, (time, z, y, x), HU
+        Of two frames or more.
+    tissue : array, (z, y, x), bool
+        One pixel or more.
+
+    Returns
+    -------
+    TemporalComponents
+        `variances` and `noise_variance` are those of the curves as they are, not of the smooth ones.
+
+    Raises
+    ------
+    DataError
+        Where there are fewer, or shapes do not match.
+
+    Examples
+    --------
+    A bolus that all of a slice shares, higher to the right, in noise as high as itself:
+
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import smooth_components
+    >>> bolus = np.exp(-((np.arange(30) - 12) ** 2) / 8)
+    >>> clean = bolus[:, None, None, None] * np.linspace(5, 20, 40) * np.ones((1, 40, 1))
+    >>> noisy = clean + np.random.default_rng(0).normal(0, 10, clean.shape)
+    >>> first = smooth_components(noisy, np.ones((1, 40, 40), bool)).basis[:, 0]
+    >>> bool(np.corrcoef(first, bolus)[0, 1] > 0.99)
+    True
+    """
+    frames, tissue = np.asarray(frames, dtype=np.float32), np.asarray(tissue, dtype=bool)
+    if frames.ndim != 4 or frames.shape[1:] != tissue.shape or len(frames) < 2 or not tissue.any():
+        raise DataError(
+            f"frames and tissue: got shapes {frames.shape} and {tissue.shape}, {int(tissue.sum())} pixels of tissue; "
+            "allowed: (time, z, y, x) and (z, y, x) with 2 frames and 1 pixel or more"
+        )
+    slices = [_smooth_curves(frames[:, z], inside) for z, inside in enumerate(tissue) if inside.any()]
+    _, basis = _principal(_covariance(np.concatenate(slices, axis=1)))
+    covariance = _covariance(frames[:, tissue])
+    variances = np.einsum("tn,ts,sn->n", basis, covariance, basis)
+    return TemporalComponents(basis, variances, _of_noise(_principal(covariance)[0]))
+
+
+def _smooth_curves(series: Float32, tissue: Mask) -> Float32:
+    """Return the smooth curves of a slice's cells, (time, cell), each times the root of its number of pixels."""
+    rows, columns = (slice(edge.min(), edge.max() + 1) for edge in np.nonzero(tissue))
+    inside = tissue[rows, columns]
+    counts = _cell_sums(inside.astype(np.float32))
+    sums = _cell_sums(np.where(inside, series[:, rows, columns], np.float32(0)))
+    held = counts > 0
+    smooth = gaussian_filter(sums, (0, _SIGMA_CELLS, _SIGMA_CELLS), mode="constant")[:, held]
+    weights = gaussian_filter(counts, _SIGMA_CELLS, mode="constant")[held]
+    return np.asarray(smooth * np.sqrt(counts[held]) / weights, dtype=np.float32)
+
+
+def _cell_sums(images: Float32) -> Float32:
+    """Return the sums over cells of 2 x 2 pixels, the last cells filled up with zeros."""
+    *others, rows, columns = images.shape
+    filled = np.pad(images, [*len(others) * [(0, 0)], (0, rows % 2), (0, columns % 2)])
+    across = filled[..., 0::2, :] + filled[..., 1::2, :]
+    return across[..., 0::2] + across[..., 1::2]
+
+
+def _covariance(curves: Float32 | Float64) -> Float64:
+    """Return the covariance of frames over curves, each about its mean over time, (time, time)."""
     varying = curves - curves.mean(axis=0)
-    covariance = varying @ varying.T / curves.shape[1]
+    return np.asarray(varying @ varying.T, dtype=np.float64) / np.float64(curves.shape[1])
+
+
+def _principal(covariance: Float64) -> tuple[Float64, Float64]:
+    """Return variances, most first, and components, a column each, without the one that is even in time."""
     even = np.trace(covariance) + 1.0  # puts what does not vary over time behind all else, apart from it
     variances, basis = np.linalg.eigh(covariance - even / len(covariance))
     variances, basis = np.maximum(variances[:0:-1], 0.0), basis[:, :0:-1]
     largest = basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])]
-    return TemporalComponents(basis * np.sign(largest), variances, float(np.median(variances[variances.size // 2 :])))
+    return variances, basis * np.sign(largest)
+
+
+def _of_noise(variances: Float64) -> float:
+    return float(np.median(variances[variances.size // 2 :]))

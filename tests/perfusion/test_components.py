@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ctpbench.errors import DataError
-from ctpbench.perfusion import temporal_components
+from ctpbench.perfusion import smooth_components, temporal_components
+from tests import naive
 
 
 @pytest.fixture
@@ -64,3 +65,55 @@ def test_fewer_pixels_than_frames_will_do():
 def test_too_little_is_refused(shape):
     with pytest.raises(DataError, match=r"curves: got shape .*allowed: "):
         temporal_components(np.zeros(shape))
+
+
+@pytest.fixture
+def scan():
+    """Two slices of two boluses that vary slowly over the slice, noise of 6 HU, and the curves without noise."""
+    rng = np.random.default_rng(2)
+    time, (y, x) = np.arange(24.0), np.indices((21, 26))
+    early, late = (np.exp(-((time - peak) ** 2) / 10)[:, None, None] for peak in (8, 12))
+    clean = 35 + early * (15 + 5 * np.sin(x / 5)) + late * (4 + 4 * np.cos(y / 6))
+    clean = np.repeat(clean[:, None], 2, axis=1)
+    tissue = np.zeros((2, 21, 26), bool)
+    tissue[0, 3:20, 2:25] = tissue[1, 5:14, 6:21] = True
+    tissue[0, 10, 10:14] = False
+    return (clean + rng.normal(0, 6, clean.shape)).astype(np.float32), tissue, clean
+
+
+def test_smooth_components_are_those_of_their_twins_curves(scan):
+    frames, tissue, _ = scan
+    curves = np.concatenate([naive.smooth_curves(frames[:, z], tissue[z], 1.25) for z in range(2)], axis=1)
+    found, expected = smooth_components(frames, tissue), temporal_components(curves)
+    np.testing.assert_allclose(found.basis[:, :3], expected.basis[:, :3], atol=1e-3)
+
+
+def test_their_variances_and_noise_are_those_of_the_curves_as_they_are(scan):
+    frames, tissue, _ = scan
+    found, own = smooth_components(frames, tissue), temporal_components(frames[:, tissue])
+    varying = frames[:, tissue] - frames[:, tissue].mean(axis=0)
+    np.testing.assert_allclose(found.variances, np.mean((found.basis.T @ varying) ** 2, axis=1), rtol=1e-4)
+    assert found.noise_variance == pytest.approx(own.noise_variance, rel=1e-3)
+
+
+def test_they_hold_more_of_the_signal_than_those_of_the_noisy_curves(scan):
+    frames, tissue, clean = scan
+    smooth, own = smooth_components(frames, tissue).with_mean(2), temporal_components(frames[:, tissue]).with_mean(2)
+    lost = [np.std(clean[:, tissue] - basis @ (basis.T @ clean[:, tissue])) for basis in (smooth, own)]
+    assert lost[0] < 0.7 * lost[1]
+
+
+def test_they_look_at_tissue_alone(scan):
+    frames, tissue, _ = scan
+    changed = np.where(tissue, frames, np.float32(3000))
+    np.testing.assert_array_equal(smooth_components(changed, tissue).basis, smooth_components(frames, tissue).basis)
+
+
+@pytest.mark.parametrize(
+    ("frames", "tissue"),
+    [((8, 4, 4), (4, 4)), ((8, 1, 4, 4), (1, 4, 5)), ((1, 1, 4, 4), (1, 4, 4)), ((8, 1, 4, 4), None)],
+)
+def test_scans_without_components_are_refused(frames, tissue):
+    mask = np.zeros((1, 4, 4), bool) if tissue is None else np.ones(tissue, bool)
+    with pytest.raises(DataError, match=r"^frames and tissue: got shapes .*; allowed: \(time, z, y, x\) and"):
+        smooth_components(np.zeros(frames), mask)

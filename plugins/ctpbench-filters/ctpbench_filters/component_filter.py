@@ -22,7 +22,8 @@ LEAST_NOISE_HU2 = 1e-6
 class ComponentFilter(FrameDenoiser):
     """Base of the filters of a slice's first temporal components and mean over time: its features.
 
-    Only tissue, brain without vessels, takes part; all other pixels pass unchanged.
+    The components are found after smoothing in the slice: see `ctpbench.perfusion.smooth_components`. Only tissue,
+    brain without vessels, takes part; all other pixels pass unchanged.
     """
 
     rank: Annotated[int, Field(ge=1, le=50, description="temporal components beside the mean over time")] = 3
@@ -30,6 +31,12 @@ class ComponentFilter(FrameDenoiser):
     def rank_of(self, components: TemporalComponents, pixels: int) -> int:
         """Return how many components of a slice of so many pixels are kept, fewer than frames."""
         return min(self.rank, components.variances.size)
+
+    def components_of(self, series: Float32, inside: Mask) -> TemporalComponents:
+        """Return the components of a slice's tissue: by default those of its smoothed curves."""
+        from ctpbench.perfusion import smooth_components  # loads scipy, which listing the filters need not
+
+        return smooth_components(series[:, None], inside[None])
 
     @abstractmethod
     def smooth(self, features: Float32, inside: Mask, noise_hu2: float, context: Context) -> Float32:
@@ -40,14 +47,12 @@ class ComponentFilter(FrameDenoiser):
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
-        from ctpbench.perfusion import temporal_components  # loads scipy, which listing the filters need not
-
         tissue = Observation(frames).tissue
         answer = frames.values.copy()
         for z, inside in enumerate(tissue):
             if inside.any():
                 curves = frames.values[:, z, inside]
-                components = temporal_components(curves)
+                components = self.components_of(frames.values[:, z], inside)
                 basis = components.with_mean(self.rank_of(components, curves.shape[1])).astype(np.float32)
                 features = np.zeros((basis.shape[1], *inside.shape), np.float32)
                 features[:, inside] = basis.T @ curves

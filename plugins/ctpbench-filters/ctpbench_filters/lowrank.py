@@ -32,6 +32,12 @@ class Lowrank(ComponentFilter):
         int | None, Field(ge=0, le=50, description="temporal components beside the mean over time; null: by the noise")
     ] = None
 
+    def components_of(self, series: Float32, inside: Mask) -> TemporalComponents:
+        """Return the components of the curves as they are: the rank goes by what noise does to their variances."""
+        from ctpbench.perfusion import temporal_components  # loads scipy, which listing the filters need not
+
+        return temporal_components(series[:, inside])
+
     def rank_of(self, components: TemporalComponents, pixels: int) -> int:
         """Return the rank that is given, or the least that leaves no more than noise."""
         variances = components.variances

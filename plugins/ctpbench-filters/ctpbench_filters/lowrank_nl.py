@@ -27,7 +27,7 @@ class LowrankNl(ComponentFilter):
     IEEE Trans Image Process 18:2649, 2009 (in principal components).
     """
 
-    name, version = "lowrank_nl", "1"
+    name, version = "lowrank_nl", "2"
 
     h: Annotated[float, Field(gt=0, le=100, description="width of the similarity, in standard deviations of noise")] = (
         3.0

@@ -26,7 +26,7 @@ class TipsPca(ComponentFilter):
     (neighbourhoods compared by principal components).
     """
 
-    name, version = "tips_pca", "1"
+    name, version = "tips_pca", "2"
 
     sigma_c_hu: Annotated[
         float, Field(ge=0.01, le=1000, description="width of the similarity of two components, in HU")

@@ -4,6 +4,8 @@ from itertools import product
 
 import numpy as np
 
+from ctpbench.perfusion import smooth_components
+
 
 def gaussian(images, mask, sigma_px):
     """Weighted mean over the tissue within 4 sigma along each axis."""
@@ -163,7 +165,8 @@ def component_mean(series, mask, rank, sigma_s_px, window_px, likeness):
     """Weighted mean of first components and means, pixel by pixel; `likeness` of squared differences and noise."""
     reach, frames = window_px // 2, len(series)
     out = np.array(series, np.float64)
-    means, varying, basis, _, noise = components(series, mask)
+    means, varying, _, _, noise = components(series, mask)
+    basis = smooth_components(series[:, None], mask[None]).basis.T
     features = np.column_stack([varying @ basis[:rank].T, np.sqrt(frames) * means])
     for n, (y, x) in enumerate(np.argwhere(mask)):
         total, weights = np.zeros(rank + 1), 0.0

@@ -88,7 +88,7 @@ class FittedSubspace(Fitted, FrameDenoiser):
         for done, part in enumerate(slices):
             context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
             images = coefficients_of(
-                self._network, part.coefficients(), architecture.precision, context.device, context.threads
+                self._network, part.images(), architecture.precision, context.device, context.threads
             )
             part.put(part.series(images).numpy(), answer)
         return frames.copy(data=answer)

@@ -50,7 +50,7 @@ def concentration_of(
 
 
 def coefficients_of(network: nn.Module, images: Tensor, precision: str, device: str, n_threads: int) -> Tensor:
-    """Return what a network on temporal coefficients makes of those of one slice, (channels, y, x), float32."""
+    """Return what a network on temporal coefficients makes of the images of one slice, (rank + 1, y, x), float32."""
     network.eval().to(device, memory_format=torch.channels_last)
     with threads(n_threads), torch.inference_mode(), autocast(device, precision):
         return network(images[None].to(device))[0].float().cpu()

@@ -15,8 +15,8 @@ from ctpbench import Context, DataError, Trainable, TrainingCase
 
 if TYPE_CHECKING:
     from ctpbench_unet.fitted import Fitted
+    from ctpbench_unet.losses import Objective
     from ctpbench_unet.network import Architecture
-    from ctpbench_unet.objectives import Objective
     from ctpbench_unet.slices import Slice
     from ctpbench_unet.training import Recipe
 

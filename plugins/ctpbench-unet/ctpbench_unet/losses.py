@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 LOW_PASS_PX = 6.0
 """Standard deviation of the Gaussian G of eq. 9."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The two terms of the loss of one batch, scalars: eq. 7 or 14, and eq. 9."""
+
+    fit: Tensor
+    bias: Tensor
+
+
+Objective = Callable[[Callable[[Tensor], Tensor], np.random.Generator], Terms]
+"""Draws a batch with the random numbers given, and returns the terms of the loss of a network on it."""
 
 
 def mean_square(difference: Tensor, mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from pydantic import Field
 from ctpbench_unet.framewise import FramewiseDenoiser
 
 if TYPE_CHECKING:
-    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.losses import Objective
     from ctpbench_unet.slices import Slice
 
 

@@ -153,22 +153,27 @@ class SubspaceArchitecture(Architecture):
 
 
 class SubspaceNetwork(nn.Module):
-    """From noisy coefficient images to denoised ones: a UNet's answer added to what it is shown.
+    """From noisy coefficient images and filtered ones to denoised ones: a UNet's answer added to the filtered ones.
 
     Parameters
     ----------
-    channels : int
-        Coefficients of a pixel.
+    coefficients : int
+        Of a pixel.
     width, depth : int
         See `UNet`.
     seed : int
         Decides the initial weights; the global random state is left alone.
     """
 
-    def __init__(self, channels: int, width: int, depth: int, *, seed: int = 0) -> None:
+    def __init__(self, coefficients: int, width: int, depth: int, *, seed: int = 0) -> None:
         super().__init__()
-        self.unet = UNet(channels, channels, width, depth, torch.Generator().manual_seed(seed))
+        self.coefficients = coefficients
+        self.unet = UNet(2 * coefficients, coefficients, width, depth, torch.Generator().manual_seed(seed))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return (batch, channels, y, x), float32, for the same; y and x are multiples of ``2**(depth - 1)``."""
-        return images + self.unet(images.contiguous(memory_format=torch.channels_last)).float()
+        """Return (batch, coefficients, y, x), float32, for noisy and filtered ones, (batch, 2 coefficients, y, x).
+
+        y and x are multiples of ``2**(depth - 1)``.
+        """
+        filtered = images[:, self.coefficients :]
+        return filtered + self.unet(images.contiguous(memory_format=torch.channels_last)).float()

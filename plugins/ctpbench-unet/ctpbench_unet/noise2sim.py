@@ -12,7 +12,7 @@ from ctpbench import TrainingCase
 from ctpbench_unet.framewise import FramewiseDenoiser
 
 if TYPE_CHECKING:
-    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.losses import Objective
     from ctpbench_unet.subspace import SubspaceSlice
 
 

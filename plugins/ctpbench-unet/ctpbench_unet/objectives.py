@@ -1,4 +1,4 @@
-"""What training makes small: a function that draws a batch and returns the terms of the loss on it."""
+"""What training frame by frame makes small: a function that draws a batch and returns the terms of the loss on it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from ctpbench.arrays import Index
-from ctpbench_unet.losses import low_frequencies, mean_square
+from ctpbench_unet.losses import Objective, Terms, low_frequencies, mean_square
 from ctpbench_unet.network import CONCENTRATION_HU
-from ctpbench_unet.pairs import Example, batch_of, draw, window_in
+from ctpbench_unet.pairs import Example, batch_of, draw
 from ctpbench_unet.slices import Slice
-from ctpbench_unet.subspace import SubspaceSlice
 from ctpbench_unet.targets import Maker, RandomMaker
 
 
@@ -26,19 +24,6 @@ class Sampling:
     batch: int
     patch_px: int | None
     near_peak: float
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The two terms of the loss of one batch, scalars: eq. 7 or 14, and eq. 9."""
-
-    fit: Tensor
-    bias: Tensor
-
-
-Patch = tuple[SubspaceSlice, tuple[slice, slice], list[int]]
-"""A slice, rows and columns of it, and the axes along which it is flipped."""
-Objective = Callable[[Callable[[Tensor], Tensor], np.random.Generator], Terms]
 
 
 def regression(slices: Sequence[Slice], maker: Maker, sampling: Sampling) -> Objective:
@@ -144,91 +129,12 @@ def hide(images: Tensor, mask: Tensor, share: float, reach_px: int, rng: np.rand
     return replaced.view(channels, batch, rows, columns).movedim(0, 1), hidden.view_as(mask)
 
 
-def left_out_frames(
-    slices: Sequence[SubspaceSlice], batch: int, patch_px: int | None, target_share: float
-) -> Objective:
-    """Return the objective of Noise2Noise on temporal coefficients.
-
-    In each patch a share of the frames is drawn at random and left out of the coefficients that the network sees; the
-    curves of its answer are compared with them.
-    """
-
-    def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
-        patches = _patches(slices, batch, patch_px, rng)
-        divided = [_divided(part, target_share, rng) for part, _, _ in patches]
-        seen = [part.coefficients(window, kept) for (part, window, _), (kept, _) in zip(patches, divided, strict=True)]
-        answers = _answers(network, seen, patches)
-        fit = [
-            mean_square(
-                (part.series(answer, left_out) - part.frames[:, *window][left_out]) / part.unit_hu,
-                part.solid[window].expand(len(left_out), -1, -1),
-            )
-            for answer, (part, window, _), (_, left_out) in zip(answers, patches, divided, strict=True)
-        ]
-        return _without_bias(fit)
-
-    return terms
-
-
-def clean_coefficients(slices: Sequence[SubspaceSlice], batch: int, patch_px: int | None) -> Objective:
-    """Return the objective of supervised learning on temporal coefficients."""
-
-    def terms(network: Callable[[Tensor], Tensor], rng: np.random.Generator) -> Terms:
-        patches = _patches(slices, batch, patch_px, rng)
-        answers = _answers(network, [part.coefficients(window) for part, window, _ in patches], patches)
-        fit = [
-            mean_square(answer - part.clean_coefficients(window), part.solid[window].expand_as(answer))
-            for answer, (part, window, _) in zip(answers, patches, strict=True)
-        ]
-        return _without_bias(fit)
-
-    return terms
-
-
 def _compared(answer: Tensor, batch: Example, where: Tensor | None = None) -> Terms:
     """Return eq. 7 or 14, over part of the tissue where that is given, and eq. 9."""
     return Terms(
         mean_square((answer - batch.target) / CONCENTRATION_HU, batch.mask if where is None else where),
         low_frequencies((answer - batch.noisy) / CONCENTRATION_HU, batch.mask),
     )
-
-
-def _patches(
-    slices: Sequence[SubspaceSlice], batch: int, patch_px: int | None, rng: np.random.Generator
-) -> list[Patch]:
-    """Draw slices, patches of them and along which axes to flip them."""
-    chosen = [slices[int(rng.integers(len(slices)))] for _ in range(batch)]
-    return [(part, window_in(part, patch_px, rng), [axis for axis in (-2, -1) if rng.integers(2)]) for part in chosen]
-
-
-def _divided(part: SubspaceSlice, target_share: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Divide a slice's frames at random: those that the network sees, and a share that is left out, one at least."""
-    count, least = part.basis.shape
-    shuffled = torch.from_numpy(rng.permutation(count)).to(part.frames.device)
-    left_out = min(max(round(target_share * count), 1), count - least)
-    return shuffled[left_out:], shuffled[:left_out]
-
-
-def _answers(network: Callable[[Tensor], Tensor], seen: Sequence[Tensor], patches: Sequence[Patch]) -> list[Tensor]:
-    """Return what the network makes of images, each flipped on the way in and back on the way out.
-
-    Images of different sizes are filled up with zeros.
-    """
-    rows, columns = (max(images.shape[axis] for images in seen) for axis in (-2, -1))
-    filled = [
-        pad(images.flip(axes), (0, columns - images.shape[-1], 0, rows - images.shape[-2]))
-        for images, (_, _, axes) in zip(seen, patches, strict=True)
-    ]
-    answers = network(torch.stack(filled))
-    return [
-        answer[:, : images.shape[-2], : images.shape[-1]].flip(axes)
-        for answer, images, (_, _, axes) in zip(answers, seen, patches, strict=True)
-    ]
-
-
-def _without_bias(fit: Sequence[Tensor]) -> Terms:
-    mean = torch.stack(list(fit)).mean()
-    return Terms(mean, torch.zeros_like(mean))
 
 
 def drawn(slices: Sequence[Slice], maker: Maker, sampling: Sampling, rng: np.random.Generator) -> Example:

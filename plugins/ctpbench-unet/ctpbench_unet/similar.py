@@ -82,8 +82,7 @@ def similar_pixels(part: SubspaceSlice, likeness: Likeness) -> SimilarPixels:
         raise DataError(
             f"rank: got {least - 1}; allowed: at most {fewest - 1} with {count} frames, of which {fewest} are compared"
         )
-    everywhere = slice(None), slice(None)
-    features = [part.coefficients(everywhere, torch.tensor(kept, device=part.frames.device)) for kept in folds]
+    features = [part.coefficients(torch.tensor(kept, device=part.frames.device)) for kept in folds]
     return SimilarPixels(torch.stack([nearest(each, part.tissue, likeness) for each in features]))
 
 

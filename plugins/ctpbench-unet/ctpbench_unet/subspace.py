@@ -11,11 +11,21 @@ import xarray as xr
 from torch import Tensor
 
 from ctpbench import DataError, Observation, TrainingCase
-from ctpbench.perfusion import temporal_components
+from ctpbench.arrays import Float32, Float64
+from ctpbench.perfusion import (
+    Tikhonov,
+    inverse_kernel,
+    resample,
+    smooth_components,
+    subtract_baseline,
+)
+from ctpbench_unet.non_local_mean import non_local_mean
 from ctpbench_unet.slices import Slice, slices_of
 
 NOISE = 3.0
 """Coefficients are in multiples of so many standard deviations of their noise."""
+RESIDUES_BY = Tikhonov(0.1)
+"""What deconvolves the components where their error is weighed."""
 _LEAST_NOISE_HU = 0.1  # of a series without any
 
 
@@ -31,43 +41,62 @@ class SubspaceSlice(Slice):
         What coefficients are in multiples of, HU.
     offset : Tensor, (rank + 1, 1, 1), float32, HU
         What is taken from coefficients first: of the even one its mean over the scan's tissue.
+    aif : array, (time), float32, HU above baseline
+    times_s : array, (time), float64, s
     """
 
     basis: Tensor
     unit_hu: float
     offset: Tensor
+    aif: Float32
+    times_s: Float64
 
-    def coefficients(
-        self, window: tuple[slice, slice] = (slice(None), slice(None)), frames: Tensor | None = None
-    ) -> Tensor:
+    def coefficients(self, frames: Tensor | None = None) -> Tensor:
         """Return the coefficients that fit the noisy curves best, (rank + 1, y, x), no unit: zero outside the tissue.
 
         Parameters
         ----------
-        window : tuple of slice
-            Rows and columns.
         frames : Tensor, (n), int64, optional
             The frames to fit, rank + 1 or more; all by default.
         """
-        series, basis = self.frames[:, *window], self.basis
+        series, basis = self.frames, self.basis
         if frames is not None:
             series, basis = series[frames], basis[frames]
         fitted = torch.tensordot(torch.linalg.solve(basis.T @ basis, basis.T), series, dims=1)
-        return self._in_units(fitted, window)
+        return self._in_units(fitted)
 
-    def clean_coefficients(self, window: tuple[slice, slice]) -> Tensor:
+    def clean_coefficients(self) -> Tensor:
         """Return the coefficients of the noiseless curves, (rank + 1, y, x), no unit."""
         assert self.clean is not None  # the harness gives clean frames to what learns from clean
-        fitted = torch.tensordot(self.basis.T, self.clean[:, *window], dims=1)
-        return self._in_units(fitted, window)
+        return self._in_units(torch.tensordot(self.basis.T, self.clean, dims=1))
 
-    def _in_units(self, coefficients_hu: Tensor, window: tuple[slice, slice]) -> Tensor:
-        return (coefficients_hu - self.offset) / self.unit_hu * self.tissue[window]
+    def images(self, frames: Tensor | None = None) -> Tensor:
+        """Return what a network sees, (2 (rank + 1), y, x), no unit: the coefficients and their non-local mean.
 
-    def series(self, coefficients: Tensor, frames: Tensor | None = None) -> Tensor:
-        """Return the curves that coefficients stand for, (time, y, x), HU; some frames of them, or all."""
-        basis = self.basis if frames is None else self.basis[frames]
-        return torch.tensordot(basis, coefficients * self.unit_hu + self.offset, dims=1)
+        `frames` as in `coefficients`; no other frame is looked at.
+        """
+        noisy = self.coefficients(frames)
+        share = 1.0 if frames is None else len(frames) / len(self.basis)
+        return torch.cat([noisy, non_local_mean(noisy, self.tissue, 1 / (NOISE**2 * share))])
+
+    def residue_form(self) -> Tensor:
+        """Return the matrix A, (rank + 1, rank + 1), of the error ``e' A e`` that coefficients e make in the residue.
+
+        It is that of the deconvolved enhancement, summed over its lags, as a multiple: the trace is rank + 1. What is
+        even in time makes none.
+        """
+        enhancement, dt_s = resample(subtract_baseline(self.basis.cpu().numpy()), self.times_s)
+        aif, _ = resample(self.aif, self.times_s)
+        residues = inverse_kernel(aif, dt_s, RESIDUES_BY) @ enhancement.astype(np.float64)
+        form = residues.T @ residues
+        return torch.from_numpy((form * (len(form) / np.trace(form))).astype(np.float32)).to(self.basis.device)
+
+    def _in_units(self, coefficients_hu: Tensor) -> Tensor:
+        return (coefficients_hu - self.offset) / self.unit_hu * self.tissue
+
+    def series(self, coefficients: Tensor) -> Tensor:
+        """Return the curves that coefficients stand for, (time, y, x), HU."""
+        return torch.tensordot(self.basis, coefficients * self.unit_hu + self.offset, dims=1)
 
 
 def subspace_slices(
@@ -75,31 +104,34 @@ def subspace_slices(
 ) -> list[SubspaceSlice]:
     """Return the slices of a series that hold tissue, with the basis of all its tissue; see `slices_of`.
 
+    The components are those of smooth curves: `ctpbench.perfusion.smooth_components`.
+
     Raises
     ------
     DataError
         Where the series has fewer frames than components are asked for.
     """
-    tissue = Observation(frames).tissue
+    observation = Observation(frames)
+    tissue = observation.tissue
     if not tissue.any():
         return []
     if rank >= frames.sizes["time"]:
         raise DataError(f"rank: got {rank}; allowed: fewer components than the {frames.sizes['time']} frames")
-    curves = frames.values[:, tissue]
-    components = temporal_components(curves)
+    components = smooth_components(frames.values, tissue)
     basis = components.with_mean(rank).astype(np.float32)
     offset = np.zeros((rank + 1, 1, 1), np.float32)
-    offset[-1] = curves.mean(dtype=np.float64) * np.sqrt(len(curves))
-    unit_hu = NOISE * max(float(np.sqrt(components.noise_variance)), _LEAST_NOISE_HU)
-    slices = slices_of(frames, multiple=multiple, least_px=least_px, clean=clean)
+    offset[-1] = frames.values[:, tissue].mean(dtype=np.float64) * np.sqrt(len(basis))
+    noise_hu = float(np.sqrt(components.noise_variance))
     return [
         SubspaceSlice(
             **{field.name: getattr(part, field.name) for field in fields(part)},
             basis=torch.from_numpy(basis),
-            unit_hu=unit_hu,
+            unit_hu=NOISE * max(noise_hu, _LEAST_NOISE_HU),
             offset=torch.from_numpy(offset),
+            aif=observation.aif,
+            times_s=observation.times_s,
         )
-        for part in slices
+        for part in slices_of(frames, multiple=multiple, least_px=least_px, clean=clean)
     ]
 
 

@@ -17,19 +17,27 @@ if TYPE_CHECKING:
 
 
 class SubspaceDenoiser(LearnedDenoiser):
-    """Base of the networks that see all of a slice at once, as images of its first temporal coefficients."""
+    """Base of the networks that see all of a slice at once, as images of its first temporal coefficients.
+
+    A network is shown the noisy coefficients and their non-local mean, which it corrects.
+    """
 
     rank: Annotated[
         int, Field(ge=1, le=20, examples=[2], description="temporal components beside the mean over time")
     ] = 3
     steps: Annotated[int | None, Field(ge=1, examples=[12], description="budget of training in steps of one batch")] = (
-        3500
+        5000
     )
     batch: Annotated[int, Field(ge=1, le=4096, examples=[4], description="images or patches in a batch")] = 6
     learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 3e-3
     ema: Annotated[
         float, Field(ge=0, lt=1, description="decay of the average of weights that is kept; 0: the last weights")
     ] = 0.995
+
+    residue_share: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the loss that is the error of the deconvolved residue, not of frames"),
+    ] = 0.8
 
     def architecture(self) -> SubspaceArchitecture:
         """Return what must be known of its network to make it and to use it."""

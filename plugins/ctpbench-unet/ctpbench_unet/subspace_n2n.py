@@ -10,21 +10,24 @@ from pydantic import Field
 from ctpbench_unet.subspace_denoiser import SubspaceDenoiser
 
 if TYPE_CHECKING:
-    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.losses import Objective
     from ctpbench_unet.subspace import SubspaceSlice
 
 
 class SubspaceNoise2Noise(SubspaceDenoiser):
     """A UNet on the temporal coefficients of noisy series: some frames are its input, the others its target.
 
-    Curves are projected on the scan's own first temporal components and their mean over time. In training the
-    coefficients are fitted to frames drawn at random; what the network makes of them is compared with the frames that
-    were left out, at their times. Their noise is independent of its input, so that no noiseless series is needed
-    (Noise2Noise), nor any assumption on how the signal changes from frame to frame, no kappa and no bias
-    compensation. In use it sees the coefficients of all frames, a slice at once.
+    Curves are projected on the scan's own first temporal components, found after smoothing in the slice, and their mean
+    over time. In training the coefficients are fitted to frames drawn at random, and filtered by a non-local mean; what
+    the network makes of both is compared with the coefficients of the frames that were left out. Their noise is
+    independent of its input, so that no noiseless series is needed (Noise2Noise), nor any assumption on how the signal
+    changes from frame to frame, no kappa and no bias compensation. The error counts as far as it changes the residue
+    that the scan's AIF deconvolves, and a little as it stands. In use the network sees the coefficients of all frames,
+    a slice at once, and needs no AIF.
 
     Sources: Lehtinen et al., "Noise2Noise: learning image restoration without clean data", ICML 2018; Wu, Ren, Li, eqs
-    2 and 3; Liang, "Spatiotemporal imaging with partially separable functions", IEEE ISBI 2007 (few components).
+    2 and 3; Liang, "Spatiotemporal imaging with partially separable functions", IEEE ISBI 2007 (few components);
+    Buades, Coll and Morel, Multiscale Model Simul 4:490, 2005 (non-local means).
     """
 
     name, version = "subspace_n2n", "2"
@@ -32,10 +35,20 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
 
     target_share: Annotated[
         float, Field(gt=0, lt=1, description="share of the frames that are left out of the input and make the target")
-    ] = 0.2
+    ] = 0.4
+    divisions: Annotated[
+        int, Field(ge=1, le=1000, examples=[2], description="in how many ways the frames of a slice are divided")
+    ] = 6
 
     def objective(self, slices: Sequence[SubspaceSlice]) -> Objective:
-        """Return the mean square of what is missed of the frames that were left out."""
-        from ctpbench_unet.objectives import left_out_frames
+        """Return the mean square of what is missed of the coefficients of the frames that were left out."""
+        from ctpbench_unet.subspace_objectives import left_out_frames
 
-        return left_out_frames(slices, self.batch, self.patch_px, self.target_share)
+        return left_out_frames(
+            slices,
+            self.batch,
+            self.patch_px,
+            target_share=self.target_share,
+            residue_share=self.residue_share,
+            divisions=self.divisions,
+        )

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ctpbench_unet.subspace_denoiser import SubspaceDenoiser
 
 if TYPE_CHECKING:
-    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.losses import Objective
     from ctpbench_unet.subspace import SubspaceSlice
 
 
 class SubspaceSupervised(SubspaceDenoiser):
     """The network of `subspace_n2n` trained on noiseless series: what it can reach at best.
 
-    Its input are the coefficients of all noisy frames in the scan's own first temporal components, its target those of
-    the noiseless frames in the same components.
+    Its input are the coefficients of all noisy frames in the scan's own first temporal components and their non-local
+    mean, its target the coefficients of the noiseless frames in the same components.
     """
 
     name, version = "subspace_supervised", "2"
@@ -24,6 +24,6 @@ class SubspaceSupervised(SubspaceDenoiser):
 
     def objective(self, slices: Sequence[SubspaceSlice]) -> Objective:
         """Return the mean square of what is missed of the noiseless coefficients."""
-        from ctpbench_unet.objectives import clean_coefficients
+        from ctpbench_unet.subspace_objectives import clean_coefficients
 
-        return clean_coefficients(slices, self.batch, self.patch_px)
+        return clean_coefficients(slices, self.batch, self.patch_px, residue_share=self.residue_share)

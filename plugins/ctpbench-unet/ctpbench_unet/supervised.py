@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ctpbench_unet.framewise import FramewiseDenoiser
 
 if TYPE_CHECKING:
-    from ctpbench_unet.objectives import Objective
+    from ctpbench_unet.losses import Objective
     from ctpbench_unet.slices import Slice
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ctpbench import Context
-from ctpbench_unet.objectives import Objective
+from ctpbench_unet.losses import Objective
 from ctpbench_unet.runtime import autocast, threads
 
 _POINTS = 100  # points of the learning curve

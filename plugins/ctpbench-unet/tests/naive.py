@@ -88,3 +88,20 @@ def similar(features, mask, count, window_px, apart_px):
                 near.append(((difference**2).sum(), (j, i)))
         found[y, x] = [place for _, place in sorted(near)[:count]]
     return found
+
+
+def non_local_mean(images, tissue, variance, h, sigma_px, window_px):
+    """Each pixel's weighted mean, pixel by pixel."""
+    out = np.zeros(images.shape)
+    inside = np.argwhere(np.asarray(tissue))
+    for y, x in inside:
+        total = 0.0
+        for v, u in inside:
+            if max(abs(v - y), abs(u - x)) <= window_px // 2:
+                square = float(((images[:, y, x] - images[:, v, u]) ** 2).sum())
+                beyond = max(square - 2 * variance * len(images), 0.0)
+                weight = np.exp(-beyond / (2 * h**2 * variance) - ((v - y) ** 2 + (u - x) ** 2) / (2 * sigma_px**2))
+                total += weight
+                out[:, y, x] += weight * images[:, v, u]
+        out[:, y, x] /= total
+    return out

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from ctpbench import DataError, Observation
-from ctpbench.perfusion import temporal_components
+from ctpbench.perfusion import Tikhonov, deconvolve, smooth_components, subtract_baseline
 from ctpbench_unet import SubspaceNoise2Noise, SubspaceSupervised
-from ctpbench_unet.objectives import clean_coefficients, left_out_frames
+from ctpbench_unet.non_local_mean import non_local_mean
 from ctpbench_unet.subspace import NOISE, subspace_slices
+from ctpbench_unet.subspace_objectives import clean_coefficients, left_out_frames
 
 TIMES, NOISE_HU = 24, 4.0
 
@@ -42,14 +43,15 @@ def scan():
 def test_coefficients_are_the_projections_of_the_curves_in_units_of_noise(scan):
     frames, clean = scan
     brain = frames["brain"].values
-    basis = temporal_components(frames.values[:, brain]).with_mean(3)
-    for part in subspace_slices(frames, 3, multiple=8, clean=clean):
+    basis = smooth_components(frames.values, brain).with_mean(2)
+    for part in subspace_slices(frames, 2, multiple=8, clean=clean):
+        np.testing.assert_allclose(part.basis, basis, atol=1e-6)
         assert part.unit_hu == pytest.approx(NOISE * NOISE_HU, rel=0.1)
         rows, columns = (axis.stop - axis.start for axis in part.box)
         inside = brain[part.z][part.box]
-        for images, series in ((part.coefficients(), frames), (part.clean_coefficients((slice(None),) * 2), clean)):
+        for images, series in ((part.coefficients(), frames), (part.clean_coefficients(), clean)):
             hu = images * part.unit_hu + part.offset * part.tissue
-            expected = np.tensordot(basis.T, series.values[:, part.z][:, *part.box], axes=1) * inside
+            expected = np.tensordot(part.basis.T, series.values[:, part.z][:, *part.box], axes=1) * inside
             np.testing.assert_allclose(hu[:, :rows, :columns], expected, atol=2e-3)
             assert (images * (1 - part.tissue) == 0).all()
         assert float((part.coefficients()[-1] * part.tissue).sum() / part.tissue.sum()) == pytest.approx(0, abs=0.5)
@@ -58,19 +60,41 @@ def test_coefficients_are_the_projections_of_the_curves_in_units_of_noise(scan):
 def test_some_frames_are_fitted_by_least_squares(scan):
     part = subspace_slices(scan[0], 2, multiple=8)[0]
     chosen = torch.tensor([0, 3, 4, 8, 9, 11, 13, 20])
-    window = slice(8, 16), slice(16, 24)
-    fitted = part.coefficients(window, chosen) * part.unit_hu + part.offset
-    curves = part.frames[:, *window][chosen].flatten(1).numpy()
+    fitted = part.coefficients(chosen) * part.unit_hu + part.offset
+    curves = (part.frames[chosen] * part.tissue).flatten(1).numpy()
     expected = np.linalg.lstsq(part.basis[chosen].numpy(), curves, rcond=None)[0]
-    np.testing.assert_allclose(fitted.flatten(1), expected, atol=1e-2)
+    inside = part.tissue.flatten() > 0
+    np.testing.assert_allclose(fitted.flatten(1)[:, inside], expected[:, inside], atol=1e-2)
 
 
 def test_all_components_give_the_series_back(scan):
     part = subspace_slices(scan[0], TIMES - 1, multiple=8)[0]
     series = part.series(part.coefficients())
     np.testing.assert_allclose(series * part.tissue, part.frames * part.tissue, atol=5e-2)
-    some = torch.tensor([2, 7])
-    np.testing.assert_allclose(part.series(part.coefficients(), some), series[some], atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [None, 12])
+def test_images_are_coefficients_and_their_non_local_mean(scan, count):
+    """Its noise is that of fewer frames where fewer are fitted."""
+    part = subspace_slices(scan[0], 2, multiple=8)[1]
+    frames = None if count is None else torch.arange(TIMES)[::2]
+    noisy = part.coefficients(frames)
+    variance = (1 if count is None else TIMES / count) / NOISE**2
+    expected = torch.cat([noisy, non_local_mean(noisy, part.tissue, variance)])
+    torch.testing.assert_close(part.images(frames), expected)
+
+
+def test_the_form_of_the_residue_is_the_square_of_what_is_deconvolved(scan):
+    """Up to one factor; what is even in time costs nothing."""
+    part = subspace_slices(scan[0], 2, multiple=8)[0]
+    form = part.residue_form().double().numpy()
+    errors = np.random.default_rng(0).normal(size=(3, 20))
+    curves = subtract_baseline((part.basis.double().numpy() @ errors).astype(np.float32))
+    residues = deconvolve(curves, part.aif, 1.0, Tikhonov(0.1)).astype(np.float64)
+    ratio = np.einsum("ij,ik,kj->j", errors, form, errors) / (residues**2).sum(axis=0)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
+    assert np.trace(form) == pytest.approx(3, rel=1e-5)
+    np.testing.assert_allclose(form[-1], 0, atol=1e-6)
 
 
 def test_more_components_than_frames_are_refused_in_one_line(scan):
@@ -78,13 +102,17 @@ def test_more_components_than_frames_are_refused_in_one_line(scan):
         subspace_slices(scan[0], TIMES, multiple=8)
 
 
-def spied(objective, seed=0):
-    """The terms of a batch for a network that changes nothing, and what it was shown."""
+LEFT_OUT = {"target_share": 0.25, "residue_share": 0.0, "divisions": 3}
+
+
+def spied(objective, seed=0, filtered=False):
+    """The terms of a batch for a network that changes nothing, or what is filtered, and what it was shown."""
     shown = []
 
     def network(images):
         shown.append(images)
-        return images
+        half = images.shape[1] // 2
+        return images[:, half:] if filtered else images[:, :half]
 
     return objective(network, np.random.default_rng(seed)), shown[0]
 
@@ -92,39 +120,89 @@ def spied(objective, seed=0):
 def test_no_frame_is_both_seen_and_compared_with(scan, monkeypatch):
     (part, *_) = subspace_slices(scan[0], 2, multiple=8)
     seen, compared = [], []
-    fit, make = type(part).coefficients, type(part).series
-    monkeypatch.setattr(type(part), "coefficients", lambda p, w, kept: seen.append(kept) or fit(p, w, kept))
-    monkeypatch.setattr(type(part), "series", lambda p, c, out: compared.append(out) or make(p, c, out))
-    spied(left_out_frames([part], batch=20, patch_px=16, target_share=0.25))
-    assert len(seen) == len(compared) == 20
-    for kept, left_out in zip(seen, compared, strict=True):
+    see, fit = type(part).images, type(part).coefficients
+    monkeypatch.setattr(type(part), "images", lambda p, kept: seen.append(kept) or see(p, kept))
+    monkeypatch.setattr(type(part), "coefficients", lambda p, some: compared.append(some) or fit(p, some))
+    spied(left_out_frames([part], 40, 16, **LEFT_OUT))
+    fitted = [some for some in compared if not any(some is kept for kept in seen)]
+    assert len(seen) == len(fitted) == 3  # each division is made once
+    for kept, left_out in zip(seen, fitted, strict=True):
         assert len(left_out) == 6
         assert sorted([*kept.tolist(), *left_out.tolist()]) == list(range(TIMES))
-    assert len({tuple(kept.tolist()) for kept in seen}) == 20
+    assert len({tuple(kept.tolist()) for kept in seen}) == 3
+
+
+def test_either_part_has_frames_enough_to_be_fitted(scan):
+    (part, *_) = subspace_slices(scan[0], 11, multiple=8)
+    for share in (0.01, 0.99):
+        terms, _ = spied(left_out_frames([part], 2, 16, **LEFT_OUT | {"target_share": share}))
+        assert torch.isfinite(terms.fit)
+    (part, *_) = subspace_slices(scan[0], 12, multiple=8)
+    with pytest.raises(DataError, match=r"frames: got 24; allowed: 26 or more, twice the coefficients of rank 12"):
+        spied(left_out_frames([part], 2, 16, **LEFT_OUT))
 
 
 def test_nothing_clean_is_looked_at(scan):
     frames, clean = scan
     noisy, both = (subspace_slices(frames, 2, multiple=8, clean=c) for c in (None, clean))
-    one, two = (spied(left_out_frames(parts, 4, 16, 0.2))[0].fit for parts in (noisy, both))
+    one, two = (
+        spied(left_out_frames(parts, 4, 16, **LEFT_OUT | {"residue_share": 0.8}))[0].fit for parts in (noisy, both)
+    )
     assert one == two
-    assert one * NOISE**2 == pytest.approx(1, abs=0.4)  # the noise of the target, and of what was fitted
+
+
+def test_the_loss_of_frames_is_what_is_missed_of_them_by_more_than_no_fit_could(scan):
+    """The mean square of the frames' residuals, as many times as there are frames, less that of the best fit."""
+    (part, *_) = subspace_slices(scan[0], 2, multiple=8)
+    objective = left_out_frames([part], 1, None, **LEFT_OUT | {"divisions": 1})
+    terms, shown = spied(objective, filtered=True)
+    rng = np.random.default_rng([0, 0])
+    left_out = torch.from_numpy(rng.permutation(TIMES)[:6])
+    plain = next(a for f in ([], [1], [2], [1, 2]) if (a := shown[0, 3:].flip(f))[:, part.tissue == 0].eq(0).all())
+
+    def square(coefficients):
+        missed = (part.series(coefficients) - part.frames)[left_out] / part.unit_hu * part.tissue
+        return float(missed.square().sum(dim=0).mean()) * TIMES / len(left_out)
+
+    per_tissue = part.tissue.numel() / float(part.tissue.sum()) / 3
+    expected = (square(plain) - square(part.coefficients(left_out))) * per_tissue
+    assert float(terms.fit) == pytest.approx(expected, rel=2e-2)
+
+
+def test_an_even_error_costs_nothing_in_the_residue(scan):
+    (part, *_) = subspace_slices(scan[0], 2, multiple=8)
+    losses = {}
+    for channel in (None, 0, 2):
+        for share in (0.0, 1.0):
+            objective = left_out_frames([part], 2, 16, **LEFT_OUT | {"residue_share": share})
+
+            def network(images, channel=channel):
+                answer = images[:, :3].clone()
+                if channel is not None:
+                    answer[:, channel] += 5
+                return answer
+
+            losses[channel, share] = float(objective(network, np.random.default_rng(0)).fit)
+    assert losses[2, 1.0] == pytest.approx(losses[None, 1.0], rel=1e-4)
+    assert losses[0, 1.0] > 2 * losses[None, 1.0]
+    assert losses[2, 0.0] > 2 * losses[None, 0.0]
 
 
 def test_supervised_loss_is_that_of_the_coefficients(scan):
     frames, clean = scan
     parts = subspace_slices(frames, 2, multiple=8, clean=clean)
-    terms, shown = spied(clean_coefficients(parts, 5, 16))
-    assert shown.shape == (5, 3, 16, 16)
+    terms, shown = spied(clean_coefficients(parts, 5, 16, residue_share=0))
+    assert shown.shape == (5, 6, 16, 16)
     assert terms.fit * NOISE**2 == pytest.approx(1, abs=0.25)  # noise of one pixel of a frame in each coefficient
     exact = [replace(part, frames=part.clean) for part in parts]
-    assert spied(clean_coefficients(exact, 5, 16))[0].fit == pytest.approx(0, abs=1e-6)
+    for share in (0, 0.8):
+        assert spied(clean_coefficients(exact, 5, 16, residue_share=share))[0].fit == pytest.approx(0, abs=1e-6)
     assert terms.bias == 0
 
 
 def test_whole_slices_of_two_sizes_fill_a_batch(scan):
     parts = subspace_slices(scan[0], 2, multiple=8)
-    terms, shown = spied(left_out_frames(parts, 6, None, 0.2))
+    terms, shown = spied(left_out_frames(parts, 6, None, **LEFT_OUT))
     assert shown.shape[-2:] == (40, 40)
     assert torch.isfinite(terms.fit)
 
@@ -134,12 +212,20 @@ def test_flips_are_undone(scan, flips, monkeypatch):
     (part, *_) = subspace_slices(scan[0], 2, multiple=8)
     axes = [axis for axis, bit in ((-2, 1), (-1, 2)) if flips & bit]
     window = slice(8, 24), slice(8, 24)
-    monkeypatch.setattr("ctpbench_unet.objectives._patches", lambda *a: [(part, window, axes)])
-    terms, shown = spied(left_out_frames([part], 1, 16, 0.2))
-    monkeypatch.setattr("ctpbench_unet.objectives._patches", lambda *a: [(part, window, [])])
-    plain, straight = spied(left_out_frames([part], 1, 16, 0.2))
+    monkeypatch.setattr("ctpbench_unet.subspace_objectives._patches", lambda *a: [(0, window, axes)])
+    terms, shown = spied(left_out_frames([part], 1, 16, **LEFT_OUT))
+    monkeypatch.setattr("ctpbench_unet.subspace_objectives._patches", lambda *a: [(0, window, [])])
+    plain, straight = spied(left_out_frames([part], 1, 16, **LEFT_OUT))
     assert terms.fit == pytest.approx(float(plain.fit), rel=1e-5)
     assert torch.equal(shown.flip(axes), straight)
+
+
+def test_an_objective_made_again_goes_on_the_same_way(scan):
+    """As after an interruption: what a division is does not depend on what was drawn before."""
+    parts = subspace_slices(scan[0], 2, multiple=8)
+    first = left_out_frames(parts, 4, 16, **LEFT_OUT)
+    spied(first, seed=5)
+    assert spied(first, seed=1)[0].fit == spied(left_out_frames(parts, 4, 16, **LEFT_OUT), seed=1)[0].fit
 
 
 @pytest.mark.parametrize("method", [SubspaceNoise2Noise, SubspaceSupervised], ids=lambda method: method.name)
@@ -156,4 +242,5 @@ def test_it_learns_to_denoise_a_scan_it_has_seen(method, scan, context):
     before, after = (np.std((series.values - clean.values)[:, brain]) for series in (frames, out))
     assert after < 0.3 * before
     np.testing.assert_array_equal(out.values[:, ~brain], frames.values[:, ~brain])
-    assert fitted.curve["loss"][-1] < fitted.curve["loss"][0]
+    first, last = np.array_split(fitted.curve["loss"], 2)
+    assert last.mean() < first.mean()

@@ -13,7 +13,7 @@ from torch import nn
 from ctpbench import TrainingCase
 from ctpbench.testing import ExampleTraining, example_case
 from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Noise2Sim, Noise2Void, Supervised, training
-from ctpbench_unet.objectives import Terms
+from ctpbench_unet.losses import Terms
 from ctpbench_unet.training import Recipe, train
 
 RECIPE = Recipe(
