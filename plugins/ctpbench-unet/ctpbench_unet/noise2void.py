@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Noise2Void(FramewiseDenoiser):
     """A UNet trained on noisy images alone: a pixel that is hidden from it is its target.
 
-    In each image a few pixels take the value of a neighbour, and the answer at these is compared with what they were.
+    In each image some pixels take the value of a neighbour, and the answer at these is compared with what they were.
     From its neighbourhood the network can tell a pixel's signal, but not its noise, provided that noise of different
     pixels is independent. In reconstructed CT images it is not: window and interpolation correlate neighbouring
     pixels, the network predicts that part of the noise too, and keeps it. In use nothing is hidden. The network and
@@ -29,7 +29,7 @@ class Noise2Void(FramewiseDenoiser):
     name, version = "noise2void", "1"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "noisy"
 
-    hidden_share: Annotated[float, Field(gt=0, le=0.5, description="share of the pixels that are hidden")] = 0.02
+    hidden_share: Annotated[float, Field(gt=0, le=0.5, description="share of the pixels that are hidden")] = 0.15
     reach_px: Annotated[
         int, Field(ge=1, le=16, description="how far away the neighbour that takes a hidden pixel's place lies at most")
     ] = 2

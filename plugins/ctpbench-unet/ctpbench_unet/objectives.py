@@ -49,7 +49,7 @@ def noise2sim(slices: Sequence[Slice], maker: RandomMaker, sampling: Sampling) -
 def noise2void(
     slices: Sequence[Slice], maker: Maker, sampling: Sampling, hidden_share: float, reach_px: int
 ) -> Objective:
-    """Return the objective of Noise2Void (Krull, Buchholz, Jug 2019, section 3.3).
+    """Return the objective of Noise2Void (Krull, Buchholz, Jug 2019).
 
     In each image pixels are hidden, and the network's answer is compared with the target at these alone; the bias
     compensation looks at all of it.

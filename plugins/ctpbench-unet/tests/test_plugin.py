@@ -335,7 +335,7 @@ def test_so_does_one_of_networks_that_go_frame_by_frame(method, change, context)
         (Noise2Noise, {"kappa": "least_squares"}),
         (Noise2Noise, {"context_frames": 2}),
         (Neighbor2Neighbor, {"gamma": 0}),
-        (Noise2Void, {"hidden_share": 0.1}),
+        (Noise2Void, {"hidden_share": 0.3}),
         (Noise2Void, {"reach_px": 5}),
         (Noise2Sim, {"similar": 2}),
         (Noise2Sim, {"apart_px": 5}),
