@@ -14,6 +14,7 @@ from ctpbench_unet.runtime import autocast, threads
 if TYPE_CHECKING:
     from ctpbench_unet.network import FramewiseArchitecture
 
+_MIRRORED = ((), (-1,), (-2,), (-2, -1))  # axes along which images are mirrored
 _NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
@@ -50,10 +51,16 @@ def concentration_of(
 
 
 def coefficients_of(network: nn.Module, images: Tensor, precision: str, device: str, n_threads: int) -> Tensor:
-    """Return what a network on temporal coefficients makes of the images of one slice, (rank + 1, y, x), float32."""
+    """Return what a network on temporal coefficients makes of the images of one slice, (rank + 1, y, x), float32.
+
+    It is the mean of its answers to the images and to their mirror images, each turned back.
+    """
     network.eval().to(device, memory_format=torch.channels_last)
     with threads(n_threads), torch.inference_mode(), autocast(device, precision):
-        return network(images[None].to(device))[0].float().cpu()
+        here = images.to(device)
+        answers = network(torch.stack([here.flip(axes) for axes in _MIRRORED])).float()
+        turned = [answer.flip(axes) for answer, axes in zip(answers, _MIRRORED, strict=True)]
+        return torch.stack(turned).mean(dim=0).cpu()
 
 
 def in_batches(answer: Callable[[list], Tensor], parts: list, size: int) -> Iterator[Tensor]:

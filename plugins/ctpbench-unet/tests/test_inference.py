@@ -9,7 +9,8 @@ import torch
 
 from ctpbench_unet import Noise2Noise
 from ctpbench_unet.frames import independent
-from ctpbench_unet.inference import concentration_of, in_batches
+from ctpbench_unet.inference import coefficients_of, concentration_of, in_batches
+from ctpbench_unet.network import SubspaceNetwork
 from ctpbench_unet.pairs import Place
 from ctpbench_unet.targets import from_adjacent_frames
 
@@ -149,3 +150,21 @@ def test_bf16_is_near_float32(make_slice, make_network):
     part, network = make_slice(), make_network()
     exact, rough = (denoised(network, part, small(precision=precision)) for precision in ("float32", "bf16"))
     assert 0 < abs(rough - exact).max() < 0.02 * abs(exact).max()
+
+
+# -- coefficients ---
+
+
+def test_coefficients_are_the_mean_over_mirror_images():
+    network = SubspaceNetwork(2, 4, 2)
+    torch.nn.init.normal_(network.unet.last.weight, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(4, 12, 8, generator=torch.Generator().manual_seed(1))
+    mirrors = [(), (1,), (2,), (1, 2)]
+    with torch.no_grad():
+        answers = [network(images.flip(axes)[None])[0].flip(axes) for axes in mirrors]
+    got = coefficients_of(network, images, "float32", "cpu", 1)
+    torch.testing.assert_close(got, torch.stack(answers).mean(dim=0))
+    assert (answers[0] - answers[1]).std() > 0.01
+    for axes in mirrors:
+        turned = coefficients_of(network, images.flip(axes), "float32", "cpu", 1)
+        torch.testing.assert_close(turned, got.flip(axes))
