@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage.restoration import denoise_nl_means
 
-from ctpbench.perfusion import temporal_components
+from ctpbench.perfusion import smooth_components
 from ctpbench_filters import LowrankNl, Tips
 
 from .contest import THREADS, Peer, within
@@ -20,7 +20,7 @@ WINDOW_PX = 2 * REACH_PX + 1
 
 def features_of(series: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Basis, features (rank + 1, y, x) and the variance of their noise."""
-    found = temporal_components(series[:, mask])
+    found = smooth_components(series[:, None], mask[None])
     basis = found.with_mean(RANK)
     return basis, np.tensordot(basis.T, series, axes=1), found.noise_variance
 

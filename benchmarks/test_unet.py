@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from ctpbench import Context
-from ctpbench_unet import Noise2Noise
+from ctpbench_filters import LowrankNl
+from ctpbench_unet import Noise2Noise, SubspaceNoise2Noise
+from ctpbench_unet.fitted import FittedFramewise, FittedSubspace
 from ctpbench_unet.inference import concentration_of
 from ctpbench_unet.network import Network
 from ctpbench_unet.objectives import drawn
@@ -56,7 +58,7 @@ def trained(losses: list[float], network: Network) -> Trained:
 
 def plain(network: Network, images: Tensor) -> Tensor:
     """Return the network's answer to images as they come, contiguous."""
-    return network.unet(images / INPUT_HU) * CONCENTRATION_HU
+    return network.unet(images / INPUT_HU - 1) * CONCENTRATION_HU
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -100,7 +102,7 @@ def test_training_step(contest, scan, context: Context, who):
     network, plain_network = (METHOD.architecture().network(seed=1) for _ in range(2))
     begin = {name: weights.clone() for name, weights in network.state_dict().items()}
     objective = METHOD.objective(slices)
-    maker = from_adjacent_frames(slices, ratio=False, neighbours=0)
+    maker = from_adjacent_frames(slices, ratio=True, neighbours=0)
 
     def ours() -> Trained:
         network.load_state_dict(begin)
@@ -158,4 +160,25 @@ def test_inference(contest, context: Context, request, who):
         size="x".join(map(str, (*shape[1:], shape[0]))),
         ours=lambda: concentration_of(network, frames, architecture, context.device, context.threads).numpy(),
         peers={"plain torch": Peer(theirs, within(1e-3, "HU"))},
+    )
+
+
+@pytest.mark.parametrize("who", ["ours", "n2n", "lowrank_nl"])
+def test_series(contest, scan, context: Context, request, who):
+    """A whole series by the network on coefficients, beside what a user would take else: n2n's, or no network."""
+    size = 256 if request.config.getoption("benchmark_enable") else 32
+    frames = scan(size).frames
+    architectures = [method().architecture() for method in (SubspaceNoise2Noise, Noise2Noise)]
+    coefficients, framewise = (taught(architecture.network(seed=1)) for architecture in architectures)
+    ours = FittedSubspace.of(coefficients, architectures[0], {})
+    n2n = FittedFramewise.of(framewise, architectures[1], {})
+    contest(
+        who,
+        task="subspace_n2n",
+        size=f"{size}x{size}x44",
+        ours=lambda: ours.denoise(frames, context).values,
+        peers={
+            "n2n": Peer(lambda: n2n.concentration(frames, context).values),
+            "lowrank_nl": Peer(lambda: LowrankNl().denoise(frames, context).values),
+        },
     )
