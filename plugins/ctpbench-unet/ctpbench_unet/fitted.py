@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ctpbench import ConcentrationDenoiser, Context, FrameDenoiser
+from ctpbench_unet.fine_tuning import FineTuning
 from ctpbench_unet.frames import EARLY
 from ctpbench_unet.inference import coefficients_of, concentration_of
 from ctpbench_unet.network import Architecture, FramewiseArchitecture, SubspaceArchitecture
@@ -32,8 +33,8 @@ class Fitted(BaseModel):
     _network: nn.Module = PrivateAttr()
 
     @classmethod
-    def of(cls, network: nn.Module, architecture: Architecture, curve: dict[str, list[float]]) -> Self:
-        fitted = cls(architecture=asdict(architecture), curve=curve)
+    def of(cls, network: nn.Module, architecture: Architecture, curve: dict[str, list[float]], **more: Any) -> Self:
+        fitted = cls(architecture=asdict(architecture), curve=curve, **more)
         fitted._network = network.eval().to("cpu", memory_format=torch.channels_last)
         return fitted
 
@@ -41,17 +42,18 @@ class Fitted(BaseModel):
         """Write the weights as safetensors, everything else as JSON."""
         weights = {name: weight.contiguous() for name, weight in self._network.state_dict().items()}
         save_file(weights, folder / "network.safetensors")
-        about = {"architecture": self.architecture, "torch": torch.__version__, "curve": self.curve}
+        about = {"torch": torch.__version__, **self.model_dump()}
         (folder / "network.json").write_text(json.dumps(about, indent=1, allow_nan=False))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Return what `write` wrote."""
         about = json.loads((folder / "network.json").read_text())
-        architecture = cls.kind(**about["architecture"])
+        known = {name: value for name, value in about.items() if name != "torch"}
+        architecture = cls.kind(**known.pop("architecture"))
         network = architecture.network()
         network.load_state_dict(load_file(folder / "network.safetensors"))
-        return cls.of(network, architecture, about["curve"])
+        return cls.of(network, architecture, **known)
 
 
 class FittedFramewise(Fitted, ConcentrationDenoiser):
@@ -75,20 +77,27 @@ class FittedFramewise(Fitted, ConcentrationDenoiser):
 
 
 class FittedSubspace(Fitted, FrameDenoiser):
-    """A trained network on the temporal coefficients of a scan; pixels outside the tissue pass unfiltered."""
+    """A trained network on the temporal coefficients of a scan; pixels outside the tissue pass unfiltered.
 
-    name, version = "subspace_unet", "1"
+    With `fine_tuning` a copy of the network first learns on from the scan.
+    """
+
+    name, version = "subspace_unet", "2"
     kind = SubspaceArchitecture
+
+    fine_tuning: dict[str, Any] | None = None
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
         architecture = SubspaceArchitecture(**self.architecture)
-        answer = frames.values.copy()
-        slices = subspace_slices(frames, architecture.rank, multiple=architecture.multiple)
+        tuning = None if self.fine_tuning is None else FineTuning(**self.fine_tuning)
+        answer, network = frames.values.copy(), self._network
+        least_px = 1 if tuning is None else tuning.patch_px or 1
+        slices = subspace_slices(frames, architecture.rank, multiple=architecture.multiple, least_px=least_px)
+        if tuning is not None and slices:
+            network = tuning.tuned(network, slices, context)
         for done, part in enumerate(slices):
             context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
-            images = coefficients_of(
-                self._network, part.images(), architecture.precision, context.device, context.threads
-            )
+            images = coefficients_of(network, part.images(), architecture.precision, context.device, context.threads)
             part.put(part.series(images).numpy(), answer)
         return frames.copy(data=answer)

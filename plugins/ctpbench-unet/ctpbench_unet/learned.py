@@ -119,6 +119,10 @@ class LearnedDenoiser(Trainable):
     def fitted_type(self) -> type[Fitted]:
         """Return what its trained network denoises by."""
 
+    def use(self) -> dict[str, Any]:
+        """Return what else decides how its trained network denoises: nothing by default."""
+        return {}
+
     @abstractmethod
     def read(self, training: Sequence[TrainingCase]) -> list[Slice]:
         """Return the slices that hold tissue; the cases are loaded one at a time."""
@@ -173,7 +177,7 @@ class LearnedDenoiser(Trainable):
         architecture = self.architecture()
         network = architecture.network(seed=int(rng.integers(2**31)))
         curve = train(network, objective, self.recipe(self.images_in(slices)), rng, context)
-        return self.fitted_type().of(network, architecture, curve)
+        return self.fitted_type().of(network, architecture, curve, **self.use())
 
     def save(self, fitted: Fitted, folder: Path) -> None:
         """Write ``network.safetensors`` and ``network.json``."""

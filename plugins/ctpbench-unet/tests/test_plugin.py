@@ -44,7 +44,7 @@ SMALL = {"width": 4, "depth": 2, "steps": 3, "batch": 4, "patch_px": 16, "precis
         Noise2Void(**SMALL | {"patch_px": None}, hidden_share=0.2, reach_px=1),
         Noise2Sim(**SMALL),
         Noise2Sim(**SMALL | {"patch_px": None}, similar=3, apart_px=1.5, window_px=5, rank=2),
-        SubspaceNoise2Noise(**SMALL, rank=2, target_share=0.4),
+        SubspaceNoise2Noise(**SMALL, rank=2, target_share=0.4, fine_tune_steps=2),
         SubspaceNoise2Noise(**SMALL | {"patch_px": None, "precision": "bf16"}),
         SubspaceSupervised(**SMALL, rank=1),
         DeepImagePrior(width=4, depth=2, input_channels=4, steps=5),
