@@ -29,7 +29,7 @@ class SubspaceDenoiser(LearnedDenoiser):
         5000
     )
     batch: Annotated[int, Field(ge=1, le=4096, examples=[4], description="images or patches in a batch")] = 6
-    learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 6e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="of Adam")] = 3e-3
     ema: Annotated[
         float, Field(ge=0, lt=1, description="decay of the average of weights that is kept; 0: the last weights")
     ] = 0.995
