@@ -51,18 +51,18 @@ def value(shown: dict[str, Any], part: str) -> Any:
 def test_the_recipes_give_what_the_results_hold(shown: dict[str, Any]) -> None:
     ranked = value(shown, "sort_values")
     assert ranked.dropna().is_monotonic_increasing
-    assert list(ranked.index[ranked.notnull()])[:3] == ["noiseless", "supervised", "n2n"]
+    assert list(ranked.index[ranked.notnull()])[:3] == ["noiseless", "subspace_n2n", "lowrank_nl"]
     assert value(shown, "tuned_sigma_px").notnull().all()
     cpu, git = value(shown, "tree.attrs")
     assert cpu
     assert git
-    assert [len(line.get_xdata()) for line in value(shown, ".plot(")] == [44] * 7  # a line a row of the suite
+    assert [len(line.get_xdata()) for line in value(shown, ".plot(")] == [44] * 9  # a line a row of the suite
 
 
 def test_the_tables_of_trials_and_learning_have_a_row_for_each_of_theirs(shown: dict[str, Any]) -> None:
     frames = {source: value for source, value in shown.items() if isinstance(value, pd.DataFrame)}
     assert {source: len(frame) for source, frame in frames.items()} == {
-        source: rows for source in frames for part, rows in (("trials", 177), ("learning", 400)) if part in source
+        source: rows for source in frames for part, rows in (("trials", 189), ("learning", 600)) if part in source
     }
     assert len(frames) == 2
     trials = value(shown, "trials")
