@@ -13,7 +13,7 @@ from ctpbench import Context, FrameDenoiser, Observation
 
 def _odd(value: int) -> int:
     if value % 2 == 0:
-        raise ValueError(f"got {value}; allowed: an odd number, so that the window has a middle")
+        raise ValueError("allowed: an odd number, so that the window has a middle")
     return value
 
 

@@ -59,7 +59,7 @@ class Fitted(BaseModel):
 class FittedFramewise(Fitted, ConcentrationDenoiser):
     """A trained network: the mean of its answers with either early frame (eq. 8); other pixels pass unfiltered."""
 
-    name, version = "unet", "1"
+    name, version = "unet", "2"
     kind = FramewiseArchitecture
 
     def concentration(self, frames: xr.DataArray, context: Context) -> xr.DataArray:

@@ -89,8 +89,8 @@ def clean_coefficients(
 def _root(part: SubspaceSlice, frames: Tensor, residue_share: float) -> Tensor:
     """Return a matrix R whose square ``R' R`` is the weighted mean of the quadratic forms of frames and of residues."""
     form = (1 - residue_share) * frames + residue_share * part.residue_form()
-    values, vectors = torch.linalg.eigh(form)
-    return (vectors * values.clamp(min=0).sqrt()).T
+    values, vectors = torch.linalg.eigh(form.cpu())  # a matrix of a few rows, and not every device can
+    return (vectors * values.clamp(min=0).sqrt()).T.to(form.device)
 
 
 def _on_patches(
