@@ -23,7 +23,7 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
     independent of its input, so that no noiseless series is needed (Noise2Noise), nor any assumption on how the signal
     changes from frame to frame, no kappa and no bias compensation. The error counts as far as it changes the residue
     that the scan's AIF deconvolves, and a little as it stands. In use the network sees the coefficients of all frames,
-    a slice at once, and needs no AIF.
+    a slice at once; the AIF is for training alone.
 
     A network learns the curves of the scans that it is shown, and does worse on others. With `fine_tune_steps` a copy
     of it learns on from each scan that it is to denoise, a few seconds for 150 steps.
