@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.errors import DataError
@@ -119,23 +119,34 @@ def smooth_components(frames: npt.ArrayLike, tissue: npt.ArrayLike) -> TemporalC
             f"frames and tissue: got shapes {frames.shape} and {tissue.shape}, {int(tissue.sum())} pixels of tissue; "
             "allowed: (time, z, y, x) and (z, y, x) with 2 frames and 1 pixel or more"
         )
-    slices = [_smooth_curves(frames[:, z], inside) for z, inside in enumerate(tissue) if inside.any()]
-    _, basis = _principal(_covariance(np.concatenate(slices, axis=1)))
-    covariance = _covariance(frames[:, tissue])
+    covariance, smooth_covariance = (np.zeros((len(frames), len(frames))) for _ in range(2))
+    for z, inside in enumerate(tissue):
+        if inside.any():
+            varying, held = _varying(frames[:, z], inside)
+            covariance += _products(varying)
+            smooth_covariance += _products(_smooth(varying, held))
+    covariance /= tissue.sum()
+    _, basis = _principal(smooth_covariance)
     variances = np.einsum("tn,ts,sn->n", basis, covariance, basis)
     return TemporalComponents(basis, variances, _of_noise(_principal(covariance)[0]))
 
 
-def _smooth_curves(series: Float32, tissue: Mask) -> Float32:
-    """Return the smooth curves of a slice's cells, (time, cell), each times the root of its number of pixels."""
+def _varying(series: Float32, tissue: Mask) -> tuple[Float32, Mask]:
+    """Return a slice's curves about their means, (time, y, x), and its tissue, both cut to it; elsewhere they are 0."""
     rows, columns = (slice(edge.min(), edge.max() + 1) for edge in np.nonzero(tissue))
     inside = tissue[rows, columns]
-    counts = _cell_sums(inside.astype(np.float32))
-    sums = _cell_sums(np.where(inside, series[:, rows, columns], np.float32(0)))
-    held = counts > 0
-    smooth = gaussian_filter(sums, (0, _SIGMA_CELLS, _SIGMA_CELLS), mode="constant")[:, held]
-    weights = gaussian_filter(counts, _SIGMA_CELLS, mode="constant")[held]
-    return np.asarray(smooth * np.sqrt(counts[held]) / weights, dtype=np.float32)
+    curves = np.where(inside, series[:, rows, columns], np.float32(0))
+    curves -= curves.mean(axis=0)
+    return curves, inside
+
+
+def _smooth(curves: Float32, tissue: Mask) -> Float32:
+    """Return the smooth curves of a slice's cells, (time, y, x), each times the root of its number of pixels."""
+    sums, counts = _cell_sums(curves), _cell_sums(tissue.astype(np.float32))
+    down, across = (_gaussian(size) for size in counts.shape)
+    weights = down @ counts @ across
+    scale = np.divide(np.sqrt(counts), weights, out=np.zeros_like(counts), where=counts > 0)
+    return np.asarray(down @ sums @ across * scale, dtype=np.float32)
 
 
 def _cell_sums(images: Float32) -> Float32:
@@ -146,10 +157,20 @@ def _cell_sums(images: Float32) -> Float32:
     return across[..., 0::2] + across[..., 1::2]
 
 
+def _gaussian(cells: int) -> Float32:
+    """Return the matrix, symmetric, that smooths a row of cells: a product of matrices is twice as fast as a filter."""
+    return gaussian_filter1d(np.eye(cells, dtype=np.float32), _SIGMA_CELLS, axis=0, mode="constant")
+
+
 def _covariance(curves: Float32 | Float64) -> Float64:
     """Return the covariance of frames over curves, each about its mean over time, (time, time)."""
-    varying = curves - curves.mean(axis=0)
-    return np.asarray(varying @ varying.T, dtype=np.float64) / np.float64(curves.shape[1])
+    return _products(curves - curves.mean(axis=0)) / np.float64(curves.shape[1])
+
+
+def _products(curves: Float32 | Float64) -> Float64:
+    """Return the sums over all curves of products of frames, (time, time)."""
+    flat = curves.reshape(len(curves), -1)
+    return np.asarray(flat @ flat.T, dtype=np.float64)
 
 
 def _principal(covariance: Float64) -> tuple[Float64, Float64]:

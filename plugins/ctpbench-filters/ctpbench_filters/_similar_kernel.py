@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +25,7 @@ def similar_mean(
 
     Pixels i and j of a square window weigh
     ``exp(-similarity max(SSD_ij - expected, 0) - |i - j|^2 / (2 sigma_s_px^2))``, SSD the sum of squared differences of
-    the features that are compared.
+    the features that are compared. Weights below ``exp(-16)``, a ten-millionth of a pixel's own, count as 0.
 
     Parameters
     ----------
@@ -116,7 +114,29 @@ def _weigh(ssd, inside, similarity, expected, penalty):
     """Turn squared differences into weights, in place; none where the neighbour is outside the mask."""
     for x in range(len(ssd)):
         beyond = max(ssd[x] - expected, np.float32(0))
-        ssd[x] = inside[x] * math.exp(-similarity * beyond - penalty)
+        ssd[x] = inside[x] * _exp(-similarity * beyond - penalty)
+
+
+@numba.njit(**OPTIONS)
+def _exp(exponent):
+    """Return the exponential of 0 or less, within 1e-6; below -16 it is 0.
+
+    Half of a filter's time went into the library's exponential, which takes one number at a time. This one, Taylor's
+    series of a sixteenth of the exponent, to the sixteenth power, is compiled to vector instructions.
+    """
+    x = max(exponent, np.float32(-16)) * np.float32(1 / 16)
+    series = np.float32(1 / 720)
+    series = series * x + np.float32(1 / 120)
+    series = series * x + np.float32(1 / 24)
+    series = series * x + np.float32(1 / 6)
+    series = series * x + np.float32(1 / 2)
+    series = series * x + np.float32(1)
+    series = series * x + np.float32(1)
+    series *= series
+    series *= series
+    series *= series
+    series *= series
+    return series if exponent > np.float32(-16) else np.float32(0)
 
 
 @numba.njit(**OPTIONS)

@@ -47,16 +47,19 @@ class ComponentFilter(FrameDenoiser):
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
+        from ctpbench_filters._component_kernel import write_curves  # numba loads when a filter runs
+
         tissue = Observation(frames).tissue
-        answer = frames.values.copy()
+        noisy = np.ascontiguousarray(frames.values)
+        answer = np.empty_like(noisy)
         for z, inside in enumerate(tissue):
             if inside.any():
-                curves = frames.values[:, z, inside]
-                components = self.components_of(frames.values[:, z], inside)
-                basis = components.with_mean(self.rank_of(components, curves.shape[1])).astype(np.float32)
-                features = np.zeros((basis.shape[1], *inside.shape), np.float32)
-                features[:, inside] = basis.T @ curves
+                components = self.components_of(noisy[:, z], inside)
+                basis = components.with_mean(self.rank_of(components, int(inside.sum()))).astype(np.float32)
+                features = np.where(inside, np.tensordot(basis.T, noisy[:, z], axes=1), np.float32(0))
                 smooth = self.smooth(features, inside, max(components.noise_variance, LEAST_NOISE_HU2), context)
-                answer[:, z, inside] = basis @ smooth[:, inside]
+                write_curves(answer, z, basis, smooth, inside, noisy, threads=context.threads)
+            else:
+                answer[:, z] = noisy[:, z]
             context.progress((z + 1) / len(tissue), f"slice {z + 1} of {len(tissue)}")
         return frames.copy(data=answer)

@@ -77,6 +77,16 @@ def test_the_noise_tells_how_many_components_there_are(context, signals):
 
 
 @EACH
+def test_each_slice_is_filtered_alone_and_one_without_tissue_passes(method, make_frames, context):
+    frames = make_frames((12, 3, 13, 17))
+    frames = frames.assign_coords(vessels=frames["vessels"] | (frames["z"] == frames["z"][1]))
+    out = method().denoise(frames, context)
+    np.testing.assert_array_equal(out[:, 1], frames[:, 1])
+    for z in (0, 2):
+        np.testing.assert_allclose(out[:, z], method().denoise(frames[:, [z]], context)[:, 0], rtol=1e-5)
+
+
+@EACH
 def test_filters_tissue_alone(method, make_frames, tissue, context):
     frames = make_frames((12, 2, 13, 17))
     inside = tissue(frames)

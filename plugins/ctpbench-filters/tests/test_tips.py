@@ -33,6 +33,15 @@ def test_equals_its_twin(shape, sigma_t_hu, sigma_s_px, window_px, share, seed):
     np.testing.assert_allclose(filtered(series, mask, *parameters), naive.tips(series, mask, *parameters), atol=1e-3)
 
 
+def test_weights_are_exponentials_and_0_below_a_ten_millionth():
+    from ctpbench_filters._similar_kernel import _exp
+
+    exponents = np.linspace(-20, 0, 2001, dtype=np.float32)
+    weights = np.array([_exp(exponent) for exponent in exponents])
+    np.testing.assert_allclose(weights, np.exp(exponents), atol=1e-6)
+    np.testing.assert_array_equal(weights > 0, exponents > -16)
+
+
 @pytest.mark.parametrize("shape", [(3, 1, 9, 8), (8, 2, 13, 17), (9, 2, 13, 17), (10, 3, 9, 21)])
 def test_filters_tissue_alone(shape, make_frames, tissue, context):
     frames = make_frames(shape)

@@ -57,7 +57,7 @@ class Slice:
         """Write a series of this slice, (time, y, x), into one of all slices, (time, z, y, x), within the tissue."""
         rows, columns = (axis.stop - axis.start for axis in self.box)
         inside = self.tissue[:rows, :columns].cpu().numpy() > 0
-        whole[:, self.z, *self.box][:, inside] = series[:, :rows, :columns][:, inside]
+        np.copyto(whole[:, self.z, *self.box], series[:, :rows, :columns], where=inside)
 
     def to(self, device: str) -> Self:
         """Return the slice with its images in the device's memory."""
