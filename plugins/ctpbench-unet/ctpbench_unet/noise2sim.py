@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -73,5 +74,5 @@ class Noise2Sim(FramewiseDenoiser):
         from ctpbench_unet.targets import from_similar_pixels
 
         likeness = Likeness(self.similar, self.window_px, self.apart_px)
-        found = [similar_pixels(part, likeness) for part in slices]
+        found = cache(lambda number: similar_pixels(slices[number], likeness))  # a second or more for each slice
         return noise2sim(slices, from_similar_pixels(slices, found), self.sampling())

@@ -54,16 +54,17 @@ def from_itself(slices: Sequence[Slice]) -> Maker:
     return example
 
 
-def from_similar_pixels(slices: Sequence[Slice], similar: Sequence[SimilarPixels]) -> RandomMaker:
+def from_similar_pixels(slices: Sequence[Slice], similar: Callable[[int], SimilarPixels]) -> RandomMaker:
     """Return Noise2Sim's examples: the target of a pixel is the concentration at a similar one, drawn each time anew.
 
-    Its baseline is the mean of both early frames. A pixel without similar ones counts in no loss.
+    `similar` finds those of a slice, by its number. The baseline is the mean of both early frames. A pixel without
+    similar ones counts in no loss.
     """
 
     def example(place: Place, rng: np.random.Generator) -> Example:
         frames = slices[place.part].frames
         concentration = frames[place.t] - frames[list(EARLY)].mean(dim=0)
-        drawn = similar[place.part].drawn(place.t, place.window, rng)
+        drawn = similar(place.part).drawn(place.t, place.window, rng)
         target = concentration.flatten()[drawn.clamp(min=0)] * (drawn >= 0)
         made = _example(slices, place, target, neighbours=0)
         return replace(made, mask=made.mask * (drawn >= 0))

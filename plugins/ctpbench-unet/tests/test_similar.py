@@ -126,7 +126,7 @@ def test_the_target_is_the_concentration_at_a_similar_pixel(make_part, early, wi
     part, t = make_part(), 9
     columns = part.tissue.shape[1]
     similar = similar_pixels(part, LIKENESS)
-    example = from_similar_pixels([part], [similar])(Place(0, t, early, window), np.random.default_rng(3))
+    example = from_similar_pixels([part], lambda _: similar)(Place(0, t, early, window), np.random.default_rng(3))
     series = part.frames.numpy()
     concentration = series[t] - (series[0] + series[1]) / 2
     rows, offsets = (axis.indices(size)[0] for axis, size in zip(window, part.tissue.shape, strict=True))
@@ -146,7 +146,9 @@ def test_a_pixel_without_similar_ones_counts_in_no_loss(make_part):
     similar = similar_pixels(part, LIKENESS)
     alone = similar.found.clone()
     alone[:, :, 10, 8] = -1
-    example = from_similar_pixels([part], [SimilarPixels(alone)])(Place(0, 9, 0, EVERYWHERE), np.random.default_rng(0))
+    example = from_similar_pixels([part], lambda _: SimilarPixels(alone))(
+        Place(0, 9, 0, EVERYWHERE), np.random.default_rng(0)
+    )
     assert part.tissue[10, 8] == 1
     assert example.mask[0, 10, 8] == 0
     assert example.mask.sum() == part.tissue.sum() - 1
@@ -154,7 +156,8 @@ def test_a_pixel_without_similar_ones_counts_in_no_loss(make_part):
 
 def test_another_draw_gives_another_target(make_part):
     part = make_part()
-    maker, rng = from_similar_pixels([part], [similar_pixels(part, LIKENESS)]), np.random.default_rng(0)
+    similar = similar_pixels(part, LIKENESS)
+    maker, rng = from_similar_pixels([part], lambda _: similar), np.random.default_rng(0)
     first, second = (maker(Place(0, 9, 0, EVERYWHERE), rng).target for _ in range(2))
     assert 0.5 < float((first != second)[0, part.tissue > 0].float().mean()) < 1
 
@@ -167,7 +170,7 @@ def test_their_noise_is_independent_as_it_would_not_be_were_all_frames_compared(
     rng = np.random.default_rng(0)
 
     def slope(similar):
-        maker, inside = from_similar_pixels([part], [similar]), part.tissue > 0
+        maker, inside = from_similar_pixels([part], lambda _: similar), part.tissue > 0
         examples = [maker(Place(0, t, 0, EVERYWHERE), rng) for t in range(2, 15)]
         noise = torch.stack([example.images[0][inside] - 35 for example in examples])
         target = torch.stack([example.target[0][inside] for example in examples])
