@@ -86,7 +86,7 @@ def scans_markdown(tree: xr.DataTree) -> str:
 
 
 def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
-    """Return a section with a table of claims: a line for each noise level of each."""
+    """Return a section with a table of claims, a line for each noise level of each, and below it what explains them."""
     rows = []
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
@@ -95,7 +95,8 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     words = ("Claim", "Paper", "Ours", "Verdict")
     lines = table_lines(["Claim", "Noise", "Paper", "Ours", "Verdict"], rows, words)
     note = escaped(verdicts_note(judgements))
-    return "\n".join(["## Claims", "", f"{escaped(title)}. {tally(judgements)}", "", *lines, "", note, ""])
+    comments = [f"**{escaped(each.says)}:** {each.comment.strip()}\n" for each in judgements if each.comment.strip()]
+    return "\n".join(["## Claims", "", f"{escaped(title)}. {tally(judgements)}", "", *lines, "", note, "", *comments])
 
 
 def faults_markdown(faults: str) -> str:

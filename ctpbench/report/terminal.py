@@ -88,6 +88,8 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
             style = {"holds": "green", "fails": "red"}.get(finding.verdict, "yellow")
             table.add_row(noise_column(finding.noise), Text(finding.ours), Text(finding.text, style))
         console.print(table)
+        if judgement.comment:
+            console.print(Text(judgement.comment.strip(), "dim"))
     console.print(Text(verdicts_note(judgements), "dim"))
     console.print(tally(judgements))
 

@@ -78,6 +78,18 @@ def test_the_page_ends_with_the_claims(run):
     assert page(frame, tree, run.folder) == to_markdown(frame)
 
 
+def test_a_comment_explains_a_verdict_below_the_table_and_in_the_terminal(run):
+    last = "at_most_s: 60}"
+    text = CLAIMS.replace(last, last.replace("}", ", comment: 'It *learns*\\n\\nnothing.'}").replace("'", '"'))
+    (run.folder / "claims.yaml").write_text(text)
+    tree = build(records(), {})
+    assert page(leaderboard(tree), tree, run.folder).endswith(
+        SECTION[-40:] + "\n**ttv takes its time:** It *learns*\n\nnothing.\n"
+    )
+    _, shown, _ = invoked(run.folder)
+    assert "It *learns*" in shown
+
+
 def test_a_page_is_not_lost_to_faulty_claims(run):
     (run.folder / "claims.yaml").write_text(CLAIMS.replace("none, ttv", "nine, ttv").replace("beta", "bta"))
     tree = build(records(), {})

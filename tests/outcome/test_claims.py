@@ -468,7 +468,7 @@ claims:
         "claims[1].check: got 'ahed'; allowed: ahead, gap, limit, sweep_worst, sweep_flat, peak, time (did you mean ah",
         "claims[2]: 'check' is missing",
         "claims[3]: 'at_most_percent' is missing",
-        "unknown key 'at_most' (did you mean at_most_percent?); allowed: says, dataset, noise, check, ahead, behind",
+        "unknown key 'at_most' (did you mean at_most_percent?); allowed: says, dataset, noise, comment, check, ahead",
         "(did you mean inference?)",
         "allowed: above 0",
         'rows: got ["a", "a"]; allowed: each once',

@@ -86,6 +86,7 @@ class Claim(Settings, ABC):
     says: Label = Field(description="The statement, with its place in the paper.")
     dataset: str | None = Field(None, description="A dataset's label; the only one where left out.")
     noise: NoiseLevels | None = Field(None, description="Noise levels; every one of the dataset where left out.")
+    comment: str = Field("", description="What explains the verdict, such as an experiment; Markdown.")
 
     @property
     @abstractmethod

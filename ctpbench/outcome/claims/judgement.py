@@ -43,6 +43,7 @@ class Judgement:
     says: str
     paper: str
     findings: tuple[Finding, ...]
+    comment: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -85,7 +86,9 @@ def judge(claims: Claims, tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) 
     ]
     faults.raise_if_any()
     return [
-        Judgement(claim.says, claim.paper, tuple(_finding(claim, level) for level in here) or (_NOTHING,))
+        Judgement(
+            claim.says, claim.paper, tuple(_finding(claim, level) for level in here) or (_NOTHING,), claim.comment
+        )
         for claim, here in zip(claims.claims, meant, strict=True)
     ]
 
