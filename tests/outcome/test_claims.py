@@ -21,7 +21,7 @@ from ctpbench.outcome.claims.sweeps import SweepWorst
 from ctpbench.outcome.results import build, open_results, save
 from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
-from tests.outcome.records import changed, held_against, inapplicable, objective, record, score, trial
+from tests.outcome.records import changed, held_against, inapplicable, index_of, objective, record, score, trial
 
 MAPS = ["cbf", "cbv", "mtt"]
 TIMES_S = [17.0, 19.0, 21.0, 23.0]
@@ -314,6 +314,15 @@ def test_a_row_without_the_score_over_time_leaves_the_peak_undecided(claim: Judg
 
 def test_without_any_score_over_time_the_peak_is_undecided(claim: Judged) -> None:
     assert only(claim(PEAK, record("n2n"), record("tips"))) == (UNDECIDED, "n2n: no frame_rmse; tips: no frame_rmse")
+
+
+def test_the_peak_of_a_row_that_is_still_to_run_is_undecided(claim: Judged) -> None:
+    cells = [cell(name, noise=noise) for noise in (1e5, 1e6) for name in ("none", "n2n", "tips")]
+    planned = index_of(cells).cells
+    judgement = claim(PEAK, cell("n2n"), cell("tips"), cells=planned)
+    first, second = judgement.findings
+    assert (first.verdict, second.verdict) == (HOLDS, UNDECIDED)
+    assert second.ours == "n2n: no result; tips: no result"
 
 
 def test_inference_is_denoising_and_maps_and_training_is_fitting(claim: Judged) -> None:

@@ -131,7 +131,8 @@ class Level:
 
         A patient's curve is the mean over its cases. Raises `Missing` where there is none.
         """
-        if metric not in self.curves or metric in metric_faults(self.row(label)):
+        row = self.row(label)
+        if metric not in self.curves or metric in metric_faults(row):
             raise self._lacking(label, metric)
         cases = self.curves[metric].sel(config=label).transpose("time", "seed", "case").values
         patients, groups = patients_of(self.curves)
