@@ -6,6 +6,8 @@ from itertools import product
 
 from torch import Tensor
 
+from ctpbench_unet.runtime import threads
+
 SIMILARITY = 3.5
 """Width h of the similarity, in standard deviations of noise."""
 SIGMA_PX = 5.0
@@ -41,8 +43,11 @@ def non_local_mean(images: Tensor, tissue: Tensor, noise_variance: float) -> Ten
     Sources: Buades, Coll and Morel, Multiscale Model Simul 4:490, 2005, and Image Processing On Line 1:208, 2011 (less
     what noise adds); Tasdizen, IEEE Trans Image Process 18:2649, 2009 (in principal components).
     """
-    expected = 2 * noise_variance * len(images)
-    rate = 1 / (2 * SIMILARITY**2 * noise_variance)
+    with threads(1):  # of hundreds of small steps, for each of which to wake another takes longer than the step
+        return _mean(images, tissue, 2 * noise_variance * len(images), 1 / (2 * SIMILARITY**2 * noise_variance))
+
+
+def _mean(images: Tensor, tissue: Tensor, expected: float, rate: float) -> Tensor:
     total, sums = tissue.clone(), images.clone()
     rows, columns = tissue.shape
     for dy, dx in _half_window(rows, columns):
