@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -135,6 +136,10 @@ class LearnedDenoiser(Trainable):
     def objective(self, slices: Sequence[Slice]) -> Objective:
         """Return what training makes small on slices, which are in the device's memory."""
 
+    def most_steps(self, slices: Sequence[Slice]) -> float:
+        """Return after how many steps training on slices ends, however large its budget: without limit by default."""
+        return math.inf
+
     def recipe(self, images: int) -> Recipe:
         """Return how to train, where an epoch has so many images."""
         from ctpbench_unet.training import Recipe
@@ -176,7 +181,10 @@ class LearnedDenoiser(Trainable):
         rng = context.rng if self.training_seed is None else np.random.default_rng(self.training_seed)
         architecture = self.architecture()
         network = architecture.network(seed=int(rng.integers(2**31)))
-        curve = train(network, objective, self.recipe(self.images_in(slices)), rng, context)
+        recipe = self.recipe(self.images_in(slices))
+        if recipe.steps is not None:
+            recipe = replace(recipe, steps=int(min(recipe.steps, self.most_steps(slices))))
+        curve = train(network, objective, recipe, rng, context)
         return self.fitted_type().of(network, architecture, curve, **self.use())
 
     def save(self, fitted: Fitted, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -25,6 +26,10 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
     that the scan's AIF deconvolves, and a little as it stands. In use the network sees the coefficients of all frames,
     a slice at once; the AIF is for training alone.
 
+    Of few pixels it would in the end learn the noise by heart: on a scan of three slices CBF's error was 7.5 by
+    `lowrank_nl`, 6.9 after each pixel had been seen 80 to 120 times, 8.1 after 320 and 27 after 4000. So training ends
+    after `most_visits`, whatever its budget.
+
     A network learns the curves of the scans that it is shown, and does worse on others. With `fine_tune_steps` a copy
     of it learns on from each scan that it is to denoise, a few seconds for 150 steps.
 
@@ -33,7 +38,7 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
     Buades, Coll and Morel, Multiscale Model Simul 4:490, 2005 (non-local means).
     """
 
-    name, version = "subspace_n2n", "2"
+    name, version = "subspace_n2n", "3"
     learns_from: ClassVar[Literal["noisy", "clean"]] = "noisy"
 
     target_share: Annotated[
@@ -42,6 +47,11 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
     divisions: Annotated[
         int, Field(ge=1, le=1000, examples=[2], description="in how many ways the frames of a slice are divided")
     ] = 6
+
+    most_visits: Annotated[
+        float | None,
+        Field(gt=0, description="how often training sees a pixel at most, on average; null: as its budget has it"),
+    ] = 120.0
 
     fine_tune_steps: Annotated[
         int, Field(ge=0, le=10_000, examples=[3], description="steps that it learns on from each scan it denoises")
@@ -57,6 +67,15 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
             **{name: getattr(self, name) for name in names},
         }
         return {"fine_tuning": tuning if self.fine_tune_steps else None}
+
+    def most_steps(self, slices: Sequence[SubspaceSlice]) -> float:
+        """Return after how many steps every pixel to learn from has been seen `most_visits` times."""
+        if self.most_visits is None:
+            return math.inf
+        pixels = sum(float(part.solid.sum()) for part in slices)
+        mean_px = sum(part.solid.numel() for part in slices) / len(slices)
+        a_step = self.batch * (mean_px if self.patch_px is None else self.patch_px**2)
+        return max(math.ceil(self.most_visits * pixels / a_step), 1)
 
     def objective(self, slices: Sequence[SubspaceSlice]) -> Objective:
         """Return the mean square of what is missed of the coefficients of the frames that were left out."""

@@ -12,7 +12,16 @@ from torch import nn
 
 from ctpbench import TrainingCase
 from ctpbench.testing import ExampleTraining, example_case
-from ctpbench_unet import Neighbor2Neighbor, Noise2Noise, Noise2Sim, Noise2Void, Supervised, training
+from ctpbench_unet import (
+    Neighbor2Neighbor,
+    Noise2Noise,
+    Noise2Sim,
+    Noise2Void,
+    SubspaceNoise2Noise,
+    SubspaceSupervised,
+    Supervised,
+    training,
+)
 from ctpbench_unet.losses import Terms
 from ctpbench_unet.training import Recipe, train
 
@@ -434,3 +443,31 @@ def test_it_comes_nearer_to_the_truth_than_the_noisy_concentration(context, meth
         np.sqrt(((answer - truth).values[:, unseen.observation.tissue] ** 2).mean()) for answer in (noisy, denoised)
     )
     assert after < 0.5 * before
+
+
+# -- few pixels ---
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [
+        ({}, math.ceil(120 * 3000 / (6 * 64**2))),
+        ({"most_visits": 10, "batch": 2, "patch_px": 16}, math.ceil(10 * 3000 / (2 * 16**2))),
+        ({"most_visits": 10, "batch": 2, "patch_px": None}, math.ceil(10 * 3000 / (2 * 3200))),
+        ({"most_visits": 0.001}, 1),
+        ({"most_visits": None}, math.inf),
+    ],
+)
+def test_a_pixel_is_seen_no_more_often_than_asked_for(given, steps):
+    slices = [SimpleNamespace(solid=torch.ones(40, 60)), SimpleNamespace(solid=torch.zeros(50, 80))]
+    slices[1].solid[:20, :30] = 1
+    assert SubspaceNoise2Noise(**given).most_steps(slices) == steps
+    assert SubspaceSupervised().most_steps(slices) == Noise2Noise().most_steps(slices) == math.inf
+
+
+@pytest.mark.parametrize(("budget", "limit"), [(8, None), (8, 1000), (1000, 2), (8, 2)])
+def test_training_ends_by_its_budget_or_by_what_it_has_seen(budget, limit, context, monkeypatch):
+    monkeypatch.setattr(SubspaceNoise2Noise, "most_steps", lambda self, slices: limit or math.inf)
+    method = SubspaceNoise2Noise(width=2, depth=2, rank=2, batch=1, patch_px=16, steps=budget, precision="float32")
+    fitted = method.fit([TrainingCase("a", example_case().observation, None)], context)
+    assert fitted.curve["step"][-1] == min(budget, limit or budget)
