@@ -23,7 +23,14 @@ from ctpbench.errors import InputError
 Place = tuple[str | int, ...]
 """Where a value stands in a document: ``("denoisers", 1, "params", "sigma_px")``."""
 
+LONGEST_BYTES = 2**20
+DEEPEST = 50
+"""Lists and mappings within each other."""
+MOST_VALUES = 100_000
+"""Values in all, those counted each time that an alias stands for."""
+
 _TAG = "tag:yaml.org,2002:"
+_LARGEST = 2**63
 _RESOLVERS = (
     ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
@@ -41,12 +48,19 @@ _RESOLVERS = (
 _SCALARS: dict[str, Callable[[str], Any]] = {
     "null": lambda text: None,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
-    "int": int,
+    "int": lambda text: _integer(text),
     "float": lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
     "str": str,
 }
 _VARIABLE = re.compile(r"\$?\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -_LARGEST <= value < _LARGEST:
+        raise ValueError("no 64 bits hold it")
+    return value
 
 
 class _Loader(yaml.SafeLoader):
@@ -108,6 +122,8 @@ def read(path: Path, environ: Mapping[str, str] = os.environ) -> Document:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    if len(content) > LONGEST_BYTES:
+        raise InputError(f"{name}: got {len(content)} bytes; allowed: {LONGEST_BYTES} or fewer")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -131,14 +147,44 @@ def parse(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Docu
         line = text.count("\n", 0, error.position) + 1
         code = error.character if isinstance(error.character, int) else ord(error.character)
         raise InputError(f"{name}:{line}: not YAML: the character U+{code:04X} is not allowed") from error
+    except RecursionError:
+        raise InputError(f"{name}: nested too deeply; allowed: {DEEPEST} levels") from None
     if node is None or node.tag == _TAG + "null":
         raise InputError(f"{name}:1: the file is empty; allowed: a mapping, as in 'name: value'")
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
         raise InputError(f"{name}:{line}: got {_kind(node)}; allowed: a mapping, as in 'name: value'")
+    _check_extent(node, name)
     reader = _Reader(environ)
     data = reader.value(node, ())
     return Document(name, text, data, {(): 1, **reader.lines}, tuple(reader.faults))
+
+
+def _check_extent(top: yaml.Node, name: str) -> None:
+    """Refuse a document that is too deep, or whose aliases stand for too much, before any of it is expanded."""
+    extents: dict[int, tuple[int, int]] = {}
+
+    def extent(node: yaml.Node, depth: int) -> tuple[int, int]:
+        """Return how many values a node holds and how deep they lie; an alias of what encloses it holds nothing."""
+        if depth > DEEPEST:
+            line = node.start_mark.line + 1
+            raise InputError(f"{name}:{line}: nested too deeply; allowed: {DEEPEST} levels")
+        if isinstance(node, yaml.ScalarNode):
+            return 1, 0
+        if id(node) not in extents:
+            extents[id(node)] = 1, 0
+            pairs = (
+                node.value if isinstance(node, yaml.SequenceNode) else [each for pair in node.value for each in pair]
+            )
+            inner = [extent(each, depth + 1) for each in pairs]
+            extents[id(node)] = 1 + sum(n for n, _ in inner), 1 + max((deep for _, deep in inner), default=0)
+        return extents[id(node)]
+
+    values, deep = extent(top, 0)
+    if deep > DEEPEST:
+        raise InputError(f"{name}: nested too deeply by its aliases; allowed: {DEEPEST} levels")
+    if values > MOST_VALUES:
+        raise InputError(f"{name}: its aliases stand for {values:.3g} values; allowed: {MOST_VALUES} or fewer")
 
 
 def dump(data: Mapping[str, Any]) -> str:

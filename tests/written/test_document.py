@@ -226,7 +226,7 @@ def test_read_faults(tmp_path):
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False)
     | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))
     | st.sampled_from(
@@ -259,3 +259,44 @@ def test_what_is_dumped_is_read_again(plain):
     assert not again.faults
     assert again.data == plain
     assert repr(again.data) == repr(plain)  # types and order, too
+
+
+# -- what is made to be too much ---
+
+
+def test_aliases_that_stand_for_too_much_are_refused_before_they_are_expanded():
+    lines = ["a0: &a0 [1, 2]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 40))]
+    with pytest.raises(InputError, match=r"^bomb: its aliases stand for .*e\+37 values; allowed: 100000 or fewer$"):
+        parse("\n".join(lines), "bomb")
+
+
+@pytest.mark.parametrize("levels", [51, 3_000])
+def test_what_is_nested_too_deeply_is_refused(levels):
+    with pytest.raises(InputError, match=r"^deep(:1)?: nested too deeply; allowed: 50 levels$"):
+        parse(f"a: {'[' * levels}{']' * levels}", "deep")
+
+
+def test_what_is_nested_too_deeply_by_aliases_is_refused():
+    lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 60))]
+    with pytest.raises(InputError, match=r"^deep: nested too deeply by its aliases; allowed: 50 levels$"):
+        parse("\n".join(lines), "deep")
+
+
+def test_some_nesting_and_some_aliases_are_fine():
+    text = f"a: &a {'[' * 20}1{']' * 20}\nb: [{', '.join(['*a'] * 100)}]\nc: &c [*c]"
+    assert len(parse(text, "fine").data["b"]) == 100
+
+
+@pytest.mark.parametrize("digits", ["9223372036854775808", "-9223372036854775809", "9" * 4_000, "9" * 5_000])
+def test_an_integer_beyond_64_bits_is_a_fault(digits):
+    document = parse(f"a: {digits}\nb: 9223372036854775807", "big")
+    ((line, fault),) = document.faults
+    assert (line, fault.startswith(f"got '{digits[:40]}' as !!int")) == (1, True)
+    assert document.data["b"] == 2**63 - 1
+
+
+def test_a_file_that_is_too_long_is_refused(tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text("a: 1\n" + "#" * 2**20)
+    with pytest.raises(InputError, match=r"long.yaml: got 1048581 bytes; allowed: 1048576 or fewer$"):
+        read(path)
