@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,11 @@ from ctpbench.arrays import Float64
 from ctpbench.contract.case import MAPS, ScoredCase
 from ctpbench.contract.components import SCORE_DIMS, Denoiser, Quantity
 from ctpbench.errors import DataError
+from ctpbench.text import plain_text
+
+MOST_DIAGNOSTICS = 100
+"""Numbers that a method may report of itself."""
+_DIAGNOSTIC = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 
 
 def check_score(score: object, case: ScoredCase, name: str, quantity: Quantity = "number") -> xr.DataArray:
@@ -99,7 +105,7 @@ def check_diagnostics(output: xr.DataArray, name: str) -> dict[str, float]:
     Raises
     ------
     ValueError
-        Where it is no mapping of text to finite numbers; one line that begins with `name`.
+        Where it is no mapping of plain names to finite numbers, not too many; one line that begins with `name`.
 
     Examples
     --------
@@ -113,8 +119,15 @@ def check_diagnostics(output: xr.DataArray, name: str) -> dict[str, float]:
         raise ValueError(f"{name}: diagnostics: got {type(given).__name__}; allowed: a mapping of text to numbers")
     wrong = [f"{key!r}: {value!r}" for key, value in given.items() if not (isinstance(key, str) and _finite(value))]
     if wrong:
-        got = " ".join(_first(wrong).split())
+        got = plain_text(" ".join(_first(wrong).split()), 200)
         raise ValueError(f"{name}: diagnostics: got {got}; allowed: text with a finite number each")
+    if odd := [repr(key) for key in given if not _DIAGNOSTIC.fullmatch(key)]:
+        got = plain_text(_first(odd), 200)
+        raise ValueError(
+            f"{name}: diagnostics: got {got}; allowed: letters, digits, _, -, ., 64 at most, a letter first"
+        )
+    if len(given) > MOST_DIAGNOSTICS:
+        raise ValueError(f"{name}: diagnostics: got {len(given)}; allowed: {MOST_DIAGNOSTICS} or fewer")
     return {key: float(value) for key, value in given.items()}
 
 

@@ -160,7 +160,8 @@ class Denoiser(Component, ABC):
     """Base of the three kinds of denoiser below. All end in the same residues and the same maps.
 
     Its output may report numbers of the method itself, by name, in ``attrs["diagnostics"]``:
-    ``{"iterations": 12, "relative_gap": 1e-4}``. Finite numbers alone; the results hold them for each case.
+    ``{"iterations": 12, "relative_gap": 1e-4}``. Finite numbers alone, up to 100, by plain names (letters, digits,
+    ``_``, ``-``, ``.``); the results hold them for each case.
     """
 
     @property

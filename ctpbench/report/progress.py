@@ -31,7 +31,7 @@ def listener(console: Console, cells: int) -> Iterator[Lines]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -112,7 +112,7 @@ def bar(console: Console, label: str) -> Iterator[Callable[[float, str], None]]:
         lines.work_started(label)
         yield lambda fraction, text: lines.work_progress(label, fraction, text)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(label, total=1.0)
         yield lambda fraction, text: progress.update(task, completed=fraction, description=f"{label} {text}")

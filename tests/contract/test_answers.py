@@ -128,6 +128,9 @@ def test_diagnostics_become_plain_numbers():
         ({"gap": 1j}, "got 'gap': 1j; allowed: text with a finite number each"),
         ({"gap": [1.0, 2.0]}, "got 'gap': [1.0, 2.0]; allowed: text with a finite number each"),
         ({3: 1.0}, "got 3: 1.0; allowed: text with a finite number each"),
+        ({"a/../b": 1.0}, "got 'a/../b'; allowed: letters, digits, _, -, ., 64 at most, a letter first"),
+        ({"\udcff": 1.0, "": 2.0}, "got '\\udcff', ''; allowed: letters, digits, _, -, ., 64 at most, a letter first"),
+        ({f"n{i}": 1.0 for i in range(101)}, "got 101; allowed: 100 or fewer"),
     ],
 )
 def test_other_diagnostics_are_refused(diagnostics, said):

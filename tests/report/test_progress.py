@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ctpbench.report import progress
-from ctpbench.report.progress import Lines
+from ctpbench.report.progress import Lines, bar, listener
 from ctpbench.running.store import Outcome
 from tests.outcome.records import record
 
@@ -28,6 +28,16 @@ def test_long_work_says_where_it_is_once_a_minute(run):
         lines.work_progress("n2n: fit", clock[0] / 200, f"step {clock[0]}, loss [0.1]")
     printed = text.getvalue().splitlines()
     assert printed == [f"  {t // 2}% n2n: fit: step {t}, loss [0.1]" for t in (60, 120, 180)]
+
+
+def test_a_bar_shows_labels_as_they_are():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with listener(console, 1) as shown:
+        shown.work_started("m[/x]")
+        shown.work_progress("m[/x]", 0.5, "[/red] {task.fields} [link=x]")
+    with bar(console, "fit[/x]") as tell:
+        tell(0.5, "[/]")
+    assert "m[/x] [/red] {task.fields} [link=x]" in console.file.getvalue()
 
 
 def test_short_work_says_nothing(run):
