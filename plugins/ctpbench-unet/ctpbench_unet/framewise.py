@@ -43,7 +43,7 @@ class FramewiseDenoiser(LearnedDenoiser):
 
     preset: Annotated[
         Literal["default", "paper"],
-        Field(description="paper: Wu, Ren, Li's own values for whatever is not given; hours on a GPU"),
+        Field(description="paper: Wu, Ren, Li's own values for what is not given; minutes on a GPU, days without"),
     ] = "default"
     beta: Annotated[float, Field(ge=0, le=1e4, description="weight of the bias compensation, eq. 10")] = 12.5
     inputs: Annotated[

@@ -33,7 +33,8 @@ def autocast(device: str, precision: str) -> torch.autocast:
     """Return the context in which a network computes in `precision`: float32, bf16, or auto.
 
     auto is bf16 where the device has instructions for it: most GPUs, CPUs with AVX-512 BF16 or AMX. Elsewhere it
-    would be emulated, which made training 10 times slower on a CPU with AVX2 alone. With ``CTPBENCH_HIDE_BF16=1`` in
+    would be emulated, which made training 10 times slower on a CPU with AVX2 alone. float32 is torch's: on NVIDIA GPUs
+    convolutions round their factors to the 10 bits of TF32. With ``CTPBENCH_HIDE_BF16=1`` in
     the environment auto is float32 everywhere.
 
     Raises
