@@ -13,7 +13,7 @@ import pytest
 
 from ctpbench.contract.case import ScoredCase
 from ctpbench.plugins import load_catalogue
-from ctpbench.running.estimation import baseline_subtracted, concentration_maps, estimate
+from ctpbench.running.estimation import answer_of, baseline_subtracted, concentration_maps, estimate
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.files import load_observation, load_truth
@@ -77,7 +77,7 @@ def bare_call(store, cell, context):
     denoiser, metric = cell.row.component(), cell.suite.metrics[0].component
 
     def call() -> np.ndarray:
-        maps = estimate(denoiser, observation, settings, context).maps
+        maps = estimate(answer_of(denoiser, observation, settings, context), observation, settings).maps
         return metric.score(ScoredCase("", observation, maps, noiseless)).values
 
     return call

@@ -16,7 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ctpbench.distributions import distribution_of, plugin_modules, requirements, top_level_names, versions
+from ctpbench.distributions import (
+    distribution_of,
+    distribution_of_module,
+    plugin_modules,
+    requirements,
+    top_level_names,
+    versions,
+)
 from ctpbench.errors import PluginError
 from ctpbench.public import HOME
 from ctpbench.source import forget, is_code, source
@@ -78,7 +85,7 @@ def component_hash(cls: type) -> str:
     PluginError
         Where it was read from no file, so that no change could ever be noticed.
     """
-    files = _own_files(cls)
+    files = own_files(cls.__module__)
     own = sorted((name, source(file).hash) for name, file in files.items())
     return digest(own, core_hash(*sorted(_core_imports(files.values()))))
 
@@ -86,7 +93,7 @@ def component_hash(cls: type) -> str:
 @cache
 def component_libraries(cls: type) -> dict[str, str]:
     """Return the distributions of `NUMERIC` that a component imports or its distribution requires, with versions."""
-    imported = {top for file in _own_files(cls).values() for top in source(file).top_level}
+    imported = {top for file in own_files(cls.__module__).values() for top in source(file).top_level}
     required = requirements(distribution_of(cls)[0])
     names = {name for top, held in NUMERIC.items() for name in held if top in imported or name in required}
     return versions(sorted(names))
@@ -116,7 +123,7 @@ def core_closure(modules: Iterable[str]) -> frozenset[str]:
 
 def read_anew() -> None:
     """Forget what was found out in this process: files may have changed since."""
-    for known in (core_hash, component_hash, component_libraries, _own_files, _location):
+    for known in (core_hash, component_hash, component_libraries, own_files, _location):
         known.cache_clear()
     forget()
 
@@ -159,13 +166,24 @@ def _core_file(module: str) -> Path:
 
 
 @cache
-def _own_files(cls: type) -> dict[str, Path]:
-    """Return the files that a class's code consists of, by names that are the same wherever they lie."""
-    top = cls.__module__.partition(".")[0]
+def own_files(module: str) -> dict[str, Path]:
+    """Return the files that a component's code consists of, by names that are the same wherever they lie.
+
+    Parameters
+    ----------
+    module : str
+        Full name of the module that holds the component.
+
+    Raises
+    ------
+    PluginError
+        As `component_hash`.
+    """
+    top = module.partition(".")[0]
     files = _files(top, data=True)
     if not files:
-        raise PluginError(f"module {cls.__module__!r}: was read from no file; put the component into one")
-    mine = {*top_level_names(distribution_of(cls)[0]), *plugin_modules()} - {"ctpbench"}
+        raise PluginError(f"module {module!r}: was read from no file; put the component into one")
+    mine = {*top_level_names(distribution_of_module(module)[0]), *plugin_modules()} - {"ctpbench"}
     seen, waiting = {"ctpbench", top}, list(files.values())
     while waiting:
         for name in source(waiting.pop()).top_level - seen:
@@ -175,6 +193,12 @@ def _own_files(cls: type) -> dict[str, Path]:
                 files |= found
                 waiting += found.values()
     return files
+
+
+def own_places(module: str) -> set[Path]:
+    """Return the folders of packages and files of modules that a component's code consists of: see `own_files`."""
+    tops = {name.partition("/")[0].removesuffix(".py") for name in own_files(module)}
+    return {place for top in tops if (place := _location(top)) is not None}
 
 
 @cache

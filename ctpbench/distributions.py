@@ -13,7 +13,7 @@ GROUP = "ctpbench"
 
 def distribution_of(cls: type) -> tuple[str, str]:
     """Return name and version of the distribution that holds a class, two empty texts for a loose module."""
-    return _distribution_of_module(cls.__module__)
+    return distribution_of_module(cls.__module__)
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
@@ -49,7 +49,7 @@ def requirements(distribution: str) -> frozenset[str]:
         except (metadata.PackageNotFoundError, ValueError):
             continue
         needed = {
-            _folded(match[0]) for line in lines if "extra ==" not in line and (match := re.match(r"[\w.-]+", line))
+            folded(match[0]) for line in lines if "extra ==" not in line and (match := re.match(r"[\w.-]+", line))
         }
         waiting += sorted(needed - found)
         found |= needed
@@ -65,7 +65,8 @@ def _version(distribution: str) -> str:
 
 
 @cache
-def _distribution_of_module(module: str) -> tuple[str, str]:
+def distribution_of_module(module: str) -> tuple[str, str]:
+    """Return name and version of the distribution that holds a module, two empty texts for a loose one."""
     # Entry points first: an editable install's record names no package, and reading all records is slow.
     parts = module.split(".")
 
@@ -86,6 +87,6 @@ def _distribution_of_module(module: str) -> tuple[str, str]:
     return "", ""
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Spell a name as the index of packages compares names."""
     return re.sub(r"[-_.]+", "-", name).casefold()

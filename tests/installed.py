@@ -39,6 +39,7 @@ class Site:
         version: str = "1.0",
         package: bool = False,
         others: Mapping[str, str] | None = None,
+        requires: str | None = None,
     ) -> str:
         """Write a module with an entry point and return the module's name, new in this process.
 
@@ -47,9 +48,10 @@ class Site:
         module = self._write(distribution, code, package)
         points = {"main": module}
         points |= {name: self._write(distribution, more, package) for name, more in (others or {}).items()}
-        info = self.folder / f"{module}-{version}.dist-info"
+        info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{needs}")
         lines = [f"{name} = {target}" for name, target in points.items()]
         (info / "entry_points.txt").write_text("\n".join(["[ctpbench]", *lines, ""]))
         return module

@@ -160,7 +160,7 @@ def test_of_a_helper_package_only_code_counts(plugin, tmp_path):
 
 def test_another_plugin_that_is_built_upon_counts_wherever_it_is_installed(plugin):
     cls = plugin(acme_heir="from ctpbench_filters import Tips\n\nclass Thing(Tips): pass\n")
-    assert "ctpbench_filters/_similar_kernel.py" in code._own_files(cls)
+    assert "ctpbench_filters/_similar_kernel.py" in code.own_files(cls.__module__)
 
 
 def test_a_data_file_that_a_plugin_writes_ends_no_run(plugin, tmp_path):
@@ -176,7 +176,9 @@ def test_the_core_that_a_component_imports_counts_and_no_more(plugin):
     maps = plugin(acme_maps="from ctpbench.perfusion import perfusion_maps\n\nclass Thing: pass\n")
     scan = plugin(acme_scan="from ctpbench import inspect_series\n\nclass Thing: pass\n")
     anything = plugin(acme_any="import ctpbench\n\nclass Thing: pass\n")
-    found = {cls.__module__: code._core_imports(code._own_files(cls).values()) for cls in (maps, scan, anything)}
+    found = {
+        cls.__module__: code._core_imports(code.own_files(cls.__module__).values()) for cls in (maps, scan, anything)
+    }
     assert "ctpbench.perfusion" in found["acme_maps"]
     assert not any("inspection" in name for name in found["acme_maps"])
     assert "ctpbench.scans.inspection" in found["acme_scan"]
@@ -186,7 +188,7 @@ def test_the_core_that_a_component_imports_counts_and_no_more(plugin):
 def test_what_only_a_type_checker_imports_does_not_count(plugin):
     text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import acme_types\n\nclass Thing: pass\n"
     cls = plugin(acme_typed=text, acme_types="x = 1\n")
-    assert set(code._own_files(cls)) == {"acme_typed.py"}
+    assert set(code.own_files(cls.__module__)) == {"acme_typed.py"}
 
 
 def test_the_same_code_has_the_same_hash_in_another_process(plugin, tmp_path):
@@ -244,7 +246,6 @@ import pandas, pydantic, scipy.ndimage, xarray
 assert "ctpbench" not in sys.modules
 for stage in sys.argv[1:]:
     if os.fork() == 0:
-        import ctpbench.running.worker
         import_module(f"ctpbench.running.stages.{stage}")
         print(stage, *sorted(name for name in sys.modules if name.partition(".")[0] == "ctpbench"), flush=True)
         os._exit(0)
@@ -265,7 +266,7 @@ def test_a_stage_depends_on_each_module_of_the_core_that_its_process_imports(sta
     copy = tmp_path / "ctpbench"
     shutil.copytree(code.CORE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "CORE", copy)
-    roots = ("ctpbench.running.worker", f"ctpbench.running.stages.{stage}")
+    roots = (f"ctpbench.running.stages.{stage}",)
     before = core_hash(*roots)
     assert processes[stage] <= core_closure(roots)
     for name in processes[stage]:
@@ -282,7 +283,7 @@ def test_a_stage_depends_on_each_module_of_the_core_that_its_process_imports(sta
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_no_other_stage_nor_on_what_drives_it(stage):
-    closure = core_closure(["ctpbench.running.worker", f"ctpbench.running.stages.{stage}"])
+    closure = core_closure([f"ctpbench.running.stages.{stage}"])
     others = {f"ctpbench.running.stages.{other}" for other in STAGES if other != stage}
     drivers = {f"ctpbench.running.{name}" for name in ("runner", "course", "plan", "store", "tuning")}
     rooms = {name.split(".")[1] for name in closure if "." in name}

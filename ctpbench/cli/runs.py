@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.record import Record
     from ctpbench.running.runner import Options
+    from ctpbench.running.sandbox.enclosure import Hold
     from ctpbench.running.store import Store
     from ctpbench.suite.entries import Suite
 
@@ -42,6 +43,8 @@ _ONLY = click.option(
 @click.option("--rerun", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
 @click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
+@click.option("--require-sandbox", is_flag=True, help="Stop where this system cannot keep methods from the truth.")
+@click.option("--no-sandbox", is_flag=True, help="Keep methods from nothing; the results say so.")
 @click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
 def run(
     suite: Path,
@@ -51,6 +54,8 @@ def run(
     rerun: str | None,
     fail_fast: bool,
     serial_timing: bool,
+    require_sandbox: bool,
+    no_sandbox: bool,
     into: bool,
 ) -> None:
     """Run a suite and write results.nc, leaderboards and panels.
@@ -72,6 +77,8 @@ def run(
     from ctpbench.suite.resolved import resolved
     from ctpbench.written.document import dump
 
+    if require_sandbox and no_sandbox:
+        raise InputError("--require-sandbox and --no-sandbox: got both; allowed: one of them")
     catalogue = load_catalogue()
     loaded = load_suite(suite, catalogue)
     beside = suite.with_name(FILE_NAME)
@@ -79,14 +86,15 @@ def run(
     cells = _planned(loaded)
     chosen = select(cells, only)
     options = Options(jobs, fail_fast, rerun == "failed", serial_timing)
-    limits = Limits.of(loaded.resources, device.resolve(loaded.resources.device), jobs)
+    chip = device.resolve(loaded.resources.device)
+    limits = Limits.of(loaded.resources, chip, jobs, sandboxed=not no_sandbox)
     store = Store(usable_folder(out or Path("runs") / loaded.name, loaded, into=into))
     index = Index.of(loaded, cells, provenance(loaded, catalogue, limits.device, limits.threads, jobs))
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with store.locked():
             store.write_plan(index, dump(resolved(loaded)), claims.document.text if claims else None)
-            records = _run(store, chosen, options, limits, loggers(catalogue))
+            records = _run(store, chosen, options, limits, loggers(catalogue), require_sandbox)
     except KeyboardInterrupt:
         click.echo(
             f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
@@ -99,7 +107,12 @@ def run(
 
 
 def _run(
-    store: Store, cells: list[Cell], options: Options, limits: Limits, on_record: Callable[[Record], None]
+    store: Store,
+    cells: list[Cell],
+    options: Options,
+    limits: Limits,
+    on_record: Callable[[Record], None],
+    require_sandbox: bool,
 ) -> list[Record]:
     """Run the cells, write and print what came of them, and return their records."""
     from ctpbench import device
@@ -112,12 +125,14 @@ def _run(
     screen = console()
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
     click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
-    try:
-        with listener(screen, len(cells)) as listening, LocalExecutor(limits) as executor:
-            records = Runner(store, executor, options, listening, on_record).run(cells)
-    finally:
-        frame = render(store)
-        pictures = draw(store, frame)
+    with LocalExecutor(limits) as executor:
+        _check_hold(executor.hold(), limits, require_sandbox)
+        try:
+            with listener(screen, len(cells)) as listening:
+                records = Runner(store, executor, options, listening, on_record).run(cells)
+        finally:
+            frame = render(store)
+            pictures = draw(store, frame)
     print_table(frame, screen)
     names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
     click.echo(f"Written to {store.folder}: {', '.join(names)}")
@@ -129,6 +144,18 @@ def _run(
     for fault in dict.fromkeys(fault for record in records for fault in _partial_faults(record)):
         click.echo(fault)
     return records
+
+
+def _check_hold(hold: Hold, limits: Limits, required: bool) -> None:
+    """Say once what the sandbox lacks here; raise where it is required."""
+    if hold.word == "full":
+        return
+    lacks = f"this system lacks {hold.missing}" if limits.sandboxed else "as asked for"
+    if required:
+        raise InputError(
+            f"--require-sandbox: got a sandbox that is {hold.word}: {lacks}; leave it out, or run elsewhere"
+        )
+    click.echo(f"sandbox: {hold.word}, {lacks}; methods could see what they are not given (see SECURITY.md)")
 
 
 def _partial_faults(record: Record) -> Iterator[str]:

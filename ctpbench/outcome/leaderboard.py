@@ -31,10 +31,11 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     `rank_high` are its interval, `equals_leader` says whether a row is not told apart from the leader (see
     `ctpbench.outcome.statistics`), `relative` is where the ranking score lies between the controls: 0 as ``none``, 1 as
     ``noiseless``. `lead_shown` is the smallest lead over the next row that so many patients show with a power of 80%.
-    `denoise_s`, `maps_s` and their sum `total_s` are medians over cases, `fit_s` over seeds; memory is the peak. Where
-    a metric failed in any seed of a row, the row has no value of it, and `metric_faults` says why: JSON by the metric's
-    label. Rows that went well come first, by rank (ties share one), then those that have no value of the ranking score
-    and the noiseless control, then those in which a seed failed; the last have no rank.
+    `denoise_s`, `maps_s` and their sum `total_s` are medians over cases, `fit_s` over seeds, `own_...` the same by the
+    clocks of the methods' own processes; memory is the peak; `sandbox` says how far the kernel held these processes.
+    Where a metric failed in any seed of a row, the row has no value of it, and `metric_faults` says why: JSON by the
+    metric's label. Rows that went well come first, by rank (ties share one), then those that have no value of the
+    ranking score and the noiseless control, then those in which a seed failed; the last have no rank.
 
     ``attrs["scores"]`` describes the score columns, ``attrs["metrics"]`` holds each dataset's metrics by label.
 
@@ -116,8 +117,8 @@ def _columns(scores: Iterable[str]) -> list[str]:
     ranks = ["rank", "rank_low", "rank_high", "equals_leader", "rank_by", "relative", "lead_shown"]
     facts = ["method", "maps", "parameters", "tuned", "trained_on", "status", "message", "left_out", "metric_faults"]
     counts = ["n_patients", "n_cases", "n_seeds"]
-    seconds = ["denoise_s", "maps_s", "total_s", "fit_s"]
-    others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware"]
+    seconds = ["denoise_s", "maps_s", "total_s", "fit_s", "own_total_s", "own_fit_s"]
+    others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware", "sandbox"]
     valued = (column for name in scores for column in _with_ends(name))
     return ["dataset", "noise", *ranks, "config", *facts, *counts, *valued, *seconds, *others]
 
@@ -151,11 +152,14 @@ def _check_names(columns: Iterable[str]) -> None:
 def _costs(data: xr.Dataset) -> dict[str, Grid]:
     """Times and memory, (config, noise)."""
     every = ("seed", "case")
+    unknown = xr.full_like(data["fit_s"], np.nan)  # in older results
     costs = {
         "denoise_s": data["denoise_s"].median(every),
         "maps_s": data["maps_s"].median(every),
         "total_s": (data["denoise_s"] + data["maps_s"]).median(every),
         "fit_s": data["fit_s"].median("seed"),
+        "own_total_s": (data.get("own_denoise_s", unknown) + data["maps_s"]).median(every),
+        "own_fit_s": data.get("own_fit_s", unknown).median("seed"),
         "peak_memory_mib": data["peak_memory_mib"].max("seed"),
         "peak_device_memory_mib": data["peak_device_memory_mib"].max("seed"),
         "contended": data["contended"].any("seed"),

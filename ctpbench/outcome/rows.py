@@ -18,7 +18,7 @@ EDGE = " (edge)"
 """Behind a tuned value that ended at an edge of what was tried."""
 
 _PARAMETER = "parameter_"
-_LATER = ("trained_on", "left_out")  # which older results do not have
+_LATER = ("trained_on", "left_out", "sandbox")  # which older results do not have
 
 
 def endings(data: xr.Dataset) -> Array:

@@ -40,11 +40,17 @@ _TIMING_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a m
     "threads": (np.nan, "threads that the cell could use", "1"),
     "contended": (False, "timed while other cells ran on the same machine", ""),
     "fit_s": (np.nan, "time to train the method", "s"),
+    "own_fit_s": (np.nan, "the same by the clock of the method's own process", "s"),
     "fit_resumed": (False, "training went on from an attempt cut short, whose time fit_s leaves out", ""),
     "peak_memory_mib": (np.nan, "peak resident memory", "MiB"),
     "peak_device_memory_mib": (np.nan, "peak memory of the accelerator", "MiB"),
+    "sandbox": ("", "how far the kernel held the method's process", ""),
 }
-_CASE_FACTS = {"denoise_s": "time to denoise a case", "maps_s": "time to compute the maps of a case"}
+_CASE_FACTS = {
+    "denoise_s": "time to denoise a case",
+    "own_denoise_s": "the same by the clock of the method's own process",
+    "maps_s": "time to compute the maps of a case",
+}
 _COLLECTED = {
     "left_out": "cases that could not be read, and why",
     "metric_faults": "metrics that failed, by label, and how, JSON",

@@ -14,7 +14,7 @@ from ctpbench.contract.control import NOISELESS
 from ctpbench.outcome.leaderboard import metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
 from ctpbench.outcome.statistics import Rank, rank_text
-from ctpbench.report.notes import EQUAL, failures_of, notes_of
+from ctpbench.report.notes import EQUAL, differs_from_own, failures_of, notes_of
 from ctpbench.text import level_text
 
 COMPARED_MAPS = ("cbf", "cbv", "mtt")
@@ -81,20 +81,25 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
             shown = sorted(shown, key=lambda score: (score.metric != by.metric, score != by))
         compared = {score.metric for score in shown if score.map in COMPARED_MAPS}
         first = [s for s in shown if s == by or s.map in ("", *COMPARED_MAPS) or s.metric not in compared]
-        seconds = zip(block["total_s"], block["contended"], strict=True)
         yield Board(
             title,
             ranks=[_rank(row) for row in block.to_dict("records")],
             labels=list(block["config"]),
             tuned=list(block["tuned"]),
             relative=_relative(block),
-            seconds=[rounded(total_s, 3) + "*" * contended for total_s, contended in seconds],
+            seconds=[_seconds(row) for row in block.to_dict("records")],
             statuses=list(block["status"]),
             families=_families(block, first, faults, spread),
             further=_families(block, [score for score in shown if score not in first], faults, spread),
             notes=notes_of(block, by, shown, frame.attrs["metrics"][block["dataset"].iloc[0]], spread),
             failures=failures_of(block, faults),
         )
+
+
+def _seconds(row: Mapping[Any, Any]) -> str:
+    """Return the seconds of a case, with a mark where others ran beside it, and the method's own where they differ."""
+    own = f" ({rounded(row['own_total_s'], 3)})" if differs_from_own(row) else ""
+    return f"{rounded(row['total_s'], 3)}{'*' if row['contended'] else ''}{own}"
 
 
 def units_note(families: Sequence[Family]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from ctpbench.outcome.rows import EDGE
 from ctpbench.outcome.scores import Score, rounded, title_of
 from ctpbench.outcome.statistics import LEAST_PATIENTS
 
+OWN_CLOCK = 0.05
+"""Share by which a method's own clock may differ before both times are shown."""
 EQUAL = " ="
 """Behind the rank of a row that is not told apart from the leader."""
 
@@ -38,9 +41,20 @@ def notes_of(
     notes.append("s/case: median seconds for denoising and maps.")
     if block["contended"].any():
         notes.append("*: timed while other cells ran on the same machine.")
+    if any(differs_from_own(row) for row in block.to_dict("records")):
+        notes.append("(...): by the clock of the method's own process, where that differs by more than 5%.")
+    open_to = block[~block["sandbox"].isin(["full", ""])]
+    if len(open_to):
+        held = ", ".join(f"{row['config']} ({row['sandbox']})" for row in open_to.to_dict("records"))
+        notes.append(f"Not held by a full sandbox, so it could have seen what it was not given: {held}.")
     if block["tuned"].str.contains(EDGE, regex=False).any():
         notes.append("(edge): the end of the values tried; a wider range may do better.")
     return [*notes, *_remarks(block, shown, asked)]
+
+
+def differs_from_own(row: Mapping[Any, Any]) -> bool:
+    """Whether a method's own clock says something else than the runner's; not where nobody knows."""
+    return bool(abs(row["own_total_s"] - row["total_s"]) > OWN_CLOCK * row["total_s"])
 
 
 def _certainty(block: pd.DataFrame, by: Score | None, spread: bool) -> list[str]:

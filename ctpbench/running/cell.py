@@ -110,7 +110,7 @@ class Cell:
                 inputs |= case_set.truths(names)
         return Item(
             key=stage_key("model", data, spec.identity, self.seed),
-            task=ModelTask(denoiser=spec, cases=cases, seed=self.seed, data=data),
+            task=ModelTask(denoiser=spec, cases=cases, seed=self.seed, data=data, learns_from=denoiser.learns_from),
             inputs=inputs,
             label=f"{self.label}: fit{self._tuned_text(denoiser)}",
             alone=True,
@@ -130,6 +130,7 @@ class Cell:
             seed=self.seed,
             maps=maps,
             timed=not trial,
+            noiseless=is_noiseless(denoiser),
             repeats=self.suite.resources.repeats,
             keep_concentration=not trial or any("concentration" in n for n in self.objective.component.needs),
         )

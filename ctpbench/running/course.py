@@ -81,7 +81,8 @@ class _Course:
         if model := self.cell.model(denoiser):
             (outcome,) = yield [model]
             fitted = _info(outcome, ModelInfo, "fit: ")
-            self.note(timings=Timings(fit_s=fitted.fit_s, fit_resumed=fitted.fit_resumed), learning=fitted.learning)
+            facts = fitted.model_dump(include={"fit_s", "own_fit_s", "fit_resumed"})
+            self.note(timings=Timings(**facts), learning=fitted.learning)
         prediction = self.cell.prediction(denoiser, test, maps, trial=False)
         (outcome,) = yield [prediction]
         self.note_measured(_info(outcome, PredictionInfo))

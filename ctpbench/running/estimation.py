@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,13 +43,38 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+Kind = Literal["frames", "concentration", "residues"]
+_METHODS: dict[Kind, str] = {"frames": "denoise", "concentration": "concentration", "residues": "deconvolve"}
+
+
 class InvalidOutput(Exception):
     """A method returned something that breaks its contract."""
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a method returned for one case.
+
+    Attributes
+    ----------
+    kind : {"frames", "concentration", "residues"}
+        What its output is.
+    output : DataArray, (time, z, y, x) or (lag, z, y, x), float32
+    denoise_s : float
+        Seconds that it took, by the clock of its own process.
+    diagnostics : mapping
+        Numbers that the method reports of itself (``attrs["diagnostics"]`` of its output).
+    """
+
+    kind: Kind
+    output: xr.DataArray
+    denoise_s: float
+    diagnostics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """One case's answer.
+    """What comes of one case's answer.
 
     Attributes
     ----------
@@ -57,24 +82,17 @@ class Estimate:
         Not yet scaled; zero outside the brain.
     concentration : DataArray, (time, z, y, x), float32, HU above baseline, or None
         None for a method that emits residues.
-    denoise_s, maps_s : float
-        Seconds spent by the method and, after it, by baseline, deconvolution and maps.
-    diagnostics : mapping
-        Numbers that the method reports of itself (``attrs["diagnostics"]`` of its output).
-    frames : DataArray, (time, z, y, x), float32, HU, or None
-        What a `FrameDenoiser` returned.
+    maps_s : float
+        Seconds spent by baseline, deconvolution and maps.
     """
 
     maps: xr.DataArray
     concentration: xr.DataArray | None
-    denoise_s: float
     maps_s: float
-    diagnostics: Mapping[str, float]
-    frames: xr.DataArray | None = None
 
 
-def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
-    """Denoise one observation and compute its maps.
+def answer_of(denoiser: Denoiser, observation: Observation, settings: MapsSettings, context: Context) -> Answer:
+    """Let a method denoise one observation.
 
     Raises
     ------
@@ -83,29 +101,94 @@ def estimate(denoiser: Denoiser, observation: Observation, settings: MapsSetting
     DataError
         Where the method takes another number of frames.
     """
-    frames = observation.frames
-    denoised = None
+    given = observation.frames
+    method: Callable[[xr.DataArray, Context], xr.DataArray]
+    kind: Kind
     if isinstance(denoiser, FrameDenoiser):
-        check_frame_count(denoiser, frames)
-        output, denoise_s = _timed(lambda: denoiser.denoise(frames, context), context.device)
-        denoised = output = _sound(check_output, output, FRAME_DIMS, frames, "denoise")
-        started = time.perf_counter()
-        concentration = baseline_subtracted(output, settings)
+        kind, method = "frames", denoiser.denoise
     elif isinstance(denoiser, ConcentrationDenoiser):
-        check_frame_count(denoiser, frames)
-        output, denoise_s = _timed(lambda: denoiser.concentration(frames, context), context.device)
-        concentration = output = _sound(check_output, output, FRAME_DIMS, frames, "concentration")
-        started = time.perf_counter()
+        kind, method = "concentration", denoiser.concentration
     elif isinstance(denoiser, Deconvolver):
-        return _deconvolved(denoiser, observation, settings, context)
+        kind, method = "residues", denoiser.deconvolve
+        given, _ = _uniform(baseline_subtracted(given, settings))
     else:
         raise InvalidOutput(
             f"denoiser: got {type(denoiser).__name__}; allowed: a FrameDenoiser, ConcentrationDenoiser or Deconvolver"
         )
+    check_frame_count(denoiser, given)
+    clock = Stopwatch(context.device)
+    output = method(given, context)
+    denoise_s = clock.seconds()
+    _check(kind, output, given)
+    return Answer(kind, output, denoise_s, _sound(check_diagnostics, output, method.__name__))
+
+
+def estimate(answer: Answer, observation: Observation, settings: MapsSettings) -> Estimate:
+    """Compute the maps of what a method returned, which must be sound: `answer_of` and `answer_from` see to that."""
+    started = time.perf_counter()
+    if answer.kind == "residues":
+        concentration, dt_s = _uniform(baseline_subtracted(observation.frames, settings))
+        values = maps_from_residues(
+            answer.output.values,
+            concentration["aif"].values,
+            dt_s,
+            frames=concentration.sizes["time"],
+            mask=observation.frames["brain"].values,
+            kappa=settings.kappa,
+            rho=settings.rho,
+            peak_lags=settings.peak_lags,
+        )
+        return Estimate(_as_maps(values, observation), None, time.perf_counter() - started)
+    concentration = baseline_subtracted(answer.output, settings) if answer.kind == "frames" else answer.output
     maps = concentration_maps(concentration, observation, settings)
-    maps_s = time.perf_counter() - started
-    diagnostics = _sound(check_diagnostics, output, "denoise" if denoised is not None else "concentration")
-    return Estimate(maps, concentration, denoise_s, maps_s, diagnostics, denoised)
+    return Estimate(maps, concentration, time.perf_counter() - started)
+
+
+def answer_shape(kind: Kind, observation: Observation) -> tuple[int, int, int, int]:
+    """Return the shape that the output of a method has."""
+    times, *axes = observation.frames.shape
+    if kind == "residues":
+        times = circulant_length(len(uniform_grid(observation.times_s)[0]))
+    return times, axes[0], axes[1], axes[2]
+
+
+def answer_from(
+    kind: Kind,
+    values: Float32,
+    observation: Observation,
+    settings: MapsSettings,
+    *,
+    denoise_s: float,
+    diagnostics: Mapping[str, float],
+) -> Answer:
+    """Return as an answer the values that another process says a method returned, of `answer_shape`.
+
+    Raises
+    ------
+    InvalidOutput
+        Where a value is not finite.
+    """
+    frames = observation.frames
+    if kind == "residues":
+        given, _ = _uniform(baseline_subtracted(frames, settings))
+        axes = {dim: frames[dim] for dim in MAP_DIMS[1:]}
+        output = xr.DataArray(values, dims=("lag", *FRAME_DIMS[1:]), coords=axes)
+    else:
+        given, output = frames, frames.copy(data=values)
+    _check(kind, output, given)
+    return Answer(kind, output, denoise_s, diagnostics)
+
+
+def _check(kind: Kind, output: object, given: xr.DataArray) -> None:
+    """Refuse an output that breaks the contract of its kind."""
+    name = _METHODS[kind]
+    if kind != "residues":
+        _sound(check_output, output, FRAME_DIMS, given, name)
+        return
+    residues = _sound(check_output, output, ("lag", *FRAME_DIMS[1:]), given, name)
+    length = circulant_length(given.sizes["time"])
+    if residues.sizes["lag"] != length:
+        raise InvalidOutput(f"{name}: got {residues.sizes['lag']} along lag; allowed: {length}")
 
 
 def baseline_subtracted(frames: xr.DataArray, settings: MapsSettings) -> xr.DataArray:
@@ -205,33 +288,6 @@ def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
     return (maps * factors).transpose(*maps.dims)
 
 
-def _deconvolved(denoiser: Deconvolver, observation: Observation, settings: MapsSettings, context: Context) -> Estimate:
-    started = time.perf_counter()
-    concentration, dt_s = _uniform(baseline_subtracted(observation.frames, settings))
-    baseline_s = time.perf_counter() - started
-    check_frame_count(denoiser, concentration)
-    residues, denoise_s = _timed(lambda: denoiser.deconvolve(concentration, context), context.device)
-    residues = _sound(check_output, residues, ("lag", *FRAME_DIMS[1:]), concentration, "deconvolve")
-    n_frames = concentration.sizes["time"]
-    if residues.sizes["lag"] != circulant_length(n_frames):
-        raise InvalidOutput(f"deconvolve: got {residues.sizes['lag']} along lag; allowed: {circulant_length(n_frames)}")
-    started = time.perf_counter()
-    values = maps_from_residues(
-        residues.values,
-        concentration["aif"].values,
-        dt_s,
-        frames=n_frames,
-        mask=observation.frames["brain"].values,
-        kappa=settings.kappa,
-        rho=settings.rho,
-        peak_lags=settings.peak_lags,
-    )
-    maps_s = baseline_s + time.perf_counter() - started
-    return Estimate(
-        _as_maps(values, observation), None, denoise_s, maps_s, _sound(check_diagnostics, residues, "deconvolve")
-    )
-
-
 def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:
     """Resample once where frames are irregular: A is circulant on a uniform grid only. Return its interval too."""
     times_s = concentration["time"].values
@@ -252,12 +308,6 @@ def _as_maps(values: Mapping[str, Any], observation: Observation) -> xr.DataArra
     axes = {dim: observation.frames[dim] for dim in MAP_DIMS[1:]}
     stack = np.stack([values[name] for name in MAPS]).astype(np.float32, copy=False)
     return xr.DataArray(stack, dims=MAP_DIMS, coords={"map": list(MAPS), **axes}, name="maps")
-
-
-def _timed(work: Callable[[], xr.DataArray], on: str) -> tuple[xr.DataArray, float]:
-    clock = Stopwatch(on)
-    output = work()
-    return output, clock.seconds()
 
 
 def _sound(check: Callable[P, T], *parts: P.args, **named: P.kwargs) -> T:

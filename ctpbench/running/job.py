@@ -1,13 +1,14 @@
-"""One item while it is worked on: the places it may use, and what it is given to work with."""
+"""One piece of work while it is done: the places it may use, and what it is given to work with."""
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -24,7 +25,7 @@ from ctpbench.running.work import ComponentSpec, Measured
 
 @dataclass(frozen=True)
 class Job:
-    """Where an item is read from and written to, and what it may use."""
+    """Where work is read from and written to, and what it may use."""
 
     inputs: Mapping[str, Path]
     out: Path
@@ -62,6 +63,11 @@ class Job:
 
 
 def build(spec: ComponentSpec) -> Component:
-    """Import a component's class and make it."""
-    kind = reduce(getattr, spec.qualname.split("."), import_module(spec.module))
-    return cast(type[Component], kind)(**spec.params)
+    """Import a component's class and make it, once in a process."""
+    return _built(spec.module, spec.qualname, json.dumps(spec.params, sort_keys=True))
+
+
+@cache
+def _built(module: str, qualname: str, params: str) -> Component:
+    kind = reduce(getattr, qualname.split("."), import_module(module))
+    return cast(type[Component], kind)(**json.loads(params))

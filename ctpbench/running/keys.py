@@ -34,5 +34,5 @@ def record_key(*parts: Any) -> str:
 
 
 def _core(stage: Stage) -> tuple[str, dict[str, str]]:
-    code = core_hash("ctpbench.running.worker", f"ctpbench.running.stages.{stage}")
+    code = core_hash(f"ctpbench.running.stages.{stage}")
     return code, versions(LIBRARIES[stage])

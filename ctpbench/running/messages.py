@@ -1,24 +1,65 @@
-"""What a process that works sends to the one that runs it: lines of JSON with a checked schema.
+"""What processes say to each other: lines of JSON with a checked schema.
 
-A line that is none of these is the sender's fault, and ends the piece of work that it was at.
+The runner sends a batch to a worker, the worker errands to its guest; both hear how it goes. A line that is none of
+these is the sender's fault, and ends the piece of work that it was at.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ctpbench.running.record import Plain
-from ctpbench.running.work import Assignment, Outcome
+from ctpbench.running.sandbox.enclosure import Reach
+from ctpbench.running.work import Assignment, ErrandTask, Outcome
+from ctpbench.text import plain_text
 
 LONGEST_LINE = 2**26
 """Bytes. A record's largest part, scores over time of hundreds of cases, is far below."""
 LONGEST_TEXT = 200
 _READ = 2**16
+
+
+class Batch(Plain):
+    """What a worker shall do, one after the other.
+
+    Attributes
+    ----------
+    assignments : list of Assignment
+    reach : Reach or None
+        What the components' process may reach; None where nothing is kept from it.
+    environment : mapping
+        Environment variables for it beside those that every process gets.
+    """
+
+    assignments: list[Assignment]
+    reach: Reach | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class Errand(Plain):
+    """What a guest shall do, with the places that it reads from and writes to."""
+
+    key: str
+    task: ErrandTask
+    inputs: dict[str, Path]
+    out: Path
+    scratch: Path
+    checkpoints: Path
+
+
+class Ready(Plain):
+    """A guest is there, held by so much: see `ctpbench.running.sandbox.enclosure.Hold`."""
+
+    event: Literal["ready"] = "ready"
+    landlock: int
+    namespaces: bool
 
 
 class Started(Plain):
@@ -45,9 +86,8 @@ class Done(Plain):
     outcome: Outcome
 
 
-Message = Annotated[Started | Progressed | Done, Field(discriminator="event")]
+Message = Annotated[Ready | Started | Progressed | Done, Field(discriminator="event")]
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
-_BATCH: TypeAdapter[list[Assignment]] = TypeAdapter(list[Assignment])
 
 
 class Malformed(Exception):
@@ -59,20 +99,45 @@ def send(to: int, message: Message) -> None:
     _write(to, message.model_dump_json().encode("utf-8", "replace"))
 
 
-def send_batch(to: int, batch: list[Assignment]) -> None:
-    """Write what a process shall work on to a file descriptor."""
-    _write(to, _BATCH.dump_json(batch))
+def send_progress(to: int, key: str, fraction: float, text: str) -> None:
+    """Write how far a piece of work is, whatever its author calls a number and a text."""
+    done, words = float(fraction), plain_text(str(text), LONGEST_TEXT)
+    if math.isfinite(done):
+        send(to, Progressed(key=key, fraction=done, text=words))
 
 
-def receive_batch(source: int) -> list[Assignment]:
-    """Wait for what `send_batch` wrote."""
+def send_order(to: int, order: Batch | Errand) -> None:
+    """Write what a process shall do to a file descriptor."""
+    _write(to, order.model_dump_json().encode("utf-8", "replace"))
+
+
+def receive_batch(source: int) -> Batch:
+    """Wait for the batch that a worker is sent."""
+    line = _line(source)
+    if not line:
+        raise EOFError("the runner ended before it said what to do")
+    return Batch.model_validate_json(line)
+
+
+def receive_errand(source: int) -> Errand | None:
+    """Wait for the next errand that a guest is sent; None where there is no more."""
+    line = _line(source)
+    return Errand.model_validate_json(line) if line else None
+
+
+def receive_ready(source: int) -> Ready:
+    """Wait for what is said of a sandbox that was tried."""
+    return Ready.model_validate_json(_line(source))
+
+
+def _line(source: int) -> bytes:
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(source, _READ)
         if not read:
-            raise EOFError("the runner ended before it said what to do")
+            return b""
         line += read
-    return _BATCH.validate_json(line)
+    return line
 
 
 class Mailbox:
@@ -80,6 +145,8 @@ class Mailbox:
 
     def __init__(self, source: int) -> None:
         self._source, self._rest = source, bytearray()
+        self.closed = False
+        """Whether the other end is closed, and nothing more will come."""
         os.set_blocking(source, False)
 
     def messages(self) -> Iterator[Message]:
@@ -90,14 +157,22 @@ class Mailbox:
         Malformed
             Where a line is no message, or longer than `LONGEST_LINE`.
         """
-        with suppress(BlockingIOError, ConnectionResetError):
-            while read := os.read(self._source, _READ):
+        with suppress(BlockingIOError):
+            while read := self._read():
                 self._rest += read
                 if b"\n" in read:
                     *lines, self._rest = self._rest.split(b"\n")
                     yield from map(_parsed, lines)
                 if len(self._rest) > LONGEST_LINE:
                     raise Malformed(f"a line of more than {LONGEST_LINE} bytes")
+
+    def _read(self) -> bytes:
+        try:
+            read = os.read(self._source, _READ)
+        except ConnectionResetError:
+            read = b""
+        self.closed = not read
+        return read
 
 
 def _parsed(line: bytearray) -> Message:

@@ -11,6 +11,7 @@ from ctpbench.contract.components import Better, Quantity
 from ctpbench.settings import MapsSettings
 
 Status = Literal["ok", "error", "timeout", "out_of_memory", "crashed", "invalid_output", "skipped"]
+Sandbox = Literal["none", "partial", "full"]
 Parameters = Mapping[str, Any]
 Numbers = list[float | None]
 """Plain numbers; None stands for NaN and infinity, which JSON does not know."""
@@ -64,9 +65,12 @@ class Timings(Plain):
     """What was measured, where and how; None where it was not."""
 
     fit_s: float | None = None
+    own_fit_s: float | None = None
+    """By the clock of the method's own process; as `own_denoise_s`, None in older records."""
     fit_resumed: bool | None = None
     denoise_s: list[float] | None = None
     """Of each case."""
+    own_denoise_s: list[float] | None = None
     maps_s: list[float] | None = None
     """Of each case."""
     peak_memory_mib: float | None = None
@@ -76,6 +80,8 @@ class Timings(Plain):
     hardware: str | None = None
     contended: bool | None = None
     """Whether other cells ran on the machine at the same time."""
+    sandbox: Sandbox | None = None
+    """How far the kernel held the method's process; None in older records."""
 
 
 class Entries(Plain):

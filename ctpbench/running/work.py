@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ctpbench.code import component_hash, component_libraries
 from ctpbench.contract.components import Component
-from ctpbench.running.record import Numbers, Plain, ScoreTable, Status
+from ctpbench.running.record import Numbers, Plain, Sandbox, ScoreTable, Status
 from ctpbench.settings import MapsSettings
 
 Stage = Literal["data", "reference", "model", "prediction", "scores"]
@@ -83,13 +83,14 @@ class ReferenceTask(Plain):
 
 
 class ModelTask(Plain):
-    """Fit a denoiser; `data` is the key of what it learns from."""
+    """Fit a denoiser; `data` is the key of what it learns from, `learns_from` says what it is handed of it."""
 
     stage: Literal["model"] = "model"
     denoiser: ComponentSpec
     cases: tuple[str, ...]
     seed: int
     data: str
+    learns_from: Literal["noisy", "clean"]
 
     @property
     def components(self) -> list[ComponentSpec]:
@@ -97,7 +98,10 @@ class ModelTask(Plain):
 
 
 class PredictionTask(Plain):
-    """Denoise a case set and compute its maps; `timed`: with a warm-up, `repeats` times each."""
+    """Denoise a case set and compute its maps; `timed`: with a warm-up, `repeats` times each.
+
+    `noiseless` says that it is the control, and is given the noiseless frames.
+    """
 
     stage: Literal["prediction"] = "prediction"
     denoiser: ComponentSpec
@@ -107,10 +111,28 @@ class PredictionTask(Plain):
     timed: bool
     repeats: int
     keep_concentration: bool
+    noiseless: bool = False
 
     @property
     def components(self) -> list[ComponentSpec]:
         return [self.denoiser]
+
+
+class BuildTask(Plain):
+    """Import a component and make it, before anything is asked of it."""
+
+    stage: Literal["build"] = "build"
+    component: ComponentSpec
+
+
+class AnswerTask(Plain):
+    """Denoise one case; what is asked of a method's process for each case of a prediction."""
+
+    stage: Literal["answer"] = "answer"
+    denoiser: ComponentSpec
+    case: str
+    seed: int
+    maps: MapsSettings
 
 
 class ScoresTask(Plain):
@@ -127,6 +149,8 @@ class ScoresTask(Plain):
         return list(self.metrics.values())
 
 
+ErrandTask = Annotated[BuildTask | DataTask | ModelTask | AnswerTask | ScoresTask, Field(discriminator="stage")]
+"""What is done by a component's own process."""
 Task = Annotated[DataTask | ReferenceTask | ModelTask | PredictionTask | ScoresTask, Field(discriminator="stage")]
 
 
@@ -178,13 +202,14 @@ class Item(Plain):
 
 
 class Measured(Plain):
-    """What it took, and on what."""
+    """What it took, on what, and what held the process: see `ctpbench.running.sandbox.enclosure.Hold.word`."""
 
     peak_memory_mib: float
     peak_device_memory_mib: float | None
     device: str
     threads: int
     hardware: str
+    sandbox: Sandbox = "none"
 
 
 class DataInfo(Plain):
@@ -203,19 +228,42 @@ class ReferenceInfo(Plain):
 
 
 class ModelInfo(Measured):
-    """How training went; `learning` is what it logged."""
+    """How training went; `own_fit_s` is by the clock of its own process, `learning` what it logged."""
 
     stage: Literal["model"] = "model"
     fit_s: float
+    own_fit_s: float | None = None
     fit_resumed: bool
     learning: dict[str, Numbers] | None
 
 
+class BuildInfo(Plain):
+    """A component is there."""
+
+    stage: Literal["build"] = "build"
+
+
+class AnswerInfo(Plain):
+    """What a method returned, as its own process says: `kind` of output, seconds, what it reports of itself, memory."""
+
+    stage: Literal["answer"] = "answer"
+    kind: Literal["frames", "concentration", "residues"]
+    denoise_s: float = Field(allow_inf_nan=False)
+    diagnostics: dict[str, float]
+    peak_memory_mib: float
+    peak_device_memory_mib: float | None
+    hardware: str
+
+
 class PredictionInfo(Measured):
-    """Seconds for each case, what the method reports of itself, and the versions it ran with."""
+    """Seconds for each case, what the method reports of itself, and the versions it ran with.
+
+    `own_denoise_s` is by the clock of the method's own process.
+    """
 
     stage: Literal["prediction"] = "prediction"
     denoise_s: list[float]
+    own_denoise_s: list[float]
     maps_s: list[float]
     diagnostics: dict[str, Numbers]
     versions: dict[str, str]
@@ -230,7 +278,10 @@ class ScoresInfo(Plain):
     faults: dict[str, str] = Field(default_factory=dict)
 
 
-Info = Annotated[DataInfo | ReferenceInfo | ModelInfo | PredictionInfo | ScoresInfo, Field(discriminator="stage")]
+Info = Annotated[
+    BuildInfo | DataInfo | ReferenceInfo | ModelInfo | AnswerInfo | PredictionInfo | ScoresInfo,
+    Field(discriminator="stage"),
+]
 
 
 class Outcome(Plain):

@@ -16,8 +16,9 @@ from ctpbench.contract.observation import Observation
 from ctpbench.contract.series import Format, Volume, slabs
 from ctpbench.errors import DataError, PluginError
 from ctpbench.running.estimation import (
-    Estimate,
+    Answer,
     InvalidOutput,
+    answer_of,
     baseline_subtracted,
     concentration_maps,
     estimate,
@@ -115,9 +116,11 @@ def process(
             else:
                 observation = inspection.observation(slices)
                 within = replace(context, progress=_part(context.progress, number, len(pieces)))
-                answer = estimate(denoiser, observation, settings, within)
-                maps = scaled(answer.maps, scale)
-                answers = {name: maps.sel(map=name).values for name in MAPS} | _denoised(answer, observation, settings)
+                returned = answer_of(denoiser, observation, settings, within)
+                maps = scaled(estimate(returned, observation, settings).maps, scale)
+                answers = {name: maps.sel(map=name).values for name in MAPS} | _denoised(
+                    returned, observation, settings
+                )
                 if slices.start <= central < slices.stop:
                     shown = maps.isel(z=central - slices.start)
             for name, values in answers.items():
@@ -136,14 +139,12 @@ def process(
     return Processed(files, noisy.isel(z=0), shown, one.tissue[0], central, len(pieces))
 
 
-def _denoised(answer: Estimate, observation: Observation, settings: MapsSettings) -> dict[str, Float32]:
+def _denoised(returned: Answer, observation: Observation, settings: MapsSettings) -> dict[str, Float32]:
     """Return the denoised frames in HU; where a method gives concentrations, those above the scan's own baseline."""
-    if answer.frames is not None:
-        return {"denoised": answer.frames.values}
-    if answer.concentration is None:
+    if returned.kind == "residues":
         return {}
-    early = observation.frames.values[: settings.baseline_frames].mean(axis=0)
-    return {"denoised": answer.concentration.values + early}
+    early = 0 if returned.kind == "frames" else observation.frames.values[: settings.baseline_frames].mean(axis=0)
+    return {"denoised": returned.output.values + early}
 
 
 def _scale(inspection: Inspection, pieces: Sequence[slice], settings: MapsSettings) -> Mapping[str, float]:

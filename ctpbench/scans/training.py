@@ -56,8 +56,15 @@ def trained(denoiser: Denoiser, inspection: Inspection, context: Context, out: P
     fitted = denoiser.fit(training, context)
     made = Path(tempfile.mkdtemp(dir=context.scratch))
     denoiser.save(fitted, made)
-    place = {"device": context.device, "threads": context.threads, "hardware": hardware(context.device)}
-    about = origin(denoiser, ComponentSpec.of(denoiser), place, cases=["the scan itself"], seed=seed)
+    about = origin(
+        ComponentSpec.of(denoiser),
+        learns_from=denoiser.learns_from,
+        cases=["the scan itself"],
+        seed=seed,
+        device=context.device,
+        threads=context.threads,
+        hardware=hardware(context.device),
+    )
     write_text(made / "training.json", json.dumps(about, indent=1))
     made.chmod(0o755)
     shutil.rmtree(out / MODEL, ignore_errors=True)

@@ -168,7 +168,7 @@ def test_a_run_tells_components_of_one_name_apart_down_to_its_files(site, ctpben
     from ctpbench.outcome.results import open_results
 
     for owner in ("acme", "zeta"):
-        site.install(owner, TWIN)
+        site.install(owner, TWIN, requires="ctpbench-fakes")
     (site.folder / "suite.yaml").write_text(SUITE)
     done = in_another_process(site.folder, "run", "suite.yaml", "--out", "out")
     assert done.returncode == 0, done.stdout + done.stderr

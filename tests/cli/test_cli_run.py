@@ -112,12 +112,13 @@ datasets: [{{name: toy, noise: [1]}}]
 denoisers: [{{name: tally, params: {{file: "{flag}/missing"}}}}, leave]
 metrics: [error]
 """)
-    assert ctpbench("run", suite, "--out", "out").returncode == 3
+    run = ("run", suite, "--out", "out", "--no-sandbox")  # the denoiser writes to a file of the test
+    assert ctpbench(*run).returncode == 3
     flag.mkdir()
-    again = ctpbench("run", suite, "--out", "out")
+    again = ctpbench(*run)
     assert again.returncode == 3
     assert "(cached)" in again.stdout
-    mended = ctpbench("run", suite, "--out", "out", "--rerun", "failed")
+    mended = ctpbench(*run, "--rerun", "failed")
     assert mended.returncode == 0, mended.stdout
 
 
@@ -207,13 +208,13 @@ metrics: [error]
 """
     suite = write_suite(text)
     (tmp_path / "undisturbed").mkdir()
-    assert ctpbench("run", suite, "--out", "undisturbed/out").returncode == 0
+    assert ctpbench("run", suite, "--out", "undisturbed/out", "--no-sandbox").returncode == 0
     undisturbed = _lines(tally)
     tally.unlink()
     kills = 0
     for pause in (0.3, 0.5, 0.7, 0.9, 1.1):
         before = _lines(tally)
-        process = fork("run", suite, "--out", "out")
+        process = fork("run", suite, "--out", "out", "--no-sandbox")
         _wait_for(lambda p=process, n=before: not p.is_alive() or _lines(tally) > n)
         time.sleep(pause / 10)
         if process.is_alive():
@@ -222,7 +223,7 @@ metrics: [error]
         process.join(60)
         assert process.exitcode in (0, 130, -signal.SIGKILL)
     assert kills >= 2
-    done = ctpbench("run", suite, "--out", "out")
+    done = ctpbench("run", suite, "--out", "out", "--no-sandbox")
     assert done.returncode == 0, done.stderr
     # a killed run may repeat the one piece of work that was under way, never a finished one
     assert undisturbed <= _lines(tally) <= undisturbed + 2 * kills
@@ -246,14 +247,16 @@ def _wait_for(condition, seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_runner_takes_its_children_with_it(start, write_suite, tmp_path):
+@pytest.mark.parametrize("sandbox", [[], ["--no-sandbox"]], ids=["as it is", "without a sandbox"])
+def test_a_killed_runner_takes_its_children_with_it(sandbox, start, write_suite, tmp_path):
     suite = write_suite("""
 datasets: [{name: toy, noise: [1]}]
 denoisers: [{name: train, params: {file: epochs.txt, ends: hang}}]
 metrics: [error]
 """)
-    process = start("run", suite, "--out", "out")
-    _wait_for(lambda: _lines(tmp_path / "epochs.txt") == 2)  # from here on the child sleeps for ten minutes
+    process = start("run", suite, "--out", "out", *sandbox)
+    # From the second line on the child sleeps for ten minutes. It writes where it is: in a sandbox a home of its own.
+    _wait_for(lambda: [_lines(file) for file in tmp_path.rglob("epochs.txt")] == [2])
     assert any(_in_a_session_of_its_own(child) for child in _processes_in(tmp_path))
     process.kill()
     process.communicate(timeout=60)
@@ -261,7 +264,8 @@ metrics: [error]
 
 
 def _processes_in(folder: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
+    where = [(process, process.info["cwd"]) for process in psutil.process_iter(["cwd"])]
+    return [process for process, cwd in where if cwd and Path(cwd).is_relative_to(folder)]
 
 
 def _in_a_session_of_its_own(process: psutil.Process) -> bool:

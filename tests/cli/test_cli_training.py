@@ -1,4 +1,7 @@
-"""Training that is broken off goes on from its checkpoint when the same command is given again."""
+"""Training that is broken off goes on from its checkpoint when the same command is given again.
+
+Without a sandbox, for the learner of these tests notes its epochs in a file of the test.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ datasets: [{{name: toy, noise: [1]}}]
 denoisers: [{{name: train, params: {{file: "{tmp_path}/hang.txt", ends: hang}}, label: hang}}]
 metrics: [error]
 """)
-    process = start("run", suite, "--out", "out")
+    process = start("run", suite, "--out", "out", "--no-sandbox")
     deadline = time.monotonic() + 60
     while len(epochs(tmp_path, "hang")) < 2:
         assert time.monotonic() < deadline
@@ -37,7 +40,7 @@ metrics: [error]
     assert (left / "epoch.txt").read_text() == "2"
     assert not (tmp_path / "out/cache/model").exists()
 
-    done = ctpbench("run", suite, "--out", "out")
+    done = ctpbench("run", suite, "--out", "out", "--no-sandbox")
     assert done.returncode == 0, done.stdout + done.stderr
     assert epochs(tmp_path, "hang") == ["0", "1", "2", "3"]
     assert record(tmp_path / "out", "hang")["timings"]["fit_resumed"] is True
@@ -58,14 +61,14 @@ denoisers:
   - {name: train, label: tuned, params: {file: x.txt}, tune: {parameters: {factor: [0, 1]}, metric: error}}
 """
     suite = write_suite(head + "\n".join(rows))
-    assert ctpbench("run", suite, "--out", "out", "-j", "2").returncode == 3
+    assert ctpbench("run", suite, "--out", "out", "-j", "2", "--no-sandbox").returncode == 3
     out = tmp_path / "out"
     assert {end: record(out, end)["status"] for end in ends} == ends
     assert record(out, "hang")["message"].startswith("fit: took longer")
     assert len(list((out / "checkpoints").iterdir())) == 3
     assert epochs(tmp_path, "hang") == ["0", "1"]
 
-    done = ctpbench("run", suite, "--out", "out", "--rerun", "failed")
+    done = ctpbench("run", suite, "--out", "out", "--rerun", "failed", "--no-sandbox")
     assert done.returncode == 0, done.stdout + done.stderr
     for end in ends:
         assert epochs(tmp_path, end) == ["0", "1", "2", "3"]

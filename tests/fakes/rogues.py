@@ -75,7 +75,7 @@ class Rogue(Dataset):
         return Toy().load(case_id, noise)
 
     def _lines(self) -> list[bytes]:
-        key = b"rogue-" + self.how.encode()
+        key = b"rogue-" + self.how.encode() + b" 1"
         done = b'{"event": "done", "key": "%s", "outcome": {"status": "error", "message": "mine"}}\n'
         wrong = (
             b'{"event": "done", "key": "%s", "outcome": {"status": "ok", "info": {"stage": "scores", "scores": {}}}}\n'

@@ -21,6 +21,7 @@ from ctpbench.perfusion import (
 )
 from ctpbench.running.estimation import (
     InvalidOutput,
+    answer_of,
     baseline_subtracted,
     concentration_maps,
     estimate,
@@ -30,6 +31,8 @@ from ctpbench.running.estimation import (
     white_matter_scale,
 )
 from ctpbench.settings import MapsSettings
+
+DEFAULT = MapsSettings()
 
 
 @pytest.fixture
@@ -44,15 +47,16 @@ def observation(catalogue):
 
 def test_the_three_kinds_end_in_the_same_maps(catalogue, observation, context):
     answers = [
-        estimate(catalogue.denoisers[name](), observation, MapsSettings(), context)
+        answer_of(catalogue.denoisers[name](), observation, MapsSettings(), context)
         for name in ("leave", "concentrate", "unfold")
     ]
-    frames, concentration, residues = answers
+    assert [answer.kind for answer in answers] == ["frames", "concentration", "residues"]
+    assert answers[2].diagnostics == {"iterations": 3.0}
+    frames, concentration, residues = (estimate(answer, observation, MapsSettings()) for answer in answers)
     xr.testing.assert_identical(frames.maps, concentration.maps)
     for name in ("cbf", "cbv", "mtt", "tmax"):
         np.testing.assert_allclose(residues.maps.sel(map=name), frames.maps.sel(map=name), rtol=1e-4, atol=1e-4)
     assert residues.concentration is None
-    assert residues.diagnostics == {"iterations": 3.0}
 
 
 @pytest.mark.parametrize("kind", ["leave", "unfold"])
@@ -68,18 +72,18 @@ def test_irregular_times_are_resampled_once(kind, catalogue, observation, contex
         vessels=frames["vessels"].values,
         aif=observation.aif,
     )
-    answer = estimate(catalogue.denoisers[kind](), irregular, MapsSettings(), context)
+    maps = maps_of(catalogue.denoisers[kind](), irregular, context)
     curves, dt_s = resample(subtract_baseline(frames.values), times_s)
     aif, _ = resample(observation.aif, times_s)
     assert curves.shape[0] == frames.sizes["time"]
     expected = perfusion_maps(curves, aif, dt_s, mask=frames["brain"].values)
     for name in ("cbf", "cbv", "tmax"):
-        np.testing.assert_allclose(answer.maps.sel(map=name), expected[name], rtol=1e-4, atol=1e-4)
-    assert (answer.maps != estimate_of(observation, catalogue, kind, context)).any()
+        np.testing.assert_allclose(maps.sel(map=name), expected[name], rtol=1e-4, atol=1e-4)
+    assert (maps != maps_of(catalogue.denoisers[kind](), observation, context)).any()
 
 
-def estimate_of(observation, catalogue, kind, context):
-    return estimate(catalogue.denoisers[kind](), observation, MapsSettings(), context).maps
+def maps_of(denoiser, observation, context, settings=DEFAULT):
+    return estimate(answer_of(denoiser, observation, settings, context), observation, settings).maps
 
 
 @pytest.mark.parametrize("kind", ["leave", "unfold"])
@@ -93,13 +97,13 @@ def test_rounded_times_leave_the_frames_as_they_are(kind, catalogue, observation
             seen.append(concentration)
             return super().deconvolve(concentration, context)
 
-    answer = estimate(Watching(), rounded, MapsSettings(), context)
-    even = estimate_of(observation, catalogue, kind, context)
+    maps = maps_of(Watching(), rounded, context)
+    even = maps_of(catalogue.denoisers[kind](), observation, context)
     mean_s = np.diff(rounded_s).mean()
     assert abs(np.median(np.diff(rounded_s)) - mean_s) > 0.005
     # The fake deconvolver always takes 1 s for the interval: its CBF does not feel the times, its CBV does.
     for name, factor in {"leave": {"cbf": 1 / mean_s, "cbv": 1}, "unfold": {"cbf": 1, "cbv": mean_s}}[kind].items():
-        np.testing.assert_allclose(answer.maps.sel(map=name), factor * even.sel(map=name), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(maps.sel(map=name), factor * even.sel(map=name), rtol=1e-4, atol=1e-4)
     assert all(np.array_equal(concentration["time"], rounded_s) for concentration in seen)
 
 
@@ -120,7 +124,7 @@ def test_an_output_that_breaks_its_contract_is_named(change, message, catalogue,
             return change(frames)
 
     with pytest.raises(InvalidOutput, match=message):
-        estimate(Wrong(), observation, MapsSettings(), context)
+        answer_of(Wrong(), observation, MapsSettings(), context)
 
 
 def test_a_deconvolver_must_return_all_lags(catalogue, observation, context):
@@ -129,12 +133,12 @@ def test_a_deconvolver_must_return_all_lags(catalogue, observation, context):
             return super().deconvolve(concentration, context).isel(lag=slice(5))
 
     with pytest.raises(InvalidOutput, match=r"5 along lag; allowed: 24"):
-        estimate(Short(), observation, MapsSettings(), context)
+        answer_of(Short(), observation, MapsSettings(), context)
 
 
 def test_what_is_no_denoiser_is_named(observation, context):
     with pytest.raises(InvalidOutput, match=r"^denoiser: got object; allowed: a FrameDenoiser, Conc"):
-        estimate(object(), observation, MapsSettings(), context)
+        answer_of(object(), observation, MapsSettings(), context)
 
 
 # -- settings, and what maps are scaled by ---
@@ -266,7 +270,7 @@ def test_a_regions_mean_curve_is_deconvolved_with_the_weight_of_all_voxels(name,
 def test_the_peaks_lags_are_the_same_for_what_emits_residues(lags, catalogue, observation, context):
     early = Observation(observation.frames.assign_coords(aif=observation.frames["aif"].roll(time=4)))
     settings = MapsSettings(peak_lags=lags)
-    frames, residues = (estimate(catalogue.denoisers[n](), early, settings, context).maps for n in ("leave", "unfold"))
+    frames, residues = (maps_of(catalogue.denoisers[n](), early, context, settings) for n in ("leave", "unfold"))
     for name in ("cbf", "tmax"):
         np.testing.assert_allclose(residues.sel(map=name), frames.sel(map=name), rtol=1e-4, atol=1e-4)
     assert (float(frames.sel(map="tmax").min()) < 0) == (lags == "circle")

@@ -1,7 +1,8 @@
-"""The runner and the courses of its cells, with all work done in this process: what is asked for, kept, done again."""
+"""The runner and the courses of its cells, with all stages in this process: what is asked for, kept, done again."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -13,13 +14,14 @@ import xarray as xr
 
 from ctpbench import Metric
 from ctpbench.running.executors.protocol import Began, Ended, Event, Executor
-from ctpbench.running.job import Job
+from ctpbench.running.host import Host
+from ctpbench.running.hosted import Failed, HostedJob
+from ctpbench.running.log import Log
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Options, Runner
 from ctpbench.running.store import Store
 from ctpbench.running.work import Assignment, Item, Outcome
-from ctpbench.running.worker import failure
 from ctpbench.suite.entries import MetricEntry
 from ctpbench.suite.load import load_suite
 
@@ -55,12 +57,15 @@ class Here:
 
 
 def _done(given: Assignment) -> Outcome:
-    job = Job(given.inputs, given.out, given.scratch, given.checkpoints, "cpu", 1, lambda fraction, text: None)
-    try:
-        stage = import_module(f"ctpbench.running.stages.{given.item.stage}")
-        return Outcome(status="ok", info=stage.run(given.item.task, job))
-    except Exception as error:
-        return failure(error)
+    places = (given.inputs, given.out, given.scratch, given.checkpoints)
+    room = Path(tempfile.mkdtemp(dir=given.out.parent))
+    with Host(room, None, {}, "cpu", 1) as host, Log(given.log) as log:
+        job = HostedJob(*places, "cpu", 1, lambda fraction, text: None, given.item.key, host, log)
+        try:
+            stage = import_module(f"ctpbench.running.stages.{given.item.stage}")
+            return Outcome(status="ok", info=stage.run(given.item.task, job))
+        except Failed as failed:
+            return failed.outcome
 
 
 class Listening:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +17,19 @@ from ctpbench import FrameDenoiser, Metric, Trainable
 from ctpbench.contract.control import Noiseless
 from ctpbench.errors import DataError, PluginError
 from ctpbench.running.cell import Cell
+from ctpbench.running.errands import data, scores
+from ctpbench.running.errands import model as errand_model
+from ctpbench.running.errands.model import TrainingView, thinned
 from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.files import file_name, load_arrays, load_truth
+from ctpbench.running.host import Host
+from ctpbench.running.hosted import HostedJob
 from ctpbench.running.job import Job
+from ctpbench.running.log import Log
 from ctpbench.running.plan import plan
 from ctpbench.running.quality import quality_of
-from ctpbench.running.stages import data, model, prediction, reference, scores
-from ctpbench.running.stages.model import TrainingView, thinned
-from ctpbench.running.work import ComponentSpec, Item, ModelInfo, Outcome, input_paths
+from ctpbench.running.stages import model, prediction, reference
+from ctpbench.running.work import ComponentSpec, Info, Item, ModelInfo, Outcome, input_paths
 from ctpbench.suite.entries import MetricEntry
 from ctpbench.suite.load import load_suite
 
@@ -121,11 +127,20 @@ def job_of(item: Item, cache: Path, out: Path) -> Job:
     return Job(input_paths(item, cache), *folders, "cpu", 1, lambda fraction, text: None)
 
 
-def fit(cell: Cell, cache: Path, denoiser: Trainable) -> tuple[ModelInfo, Path]:
-    """Run the model stage; return what it measured and where it wrote."""
+def learnt(cell: Cell, cache: Path, denoiser: Trainable) -> ModelInfo:
+    """Fit a denoiser in this process, as a guest does; return what it measured."""
     item = cell.model(denoiser)
-    out = cache / "model" / item.key
-    return model.run(item.task, job_of(item, cache, out)), out
+    return errand_model.run(item.task, job_of(item, cache, cache / "model" / item.key))
+
+
+def staged(stage: Any, item: Item, cache: Path, inputs: Mapping[str, Path] | None = None) -> tuple[Info, Path]:
+    """Run a stage as a worker does, with a guest; return what it measured and where it wrote."""
+    job = job_of(item, cache, cache / item.stage / item.key)
+    places = {name: getattr(job, name) for name in ("out", "scratch", "checkpoints", "device", "threads", "progress")}
+    room = Path(tempfile.mkdtemp(dir=cache))
+    with Host(room, None, {}, "cpu", 1) as host, Log(cache / "log") as log:
+        hosted = HostedJob(job.inputs if inputs is None else inputs, **places, key=item.key, host=host, log=log)
+        return stage.run(item.task, hosted), job.out
 
 
 # -- what a method that learns is handed ---
@@ -154,7 +169,7 @@ def shown(training: Sequence[Any]) -> list[Any]:
 
 
 def test_a_method_that_learns_from_noisy_cannot_come_by_anything_clean(cell, cache):
-    fit(cell, cache, Spy())
+    learnt(cell, cache, Spy())
     training, context = SEEN
     assert len(training) == 2
     assert all(case.clean is None for case in shown(training))
@@ -172,7 +187,7 @@ def test_a_method_that_learns_from_noisy_cannot_come_by_anything_clean(cell, cac
 
 
 def test_the_search_above_would_find_what_is_clean(cell, cache):
-    fit(cell, cache, CleanSpy())
+    learnt(cell, cache, CleanSpy())
     training, _ = SEEN
     assert all(case.clean is not None for case in shown(training))
     assert "truth.npz" in {thing.name for thing in reachable(training, set()) if isinstance(thing, Path)}
@@ -189,7 +204,7 @@ def test_a_noisy_view_opens_no_truth_even_where_one_is_named(cell, cache):
 
 
 def test_a_model_says_what_it_was_made_of(cell, cache):
-    measured, out = fit(cell, cache, Spy(factor=0.5))
+    measured, out = staged(model, cell.model(Spy(factor=0.5)), cache)
     origin = json.loads((out / "training.json").read_text())
     assert origin["denoiser"] == {
         "module": __name__,
@@ -219,31 +234,31 @@ def test_the_training_data_decide_the_key_and_are_named_in_the_task(cell):
 @pytest.mark.parametrize("name", ["training.json", "outcome.json"])
 def test_a_method_must_leave_the_harness_its_names(name, cell, cache):
     with pytest.raises(PluginError, match=f"^untidy: save wrote {name}, which the harness writes; choose another name"):
-        fit(cell, cache, Untidy(file_name=name))
+        staged(model, cell.model(Untidy(file_name=name)), cache)
 
 
 def test_a_fit_knows_whether_it_went_on_from_a_checkpoint(catalogue, cell, cache, tmp_path):
     first = catalogue.denoisers["train"](file=tmp_path / "epochs.txt", ends="raise")
     with pytest.raises(ZeroDivisionError):
-        fit(cell, cache, first)
-    measured, _ = fit(cell, cache, first)
+        learnt(cell, cache, first)
+    measured = learnt(cell, cache, first)
     assert measured.fit_resumed
     assert (tmp_path / "epochs.txt").read_text().split() == ["0", "1", "2", "3"]
-    assert not fit(cell, cache, Spy())[0].fit_resumed
+    assert not learnt(cell, cache, Spy()).fit_resumed
 
 
 # -- what training logged ---
 
 
 def test_a_learning_curve_is_kept_with_null_for_what_is_no_number(catalogue, cell, cache, tmp_path):
-    measured, _ = fit(cell, cache, catalogue.denoisers["train"](file=tmp_path / "epochs.txt"))
+    measured = learnt(cell, cache, catalogue.denoisers["train"](file=tmp_path / "epochs.txt"))
     assert measured.learning == {"step": [0, 1, 2, 3], "loss": [8, 4, 2, 1], "bias": [0.5, None, -0.5, None]}
-    assert fit(cell, cache, Spy())[0].learning is None
+    assert learnt(cell, cache, Spy()).learning is None
 
 
 def test_a_curve_of_unequal_lists_is_an_invalid_output(cell, cache):
     with pytest.raises(InvalidOutput, match="learning_curve: got lengths"):
-        fit(cell, cache, Babble())
+        learnt(cell, cache, Babble())
 
 
 @pytest.mark.parametrize("length", [1, 499, 500, 501, 12_345])
@@ -280,8 +295,8 @@ def test_a_quantity_that_is_logged_rarely_is_kept_whole():
 def noise_added(cell: Cell, cache: Path, denoiser: FrameDenoiser) -> dict[str, np.ndarray]:
     """Run the prediction stage; return what it added to the concentration of each case."""
     item = cell.prediction(denoiser, cell.test, cell.row.maps[0], trial=False)
-    job = job_of(item, cache, cache / "prediction" / item.key)
-    prediction.run(item.task, job)
+    _, out = staged(prediction, item, cache)
+    job = job_of(item, cache, out)
     noisy = {case: job.observation(case).frames.values for case in item.task.cases}
     answers = {case: load_arrays(job.out / file_name(case))["concentration"].values for case in item.task.cases}
     return {case: answers[case] - (noisy[case] - noisy[case][:2].mean(axis=0)) for case in answers}
@@ -314,8 +329,8 @@ class Heir(Noiseless):
 
 def test_the_noiseless_control_alone_is_handed_the_noiseless_frames(cell, cache):
     item = cell.prediction(Noiseless(), cell.test, cell.row.maps[0], trial=False)
-    job = job_of(item, cache, cache / "prediction" / item.key)
-    prediction.run(item.task, job)
+    _, out = staged(prediction, item, cache)
+    job = job_of(item, cache, out)
     for case in item.task.cases:
         clean = job.truth(case).frames.values
         answer = load_arrays(job.out / file_name(case))["concentration"].values
@@ -341,7 +356,7 @@ def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
     job = job_of(item, cache, cache / "prediction" / item.key)
     without = {role: path.with_name("none.npz") if "truth" in role else path for role, path in job.inputs.items()}
     with pytest.raises(DataError, match="noiseless: test/0: the dataset knows no noiseless frames; leave this row out"):
-        prediction.run(item.task, replace(job, inputs=without))
+        staged(prediction, item, cache, without)
 
 
 def test_numbers_of_the_test_cases_are_taken_where_the_reference_is_and_of_no_others(cell, cache):
@@ -386,7 +401,7 @@ def test_a_score_is_kept_with_what_its_metric_agrees_with(cell, cache, catalogue
     known = cell.reference(cell.test, cell.row.maps[0])
     denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, cell.row.maps[0], trial=False)
     for stage, item in ((reference, known), (prediction, denoised)):
-        stage.run(item.task, job_of(item, cache, cache / item.stage / item.key))
+        staged(stage, item, cache)
     flow = MetricEntry("flow", "of all", catalogue.metrics["flow"](factor=1.0))
     metrics = (flow, MetricEntry("undecided", "treat", Undecided()))
     item = cell.scores(denoised, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, metrics)
@@ -405,7 +420,7 @@ def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):
     known = cell.reference(cell.test, cell.row.maps[0])
     denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, cell.row.maps[0], trial=False)
     for stage, item in ((reference, known), (prediction, denoised)):
-        stage.run(item.task, job_of(item, cache, cache / item.stage / item.key))
+        staged(stage, item, cache)
     error = cell.suite.metrics[0]
     faulty = [MetricEntry("faulty", label, Faulty(raises=label == "raises")) for label in ("raises", "babbles")]
     found = {}

@@ -13,7 +13,7 @@ from ctpbench import Context, DataError, Inspection, inspect_series
 from ctpbench.contract.case import MAPS
 from ctpbench.errors import InputError, PluginError
 from ctpbench.plugins import Catalogue
-from ctpbench.running.estimation import estimate, region_perfusion
+from ctpbench.running.estimation import answer_of, estimate, region_perfusion
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.scans import processing as module
 from ctpbench.scans.opening import open_series
@@ -73,7 +73,9 @@ def test_slab_by_slab_gives_what_the_whole_gives(catalogue, inspection, context,
     fractions: list[float] = []
     telling = replace(context, progress=lambda fraction, text: fractions.append(fraction))
     made = process(inspection, denoiser, SETTINGS, telling, out)
-    whole = estimate(denoiser, inspection.observation(), SETTINGS, context)
+    observation = inspection.observation()
+    returned = answer_of(denoiser, observation, SETTINGS, context)
+    whole = estimate(returned, observation, SETTINGS)
     written = arrays(out)
     assert set(written) == {*MAPS} | ({"denoised"} if name != "unfold" else set())
     assert {path.name for path in made.files} == names(out)
@@ -81,7 +83,7 @@ def test_slab_by_slab_gives_what_the_whole_gives(catalogue, inspection, context,
         assert written[one].dtype == np.float32
         np.testing.assert_allclose(written[one], whole.maps.sel(map=one), rtol=1e-4, atol=1e-4)
     if name == "shrink":
-        np.testing.assert_allclose(written["denoised"][:, 1:], whole.frames[:, 1:], rtol=1e-5)
+        np.testing.assert_allclose(written["denoised"][:, 1:], returned.output[:, 1:], rtol=1e-5)
     if name == "concentrate":  # above the scan's own baseline, it is the scan
         np.testing.assert_allclose(written["denoised"], inspection.frames(slice(None)), rtol=1e-5, atol=1e-3)
     assert made.slabs == {1: 5, 2: 3}[together]
@@ -93,7 +95,8 @@ def test_what_is_shown_is_the_slice_with_most_brain_before_and_after(catalogue, 
     slabs_of(2)
     made = process(inspection, catalogue.find("denoiser", "shrink")(weight=1), SETTINGS, context, out)
     none = catalogue.find("denoiser", "leave")()
-    noisy = estimate(none, inspection.observation(slice(made.slice, made.slice + 1)), SETTINGS, context)
+    one = inspection.observation(slice(made.slice, made.slice + 1))
+    noisy = estimate(answer_of(none, one, SETTINGS, context), one, SETTINGS)
     assert made.slice == inspection.brain.sum(axis=(1, 2)).argmax()
     np.testing.assert_array_equal(made.noisy, noisy.maps.isel(z=0))
     np.testing.assert_array_equal(made.maps.sel(map="cbf"), arrays(out)["cbf"][made.slice])

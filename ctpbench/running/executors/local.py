@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
-from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
 from ctpbench.running import messages, worker
+from ctpbench.running.environment import allowed
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
+from ctpbench.running.faults import crash
+from ctpbench.running.sandbox.code import code_reach
+from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment, Outcome
 
 _POLL_S = 0.02
@@ -60,6 +63,22 @@ class LocalExecutor:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def hold(self) -> Hold:
+        """Return how far the kernel holds the processes of components here."""
+        if not self._limits.sandboxed:
+            return Hold(0, namespaces=False)
+        mine, theirs = self._context.Pipe()
+        process = self._context.Process(target=worker.tell_hold, args=(theirs,))
+        with _environment(self._limits.threads):
+            process.start()
+        theirs.close()
+        try:
+            found: messages.Ready = messages.receive_ready(mine.fileno())
+        finally:
+            mine.close()
+            process.join()
+        return Hold(found.landlock, found.namespaces)
+
     @property
     def running(self) -> int:
         """How many children are at work."""
@@ -67,15 +86,25 @@ class LocalExecutor:
 
     def submit(self, batch: Sequence[Assignment]) -> None:
         """Start a child on a batch."""
+        order = self._order(batch)
         mine, theirs = self._context.Pipe()
         arguments = (theirs, self._limits.device, self._limits.threads)
         process = self._context.Process(target=worker.main, args=arguments, daemon=False)
-        with _pinned_threads(self._limits.threads):
+        with _environment(self._limits.threads):
             process.start()
         theirs.close()
         with suppress(OSError):  # a child that is gone already is seen as such when it is polled
-            messages.send_batch(mine.fileno(), list(batch))
+            messages.send_order(mine.fileno(), order)
         self._children.append(_Child(process, mine, messages.Mailbox(mine.fileno()), list(batch)))
+
+    def _order(self, batch: Sequence[Assignment]) -> messages.Batch:
+        """Return a batch with what its components may reach: those of data sets all, for their files lie anywhere."""
+        if batch[0].item.stage == "data":
+            return messages.Batch(assignments=list(batch), environment=dict(os.environ))
+        if not self._limits.sandboxed:
+            return messages.Batch(assignments=list(batch))
+        modules = {spec.module for assignment in batch for spec in assignment.item.task.components}
+        return messages.Batch(assignments=list(batch), reach=code_reach(frozenset(modules), self._limits.device))
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
@@ -111,7 +140,7 @@ class LocalExecutor:
         child.process.close()
         if (item := child.interrupted) is not None:
             child.pending.remove(item)
-            yield Ended(item, child.outcome or _crash(exit_code, item.log))
+            yield Ended(item, child.outcome or crash(exit_code))
         for assignment in child.pending:
             yield Returned(assignment)
 
@@ -134,6 +163,8 @@ class LocalExecutor:
             child.current, child.since = child.pending[0], time.monotonic()
             child.cpu_before_s = _cpu_s(child.process.pid)
             return Began(child.current)
+        if isinstance(message, messages.Ready):
+            raise messages.Malformed("ready, which a worker does not say")
         if current is None or current.item.key != message.key:
             raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which is not under way")
         if isinstance(message, messages.Progressed):
@@ -172,24 +203,21 @@ def _cpu_s(pid: int) -> float:
 
 
 def _total(pid: int, measure: Callable[[psutil.Process], float]) -> float:
-    """Return the sum of a measure over a process and its descendants, 0 where it is gone."""
+    """Return the sum of a measure over a worker and all that its guests started, 0 where it is gone.
+
+    The two processes between the worker and a guest are copies of it that wait.
+    """
     total = 0.0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         total = measure(process)
-        for descendant in process.children(recursive=True):
+        for keeper in process.children():
             with suppress(psutil.Error):
-                total += measure(descendant)
+                for first in keeper.children():
+                    for descendant in first.children(recursive=True):
+                        with suppress(psutil.Error):
+                            total += measure(descendant)
     return total
-
-
-def _crash(exit_code: int | None, log: Path) -> Outcome:
-    if exit_code is not None and exit_code < 0:
-        known = {int(each): each.name for each in signal.Signals}
-        name = known.get(-exit_code, f"signal {-exit_code}")
-        hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
-        return Outcome(status="crashed", message=f"killed by {name}{hint}; see {log.name}")
-    return Outcome(status="crashed", message=f"the process exited with code {exit_code}; see {log.name}")
 
 
 def _kill(process: Any) -> None:
@@ -208,17 +236,17 @@ def _kill_group(leader: int) -> None:
 
 
 @contextmanager
-def _pinned_threads(threads: int) -> Iterator[None]:
-    """Start the server with its thread counts set: libraries read them once, when they are imported."""
-    wanted = {**dict.fromkeys(_THREAD_COUNTS, str(threads)), **IDLE_THREADS}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+def _environment(threads: int) -> Iterator[None]:
+    """Start the server with no more of the environment than it needs, and with its thread counts set.
+
+    Libraries read these once, when they are imported; and what a process was started with stays in its memory.
+    """
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({**allowed(before), **dict.fromkeys(_THREAD_COUNTS, str(threads)), **IDLE_THREADS})
     try:
         forkserver.ensure_running()
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)

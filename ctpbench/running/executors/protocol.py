@@ -7,25 +7,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment, Outcome
 from ctpbench.settings import Resources
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one child may use."""
+    """What one child may use, and whether the kernel holds it to what it was given."""
 
     device: str = "cpu"
     threads: int = 1
     memory_gib: float | None = None
     timeout_s: float | None = None
     cpu_s: float | None = None
+    sandboxed: bool = True
 
     @classmethod
-    def of(cls, resources: Resources, device: str, jobs: int) -> Limits:
+    def of(cls, resources: Resources, device: str, jobs: int, *, sandboxed: bool = True) -> Limits:
         """Return what a suite's resources mean on this machine: cores are shared out where it names no threads."""
         threads = resources.threads or max(1, (os.cpu_count() or 1) // jobs)
-        return cls(device, threads, resources.memory_gib, resources.timeout_s, resources.cpu_s)
+        return cls(device, threads, resources.memory_gib, resources.timeout_s, resources.cpu_s, sandboxed)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class Executor(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+    def hold(self) -> Hold:
+        """Return how far the kernel holds the processes of components here."""
+        ...
 
     @property
     def running(self) -> int:

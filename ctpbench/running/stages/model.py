@@ -1,97 +1,27 @@
-"""Fit a trainable denoiser on the training split and save what it learnt, with where that comes from."""
+"""Have a trainable denoiser fitted on the training split, and note where the model comes from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import cast, overload
 
-import numpy as np
-
-from ctpbench import device
-from ctpbench.contract.answers import check_frame_count, check_learning_curve
-from ctpbench.contract.case import TrainingCase
-from ctpbench.contract.components import HARNESS_FILES, Denoiser, Trainable
-from ctpbench.errors import DataError, PluginError
-from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.job import Job, build
+from ctpbench.contract.components import HARNESS_FILES
+from ctpbench.errors import PluginError
+from ctpbench.running.errands import model
+from ctpbench.running.hosted import HostedJob
 from ctpbench.running.origin import origin
-from ctpbench.running.record import Numbers
 from ctpbench.running.work import ModelInfo, ModelTask
 
+ERRAND = model
 
-def run(task: ModelTask, job: Job) -> ModelInfo:
-    """Write the model, and ``training.json`` beside it."""
-    trainable = cast(Trainable, build(task.denoiser))
-    training = TrainingView(job, task.cases, trainable)
-    resumed = any(job.checkpoints.iterdir())
-    clock = device.Stopwatch(job.device)
-    fitted = trainable.fit(training, job.context(task.seed, trainable.name))
-    fit_s, measured = clock.seconds(), job.measured()
-    learning = _learning(trainable, fitted)
-    trainable.save(fitted, job.out)
+
+def run(task: ModelTask, job: HostedJob) -> ModelInfo:
+    """Keep the model, write ``training.json`` beside it; time it from the handing over of the data."""
+    job.prepare(task.denoiser)
+    info, fit_s = job.ask(task, ModelInfo)
+    job.collect()
     if taken := [name for name in HARNESS_FILES if (job.out / name).exists()]:
-        raise PluginError(f"{trainable.name}: save wrote {taken[0]}, which the harness writes; choose another name")
-    place = measured.model_dump(include={"device", "threads", "hardware"})
-    about = origin(trainable, task.denoiser, place, cases=list(task.cases), data=task.data, seed=task.seed)
+        raise PluginError(f"{task.denoiser.name}: save wrote {taken[0]}, which the harness writes; choose another name")
+    facts = task.model_dump(mode="json", include={"learns_from", "cases", "data", "seed"})
+    about = origin(task.denoiser, **facts, device=job.device, threads=job.threads, hardware=info.hardware)
     (job.out / "training.json").write_text(json.dumps(about, indent=1))
-    return ModelInfo(**dict(measured), fit_s=fit_s, fit_resumed=resumed, learning=learning)
-
-
-class TrainingView(Sequence[TrainingCase]):
-    """The training split as a method may see it; loads one case at a time, clean frames only where it declares them."""
-
-    def __init__(self, job: Job, cases: tuple[str, ...], learner: Trainable) -> None:
-        self._job, self._cases, self._learner = job, cases, learner
-
-    def __len__(self) -> int:
-        return len(self._cases)
-
-    @overload
-    def __getitem__(self, index: int) -> TrainingCase: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[TrainingCase]: ...
-    def __getitem__(self, index: int | slice) -> TrainingCase | Sequence[TrainingCase]:
-        if isinstance(index, slice):
-            return TrainingView(self._job, self._cases[index], self._learner)
-        case = self._cases[index]
-        observation, clean = self._job.observation(case), None
-        check_frame_count(self._learner, observation.frames)
-        if self._learner.learns_from == "clean":
-            truth = self._job.truth(case)
-            if truth is None or truth.frames is None:
-                raise DataError(
-                    f"case {case}: has no noiseless frames, which this method learns from; choose another dataset"
-                )
-            clean = truth.frames
-        return TrainingCase(case, observation, clean)
-
-    def __iter__(self) -> Iterator[TrainingCase]:
-        return (self[i] for i in range(len(self)))
-
-
-def thinned(curve: Mapping[str, Numbers], most: int = 500) -> dict[str, Numbers]:
-    """Return a learning curve with at most so many numbers of each quantity, its first and last among them.
-
-    Quantities may be logged at different steps, so each is thinned by itself; the steps that one needs alone
-    are null in the others.
-    """
-    if len(curve["step"]) <= most:
-        return dict(curve)
-    kept: dict[str, set[int]] = {}
-    for name, values in curve.items():
-        if name != "step":
-            known = [i for i, value in enumerate(values) if value is not None]
-            evenly = np.linspace(0, len(known) - 1, min(most, len(known))).round().astype(int)
-            kept[name] = {known[i] for i in evenly}
-    rows = sorted(set().union(*kept.values()))
-    return {name: [values[i] if i in kept.get(name, rows) else None for i in rows] for name, values in curve.items()}
-
-
-def _learning(trainable: Trainable, fitted: Denoiser) -> dict[str, Numbers] | None:
-    """Return what training logged, checked and short enough for a record."""
-    curve = trainable.learning_curve(fitted)
-    try:
-        return None if curve is None else thinned(check_learning_curve(curve))
-    except ValueError as error:
-        raise InvalidOutput(str(error)) from None
+    return info.model_copy(update={"fit_s": fit_s, "own_fit_s": info.fit_s, **job.held()})

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ctpbench.errors import DataError
-from ctpbench.running.worker import failure
+from ctpbench.running.faults import failure
 
 
 class OutOfMemoryError(RuntimeError):

@@ -1,0 +1,109 @@
+"""Score every case of a set with every metric; a metric that fails, fails alone."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ctpbench.contract.answers import check_score
+from ctpbench.contract.case import ScoredCase
+from ctpbench.contract.components import Metric
+from ctpbench.running.estimation import baseline_subtracted, scaled
+from ctpbench.running.files import load_arrays
+from ctpbench.running.job import Job, build
+from ctpbench.running.record import ScoreTable
+from ctpbench.running.work import LONGEST_MESSAGE, ScoresInfo, ScoresTask
+from ctpbench.text import one_line, plain_text
+
+
+def run(task: ScoresTask, job: Job) -> ScoresInfo:
+    """Return the scores of each metric, or how it failed."""
+    metrics = {label: cast(Metric, build(spec)) for label, spec in task.metrics.items()}
+    scores: dict[str, list[xr.DataArray | None]] = {label: [] for label in metrics}
+    faults: dict[str, str] = {}
+    for case in task.cases:
+        answer = scored_case(case, task, job)
+        for label, metric in metrics.items():
+            if label not in faults:
+                with _caught(label, faults, f"{case}: "):
+                    scores[label].append(_score(metric, answer, label))
+    tables = {}
+    for label, found in scores.items():
+        if label not in faults:
+            with _caught(label, faults):
+                tables[label] = _table(metrics[label], found, label)
+    return ScoresInfo(scores=tables, faults=faults)
+
+
+@contextmanager
+def _caught(label: str, faults: dict[str, str], where: str = "") -> Iterator[None]:
+    """Note how a metric failed; whatever a stranger's metric does, the others' scores stand."""
+    try:
+        yield
+    except Exception as error:
+        traceback.print_exc()
+        faults[label] = plain_text(f"{where}{_reason(error)}", LONGEST_MESSAGE)
+
+
+def scored_case(case: str, task: ScoresTask, job: Job) -> ScoredCase:
+    """Bring together a case's observation, truth and reference with a method's answer, scaled alike."""
+    observation, truth = job.observation(case), job.truth(case)
+    answer = load_arrays(job.inputs[f"prediction/{case}"])
+    reference_path = job.inputs[f"reference/{case}"]
+    known = load_arrays(reference_path) if reference_path.exists() else xr.Dataset()
+    noiseless = scaled(known["maps"], task.scale) if "maps" in known else None
+    clean = None if truth is None or truth.frames is None else baseline_subtracted(truth.frames, task.maps)
+    maps, concentration = scaled(answer["maps"], task.scale), answer.get("concentration")
+    return ScoredCase(case, observation, maps, noiseless, truth, concentration, clean, known.get("rois"))
+
+
+def _score(metric: Metric, case: ScoredCase, label: str) -> xr.DataArray | None:
+    """Return a metric's score of a case, None where the case lacks what it reads."""
+    if any(getattr(case, need) is None for need in metric.needs):
+        return None
+    return check_score(metric.score(case), case, label, metric.quantity).astype(np.float64)
+
+
+def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> ScoreTable:
+    """Stack one metric's results over cases; None and NaN become null, for JSON knows no NaN."""
+    kept = sorted({r.dims for r in results if r is not None}, key=str)
+    if len(kept) > 1:
+        got = " and ".join(str(dims) for dims in kept)
+        raise ValueError(f"metric {label!r}: got dims {got}; allowed: the same for all cases")
+    known = [r.drop_vars(set(r.coords) - set(r.dims)) for r in results if r is not None]
+    cases = [i for i, r in enumerate(results) if r is not None]
+    values: Any = [None] * len(results)
+    dims, coords = ["case"], {}
+    if known:  # cases may differ in their times: the union of their coordinates is kept
+        at = pd.Index(cases, name="case")
+        table = xr.concat(known, at, join="outer", coords="minimal", compat="override")
+        table = table.reindex(case=range(len(results))).transpose("case", ...)
+        dims = [str(dim) for dim in table.dims]
+        coords = {dim: np.asarray(table[dim].values).tolist() for dim in dims[1:]}
+        array = np.asarray(table.values, dtype=object)
+        array[~np.isfinite(table.values)] = None
+        values = array.tolist()
+    summary = (type(metric).__doc__ or "").strip().split("\n")[0]
+    return ScoreTable(
+        dims=tuple(dims),
+        coords=coords,
+        values=values,
+        units=metric.units,
+        better=metric.better,
+        description=summary,
+        parameters=metric.model_dump(mode="json"),
+        metric=metric.name,
+        agrees_with=metric.agrees_with,
+        quantity=metric.quantity,
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = one_line(error)
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")

@@ -1,0 +1,282 @@
+"""Who lets a component's code work: starts its process, hands it what it may see, times it, and believes it nothing.
+
+The process, the guest, is shut in by the kernel where this can be done. A file is handed over as a link in a folder
+that the guest may read, at the moment when its clock starts.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import shutil
+import signal
+import socket
+import stat
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import psutil
+
+from ctpbench.arrays import Float32
+from ctpbench.code import digest
+from ctpbench.running import guest, messages
+from ctpbench.running.estimation import InvalidOutput
+from ctpbench.running.faults import crash
+from ctpbench.running.log import Log
+from ctpbench.running.sandbox.enclosure import Enclosed, Hold, Reach, enclose
+from ctpbench.running.work import ErrandTask, Outcome
+
+Progress = Callable[[float, str], None]
+_READ = 2**16
+_GRACE_S = 2.0
+
+
+@dataclass(frozen=True)
+class _Guest:
+    """A guest's process, its checkpoints, the two ends by which it is heard, and the keys of what it has done.
+
+    The ends are those of its messages and of what it prints.
+    """
+
+    process: Enclosed
+    checkpoints: Path
+    channel: socket.socket
+    mailbox: messages.Mailbox
+    printed: int
+    done: set[str] = field(default_factory=set)
+
+
+class Host:
+    """Lets guests work in a room on disk. Use as a context manager: leaving it ends the guest.
+
+    A guest stays for all that is asked until it fails in a way that ends it; what is asked next finds a new one.
+
+    Parameters
+    ----------
+    room : Path
+        An empty folder. In it ``given`` will hold what the guest may read, ``made`` what it wrote, ``home`` its scratch
+        files.
+    reach : Reach or None
+        What else it may reach; None where nothing is kept from it.
+    environment : mapping
+        Environment variables that it gets beside those of this process.
+    device : str
+    threads : int
+    """
+
+    def __init__(
+        self, room: Path, reach: Reach | None, environment: Mapping[str, str], device: str, threads: int
+    ) -> None:
+        self.given, self.made, self.home = (room.resolve() / name for name in ("given", "made", "home"))
+        self.hold: Hold | None = None
+        """What of the sandbox the kernel provided."""
+        self.device, self.threads = device, threads
+        self._reach, self._environment = reach, environment
+        self._guest: _Guest | None = None
+        self._asked = 0
+
+    def __enter__(self) -> Self:
+        for folder in (self.given, self.made, self.home):
+            folder.mkdir()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._dismiss()
+
+    def ask(
+        self, key: str, task: ErrandTask, inputs: Mapping[str, Path], checkpoints: Path, log: Log, progress: Progress
+    ) -> tuple[Outcome, float]:
+        """Have something done; return how it ended, and the seconds since its inputs were handed over.
+
+        What the guest wrote then lies in `made`.
+        """
+        _empty(self.made)
+        _empty(self.home)
+        checkpoints, here = checkpoints.resolve(), self._guest
+        if here is None or here.checkpoints != checkpoints:
+            here = self._invite(checkpoints)
+        started = time.perf_counter()
+        given = self._hand_over(inputs)
+        self._asked += 1
+        errand = messages.Errand(
+            key=f"{key} {self._asked}",
+            task=task,
+            inputs=given,
+            out=self.made,
+            scratch=self.home,
+            checkpoints=checkpoints,
+        )
+        with suppress(BrokenPipeError):  # a guest that is gone is seen as such when it is listened to
+            messages.send_order(here.channel.fileno(), errand)
+        outcome = self._listen(here, errand, log, progress)
+        return outcome, time.perf_counter() - started
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Float32:
+        """Return an array that the guest wrote, of a known shape: plain float32 values and nothing else.
+
+        Raises
+        ------
+        InvalidOutput
+            Where there is none, or one of another size.
+        """
+        size = 4 * int(np.prod(shape))
+        try:
+            file = os.open(self.made / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            raise InvalidOutput(f"its process left no {name} ({error.strerror})") from None
+        with os.fdopen(file, "rb") as opened:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+                raise InvalidOutput(f"its process left {found.st_size} bytes in {name}; allowed: {size}")
+            return np.fromfile(opened, np.float32).reshape(shape)
+
+    def collect(self, out: Path) -> None:
+        """Move all files that the guest wrote into a folder.
+
+        Raises
+        ------
+        InvalidOutput
+            Where something is neither file nor folder: a link would lead whoever follows it anywhere.
+        """
+        for path in self.made.rglob("*"):
+            kind = path.lstat().st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise InvalidOutput(
+                    f"wrote {path.relative_to(self.made)}, which is no file; allowed: files and folders"
+                )
+        for path in self.made.iterdir():
+            path.rename(out / path.name)
+
+    def peak_memory_mib(self) -> float | None:
+        """Return the most memory that the guest has held; None where the system does not tell."""
+        with suppress(psutil.Error, OSError, LookupError, StopIteration):
+            if self._guest is not None:
+                inmate = psutil.Process(self._guest.process.keeper).children()[0].children()[0]
+                lines = Path(f"/proc/{inmate.pid}/status").read_text().splitlines()
+                return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM"))
+        return None
+
+    # -- the guest ----------------------------------------------------------------------------------------------
+
+    def _invite(self, checkpoints: Path) -> _Guest:
+        """Start a guest that may write to its folders and to these checkpoints."""
+        self._dismiss()
+        mine, theirs = socket.socketpair()
+        printed, prints = os.pipe()
+        reach = self._reach
+        if reach is not None:
+            kernels = os.environ.get("NUMBA_CACHE_DIR")
+            own = (self.made, self.home, checkpoints, *((Path(kernels),) if kernels else ()))
+            reach = replace(reach, readable=(*reach.readable, self.given), writable=(*reach.writable, *own))
+
+        def live(hold: Hold) -> None:
+            os.dup2(prints, 1)
+            os.dup2(prints, 2)
+            channel = os.dup2(theirs.fileno(), 3)
+            os.closerange(4, 2**16)
+            sys.stdout, sys.stderr = (os.fdopen(file, "w", buffering=1, closefd=False) for file in (1, 2))
+            faulthandler.enable(2)
+            os.environ.update(self._environment)
+            home = None if reach is None else self.home
+            guest.receive(channel, hold, home, self.device, self.threads)
+
+        process = enclose(live, reach)
+        theirs.close()
+        os.close(prints)
+        os.set_blocking(printed, False)
+        self._guest = _Guest(process, checkpoints, mine, messages.Mailbox(mine.fileno()), printed)
+        return self._guest
+
+    def _dismiss(self) -> int | None:
+        """End the guest and return its exit code, negative where a signal ended it; None where nobody knows."""
+        if self._guest is None:
+            return None
+        here, self._guest = self._guest, None
+        with suppress(OSError):  # of a guest that is gone
+            here.channel.shutdown(socket.SHUT_RDWR)  # to close it is not enough: the keeper has a copy of this end
+        here.channel.close()
+        ready, _, _ = select.select([here.process.verdict], [], [], _GRACE_S)
+        told = os.read(here.process.verdict, 4) if ready else b""
+        with suppress(ProcessLookupError):
+            os.kill(here.process.keeper, signal.SIGKILL)
+        os.waitpid(here.process.keeper, 0)
+        os.close(here.process.verdict)
+        os.close(here.printed)
+        return os.waitstatus_to_exitcode(int.from_bytes(told, sys.byteorder, signed=True)) if len(told) == 4 else None
+
+    def _listen(self, here: _Guest, errand: messages.Errand, log: Log, progress: Progress) -> Outcome:
+        """Hear a guest out; one that ends, or says what makes no sense, is dismissed."""
+        while True:
+            select.select([here.channel.fileno(), here.printed], [], [])
+            _drain(here.printed, log)
+            try:
+                for message in here.mailbox.messages():
+                    if isinstance(message, messages.Ready):
+                        self.hold = self.hold or Hold(message.landlock, message.namespaces)
+                    elif message.key in here.done:
+                        continue  # of one that is over, for which it had no more to say
+                    elif isinstance(message, messages.Started) or message.key != errand.key:
+                        raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which nobody asked for")
+                    elif isinstance(message, messages.Progressed):
+                        progress(message.fraction, message.text)
+                    else:
+                        _drain(here.printed, log)
+                        here.done.add(message.key)
+                        return _checked(message.outcome, errand)
+            except messages.Malformed as error:
+                self._dismiss()
+                text = f"its process sent what is no message of the harness: {error}"
+                return Outcome(status="error", message=text[:1000])
+            if here.mailbox.closed:
+                _drain(here.printed, log)
+                return crash(self._dismiss())
+
+    def _hand_over(self, inputs: Mapping[str, Path]) -> dict[str, Path]:
+        """Let the guest read these files and folders, and no other any more; return where it finds them."""
+        places = {role: self.given / f"{digest(str(path))}{path.suffix}" for role, path in inputs.items()}
+        for place in set(self.given.iterdir()) - set(places.values()):
+            _remove(place)
+        for role, path in inputs.items():
+            if path.is_dir() and not places[role].exists():
+                shutil.copytree(path, places[role], copy_function=_link)
+            elif path.exists() and not places[role].exists():
+                _link(path, places[role])
+        return places
+
+
+def _checked(outcome: Outcome, errand: messages.Errand) -> Outcome:
+    if outcome.ok != (outcome.info is not None and outcome.info.stage == errand.task.stage):
+        raise messages.Malformed(f"{errand.task.stage} is done with what belongs to no such work")
+    return outcome
+
+
+def _link(source: os.PathLike[str] | str, place: os.PathLike[str] | str) -> None:
+    try:
+        os.link(source, place, follow_symlinks=False)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, place, follow_symlinks=False)
+
+
+def _drain(printed: int, log: Log) -> None:
+    with suppress(BlockingIOError):
+        while text := os.read(printed, _READ):
+            log.write(text)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()

@@ -1,0 +1,38 @@
+"""A cell's log: what its processes print, the beginning and the end of it where it is too much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LONGEST_LOG = 10 * 2**20
+"""Bytes of which a log holds no more, or hardly more."""
+_TAIL = 2**20
+
+
+class Log:
+    """A file that is added to. Use as a context manager: what was kept back is written where it is left."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self._room = max(LONGEST_LOG - _TAIL - self._file.tell(), 0)
+        self._tail, self._left_out = bytearray(), 0
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._left_out:
+            self._file.write(b"\n... %d bytes left out ...\n" % self._left_out)
+        self._file.write(self._tail)
+        self._file.close()
+
+    def write(self, text: bytes) -> None:
+        """Add text: at once while there is room, else keep its end for the last lines."""
+        self._file.write(text[: self._room])
+        self._tail += text[self._room :]
+        self._room = max(self._room - len(text), 0)
+        excess = len(self._tail) - _TAIL
+        if excess > 0:
+            del self._tail[:excess]
+            self._left_out += excess

@@ -1,0 +1,1 @@
+"""What the kernel keeps from a process that runs a method."""

@@ -1,0 +1,226 @@
+"""What a method comes by that it was not given, and what it leaves running: nothing, where the kernel holds it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ctpbench.running.executors.local import LocalExecutor
+from ctpbench.running.executors.protocol import Ended, Limits
+from ctpbench.running.files import save_observation, save_truth
+from ctpbench.running.sandbox import landlock
+from ctpbench.running.sandbox.code import code_reach
+from ctpbench.running.work import Assignment, ComponentSpec, Item, Outcome, PredictionTask
+from ctpbench.settings import MapsSettings
+
+pytestmark = pytest.mark.skipif(landlock.version() < 6, reason="this kernel cannot hold a process")
+
+CHEAT = '''
+import os, signal, socket, subprocess, sys, time
+from pathlib import Path
+from ctpbench import FrameDenoiser
+
+
+def opened(path):
+    with open(path, "rb") as file:
+        return file.read(1) != b""
+
+
+def kernel():
+    import numba
+    return numba.njit(lambda x: x + 1)(1) == 2
+
+
+def dataset():
+    import ctpbench_fakes
+    return ctpbench_fakes.Toy().load("test/0", 1.0).truth is not None
+
+
+def environment():
+    return any(b"hidden-here" in Path(f"/proc/{name}/environ").read_bytes() for name in ("self", os.getppid(), 1))
+
+
+def udp():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        return sender.sendto(b"x", ("127.0.0.1", 9)) == 1
+
+
+def tcp():
+    with socket.create_server(("127.0.0.1", 0)):
+        return True
+
+
+class Cheat(FrameDenoiser):
+    """Tries what it must not, and reports what it came by."""
+
+    name, version = "cheat", "1"
+    outside: str
+    runner: int
+    how: str = "look"
+
+    def denoise(self, frames, context):
+        out = frames.copy(data=frames.values.copy())
+        if self.how == "look":
+            out.attrs = {**frames.attrs, "diagnostics": self.found(context)}
+        elif self.how == "leave":
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.execv("/bin/sleep", ["sleep", str(self.runner)])
+                os._exit(0)
+        elif self.how == "hold":
+            import ctypes
+            ctypes.CDLL(None).usleep.restype = None
+            context.progress(0.5, "held")
+            sum(range(10**13))
+        elif self.how == "link":
+            (context.scratch.parent / "made" / "output.float32").symlink_to(Path(self.outside) / "truth.npz")
+        return out
+
+    def found(self, context):
+        outside = Path(self.outside)
+        tries = {
+            "truth": lambda: opened(outside / "truth.npz"),
+            "truth_by_child": lambda: subprocess.run(["cat", outside / "truth.npz"], capture_output=True).stdout != b"",
+            "names": lambda: len(os.listdir(outside)) > 0,
+            "dataset": dataset,
+            "environment": environment,
+            "memory": lambda: opened(f"/proc/{self.runner}/mem"),
+            "signal": lambda: os.kill(self.runner, 0) is None,
+            "udp": udp,
+            "tcp": tcp,
+            "home": lambda: opened(Path.home() / "secret"),
+            "record": lambda: (outside / "record.json").write_text("{}") > 0,
+            "input": lambda: next((context.scratch.parent / "given").iterdir()).write_text("x") > 0,
+            "library": lambda: Path(os.__file__).open("a") is not None,
+            # and what it may do
+            "may_scratch": lambda: (context.scratch / "a").write_text("x") == 1,
+            "may_child": lambda: subprocess.run([sys.executable, "-c", "import numpy"]).returncode == 0,
+            "may_kernel": kernel,
+            "may_input": lambda: opened(next((context.scratch.parent / "given").iterdir())),
+        }
+        found = {}
+        for name, attempt in tries.items():
+            try:
+                found[name] = float(attempt())
+            except (OSError, ImportError, ValueError) as error:
+                print(name, repr(error))
+                found[name] = 0.0
+        return found
+'''
+
+
+@pytest.fixture
+def cheat(tmp_path, monkeypatch, catalogue):
+    """Return a function that has the cheat denoise a case, whose truth lies beside its observation."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "acme_cheat.py").write_text(CHEAT)
+    monkeypatch.syspath_prepend(str(code))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    case = catalogue.datasets["toy"]().load("test/0", 1.0)
+    save_observation(case.observation, outside / "observation.npz")
+    save_truth(case.truth, outside / "truth.npz")
+
+    def assign(how: str, runner: int = os.getpid()) -> Assignment:
+        import acme_cheat
+
+        spec = ComponentSpec.of(acme_cheat.Cheat(outside=str(outside), runner=runner, how=how))
+        task = PredictionTask(
+            denoiser=spec,
+            cases=("test/0",),
+            seed=0,
+            maps=MapsSettings(),
+            timed=False,
+            repeats=1,
+            keep_concentration=True,
+        )
+        places = {name: tmp_path / how / name for name in ("out", "scratch")}
+        for place in places.values():
+            place.mkdir(parents=True)
+        inputs = {"observation/test/0": outside / "observation.npz"}
+        log = tmp_path / f"{how}.log"
+        return Assignment(
+            item=Item(key=how, task=task), inputs=inputs, checkpoints=places["scratch"], log=log, **places
+        )
+
+    yield assign
+    sys.modules.pop("acme_cheat", None)
+    code_reach.cache_clear()
+
+
+def outcome(assignment: Assignment, *, sandboxed: bool = True) -> Outcome:
+    with LocalExecutor(Limits(timeout_s=60, sandboxed=sandboxed)) as executor:
+        executor.submit([assignment])
+        while executor.running:
+            for event in executor.events():
+                if isinstance(event, Ended):
+                    return event.outcome
+    raise AssertionError("it did not end")
+
+
+def test_a_method_comes_by_nothing_but_its_input(cheat, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACME_SECRET", "hidden-here")
+    ended = outcome(cheat("look"))
+    assert ended.ok, ended.message
+    found = {name: values[0] for name, values in ended.info.diagnostics.items()}
+    assert {name for name, value in found.items() if value} == {name for name in found if name.startswith("may_")}, (
+        tmp_path / "look.log"
+    ).read_text()
+    assert ended.info.sandbox == "full"
+
+
+def test_without_the_sandbox_it_would_come_by_it(cheat):
+    ended = outcome(cheat("look"), sandboxed=False)
+    assert ended.ok, ended.message
+    found = {name for name, values in ended.info.diagnostics.items() if values[0]}
+    assert {"truth", "truth_by_child", "names", "dataset", "udp", "tcp", "record", "input"} <= found
+    assert ended.info.sandbox == "none"
+
+
+def test_what_it_left_running_ends_with_it(cheat):
+    seconds = 86_407
+    assert outcome(cheat("leave", runner=seconds)).ok
+    deadline = time.monotonic() + 5
+    while running := [p for p in psutil.process_iter(["cmdline"]) if str(seconds) in (p.info["cmdline"] or [])]:
+        assert time.monotonic() < deadline, running
+        time.sleep(0.02)
+
+
+def test_it_ends_with_its_worker_however_busy_it_is(cheat):
+    with LocalExecutor(Limits()) as executor:
+        executor.submit([cheat("hold")])
+        (child,) = executor._children
+        worker = psutil.Process(child.process.pid)
+        while len(found := worker.children(recursive=True)) < 3 or found[-1].cpu_times().user < 0.5:
+            list(executor.events(0.01))
+        os.kill(worker.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(found, timeout=5)
+        assert not alive
+
+
+def test_a_link_in_place_of_an_answer_is_not_followed(cheat):
+    ended = outcome(cheat("link"))
+    assert ended.status == "error" or not ended.ok
+
+
+def test_the_code_of_data_sets_is_kept_from_methods():
+    reach = code_reach(frozenset({"ctpbench_filters.tips"}), "cpu")
+    import numpy
+
+    import ctpbench_filters
+    import ctpbench_phantom
+
+    def readable(module) -> bool:
+        return any(Path(module.__file__).resolve().is_relative_to(path) for path in reach.readable)
+
+    assert readable(ctpbench_filters)
+    assert readable(numpy)
+    assert not readable(ctpbench_phantom)
