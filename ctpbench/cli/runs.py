@@ -134,6 +134,8 @@ def _run(
             frame = render(store)
             pictures = draw(store, frame)
     print_table(frame, screen)
+    for path, wrong in store.damaged.items():
+        click.echo(f"damaged: {path}: {wrong}; computed again")
     names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
     click.echo(f"Written to {store.folder}: {', '.join(names)}")
     if line := agreement_line(store.folder):

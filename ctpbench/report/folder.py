@@ -30,7 +30,7 @@ from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markd
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
 from ctpbench.running.files import file_name, load_arrays, load_observation
 from ctpbench.running.index import PlannedCell
-from ctpbench.running.record import Record
+from ctpbench.running.record import Entries, Record
 from ctpbench.running.store import Store
 from ctpbench.text import level_text, noise_text
 
@@ -118,8 +118,9 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
-    index = store.index()
-    return results.build(store.finished(), index.provenance), index.cells
+    index, records = store.index(), store.finished()
+    manifest = {record.key: record.seal for record in records}
+    return results.build(records, {**index.provenance, "manifest": manifest}), index.cells
 
 
 def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
@@ -152,10 +153,9 @@ def _draw(store: Store, records: Sequence[Record]) -> Path | None:
     dataset, noise, case, settings = first.dataset, first.noise, first.cases[0], first.maps
     if first.entries is None or settings is None:
         return None
-    seen = store.path("data", first.entries.observation) / "observation.npz"
-    if not seen.exists():
+    if store.outcome("data", first.entries.observation) is None:
         return None
-    observation = load_observation(seen)
+    observation = load_observation(store.path("data", first.entries.observation) / "observation.npz")
     noisy = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
     columns = [("noisy", _slice(noisy, first))]
     for record in records:
@@ -164,8 +164,8 @@ def _draw(store: Store, records: Sequence[Record]) -> Path | None:
             columns[0] = (f"{record.config} (noisy)", maps)
         elif maps is not None:
             columns.append((record.config, maps))
-    noiseless = store.path("reference", first.entries.reference) / file_name(case)
-    if noiseless.exists() and "maps" in (reference := load_arrays(noiseless)):
+    reference = _reference(store, first.entries, case)
+    if reference is not None and "maps" in reference:
         columns.append(("noiseless", _slice(reference["maps"], first)))
     path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}.png"
     tissue = observation.tissue[observation.tissue.shape[0] // 2]
@@ -186,11 +186,10 @@ def _draw_draws(store: Store, records: Sequence[Record]) -> Path | None:
         cbf = [each.sel(map="cbf").values for each in maps if each is not None]
         if len(cbf) == len(names) and record.method != NOISELESS:
             columns.append(Draws(record.config, np.stack(cbf)))
-    noiseless = store.path("reference", first.entries.reference) / file_name(case)
-    seen = store.path("data", first.entries.observation) / "observation.npz"
-    if not (columns and noiseless.exists() and seen.exists()) or "maps" not in (known := load_arrays(noiseless)):
+    known = _reference(store, first.entries, case)
+    if not columns or known is None or "maps" not in known or store.outcome("data", first.entries.observation) is None:
         return None
-    tissue = load_observation(seen).tissue
+    tissue = load_observation(store.path("data", first.entries.observation) / "observation.npz").tissue
     title = f"{level_text(first.dataset, first.noise)}, {case}: {len(names)} draws of the noise"
     path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}-draws.png"
     reference = _slice(known["maps"], first).sel(map="cbf").values
@@ -204,10 +203,16 @@ def _stem(record: Record) -> str:
 
 def _predicted(store: Store, record: Record, case: str) -> xr.DataArray | None:
     """Return the middle slice of a method's maps of a case; None where they are no longer cached."""
-    if record.entries is None:
+    if record.entries is None or store.outcome("prediction", record.entries.prediction) is None:
         return None
     path = store.path("prediction", record.entries.prediction) / file_name(case)
-    return _slice(load_arrays(path)["maps"], record) if path.exists() else None
+    return _slice(load_arrays(path)["maps"], record)
+
+
+def _reference(store: Store, entries: Entries, case: str) -> xr.Dataset | None:
+    """Return the noiseless maps and regions of a case; None where they are no longer cached."""
+    path = store.path("reference", entries.reference) / file_name(case)
+    return load_arrays(path) if store.outcome("reference", entries.reference) is not None and path.exists() else None
 
 
 def _slice(maps: xr.DataArray, record: Record) -> xr.DataArray:

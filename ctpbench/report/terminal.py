@@ -36,7 +36,7 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
         table.add_row(cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed), _tuning(cell), state)
     console.print(table)
     keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
-    cached = sum(store.outcome("data", key) is not None for key in keys)
+    cached = sum(store.holds("data", key) for key in keys)
     console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
     console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")
 
@@ -72,6 +72,9 @@ def print_status(store: Store, console: Console) -> None:
             console.print(f"[red]metric failed[/] {where}: {escape(f'{metric}: {fault}')}", soft_wrap=True)
         if record.status != "ok" or record.faults:
             console.print(f"  log: {store.folder / record.log}", soft_wrap=True, highlight=False)
+    for path, wrong in store.damaged.items():
+        text = escape(f"{path}: {wrong}; give the same command to compute it again")
+        console.print(f"[red]damaged[/] {text}", soft_wrap=True)
     if any(not record.whole and record.status != "skipped" for record in records):
         console.print("Give the same command with --rerun failed to run them again.")
 

@@ -12,7 +12,7 @@ from ctpbench.code import core_hash, digest
 from ctpbench.distributions import versions
 from ctpbench.running.work import Stage
 
-_FORMAT = 3  # raise when a stage's files change in a way that no code hash sees
+_FORMAT = 4  # raise when a stage's files change in a way that no code hash sees
 LIBRARIES: dict[Stage, tuple[str, ...]] = {
     "data": ("numpy",),
     "reference": ("numpy", "scipy"),

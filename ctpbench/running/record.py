@@ -140,6 +140,8 @@ class Record(Plain):
     log: str
     started: str = ""
     finished: str = ""
+    seal: str = ""
+    """See `ctpbench.running.seals.sealed`."""
 
     @property
     def whole(self) -> bool:

@@ -108,9 +108,16 @@ class Runner:
 
     def _finished(self, cell: Cell) -> Record | None:
         record = self._store.record(cell.key)
-        if record is None or record.status == "skipped":
+        if record is None or record.status == "skipped" or self._stands_on_damage(record):
             return None
         return None if self._options.rerun_failed and not record.whole else record
+
+    def _stands_on_damage(self, record: Record) -> bool:
+        """Whether an entry that a record was made from is there, and was altered; one that is gone says nothing."""
+        if record.entries is None:
+            return False
+        used: list[ItemId] = [("reference", record.entries.reference), ("prediction", record.entries.prediction)]
+        return any(self._store.holds(*each) and self._store.outcome(*each) is None for each in used)
 
     def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, Record]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""
@@ -220,7 +227,8 @@ class Runner:
             info = outcome.info.model_copy(update={"contended": item.id in self._contended})
             outcome = outcome.model_copy(update={"info": info})
         made = assignment.out if outcome.ok else self._store.workspace()
-        self._store.commit(item.stage, item.key, made, outcome)
+        used = {(given.stage, given.key) for given in item.inputs.values()}
+        self._store.commit(item.stage, item.key, made, outcome, used)
         if outcome.ok:
             shutil.rmtree(assignment.checkpoints, ignore_errors=True)
         self._clear(assignment)

@@ -11,10 +11,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from pydantic import ValidationError
 
@@ -22,7 +22,8 @@ from ctpbench.atomic import write_text
 from ctpbench.errors import ResultError
 from ctpbench.running.index import Index
 from ctpbench.running.record import Record
-from ctpbench.running.work import Outcome, Stage
+from ctpbench.running.seals import Entry, checksum, checksums, difference, sealed
+from ctpbench.running.work import ItemId, Outcome, Stage
 
 INDEX, SUITE, CLAIMS = "cells.json", "suite.lock.yaml", "claims.yaml"
 
@@ -32,6 +33,9 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged: dict[str, str] = {}
+        """What was found cut short or altered, and counts as missing: what is wrong with it, by its path."""
+        self._seals: dict[ItemId, str] = {}  # of the entries that were looked at, empty where one is not sound
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -77,35 +81,74 @@ class Store:
         return self.folder / "cache" / stage / key
 
     def outcome(self, stage: Stage, key: str) -> Outcome | None:
-        """Return how the cached entry ended, None where there is none."""
-        try:
-            return Outcome.model_validate_json((self.path(stage, key) / "outcome.json").read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except ValidationError:
-            self.discard(stage, key)
-            return None
+        """Return how the cached entry ended, None where there is none that is sound: see `damaged`."""
+        return entry.outcome if (entry := self._entry(stage, key)) is not None and self._seal(stage, key) else None
+
+    def holds(self, stage: Stage, key: str) -> bool:
+        """Whether there is an entry, sound or not."""
+        return (self.path(stage, key) / "outcome.json").exists()
 
     def workspace(self) -> Path:
         """Return a new empty folder on the same file system, for work in progress."""
         return Path(tempfile.mkdtemp(dir=self.folder / "tmp"))
 
-    def commit(self, stage: Stage, key: str, made: Path, outcome: Outcome) -> None:
-        """Move the folder `made` into the cache as the entry of `key`."""
-        (made / "outcome.json").write_text(outcome.model_dump_json())
+    def commit(
+        self, stage: Stage, key: str, made: Path, outcome: Outcome, inputs: Iterable[tuple[Stage, str]] = ()
+    ) -> None:
+        """Move the folder `made` into the cache as the entry of `key`, made from other entries."""
+        used = {f"{other}/{of}": self._seal(other, of) for other, of in inputs}
+        entry = Entry(outcome=outcome, files=checksums(made), inputs=used)
+        text = entry.model_dump_json().encode()
+        (made / "outcome.json").write_bytes(text)
         place = self.path(stage, key)
         self.discard(stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         made.rename(place)
+        self._seals[stage, key] = checksum(text)
 
     def discard(self, stage: Stage, key: str) -> None:
         """Forget an entry: renamed away first, so that no half-deleted entry is ever found."""
+        self._seals.pop((stage, key), None)
         place = self.path(stage, key)
         if place.exists():
             (self.folder / "tmp").mkdir(exist_ok=True)
             discarded = Path(tempfile.mkdtemp(dir=self.folder / "tmp")) / "entry"
             place.rename(discarded)
             shutil.rmtree(discarded.parent, ignore_errors=True)
+
+    def _entry(self, stage: Stage, key: str) -> Entry | None:
+        path = self.path(stage, key) / "outcome.json"
+        try:
+            return Entry.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValidationError:
+            self._note(path, "cut short, or of another version")
+            return None
+
+    def _seal(self, stage: Stage, key: str) -> str:
+        """Return the seal of an entry; empty where there is none, or one that is not sound, and all it stands on."""
+        if (stage, key) not in self._seals:
+            self._seals[stage, key] = self._seal_found(stage, key)
+        return self._seals[stage, key]
+
+    def _seal_found(self, stage: Stage, key: str) -> str:
+        entry, place = self._entry(stage, key), self.path(stage, key)
+        if entry is None:
+            return ""
+        wrong = difference(place, entry.files)
+        for name, seal in entry.inputs.items():
+            other, _, of = name.partition("/")
+            used = cast(Stage, other), of
+            if self._seal(*used) != seal and self.holds(*used):  # one that is gone, as trials are, says nothing
+                wrong = wrong or f"made from another {name}"
+        if wrong:
+            self._note(place, wrong)
+            return ""
+        return checksum((place / "outcome.json").read_bytes())
+
+    def _note(self, path: Path, wrong: str) -> None:
+        self.damaged[path.relative_to(self.folder).as_posix()] = wrong
 
     def checkpoints(self, key: str) -> Path:
         """Return the folder where the attempts at one piece of work leave what their next one goes on from."""
@@ -120,17 +163,23 @@ class Store:
         return self.folder / "logs" / f"{key}.log"
 
     def record(self, key: str) -> Record | None:
-        """Return a finished cell's record, None where there is none."""
+        """Return a finished cell's record, None where there is none that is sound: see `damaged`."""
+        path = self.folder / "records" / f"{key}.json"
         try:
-            return Record.model_validate_json((self.folder / "records" / f"{key}.json").read_bytes())
+            record = Record.model_validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValidationError:
-            return None  # cut short by a full disk, or of another format: the cell is simply not finished
+            self._note(path, "cut short, or of another version")
+            return None
+        if record.seal != sealed(record).seal or record.key != key:
+            self._note(path, "altered, or of another version")
+            return None
+        return record
 
     def write_record(self, record: Record) -> None:
         """Write a finished cell's record."""
-        write_text(self.folder / "records" / f"{record.key}.json", record.model_dump_json())
+        write_text(self.folder / "records" / f"{record.key}.json", sealed(record).model_dump_json())
 
     def write_plan(self, index: Index, suite: str, claims: str | None = None) -> None:
         """Write what this run consists of: its cells, its suite with all defaults, and the claims that go with it."""
