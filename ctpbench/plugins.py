@@ -18,6 +18,7 @@ from ctpbench.contract.components import Component, Dataset, Denoiser, Metric
 from ctpbench.contract.series import Series
 from ctpbench.distributions import GROUP
 from ctpbench.errors import PluginError
+from ctpbench.probe import harmful
 from ctpbench.text import did_you_mean, one_line
 
 CONTROL = metadata.EntryPoint("control", "ctpbench.contract.control", GROUP)
@@ -167,16 +168,22 @@ def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) ->
     """Load every plugin of the group ``ctpbench``, each in its own guard.
 
     One that raises, misspells a hook, offers a faulty component, or one that its distribution offers by another entry
-    point too, becomes a `Failure` and offers nothing.
+    point too, becomes a `Failure` and offers nothing. So does, of those that are installed, one whose import would end
+    or hold this process: see `ctpbench.probe`.
     """
     read_anew()
-    found = [CONTROL, *metadata.entry_points(group=GROUP)] if entry_points is None else entry_points
+    installed = metadata.entry_points(group=GROUP) if entry_points is None else ()
+    found = [CONTROL, *installed] if entry_points is None else entry_points
+    harm = harmful(entry_point.module for entry_point in installed)
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     plugins: dict[Loaded, list[Offer]] = {}
     failures: list[Failure] = []
     for entry_point in sorted(found, key=lambda e: (_distribution(e), e.name)):
         origin = (entry_point.name, *_distribution(entry_point))
+        if entry_point.module in harm:
+            failures.append(Failure(*origin, harm[entry_point.module]))
+            continue
         try:
             offers = _register(manager, entry_point)
         except (Exception, SystemExit) as error:  # whatever a stranger's module does, the others must load

@@ -12,6 +12,7 @@ from ctpbench.contract.components import Dataset
 from ctpbench.distributions import distribution_of
 from ctpbench.errors import PluginError
 from ctpbench.plugins import load_catalogue
+from ctpbench.probe import harmful
 from ctpbench.text import did_you_mean
 from tests.installed import DENOISER, Site, offering
 
@@ -231,3 +232,44 @@ def test_loading_real_entry_points_imports_neither_numba_nor_torch():
     code += "print([m for m in ('torch', 'numba', 'skimage', 'matplotlib', 'optuna') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import os; os._exit(0)", "its import ends the process with code 0"),
+        ("import os; os.abort()", "its import ends the process by SIGABRT"),
+        ("raise KeyboardInterrupt", "its import raises KeyboardInterrupt"),
+        ("while True: pass", "its import takes longer than 2 s"),
+        ("import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()", None),
+        ("raise SystemExit(0)", None),
+    ],
+    ids=["exits", "aborts", "interrupts", "loops", "leaves a thread", "exits politely"],
+)
+def test_a_module_that_would_end_or_hold_the_process_is_found_in_another(code, reason, site, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("ctpbench.probe.LONGEST_S", 2.0)
+    module = site.install("rude", code)
+    assert harmful([module]) == ({} if reason is None else {module: reason})
+
+
+def test_a_module_is_tried_again_once_it_changed(site, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    module = site.install("acme", offering("median"))
+    assert not harmful([module])
+    monkeypatch.setattr("ctpbench.probe._begin", lambda module: pytest.fail("tried twice"))
+    assert not harmful([module])
+    (site.folder / f"{module}.py").write_text("import os; os._exit(0)\n")
+    with pytest.raises(pytest.fail.Exception, match="tried twice"):
+        harmful([module])
+
+
+def test_an_installed_module_that_exits_is_named_and_the_others_load(site, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    module = site.install("rude", "import os; os._exit(0)")
+    catalogue = load_catalogue()
+    assert [str(failure) for failure in catalogue.failures if failure.distribution == "rude"] == [
+        "rude 1.0, entry point 'main': its import ends the process with code 0"
+    ]
+    assert "tips" in catalogue.denoisers
+    assert module not in sys.modules
