@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,6 +14,7 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, mai
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
+    from ctpbench.plugins import Catalogue
     from ctpbench.running.cell import Cell
     from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.record import Record
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ctpbench.running.sandbox.enclosure import Hold
     from ctpbench.running.store import Store
     from ctpbench.suite.entries import Suite
+
+Sandboxing = Literal["none", "wanted", "required"]
 
 _SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
 _RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
@@ -63,38 +66,58 @@ def run(
     What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
     cells ok, 3 some failed or cases or metrics did, 2 the suite or the call is wrong, 130 interrupted.
     """
-    from ctpbench import device
     from ctpbench.outcome.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
-    from ctpbench.running.executors.protocol import Limits
-    from ctpbench.running.folder import usable_folder
-    from ctpbench.running.index import Index
-    from ctpbench.running.plan import select
-    from ctpbench.running.provenance import provenance
-    from ctpbench.running.runner import Options, loggers
-    from ctpbench.running.store import Store
+    from ctpbench.running.runner import Options
     from ctpbench.suite.load import load_suite
-    from ctpbench.suite.resolved import resolved
-    from ctpbench.written.document import dump
 
     if require_sandbox and no_sandbox:
         raise InputError("--require-sandbox and --no-sandbox: got both; allowed: one of them")
     catalogue = load_catalogue()
     loaded = load_suite(suite, catalogue)
     beside = suite.with_name(FILE_NAME)
-    claims = load_claims(beside) if beside.is_file() else None
-    cells = _planned(loaded)
-    chosen = select(cells, only)
+    claims = load_claims(beside).document.text if beside.is_file() else None
     options = Options(jobs, fail_fast, rerun == "failed", serial_timing)
-    chip = device.resolve(loaded.resources.device)
-    limits = Limits.of(loaded.resources, chip, jobs, sandboxed=not no_sandbox)
-    store = Store(usable_folder(out or Path("runs") / loaded.name, loaded, into=into))
-    index = Index.of(loaded, cells, provenance(loaded, catalogue, limits.device, limits.threads, jobs))
+    folder = out or Path("runs") / loaded.name
+    sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
+    records = carried_out(loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims)
+    sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
+
+
+def carried_out(
+    suite: Suite,
+    catalogue: Catalogue,
+    only: tuple[str, ...],
+    options: Options,
+    folder: Path,
+    *,
+    sandbox: Sandboxing = "wanted",
+    into: bool = False,
+    claims: str | None = None,
+) -> list[Record]:
+    """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit."""
+    from ctpbench import device
+    from ctpbench.running.executors.protocol import Limits
+    from ctpbench.running.folder import usable_folder
+    from ctpbench.running.index import Index
+    from ctpbench.running.plan import select
+    from ctpbench.running.provenance import provenance
+    from ctpbench.running.runner import loggers
+    from ctpbench.running.store import Store
+    from ctpbench.suite.resolved import resolved
+    from ctpbench.written.document import dump
+
+    cells = _planned(suite)
+    chosen = select(cells, only)
+    chip = device.resolve(suite.resources.device)
+    limits = Limits.of(suite.resources, chip, options.jobs, sandboxed=sandbox != "none")
+    store = Store(usable_folder(folder, suite, into=into))
+    index = Index.of(suite, cells, provenance(suite, catalogue, limits.device, limits.threads, options.jobs))
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with store.locked():
-            store.write_plan(index, dump(resolved(loaded)), claims.document.text if claims else None)
-            records = _run(store, chosen, options, limits, loggers(catalogue), require_sandbox)
+            store.write_plan(index, dump(resolved(suite)), claims)
+            return _run(store, chosen, options, limits, loggers(catalogue), sandbox == "required")
     except KeyboardInterrupt:
         click.echo(
             f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
@@ -103,7 +126,6 @@ def run(
         sys.exit(EXIT_INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, before)
-    sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
 
 def _run(

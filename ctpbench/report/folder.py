@@ -18,6 +18,7 @@ from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.outcome.quality import case_tables
+from ctpbench.outcome.verification import load_verification
 from ctpbench.report.agreement import agreement_markdown
 from ctpbench.report.cases import cases_markdown
 from ctpbench.report.curves import draw_curves
@@ -27,6 +28,7 @@ from ctpbench.report.panels import map_panels
 from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
+from ctpbench.report.verification import verification_markdown
 from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
 from ctpbench.running.files import file_name, load_arrays, load_observation
 from ctpbench.running.index import PlannedCell
@@ -64,8 +66,8 @@ def render(store: Store) -> pd.DataFrame:
 def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> str:
     """Return the leaderboards as Markdown, with all that belongs below them.
 
-    That is the agreement with references, the cases, warnings of recorded scans and, where there is claims.yaml, its
-    verdicts; each where the results hold it.
+    That is the agreement with references, the cases, warnings of recorded scans, what was verified and, where there is
+    claims.yaml, its verdicts; each where there is any.
 
     Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
 
@@ -84,6 +86,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
         agreement_markdown(agreements(tree, frame)),
         cases_markdown(case_tables(tree, frame)),
         scans_markdown(tree),
+        verification_markdown(frame, load_verification(folder)),
     ]
     board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
     if not path.is_file():

@@ -1,0 +1,91 @@
+"""The command verify."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
+from ctpbench.cli.runs import carried_out
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ctpbench.plugins import Catalogue
+
+_LARGEST_SEED = 2**31
+
+
+@main.command("verify", epilog="Example: ctpbench verify runs/quick --only tips -j 2")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
+@click.option("--no-secret", is_flag=True, help="Do the work again, but not on secret data: half the time.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the work; default: verification/ in the run's folder.",
+)
+def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Path | None) -> None:
+    """Do a run's work again, and once on data that nobody has seen.
+
+    RUN is a run's folder or one of leaderboards/. Its suite is run again with the same seeds: every score must come out
+    as claimed. Then it is run on data sets drawn from a secret seed: the score that ranks must be what the claimed one
+    lets expect. Words and values go to verification.json beside the results, and onto the leaderboard. It takes as long
+    as the run, twice. Exit codes: 0 all that was looked at is verified, 3 something failed.
+    """
+    from ctpbench.device import hardware, processor
+    from ctpbench.outcome.leaderboard import leaderboard
+    from ctpbench.outcome.results import open_results
+    from ctpbench.outcome.verification import FILE_NAME, Verification, checked, reseeded
+    from ctpbench.plugins import load_catalogue
+    from ctpbench.report.folder import render
+    from ctpbench.report.verification import print_verification
+    from ctpbench.running.store import INDEX, Store
+    from ctpbench.suite.load import load_suite
+
+    folder = run if run.is_dir() else run.parent
+    claimed = open_results(folder / "results.nc")
+    catalogue, work = load_catalogue(), out or folder / "verification"
+    again = _results(str(claimed.attrs["suite_text"]), catalogue, only, jobs, work / "again")
+    secret, seed, unseeded = None, None, frozenset[str]()
+    if not no_secret:
+        seed = secrets.randbelow(_LARGEST_SEED)
+        suite = load_suite(work / "again" / "suite.yaml", catalogue)
+        text, unseeded = reseeded(suite, seed)
+        if unseeded:
+            click.echo(f"No seed, so not drawn anew: {', '.join(sorted(unseeded))}")
+        if len(unseeded) < len(suite.datasets):
+            secret = _results(text, catalogue, only, jobs, work / f"secret-{seed}")
+    found = Verification(
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        cpu=processor(),
+        gpu=hardware(again.attrs["device"]) if again.attrs["device"] != "cpu" else "",
+        secret_seed=seed,
+        rows=checked(claimed, again, secret, unseeded),
+    )
+    (folder / FILE_NAME).write_text(found.model_dump_json(indent=1) + "\n")
+    if (folder / INDEX).exists():
+        render(Store(folder))
+    print_verification(leaderboard(claimed), found, console())
+    click.echo(f"Written to {folder / FILE_NAME}")
+    sys.exit(EXIT_FAILED_CELLS if any(row.word == "failed" for row in found.rows) else 0)
+
+
+def _results(text: str, catalogue: Catalogue, only: tuple[str, ...], jobs: int, folder: Path) -> xr.DataTree:
+    """Run a suite in a folder of its own and return its results."""
+    from ctpbench.outcome.results import open_results
+    from ctpbench.running.runner import Options
+    from ctpbench.suite.load import load_suite
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "suite.yaml").write_text(text)
+    suite = load_suite(folder / "suite.yaml", catalogue)
+    carried_out(suite, catalogue, only, Options(jobs), folder, into=True)
+    return open_results(folder / "results.nc")
