@@ -45,6 +45,8 @@ def check_component(kind: Kind, cls: object) -> None:
         raise PluginError(f"{where}: got version {version!r}; allowed: a class attribute, text that is not empty")
     if kind == "metric" and not isinstance(getattr(cls, "units", None), str):
         raise PluginError(f"{where}: units missing; allowed: a class attribute, text")
+    if not isinstance(pretrained_on := getattr(cls, "pretrained_on", ""), str):
+        raise PluginError(f"{where}: got pretrained_on {pretrained_on!r}; allowed: a class attribute, text")
     reference = getattr(cls, "agrees_with", "")
     if not (isinstance(reference, str) and (not reference or (_NAME.fullmatch(reference) and reference != name))):
         raise PluginError(f"{where}: got agrees_with {reference!r}; allowed: another metric's name, or none")

@@ -162,7 +162,15 @@ class Denoiser(Component, ABC):
     Its output may report numbers of the method itself, by name, in ``attrs["diagnostics"]``:
     ``{"iterations": 12, "relative_gap": 1e-4}``. Finite numbers alone, up to 100, by plain names (letters, digits,
     ``_``, ``-``, ``.``); the results hold them for each case.
+
+    Attributes
+    ----------
+    pretrained_on : str
+        What its weights were made from before any run, if it brings some: data sets and splits, as people know them.
+        The leaderboard shows it.
     """
+
+    pretrained_on: ClassVar[str] = ""
 
     @property
     def needs_frames(self) -> int | None:

@@ -29,7 +29,7 @@ _ROW_FACTS = ("method", "version", "distribution", MAPS)
 _RECORD_FACTS: Mapping[str, tuple[str, str]] = {  # what a missing cell holds, long name
     "status": (MISSING, "how the cell ended"),
     "message": ("", "why the cell failed"),
-    "trained_on": ("", "dataset that the method learnt from, where it is another"),
+    "trained_on": ("", "what the method learnt from, where it is not the training split"),
     "key": ("", "name of the cell's record and log"),
     "started": ("", "start of the cell"),
     "finished": ("", "end of the cell"),

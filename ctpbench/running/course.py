@@ -28,11 +28,15 @@ from ctpbench.running.work import (
     Scale,
     ScoresInfo,
 )
-from ctpbench.text import level_text
+from ctpbench.text import level_text, plain_text
 
 T = TypeVar("T")
 I = TypeVar("I", ModelInfo, PredictionInfo, ReferenceInfo, ScoresInfo)  # noqa: E741
 Steps: TypeAlias = Generator[list[Item], Sequence[Outcome], T]
+
+
+_LONGEST_DECLARED = 200
+"""Characters of what a method says that it was trained on."""
 
 
 class CellFailed(Exception):
@@ -256,6 +260,10 @@ def _mean(table: ScoreTable, map_name: str, patients: Sequence[str]) -> float | 
 
 def _blank(cell: Cell) -> Record:
     method, train = cell.row.cls, cell.row.train
+    learnt_from = [
+        plain_text(method.pretrained_on, _LONGEST_DECLARED),
+        level_text(train.dataset, train.noise) if train else "",
+    ]
     return Record(
         key=cell.key,
         suite=cell.suite.name,
@@ -268,7 +276,7 @@ def _blank(cell: Cell) -> Record:
         distribution=" ".join(part for part in distribution_of(method) if part),
         code=component_hash(method)[:12],
         parameters=dict(cell.row.params),
-        trained_on=level_text(train.dataset, train.noise) if train else "",
+        trained_on=" and ".join(part for part in learnt_from if part),
         cases=list(cell.test.cases),
         patients=list(cell.test.patients),
         log=f"logs/{cell.key}.log",

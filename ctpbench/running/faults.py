@@ -16,14 +16,17 @@ _FULL_BYTES = 2**26
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "status_alloc_failed")
 
 
-def failure(error: BaseException) -> Outcome:
-    """Return the outcome of an exception: memory or the disk is full, or an error named with its type."""
+def failure(error: BaseException, *written: Path) -> Outcome:
+    """Return the outcome of an exception: memory or the disk is full, or an error named with its type.
+
+    `written` are the folders that the work wrote to.
+    """
     text = plain_text(one_line(error), LONGEST_MESSAGE - 100)
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(sign in text.lower() for sign in _NO_MEMORY)
     ):
         return Outcome(status="out_of_memory", message=text or "the method asked for more memory than there is")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC and _disk_is_full(error.filename):
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and _disk_is_full(error.filename, written):
         return Outcome(status="error", message=text, disk_full=True)
     if isinstance(error, CtpbenchError):
         return Outcome(status="error", message=text)
@@ -43,7 +46,7 @@ def crash(exit_code: int | None) -> Outcome:
     return Outcome(status="crashed", message=f"the process exited with code {exit_code}; see its log")
 
 
-def _disk_is_full(file: str | None) -> bool:
+def _disk_is_full(file: str | None, written: tuple[Path, ...]) -> bool:
     """Whether there is no space where it was wanted, or at work: a method may have run into a quota of its own."""
-    folders = [Path(file).parent] if isinstance(file, str) else [Path(), Path(tempfile.gettempdir())]
+    folders = [Path(file).parent] if isinstance(file, str) else [Path(), Path(tempfile.gettempdir()), *written]
     return any(folder.exists() and shutil.disk_usage(folder).free < _FULL_BYTES for folder in folders)

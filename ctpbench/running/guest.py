@@ -49,7 +49,7 @@ def _attempt(errand: messages.Errand, to: int, device: str, threads: int) -> Out
         return Outcome(status="invalid_output", message=plain_text(str(error), LONGEST_MESSAGE))
     except BaseException as error:  # sys.exit included: a method must not end the harness
         traceback.print_exc()
-        return failure(error)
+        return failure(error, errand.out, errand.scratch)
 
 
 def _sendable(outcome: Outcome) -> Outcome:

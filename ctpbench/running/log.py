@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 LONGEST_LOG = 10 * 2**20
@@ -10,7 +11,10 @@ _TAIL = 2**20
 
 
 class Log:
-    """A file that is added to. Use as a context manager: what was kept back is written where it is left."""
+    """A file that is added to. Use as a context manager: what was kept back is written where it is left.
+
+    What cannot be written, as on a full disk, is lost: whoever works goes on.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,14 +26,15 @@ class Log:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._left_out:
-            self._file.write(b"\n... %d bytes left out ...\n" % self._left_out)
-        self._file.write(self._tail)
-        self._file.close()
+        with suppress(OSError), self._file:
+            if self._left_out:
+                self._file.write(b"\n... %d bytes left out ...\n" % self._left_out)
+            self._file.write(self._tail)
 
     def write(self, text: bytes) -> None:
         """Add text: at once while there is room, else keep its end for the last lines."""
-        self._file.write(text[: self._room])
+        with suppress(OSError):
+            self._file.write(text[: self._room])
         self._tail += text[self._room :]
         self._room = max(self._room - len(text), 0)
         excess = len(self._tail) - _TAIL

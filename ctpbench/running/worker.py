@@ -94,7 +94,7 @@ def _attempt(assignment: Assignment, to: int, host: Host, log: Log) -> Outcome:
         return Outcome(status="invalid_output", message=plain_text(str(error), LONGEST_MESSAGE))
     except Exception as error:
         log.write(traceback.format_exc().encode())
-        return failure(error)
+        return failure(error, assignment.out, assignment.scratch)
 
 
 def _die_with_parent(pipe: int) -> None:

@@ -28,6 +28,7 @@ class Memorise(FrameDenoiser):
     '''Knows the public cases by heart.'''
 
     name, version = "memorise", "1"
+    pretrained_on = "toy, all of it"
 
     def denoise(self, frames, context):
         toy = Toy(test_cases=8)
@@ -114,6 +115,7 @@ def test_a_method_that_knows_the_public_data_by_heart_is_found(site, command, tm
     site.install("acme", MEMORY, requires="ctpbench-fakes")
     (tmp_path / "suite.yaml").write_text(SUITE.replace("leave", "memorise"))
     assert command("run", "suite.yaml", "--out", "out").returncode == 0
+    assert "memorise learnt from toy, all of it." in (tmp_path / "out/leaderboard.md").read_text()
     done = command("verify", "out", "--no-secret")
     assert done.returncode == 0, done.stdout + done.stderr
     done = command("verify", "out")

@@ -25,6 +25,12 @@ def component(base: type, **namespace: object) -> type:
         ("denoiser", "FrameDenoiser", {"version": "1"}, "got name None"),
         ("denoiser", "FrameDenoiser", {"name": "a"}, "got version None"),
         ("denoiser", "FrameDenoiser", {"name": "a", "version": ""}, "got version ''"),
+        (
+            "denoiser",
+            "FrameDenoiser",
+            {"denoise": None, "name": "a", "version": "1", "pretrained_on": ["ISLES"]},
+            "got pretrained_on ['ISLES']; allowed: a class attribute, text",
+        ),
         ("denoiser", "Deconvolver", {"name": "a", "version": "1"}, "does not implement deconvolve"),
         ("denoiser", "Metric", {"name": "a", "version": "1"}, "allowed: subclasses of Denoiser"),
         (

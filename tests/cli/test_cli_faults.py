@@ -1,0 +1,86 @@
+"""What goes wrong around a run, each made for real: a disk that is full, one that is read-only, an edited suite."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import environment
+
+SUITE = """
+datasets: [{name: toy, params: {size: 100, test_cases: 3}, noise: [1]}]
+denoisers: [leave, {name: shrink, params: {weight: 0.3}}]
+metrics: [error]
+"""
+RUN = f"{sys.executable} -c 'from ctpbench.cli import main; main(prog_name=\"ctpbench\")' run suite.yaml --out out"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Return a function that runs a script in a mount namespace of its own, in the test's folder."""
+    if sys.platform != "linux" or not shutil.which("unshare"):
+        pytest.skip("no namespaces")
+    enter = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*enter, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel lets no user make a mount namespace")
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*enter, "sh", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        )
+
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    (tmp_path / "out").mkdir()
+    return run
+
+
+def test_a_full_disk_is_one_line_and_with_room_the_same_command_goes_on(shell):
+    done = shell(f"""
+        mount -t tmpfs -o size=3m disk out
+        {RUN} > first.txt 2> wrong.txt; echo code $?
+        ls out/cache/data | wc -l
+        mount -o remount,size=64m out
+        {RUN} > second.txt; echo code $?
+        cp -r out kept
+    """)
+    assert done.stdout.split() == ["code", "2", *done.stdout.split()[2:3], "code", "0"], done.stdout + done.stderr
+    assert int(done.stdout.split()[2]) >= 1
+
+
+def test_a_full_disk_says_what_to_do(shell, tmp_path):
+    shell(f"mount -t tmpfs -o size=2m disk out; {RUN} > first.txt 2> wrong.txt")
+    wrong = (tmp_path / "wrong.txt").read_text()
+    assert wrong.startswith("ctpbench: no space left on the disk; free some and give the same command again")
+    assert wrong.count("\n") == 1
+    assert "Traceback" not in (tmp_path / "first.txt").read_text()
+
+
+def test_a_read_only_folder_is_one_line(shell):
+    done = shell(f"mount -t tmpfs -o ro disk out; {RUN}")
+    assert done.returncode == 2
+    assert done.stderr == "--out out: cannot be written to (Read-only file system); give another folder\n"
+
+
+def test_a_suite_that_is_edited_during_its_run_changes_the_next_run(start, write_suite, ctpbench, tmp_path):
+    text = """
+datasets: [{name: toy, noise: [1]}]
+denoisers: [{name: leave, params: {wait_s: 1}}]
+metrics: [error]
+"""
+    suite = write_suite(text)
+    process = start("run", suite, "--out", "out")
+    while not (tmp_path / "out/cells.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    suite.write_text(text.replace("noise: [1]", "noise: [1, 2]"))
+    shown, wrong = process.communicate(timeout=60)
+    assert process.returncode == 0, wrong
+    assert shown.count(": ok") == 1
+    again = ctpbench("run", suite, "--out", "out")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("(cached)") == 1
+    assert again.stdout.count(": ok") == 2
