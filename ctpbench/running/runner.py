@@ -138,8 +138,7 @@ class Runner:
 
     def _finish(self, key: str, record: Record, records: dict[str, Record]) -> None:
         del self._active[key]
-        records[key] = record
-        self._store.write_record(record)
+        records[key] = record = self._store.write_record(record)
         self._on_record(record)
         self._listener.cell_finished(record, reused=False)
 

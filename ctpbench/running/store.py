@@ -177,9 +177,11 @@ class Store:
             return None
         return record
 
-    def write_record(self, record: Record) -> None:
-        """Write a finished cell's record."""
-        write_text(self.folder / "records" / f"{record.key}.json", sealed(record).model_dump_json())
+    def write_record(self, record: Record) -> Record:
+        """Write a finished cell's record, and return it as it was written, with its seal."""
+        written = sealed(record)
+        write_text(self.folder / "records" / f"{written.key}.json", written.model_dump_json())
+        return written
 
     def write_plan(self, index: Index, suite: str, claims: str | None = None) -> None:
         """Write what this run consists of: its cells, its suite with all defaults, and the claims that go with it."""
