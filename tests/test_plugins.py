@@ -266,10 +266,10 @@ def test_a_module_is_tried_again_once_it_changed(site, monkeypatch, tmp_path):
 
 def test_an_installed_module_that_exits_is_named_and_the_others_load(site, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    module = site.install("rude", "import os; os._exit(0)")
+    module = site.install("rude", "import os; os._exit(1)")
     catalogue = load_catalogue()
     assert [str(failure) for failure in catalogue.failures if failure.distribution == "rude"] == [
-        "rude 1.0, entry point 'main': its import ends the process with code 0"
+        "rude 1.0, entry point 'main': its import ends the process with code 1"
     ]
     assert "tips" in catalogue.denoisers
     assert module not in sys.modules
