@@ -37,6 +37,10 @@ class _Group(click.Group):
         except CtpbenchError as error:
             click.echo(str(error) if isinstance(error, InputError) else f"ctpbench: {error}", err=True)
             sys.exit(EXIT_WRONG)
+        except MemoryError as error:
+            why = str(error).partition("\n")[0] or "more was asked for than there is"
+            click.echo(f"ctpbench: not enough memory ({why}); is the file what it says it is?", err=True)
+            sys.exit(EXIT_WRONG)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -27,6 +27,7 @@ from ctpbench.running.record import Record
 __all__ = ["FORMAT", "TAKEN", "build", "open_results", "save"]
 
 FORMAT = 1
+_MOST_BYTES = 2**32
 
 
 def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
@@ -75,6 +76,9 @@ def open_results(path: Path) -> xr.DataTree:
         raise ResultError(f"{path}: no such file; name the results.nc that `ctpbench run` wrote in its folder")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as file:
+            size = sum(variable.nbytes for node in file.subtree for variable in node.variables.values())
+            if size > _MOST_BYTES:  # which a file of a few kilobytes may claim
+                raise ValueError(f"its arrays take {size / 2**30:.0f} GiB, more than results may")
             tree = file.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ResultError(

@@ -8,7 +8,7 @@ one lets expect.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from ctpbench.errors import ResultError
 from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.scores import Score
 from ctpbench.running.record import Plain
+from ctpbench.running.store import Store
 from ctpbench.suite.entries import Suite
 from ctpbench.suite.resolved import resolved
 from ctpbench.text import level_text
@@ -65,6 +66,8 @@ class Verification(Plain):
     cpu: str
     gpu: str
     secret_seed: int | None
+    inputs: int
+    """Cases at a noise level whose bytes were compared: those that the run's cache still holds."""
     rows: list[Checked]
 
 
@@ -97,8 +100,19 @@ def reseeded(suite: Suite, secret_seed: int) -> tuple[str, frozenset[str]]:
     return dump(plain), frozenset(unseeded)
 
 
+def compared_inputs(claimed: Store, again: Store) -> tuple[int, list[str]]:
+    """Return how many cases two runs both hold, and the keys of those whose files are not the same bit for bit."""
+    ones, others = claimed.files("data"), again.files("data")
+    both = sorted(ones.keys() & others.keys())
+    return len(both), [key for key in both if ones[key] != others[key]]
+
+
 def checked(
-    claimed: xr.DataTree, again: xr.DataTree, secret: xr.DataTree | None, unseeded: frozenset[str] = frozenset()
+    claimed: xr.DataTree,
+    again: xr.DataTree,
+    secret: xr.DataTree | None,
+    unseeded: frozenset[str] = frozenset(),
+    unlike: Sequence[str] = (),
 ) -> list[Checked]:
     """Hold what a run claims against the same work done again.
 
@@ -110,6 +124,8 @@ def checked(
         Those on data from a secret seed.
     unseeded : set of str
         The labels of data sets that have no seed, and so are the same there.
+    unlike : sequence of str
+        The keys of cases whose bytes differ between the two; on one machine they must not.
     """
     claims, repeats = leaderboard(claimed), leaderboard(again)
     hidden = None if secret is None else leaderboard(secret)
@@ -122,6 +138,8 @@ def checked(
         column = str((claim or row)["rank_by"] or "")
         score = next((each for each in claims.attrs["scores"] if each.column == column), None)
         why = _unlike(claim, row, claims.attrs["scores"], same)
+        if unlike and same and not why:
+            why = f"the run's cases are not those of their seed: cache/data/{unlike[0]}"
         if tried and claim and score and not why:
             why = _unexpected(claim, other, score)
         values = {

@@ -43,7 +43,7 @@ def _about(verification: Verification) -> str:
         if verification.secret_seed is None
         else f"and tried on data from seeds raised by {verification.secret_seed}, drawn for this"
     )
-    return (
-        f"The work was done again on {where}, {verification.finished}, {secret}. Values are of the score that ranks. "
-        "What was not looked at is self-reported."
-    )
+    parts = [f"The work was done again on {where}, {verification.finished}", secret]
+    if verification.inputs:
+        parts.append(f"the bytes of {verification.inputs} cases were compared")
+    return f"{', '.join(parts)}. Values are of the score that ranks. What was not looked at is self-reported."

@@ -84,6 +84,12 @@ class Store:
         """Return how the cached entry ended, None where there is none that is sound: see `damaged`."""
         return entry.outcome if (entry := self._entry(stage, key)) is not None and self._seal(stage, key) else None
 
+    def files(self, stage: Stage) -> dict[str, dict[str, str]]:
+        """Return the checksums of the files of a stage's entries, by key, as they were when they were made."""
+        folders = (self.folder / "cache" / stage).glob("*")
+        entries = {folder.name: self._entry(stage, folder.name) for folder in folders}
+        return {key: entry.files for key, entry in entries.items() if entry is not None}
+
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
         return (self.path(stage, key) / "outcome.json").exists()

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "plan", "status", "leaderboard", "compare", "claims", "list", "show", "plugins", "schema", "check")
+COMMANDS = (
+    "run", "plan", "status", "leaderboard", "compare", "claims", "verify", "list", "show", "plugins", "schema", "check",
+)  # fmt: skip
 
 
 def test_help_lists_every_command_and_gives_an_example(ctpbench):
@@ -117,6 +119,22 @@ resources: {device: mps}
     done = ctpbench("run", suite)
     assert done.returncode == 2
     assert "'mps'" in done.stderr
+
+
+def test_what_takes_more_memory_than_there_is_is_one_line(ctpbench, monkeypatch, write_suite):
+    from ctpbench.running import runner
+
+    def greedy(*arguments):
+        import numpy as np
+
+        np.empty((10**9, 10**9))
+
+    monkeypatch.setattr(runner.Runner, "run", greedy)
+    suite = write_suite("datasets: [toy]\ndenoisers: [leave]\nmetrics: [error]\n")
+    done = ctpbench("run", suite, "--out", "out")
+    assert done.returncode == 2
+    assert done.stderr.startswith("ctpbench: not enough memory (Unable to allocate ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_full_disk_is_one_line_and_nothing_is_lost(ctpbench, monkeypatch, write_suite):

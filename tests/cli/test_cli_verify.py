@@ -99,6 +99,20 @@ def test_a_forged_record_is_found(ctpbench, write_suite, tmp_path):
     assert "not tried on secret data" in (out / "leaderboard.md").read_text()
 
 
+def test_cases_that_are_not_those_of_their_seed_are_found(ctpbench, write_suite, tmp_path):
+    """Somebody put other cases into the cache, with their checksums, and scores that nobody could tell."""
+    from ctpbench.running.seals import Entry
+
+    out = tmp_path / "out"
+    assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
+    path = min(out.glob("cache/data/*/outcome.json"))
+    entry = Entry.model_validate_json(path.read_bytes())
+    path.write_text(entry.model_copy(update={"files": {**entry.files, "observation.npz": "0" * 64}}).model_dump_json())
+    assert ctpbench("verify", "out", "--no-secret", "--only", "leave").returncode == 3
+    why = f"the run's cases are not those of their seed: cache/data/{path.parent.name}"
+    assert words(out)["leave"] == ("failed", why)
+
+
 def test_a_component_that_was_changed_since_is_found(site, command, tmp_path):
     code = MEMORY.replace("return frames.copy()", "return frames.copy(data=frames.values * 2)")
     module = site.install("acme", code, requires="ctpbench-fakes")

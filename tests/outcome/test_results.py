@@ -7,6 +7,7 @@ import json
 import random
 from pathlib import Path
 
+import h5netcdf
 import numpy as np
 import pytest
 import xarray as xr
@@ -314,6 +315,15 @@ def test_records_that_contradict_each_other_are_named(records: list[Record], say
         build(records, {})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_small_file_that_claims_huge_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.nc"
+    with h5netcdf.File(path, "w") as file:
+        file.dimensions = {"config": 10**5, "case": 10**6}
+        file.create_variable("scores", ("config", "case"), "f8", chunks=(1000, 1000))
+    with pytest.raises(ResultError, match=r"its arrays take 745 GiB, more than results may"):
+        open_results(path)
 
 
 def test_faults_of_a_results_file_are_one_line_each(tmp_path: Path) -> None:

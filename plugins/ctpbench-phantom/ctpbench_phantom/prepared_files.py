@@ -21,6 +21,8 @@ _ARRAYS = {
     "mtt": "(y, x), s",
     "times": "(time), s",
 }
+_MOST_BYTES = 2**32
+"""Of all arrays of a slice: 500 frames of 1024 x 1024 pixels. A small file may unpack to far more."""
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
@@ -97,8 +99,13 @@ def _load(path: Path) -> dict[str, Array]:
             missing = [name for name in _ARRAYS if name not in archive.files]
             if missing:
                 raise _fault(path, missing[0], "none", f"all of {', '.join(_ARRAYS)}")
+            size = sum(archive.zip.getinfo(f"{name}.npy").file_size for name in _ARRAYS)
+            if size > _MOST_BYTES:
+                raise ValueError(
+                    f"its arrays take {size / 2**30:.1f} GiB, more than the {_MOST_BYTES / 2**30:g} of a slice"
+                )
             arrays = {name: archive[name] for name in _ARRAYS}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as .npz ({error}); allowed: what numpy.savez writes") from error
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":

@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -109,3 +110,27 @@ def test_pickled_objects_are_refused(tmp_path, arrays):
     np.savez(tmp_path / "head.npz", **{**arrays, "aif": np.array([{}] * 26, dtype=object)})
     with pytest.raises(DataError, match="cannot be read"):
         read_prepared(tmp_path / "head.npz")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [((10**6, 10**6, 10**3), "Unable to allocate"), ((200, 3000, 3000), "EOF")],
+    ids=["no machine has that", "more than the file holds"],
+)
+def test_a_file_that_claims_more_than_it_holds_is_refused(tmp_path, arrays, shape, said):
+    about = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    with zipfile.ZipFile(tmp_path / "head.npz", "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                if name == "frames":
+                    np.lib.format.write_array_header_1_0(member, about)
+                else:
+                    np.lib.format.write_array(member, np.asarray(array))
+    with pytest.raises(DataError, match=said):
+        read_prepared(tmp_path / "head.npz")
+
+
+def test_a_file_that_unpacks_to_more_than_a_slice_is_refused(path, monkeypatch):
+    monkeypatch.setattr("ctpbench_phantom.prepared_files._MOST_BYTES", 1000)
+    with pytest.raises(DataError, match="GiB, more than the"):
+        read_prepared(path)
