@@ -84,3 +84,18 @@ metrics: [error]
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("(cached)") == 1
     assert again.stdout.count(": ok") == 2
+
+
+def test_nothing_of_the_environment_is_written(start, write_suite, monkeypatch, tmp_path):
+    monkeypatch.setenv("ACCESS_TOKEN", "s3cr3t-and-l0ng")
+    suite = write_suite("""
+datasets: [{name: toy, noise: [1]}]
+denoisers: [leave, {name: misbehave, params: {how: raise}}]
+metrics: [error]
+""")
+    process = start("run", suite, "--out", "out")
+    process.communicate(timeout=60)
+    assert process.returncode == 3
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) > 10
+    assert not [path for path in written if b"s3cr3t" in path.read_bytes() or b"ACCESS_TOKEN" in path.read_bytes()]
