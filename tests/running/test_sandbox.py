@@ -79,6 +79,9 @@ class Cheat(FrameDenoiser):
             ctypes.CDLL(None).usleep.restype = None
             context.progress(0.5, "held")
             sum(range(10**13))
+        elif self.how == "clock":
+            time.sleep(0.3)
+            time.perf_counter = time.monotonic = time.time = lambda: 0.0
         elif self.how == "link":
             (context.scratch.parent / "made" / "output.float32").symlink_to(Path(self.outside) / "truth.npz")
         return out
@@ -204,6 +207,13 @@ def test_it_ends_with_its_worker_however_busy_it_is(cheat):
         os.kill(worker.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(found, timeout=5)
         assert not alive
+
+
+def test_a_method_that_stops_its_clocks_is_timed_all_the_same(cheat):
+    ended = outcome(cheat("clock"))
+    assert ended.ok, ended.message
+    assert ended.info.denoise_s[0] > 0.3
+    assert ended.info.own_denoise_s[0] <= 0.0
 
 
 def test_a_link_in_place_of_an_answer_is_not_followed(cheat):
