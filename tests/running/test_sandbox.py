@@ -221,6 +221,11 @@ def test_a_link_in_place_of_an_answer_is_not_followed(cheat):
     assert ended.status == "error" or not ended.ok
 
 
+def test_a_gpus_driver_may_look_for_its_cards_where_the_suite_computes_on_one():
+    assert Path("/sys") in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda").readable
+    assert Path("/sys") not in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cpu").readable
+
+
 def test_the_code_of_data_sets_is_kept_from_methods():
     reach = code_reach(frozenset({"ctpbench_filters.tips"}), "cpu")
     import numpy
