@@ -43,7 +43,7 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
     from ctpbench.device import hardware, processor
     from ctpbench.outcome.leaderboard import leaderboard
     from ctpbench.outcome.results import open_results
-    from ctpbench.outcome.verification import FILE_NAME, Verification, checked, compared_inputs, reseeded
+    from ctpbench.outcome.verification import FILE_NAME, Verification, checked, compared_inputs, reseeded, same_machine
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.folder import render
     from ctpbench.report.verification import print_verification
@@ -63,7 +63,7 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
             click.echo(f"No seed, so not drawn anew: {', '.join(sorted(unseeded))}")
         if len(unseeded) < len(suite.datasets):
             secret = _results(text, catalogue, only, jobs, work / f"secret-{seed}")
-    inputs, unlike = compared_inputs(Store(folder), Store(work / "again"))
+    inputs, unlike = compared_inputs(Store(folder), Store(work / "again"), same=same_machine(claimed, again))
     found = Verification(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         cpu=processor(),

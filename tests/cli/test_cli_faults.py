@@ -1,7 +1,8 @@
-"""What goes wrong around a run, each made for real: a disk that is full, one that is read-only, an edited suite."""
+"""What goes wrong around a run, made for real: full and read-only disks, an edited suite, a clock that goes back."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -99,3 +100,42 @@ metrics: [error]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert len(written) > 10
     assert not [path for path in written if b"s3cr3t" in path.read_bytes() or b"ACCESS_TOKEN" in path.read_bytes()]
+
+
+BACKWARDS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+/* The time of day runs backwards, a hundred times as fast; what only ever rises is left alone. */
+int clock_gettime(clockid_t which, struct timespec *now) {
+    static int (*real)(clockid_t, struct timespec *);
+    static time_t began;
+    if (!real) real = (int (*)(clockid_t, struct timespec *)) dlsym(RTLD_NEXT, "clock_gettime");
+    int wrong = real(which, now);
+    if (which != CLOCK_REALTIME) return wrong;
+    if (!began) began = now->tv_sec;
+    now->tv_sec = began - 100 * (now->tv_sec - began);
+    return wrong;
+}
+"""
+
+
+def test_a_clock_that_goes_back_changes_no_result(start, ctpbench, write_suite, monkeypatch, tmp_path):
+    compiler = shutil.which("cc")
+    if sys.platform != "linux" or compiler is None:
+        pytest.skip("no compiler for a clock that goes back")
+    (tmp_path / "backwards.c").write_text(BACKWARDS)
+    library = tmp_path / "backwards.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "backwards.c", "-ldl"], check=True)
+    suite = write_suite(SUITE)
+    with monkeypatch.context() as patch:
+        patch.setenv("LD_PRELOAD", str(library))
+        process = start("run", suite, "--out", "out")
+        shown, wrong = process.communicate(timeout=60)
+    assert process.returncode == 0, shown + wrong
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out/records").iterdir()]
+    assert any(record["finished"] < record["started"] for record in records)  # it did go back
+    assert all(seconds > 0 for record in records for seconds in record["timings"]["denoise_s"])
+    assert "2 of 2 cells finished" in ctpbench("status", "out").stdout
+    again = ctpbench("run", suite, "--out", "out")
+    assert again.stdout.count("(cached)") == 2

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 import nibabel as nib
@@ -70,7 +70,10 @@ class NiftiImage:
         except (DataError, ValueError, nib.spatialimages.HeaderDataError) as error:
             raise DataError(f"{path}: got a faulty NIfTI header ({error}); allowed: NIfTI 1 or 2") from None
         self._unpacked: IO[bytes] | None = None
-        if not self._gzipped:
+        self._needed = self._offset + self._dtype.itemsize * int(np.prod(self.grid.shape, dtype=object)) * self.frames
+        if self._gzipped:
+            self._check_room()
+        else:
             self._check_size(path.stat().st_size)
 
     @contextmanager
@@ -113,7 +116,10 @@ class NiftiImage:
         # Slices are read here and there, which would unpack the file anew each time.
         try:
             with gzip.open(self.path) as packed:
-                shutil.copyfileobj(packed, file, _CHUNK)
+                left = self._needed
+                while left and (some := packed.read(min(left, _CHUNK))):
+                    left -= file.write(some)
+                packed.read(_CHUNK)  # to the end, where the checksum is; no further, however much may follow
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise DataError(f"{self.path}: got a broken or cut-off gzip file; copy it again") from None
         except OSError as error:
@@ -122,9 +128,17 @@ class NiftiImage:
         return file
 
     def _check_size(self, size: int) -> None:
-        needed = self._offset + self._dtype.itemsize * int(np.prod(self.grid.shape)) * self.frames
-        if size < needed:
-            raise DataError(f"{self.path}: got {size} bytes of {needed} by its header; cut off, copy it again")
+        if size < self._needed:
+            raise DataError(f"{self.path}: got {size} bytes of {self._needed} by its header; cut off, copy it again")
+
+    def _check_room(self) -> None:
+        folder = gettempdir()
+        free = shutil.disk_usage(folder).free
+        if self._needed > free:
+            raise DataError(
+                f"{self.path}: takes {self._needed / 2**30:.1f} GiB unpacked, by its header; there are "
+                f"{free / 2**30:.1f} GiB in {folder}; set TMPDIR to a folder with more room"
+            )
 
 
 def _first_bytes(path: Path) -> tuple[bool, bytes]:

@@ -9,6 +9,7 @@ import pytest
 
 from ctpbench import DataError
 from ctpbench_isles.nifti import NiftiSeries
+from ctpbench_isles.nifti_image import NiftiImage
 
 from .nifti_files import DICOM_ORDER, ORIENTATIONS, write_scan
 
@@ -164,6 +165,33 @@ def test_a_cut_off_gzip_file_is_refused_when_read(write, share):
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(DataError, match=rf"{path}: got a broken or cut-off gzip file; copy it again"):
         NiftiSeries(path).read(slice(0, 1))
+
+
+def test_a_gzip_file_whose_checksum_is_wrong_is_refused_when_read(write):
+    path = write("scan.nii.gz")
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"got a broken or cut-off gzip file; copy it again"):
+        NiftiSeries(path).read(slice(0, 1))
+
+
+def test_a_gzip_file_that_claims_more_than_the_disk_holds_is_refused(write):
+    path = write("scan.nii.gz")
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[42:50] = np.array([30000, 30000, 300, 100], "<i2").tobytes()
+    path.write_bytes(gzip.compress(bytes(data)))
+    with pytest.raises(DataError, match=r"GiB unpacked, by its header; there are .* set TMPDIR to a folder"):
+        NiftiSeries(path)
+
+
+def test_what_follows_the_image_in_a_gzip_file_is_not_unpacked(write):
+    path = write("scan.nii.gz")
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole + bytes(20 * 2**20)))
+    image = NiftiImage(path)
+    with image.opened() as file:
+        assert file.seek(0, 2) == len(whole)
 
 
 def test_a_gzip_file_of_a_cut_off_scan_is_refused_when_read(write):
