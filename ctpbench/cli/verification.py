@@ -7,11 +7,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
+from ctpbench.atomic import write_text
 from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
 from ctpbench.cli.runs import carried_out
+from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from ctpbench.plugins import Catalogue
 
 _LARGEST_SEED = 2**31
+_SEED = "seed.txt"
+"""Where the secret seed lies until a verification is finished, so that an interrupted one can go on."""
 
 
 @main.command("verify", epilog="Example: ctpbench verify runs/quick --only tips -j 2")
@@ -30,7 +35,7 @@ _LARGEST_SEED = 2**31
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for the work; default: verification/ in the run's folder.",
+    help="Folder for the work, never one that came with the run; default: runs/verify-NAME of the suite.",
 )
 def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Path | None) -> None:
     """Do a run's work again, and once on data that nobody has seen.
@@ -52,17 +57,19 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
 
     folder = run if run.is_dir() else run.parent
     claimed = open_results(folder / "results.nc")
-    catalogue, work = load_catalogue(), out or folder / "verification"
+    catalogue, work = load_catalogue(), out or Path("runs") / f"verify-{quote(str(claimed.attrs['suite']), safe=' ')}"
+    if work.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"--out {work}: lies in the run, which may have brought its own results; give another folder")
     again = _results(str(claimed.attrs["suite_text"]), catalogue, only, jobs, work / "again")
     secret, seed, unseeded = None, None, frozenset[str]()
     if not no_secret:
-        seed = secrets.randbelow(_LARGEST_SEED)
+        seed = _secret_seed(work)
         suite = load_suite(work / "again" / "suite.yaml", catalogue)
         text, unseeded = reseeded(suite, seed)
         if unseeded:
             click.echo(f"No seed, so not drawn anew: {', '.join(sorted(unseeded))}")
         if len(unseeded) < len(suite.datasets):
-            secret = _results(text, catalogue, only, jobs, work / f"secret-{seed}")
+            secret = _results(text, catalogue, only, jobs, work / "secret")
     inputs, unlike = compared_inputs(Store(folder), Store(work / "again"), same=same_machine(claimed, again))
     found = Verification(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -72,12 +79,26 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
         inputs=inputs,
         rows=checked(claimed, again, secret, unseeded, unlike),
     )
-    (folder / FILE_NAME).write_text(found.model_dump_json(indent=1) + "\n")
+    write_text(folder / FILE_NAME, found.model_dump_json(indent=1) + "\n")
+    (work / _SEED).unlink(missing_ok=True)
     if (folder / INDEX).exists():
         render(Store(folder))
     print_verification(leaderboard(claimed), found, console())
     click.echo(f"Written to {folder / FILE_NAME}")
     sys.exit(EXIT_FAILED_CELLS if any(row.word == "failed" for row in found.rows) else 0)
+
+
+def _secret_seed(work: Path) -> int:
+    """Return the seed of an interrupted verification, or draw one.
+
+    It is in no folder's name: a method sees where it works, and could make the cases from it.
+    """
+    try:
+        return int((work / _SEED).read_text())
+    except (FileNotFoundError, ValueError):
+        seed = secrets.randbelow(_LARGEST_SEED)
+        write_text(work / _SEED, str(seed))
+        return seed
 
 
 def _results(text: str, catalogue: Catalogue, only: tuple[str, ...], jobs: int, folder: Path) -> xr.DataTree:

@@ -99,6 +99,30 @@ def test_a_forged_record_is_found(ctpbench, write_suite, tmp_path):
     assert "not tried on secret data" in (out / "leaderboard.md").read_text()
 
 
+def test_work_that_came_with_the_run_is_not_taken_for_ones_own(ctpbench, write_suite, tmp_path):
+    assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
+    done = ctpbench("verify", "out", "--out", "out/verification")
+    assert done.returncode == 2
+    assert done.stderr.startswith("--out out/verification: lies in the run, which may have brought its own results")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_secret_seed_is_in_no_path_that_a_method_sees(ctpbench, write_suite, tmp_path):
+    assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
+    assert ctpbench("verify", "out", "--only", "leave", "--out", "work").returncode == 0
+    seed = json.loads((tmp_path / "out/verification.json").read_text())["secret_seed"]
+    assert not [path for path in (tmp_path / "work").rglob("*") if str(seed) in path.name]
+    assert not (tmp_path / "work/seed.txt").exists()  # the next verification draws another
+
+
+def test_an_interrupted_verification_goes_on_with_its_seed(ctpbench, write_suite, tmp_path):
+    assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/seed.txt").write_text("4711")
+    assert ctpbench("verify", "out", "--only", "leave", "--out", "work").returncode == 0
+    assert json.loads((tmp_path / "out/verification.json").read_text())["secret_seed"] == 4711
+
+
 def test_cases_that_are_not_those_of_their_seed_are_found(ctpbench, write_suite, tmp_path):
     """Somebody put other cases into the cache, with their checksums, and scores that nobody could tell."""
     from ctpbench.running.seals import Entry
