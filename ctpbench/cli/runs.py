@@ -16,7 +16,7 @@ from ctpbench.errors import InputError
 if TYPE_CHECKING:
     from ctpbench.plugins import Catalogue
     from ctpbench.running.cell import Cell
-    from ctpbench.running.executors.protocol import Limits
+    from ctpbench.running.executors.protocol import Executor, Limits
     from ctpbench.running.record import Record
     from ctpbench.running.runner import Options
     from ctpbench.running.sandbox.enclosure import Hold
@@ -97,6 +97,7 @@ def carried_out(
 ) -> list[Record]:
     """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit."""
     from ctpbench import device
+    from ctpbench.running.executors.local import LocalExecutor
     from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.folder import usable_folder
     from ctpbench.running.index import Index
@@ -112,12 +113,14 @@ def carried_out(
     chip = device.resolve(suite.resources.device)
     limits = Limits.of(suite.resources, chip, options.jobs, sandboxed=sandbox != "none")
     store = Store(usable_folder(folder, suite, into=into))
-    index = Index.of(suite, cells, provenance(suite, catalogue, limits.device, limits.threads, options.jobs))
+    facts = provenance(suite, catalogue, limits.device, limits.threads, options.jobs)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with store.locked():
+        with store.locked(), LocalExecutor(limits) as executor:
+            held = _held(executor.hold(), limits, required=sandbox == "required")
+            index = Index.of(suite, cells, {**facts, "sandbox": held})
             store.write_plan(index, dump(resolved(suite)), claims)
-            return _run(store, chosen, options, limits, loggers(catalogue), sandbox == "required")
+            return _run(store, chosen, options, limits, loggers(catalogue), executor)
     except KeyboardInterrupt:
         click.echo(
             f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
@@ -134,27 +137,24 @@ def _run(
     options: Options,
     limits: Limits,
     on_record: Callable[[Record], None],
-    require_sandbox: bool,
+    executor: Executor,
 ) -> list[Record]:
     """Run the cells, write and print what came of them, and return their records."""
     from ctpbench import device
     from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
-    from ctpbench.running.executors.local import LocalExecutor
     from ctpbench.running.runner import Runner
 
     screen = console()
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
     click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
-    with LocalExecutor(limits) as executor:
-        _check_hold(executor.hold(), limits, require_sandbox)
-        try:
-            with listener(screen, len(cells)) as listening:
-                records = Runner(store, executor, options, listening, on_record).run(cells)
-        finally:
-            frame = render(store)
-            pictures = draw(store, frame)
+    try:
+        with listener(screen, len(cells)) as listening:
+            records = Runner(store, executor, options, listening, on_record).run(cells)
+    finally:
+        frame = render(store)
+        pictures = draw(store, frame)
     print_table(frame, screen)
     for path, wrong in store.damaged.items():
         click.echo(f"damaged: {path}: {wrong}; computed again")
@@ -170,16 +170,21 @@ def _run(
     return records
 
 
-def _check_hold(hold: Hold, limits: Limits, required: bool) -> None:
-    """Say once what the sandbox lacks here; raise where it is required."""
+def _held(hold: Hold, limits: Limits, *, required: bool) -> str:
+    """Return how far methods are held here and what that lacks, and say it where it is not full.
+
+    Raises
+    ------
+    InputError
+        Where it is not full and that is required.
+    """
     if hold.word == "full":
-        return
-    lacks = f"this system lacks {hold.missing}" if limits.sandboxed else "as asked for"
+        return "full"
+    held = f"{hold.word}, {f'this system lacks {hold.missing}' if limits.sandboxed else 'as asked for'}"
     if required:
-        raise InputError(
-            f"--require-sandbox: got a sandbox that is {hold.word}: {lacks}; leave it out, or run elsewhere"
-        )
-    click.echo(f"sandbox: {hold.word}, {lacks}; methods could see what they are not given (see SECURITY.md)")
+        raise InputError(f"--require-sandbox: got a sandbox that is {held}; leave it out, or run elsewhere")
+    click.echo(f"sandbox: {held}; methods could see what they are not given (see SECURITY.md)")
+    return held
 
 
 def _partial_faults(record: Record) -> Iterator[str]:

@@ -20,7 +20,7 @@ Stage = Literal["data", "reference", "model", "prediction", "scores"]
 ItemId = tuple[Stage, str]
 Scale = dict[str, float]
 """Factors of the maps CBF and CBV."""
-LONGEST_MESSAGE = 1000
+LONGEST_MESSAGE = 2000
 """Characters of a message that are kept."""
 
 

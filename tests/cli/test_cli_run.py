@@ -52,6 +52,39 @@ def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_sui
     assert not list(out.glob("tmp/*"))
 
 
+def test_results_say_how_far_methods_were_held(ctpbench, write_suite, tmp_path):
+    assert "sandbox: none, as asked for" in ctpbench("run", write_suite(SMALL), "--out", "out", "--no-sandbox").stdout
+    with xr.open_datatree(tmp_path / "out/results.nc") as tree:
+        assert tree.attrs["sandbox"] == "none, as asked for"
+        assert (tree["toy/sandbox"] == "none").all()
+    both = ctpbench("run", "suite.yaml", "--no-sandbox", "--require-sandbox")
+    assert both.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("landlock", "namespaces", "held"),
+    [
+        (0, False, "none, this system lacks Landlock (files), user namespaces (processes, network)"),
+        (4, True, "partial, this system lacks Landlock 6 (sockets and signals; here 4)"),
+        (6, False, "partial, this system lacks user namespaces (processes, network)"),
+    ],
+)
+def test_a_kernel_that_cannot_hold_methods_is_told_once_and_refused_where_asked(
+    landlock, namespaces, held, ctpbench, write_suite, monkeypatch, tmp_path
+):
+    from ctpbench.running.executors.local import LocalExecutor
+    from ctpbench.running.sandbox.enclosure import Hold
+
+    monkeypatch.setattr(LocalExecutor, "hold", lambda self: Hold(landlock, namespaces))
+    suite = write_suite(SMALL)
+    refused = ctpbench("run", suite, "--out", "out", "--require-sandbox")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"--require-sandbox: got a sandbox that is {held}")
+    assert ctpbench("run", suite, "--out", "out").stdout.count(f"sandbox: {held}") == 1
+    with xr.open_datatree(tmp_path / "out/results.nc") as tree:
+        assert tree.attrs["sandbox"] == held
+
+
 def test_the_lock_is_a_suite_that_gives_the_same_cells(ctpbench, write_suite, tmp_path):
     assert ctpbench("run", write_suite(SMALL), "--out", "out").returncode == 0
     lock = yaml.safe_load((tmp_path / "out/suite.lock.yaml").read_text())
