@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
 SIDE_BY_SIDE := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
-EDITABLE := -e '.[dev,torch,tpe]' $(addprefix -e ,$(PLUGINS))
+EDITABLE := -e '.[dev,docs,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
 .PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
 
