@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
 SIDE_BY_SIDE := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+ENOUGH := import sys; v = sys.version_info; \
+  v >= (3, 11) or sys.exit("needs Python 3.11 or newer, got %d.%d; set PYTHON=python3.11" % v[:2])
 EDITABLE := -e '.[dev,docs,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
 .PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
 
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## run the quick suite and print its leaderboard
 	@$(BIN)/ctpbench run quick --out runs/quick -j 2
@@ -56,6 +58,7 @@ clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(STAMP): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+	@test -x $(BIN)/python || $(PYTHON) -c '$(ENOUGH)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt flit_core

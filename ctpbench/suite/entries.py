@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +53,13 @@ class DenoiserEntry:
     """Where it learns, with the noise level filled in; None: where it is scored."""
     maps: tuple[MapsSettings, ...] = (MapsSettings(),)
     """How its maps are computed: one way, or several that tuning chooses among."""
+
+    @property
+    def content(self) -> Hashable:
+        """What it does: equal for rows that differ in name and label alone."""
+        tune = self.tune and {**vars(self.tune), "parameters": dict(self.tune.parameters)}
+        written = json.dumps([dict(self.params), tune], sort_keys=True, default=repr)
+        return self.cls, written, repr(self.train), repr(self.maps)
 
     def component(self, **tuned: Any) -> Denoiser:
         """Return the denoiser with the tuned parameters put in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -131,6 +131,7 @@ class _Loading:
         idle = [metric.label for metric in metrics.entries if metric.component.better == "none"]
         ranking = [label for label in labels if label not in idle]
         entries: list[tuple[Place, DenoiserEntry]] = []
+        places: dict[Hashable, Place] = {}
         for item in read_items("denoisers", DenoiserSettings, "denoiser", self.catalogue, self.faults):
             tune = item.written.tune
             if metrics.sound and tune and tune.metric is not None and tune.metric not in labels:
@@ -144,11 +145,11 @@ class _Loading:
             written = self.trained(item, datasets.entries) if datasets.sound else item.written
             found = rows(replace(item, written=_decided(written, ranking)), self.faults)
             for row in (each for made in found for each in with_maps(made, item, maps, self.faults)):
-                same = [at for at, other in entries if replace(other, name=row.name, label=row.label) == row]
-                if same:
-                    text = f"the row {row.label!r} is in {spelled(same[0])} already; leave one out"
+                if row.content in places:
+                    text = f"the row {row.label!r} is in {spelled(places[row.content])} already; leave one out"
                     self.faults.add(item.place, text)
                 else:
+                    places[row.content] = item.place
                     entries.append((item.place, row))
         return self.labelled(entries)
 
@@ -204,17 +205,22 @@ class _Loading:
 
     def distinct(self, values: Sequence[T], place: Place) -> tuple[T, ...]:
         """Return the values, after noting those that are listed twice."""
+        seen: set[T] = set()
         for index, value in enumerate(values):
-            if value in values[:index]:
+            if value in seen:
                 self.faults.add((*place, index), f"{shown(value)} is in the list already")
+            seen.add(value)
         return tuple(values)
 
     def distinguishable(self, levels: tuple[float | None, ...], place: Place) -> tuple[float | None, ...]:
         """Return noise levels, after noting those that are written alike, for files and tables are called by them."""
-        texts = [noise_column(level) for level in levels]
-        for index, text in enumerate(texts):
-            if text in texts[:index] and levels[index] not in levels[:index]:
-                self.faults.add((*place, index), f"{shown(levels[index])} is written as {text}, like one before it")
+        written: dict[str, set[float | None]] = {}
+        for index, level in enumerate(levels):
+            text = noise_column(level)
+            alike = written.setdefault(text, set())
+            if alike and level not in alike:
+                self.faults.add((*place, index), f"{shown(level)} is written as {text}, like one before it")
+            alike.add(level)
         return levels
 
     def labelled(self, entries: Sequence[tuple[Place, Entry]]) -> list[Entry]:

@@ -128,6 +128,7 @@ class _Entry:
         """Note each value that its parameter does not take, whatever the others are, and values given twice."""
         for name, choices in self.candidates.items():
             known: list[Any] = []
+            seen: set[str] = set()
             before = len(self.faults.found)
             for place, value in choices:
                 if len(self.faults.found) > before and place[-1] == name:
@@ -138,8 +139,9 @@ class _Entry:
                         inner, at = problem.place[1:], problem.at[1:]
                         self.faults.add((*place, *inner), problem.text, at=(*place, *at))
                 known.append(plain(component)[name] if component else value)
-                if any(json.dumps(known[-1]) == json.dumps(other) for other in known[:-1]):
+                if (text := json.dumps(known[-1])) in seen:
                     self.faults.add(place, f"{shown(value)} is in the list already")
+                seen.add(text)
             self.canonical[name] = known
 
     def check_combinations(self) -> None:

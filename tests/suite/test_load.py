@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from pathlib import Path
 from typing import get_args
 
@@ -182,3 +183,14 @@ def test_a_bug_in_a_plugin_keeps_its_traceback(load):
 
 def test_the_maps_to_tune_by_are_the_maps():
     assert get_args(TuneSettings.model_fields["map"].annotation) == MAPS
+
+
+def test_the_work_of_reading_a_suite_grows_with_its_rows_and_no_faster(load):
+    def calls(rows):
+        weights = ", ".join(str(1 + index / 8) for index in range(rows))
+        text = "datasets: [phantom]\nmetrics: [rmse]\ndenoisers: [{name: tips, params: {window_px: 999}, grid: {%s}}]"
+        profile = cProfile.Profile()
+        profile.runcall(load, text % f"sigma_s_px: [{weights}]")
+        return sum(entry.callcount for entry in profile.getstats())
+
+    assert calls(800) < 9 * calls(100)
