@@ -144,14 +144,16 @@ def _run(
     from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
+    from ctpbench.running.costs import Ledger
     from ctpbench.running.runner import Runner
 
     screen = console()
+    ledger = Ledger(store.folder, limits.threads, device.hardware(limits.device))
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
     click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
     try:
         with listener(screen, len(cells)) as listening:
-            records = Runner(store, executor, options, listening, on_record).run(cells)
+            records = Runner(store, executor, options, listening, on_record, ledger).run(cells)
     finally:
         frame = render(store)
         pictures = draw(store, frame)
@@ -204,16 +206,24 @@ def _planned(suite: Suite) -> list[Cell]:
     return plan(suite)
 
 
-@main.command("plan", epilog="Example: ctpbench plan suite.yaml")
+@main.command("plan", epilog="Example: ctpbench plan suite.yaml -j 2")
 @_SUITE
 @_OUT
 @_ONLY
-def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
-    """Show what a run would do, and what of it is already done."""
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
+def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int) -> None:
+    """Show what a run would do, what of it is done, and what the rest would take.
 
+    Time, memory and disk are estimated from what earlier runs in the same folder and beside it took (costs.jsonl):
+    the same work, or the same method with other parameters or on more data, in proportion to the data. The range
+    says how far that can be off. Cells of which nothing like it ran are counted as unknown.
+    """
+
+    from ctpbench import device
     from ctpbench.atomic import check_folder
     from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_plan
+    from ctpbench.report.plan import print_plan
+    from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.plan import select
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
@@ -221,7 +231,13 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     loaded = load_suite(suite, load_catalogue())
     folder = out or Path("runs") / loaded.name
     check_folder(folder, "--out")
-    print_plan(select(_planned(loaded), only), Store(folder), console())
+    cells = select(_planned(loaded), only)
+    try:
+        hardware = device.hardware(device.resolve(loaded.resources.device))
+    except InputError:  # a plan may be for another machine
+        hardware = ""
+    threads = Limits.of(loaded.resources, "cpu", jobs).threads
+    print_plan(cells, Store(folder), console(), jobs=jobs, threads=threads, hardware=hardware)
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")

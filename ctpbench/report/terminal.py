@@ -19,38 +19,9 @@ from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally, verdicts_note
-from ctpbench.running.cell import Cell
 from ctpbench.running.store import Store
 from ctpbench.testing import CheckResult
 from ctpbench.text import did_you_mean, level_text, noise_column
-
-
-def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
-    """Print each cell with what is done of it."""
-    table = _table("Dataset", "Noise", "Row", "Seed", "Tuning", "State")
-    counts: Counter[str] = Counter()
-    for cell in cells:
-        record = store.record(cell.key)
-        state = record.status if record and record.status != "skipped" else "to run"
-        counts["to run" if state == "to run" else "finished"] += 1
-        table.add_row(cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed), _tuning(cell), state)
-    console.print(table)
-    keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
-    cached = sum(store.holds("data", key) for key in keys)
-    console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
-    console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")
-
-
-def _tuning(cell: Cell) -> str:
-    tune = cell.row.tune
-    if tune is None:
-        return "-"
-    if tune.trials is not None:
-        return f"{tune.search}, {tune.trials} trials"
-    total = 1
-    for values in tune.parameters.values():
-        total *= len(values)  # type: ignore[arg-type]  # a range belongs to tpe, which has trials
-    return f"{tune.search}, {total} trials"
 
 
 def print_status(store: Store, console: Console) -> None:
