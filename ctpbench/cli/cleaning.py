@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ctpbench.cli.completers import complete_kinds, complete_runs
 from ctpbench.cli.group import console, main
 from ctpbench.errors import InputError
 
@@ -20,9 +21,15 @@ _RUNS = Path("runs")
 
 
 @main.command("clean", epilog="Example: ctpbench clean runs/quick --keep models --yes")
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN...]")
-@click.option("--what", multiple=True, metavar="KINDS", help="Free these kinds alone, with commas between them.")
-@click.option("--keep", multiple=True, metavar="KINDS", help="Free all but these kinds.")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN...]", shell_complete=complete_runs)
+@click.option(
+    "--what",
+    multiple=True,
+    metavar="KINDS",
+    shell_complete=complete_kinds,
+    help="Free these kinds alone, with commas between them.",
+)
+@click.option("--keep", multiple=True, metavar="KINDS", shell_complete=complete_kinds, help="Free all but these kinds.")
 @click.option("--yes", is_flag=True, help="Free it without asking.")
 def clean(runs: tuple[Path, ...], what: tuple[str, ...], keep: tuple[str, ...], yes: bool) -> None:
     """Say what of runs can be freed, and free it.

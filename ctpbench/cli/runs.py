@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ctpbench.cli.completers import complete_rows, complete_runs, complete_suites
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
 from ctpbench.errors import InputError
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 Sandboxing = Literal["none", "wanted", "required"]
 
-_SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
-_RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+_SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml", shell_complete=complete_suites)
+_RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN", shell_complete=complete_runs)
 _OUT = click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -34,7 +35,11 @@ _OUT = click.option(
     help="Folder of the run; default: runs/NAME of the suite.",
 )
 _ONLY = click.option(
-    "--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable."
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_rows,
+    help="Only this method, row label or dataset. Repeatable.",
 )
 
 
@@ -280,7 +285,7 @@ def leaderboard_command(run: Path, by: str | None) -> None:
 
 @main.command("compare", epilog="Example: ctpbench compare runs/quick tips n2n --noise 2e5")
 @_RUN
-@click.argument("rows", nargs=-1, metavar="[ROW ROW]")
+@click.argument("rows", nargs=-1, metavar="[ROW ROW]", shell_complete=complete_rows)
 @click.option("--by", metavar="SCORE", help="Compare by this score column; default: the one that ranks.")
 @click.option("--dataset", metavar="LABEL", help="Only this dataset.")
 @click.option("--noise", type=float, metavar="N", help="Only this noise level.")
