@@ -37,8 +37,9 @@ def clean(runs: tuple[Path, ...], what: tuple[str, ...], keep: tuple[str, ...], 
     RUN is a run's folder; without one, every run in runs/ is meant. Kinds: data, references (noiseless maps), models,
     predictions, checkpoints (of training that was broken off), leftovers (of runs that were killed). Records, results,
     leaderboards, pictures and logs stay, so status, leaderboard, compare, claims and verify work as before, and no
-    finished cell runs again; maps cannot be drawn anew. With models go the predictions that were made from them. A
-    run that is going on is refused. Without --yes nothing is freed before you say so.
+    finished cell runs again; maps cannot be drawn anew. With models, which `denoise --model` may use, go the
+    predictions that were made from them. A run that is going on is refused. Without --yes nothing is freed before you
+    say so.
     """
     from ctpbench.report.clearing import print_clearings
     from ctpbench.running.clearing import KINDS, clearing

@@ -80,11 +80,11 @@ def lines(found: Forecast, free: int, memory: int) -> Iterator[str]:
 
 
 def _but(found: Forecast) -> str:
-    """Return what the time leaves out."""
+    """Return what the time leaves out, of the work of some cells a part and of others all."""
     shared = f"{found.unknown_shared} sets of data or references" if found.unknown_shared else ""
     cells = f"{len(found.unknown)} of {len(found.cells)} cells" if found.unknown else ""
     unknown = " and ".join(part for part in (cells, shared) if part)
-    return f"; not counted, for nothing like it ran: {unknown}." if unknown else "."
+    return f", and more for {unknown}, of whose work nothing like it ran." if unknown else "."
 
 
 def _how(found: Forecast) -> str:

@@ -13,9 +13,9 @@ from ctpbench.running.costs import Cost
 from ctpbench.running.work import Stage
 
 Basis = Literal["same", "scaled", "rough", "unknown"]
-"""What an estimate rests on: the same work, the same method on more or less data, anything else of that name, nothing.
+"""What an estimate rests on: the same work, the same on more or less data, other work of that name, or nothing.
 
-The same work on another machine is no better than the last but one.
+The same work on another machine is rough as well.
 """
 _EITHER_WAY: dict[Basis, float] = {"same": 1.25, "scaled": 1.5, "rough": 3.0, "unknown": math.inf}
 """By what factor an estimate may be off that repeated pieces of work say nothing of: a busy machine, cold caches."""
@@ -26,8 +26,10 @@ _Key: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Span:
-    """An estimate and the range that it may lie in. The ranges of several are added, for what is wrong in one is so
-    in most."""
+    """An estimate and the range that it may lie in.
+
+    The ranges of several are added, for what is wrong in one, as a busy machine, is so in most.
+    """
 
     low: float = 0.0
     likely: float = 0.0

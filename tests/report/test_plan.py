@@ -50,7 +50,9 @@ def test_more_processes_than_cores_and_one_long_piece_help_nobody():
 
 def test_what_nothing_is_known_of_is_counted():
     first = next(lines(forecast([ONE, NOTHING], [NOTHING, NOTHING]), 50 * GB, 20 * GB))
-    assert first.endswith("; not counted, for nothing like it ran: 1 of 2 cells and 2 sets of data or references.")
+    assert first.endswith(
+        ", and more for 1 of 2 cells and 2 sets of data or references, of whose work nothing like it ran."
+    )
 
 
 def test_rough_estimates_are_marked():
