@@ -102,11 +102,11 @@ def _fault(trial: _Trial, most_s: float) -> str:
 def _stamp(module: str) -> Path:
     """Return a file that says, where it exists, that a module came back, as it lies there now."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    about = json.dumps([module, sys.version, sys.prefix, _files(module.partition(".")[0])])
+    about = json.dumps([module, sys.version, sys.prefix, files_of(module.partition(".")[0])])
     return Path(home) / "ctpbench" / "imports" / hashlib.sha256(about.encode()).hexdigest()[:32]
 
 
-def _files(top: str) -> list[tuple[str, int, int]]:
+def files_of(top: str) -> list[tuple[str, int, int]]:
     """Return the Python files of a top-level package or module, each with its time and size."""
     try:
         spec = find_spec(top)

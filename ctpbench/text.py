@@ -108,6 +108,32 @@ def in_brackets(units: str) -> str:
     return f" ({units})" if units else ""
 
 
+def size_text(size: float) -> str:
+    """Return a number of bytes as people write it.
+
+    >>> size_text(0), size_text(1530), size_text(415_200_000), size_text(23.4e9)
+    ('0 B', '1.5 kB', '415 MB', '23 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.2g} {unit}" if 0 < size < 9.95 and unit != "B" else f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.2g} TB" if size < 9.95 else f"{size:.0f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time as people say it, in no more digits than they need.
+
+    >>> duration_text(0.31), duration_text(48.2), duration_text(312), duration_text(9000), duration_text(400_000)
+    ('0.31 s', '48 s', '5.2 min', '2.5 h', '4.6 days')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    unit, length_s = ("min", 60) if seconds < 5970 else ("h", 3600) if seconds < 171_000 else ("days", 86400)
+    amount = seconds / length_s
+    return f"{amount:.2g} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says, in one line."""
     return " ".join(str(error).split())

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from ctpbench.cli.completers import complete_components, complete_packages
 from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
 
 
@@ -23,7 +24,7 @@ def list_command() -> None:
 
 
 @main.command(epilog="Example: ctpbench show tips")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_components)
 def show(name: str) -> None:
     """Show a component, its parameters and source.
 
@@ -61,7 +62,7 @@ def schema() -> None:
 
 
 @main.command(epilog="Example: ctpbench check my-denoiser")
-@click.argument("package")
+@click.argument("package", shell_complete=complete_packages)
 @click.option(
     "--noise",
     multiple=True,

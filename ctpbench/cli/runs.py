@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ctpbench.cli.completers import complete_rows, complete_runs, complete_suites
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
 from ctpbench.errors import InputError
 
@@ -33,8 +34,8 @@ def _found(_context: click.Context, _parameter: click.Parameter, written: str) -
     return find_suite(written)
 
 
-_SUITE = click.argument("suite", metavar="SUITE", callback=_found)
-_RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+_SUITE = click.argument("suite", metavar="SUITE", callback=_found, shell_complete=complete_suites)
+_RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN", shell_complete=complete_runs)
 _OUT = click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -42,7 +43,11 @@ _OUT = click.option(
     help="Folder of the run; default: runs/NAME of the suite.",
 )
 _ONLY = click.option(
-    "--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable."
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_rows,
+    help="Only this method, row label or dataset. Repeatable.",
 )
 
 
@@ -153,14 +158,16 @@ def _run(
     from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
+    from ctpbench.running.costs import Ledger
     from ctpbench.running.runner import Runner
 
     screen = console()
+    ledger = Ledger(store.folder, limits.threads, device.hardware(limits.device))
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
     click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
     try:
         with listener(screen, len(cells)) as listening:
-            records = Runner(store, executor, options, listening, on_record).run(cells)
+            records = Runner(store, executor, options, listening, on_record, ledger).run(cells)
     finally:
         frame = render(store)
         pictures = draw(store, frame)
@@ -213,19 +220,26 @@ def _planned(suite: Suite) -> list[Cell]:
     return plan(suite)
 
 
-@main.command("plan", epilog="Example: ctpbench plan stroke")
+@main.command("plan", epilog="Example: ctpbench plan stroke -j 2")
 @_SUITE
 @_OUT
 @_ONLY
-def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
-    """Show what a run would do, and what of it is already done.
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
+def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int) -> None:
+    """Show what a run would do, what of it is done, and what the rest would take.
 
     SUITE is a YAML file, or the name of a suite that ships with ctpbench.
+
+    Time, memory and disk are estimated from what earlier runs in the same folder and beside it took (costs.jsonl):
+    the same work, or the same method with other parameters or on more data, in proportion to the data. The range
+    says how far that can be off. Cells of which nothing like it ran are counted as unknown.
     """
 
+    from ctpbench import device
     from ctpbench.atomic import check_folder
     from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_plan
+    from ctpbench.report.plan import print_plan
+    from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.plan import select
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
@@ -233,7 +247,13 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
     loaded = load_suite(suite, load_catalogue())
     folder = out or Path("runs") / loaded.name
     check_folder(folder, "--out")
-    print_plan(select(_planned(loaded), only), Store(folder), console())
+    cells = select(_planned(loaded), only)
+    try:
+        hardware = device.hardware(device.resolve(loaded.resources.device))
+    except InputError:  # a plan may be for another machine
+        hardware = ""
+    threads = Limits.of(loaded.resources, "cpu", jobs).threads
+    print_plan(cells, Store(folder), console(), jobs=jobs, threads=threads, hardware=hardware)
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")
@@ -276,7 +296,7 @@ def leaderboard_command(run: Path, by: str | None) -> None:
 
 @main.command("compare", epilog="Example: ctpbench compare runs/quick tips n2n --noise 2e5")
 @_RUN
-@click.argument("rows", nargs=-1, metavar="[ROW ROW]")
+@click.argument("rows", nargs=-1, metavar="[ROW ROW]", shell_complete=complete_rows)
 @click.option("--by", metavar="SCORE", help="Compare by this score column; default: the one that ranks.")
 @click.option("--dataset", metavar="LABEL", help="Only this dataset.")
 @click.option("--noise", type=float, metavar="N", help="Only this noise level.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ctpbench.cli.completers import complete_denoisers
 from ctpbench.cli.group import EXIT_INTERRUPTED, console, main
 from ctpbench.errors import InputError
 
@@ -187,7 +188,12 @@ def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
 
 @main.command(epilog="Example: ctpbench denoise patient/ctp.nii.gz --method gaussian --param sigma_px=2 --out denoised")
 @_SCAN
-@click.option("--method", metavar="NAME", help="A denoiser: see ctpbench list. With --model it may be left out.")
+@click.option(
+    "--method",
+    metavar="NAME",
+    shell_complete=complete_denoisers,
+    help="A denoiser: see ctpbench list. With --model it may be left out.",
+)
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the method. Repeatable.")
 @click.option(
     "--model",

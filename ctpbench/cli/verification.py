@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from ctpbench.atomic import write_text
+from ctpbench.cli.completers import complete_rows, complete_runs
 from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
 from ctpbench.cli.runs import carried_out
 from ctpbench.errors import InputError
@@ -27,8 +28,14 @@ _SEED = "seed.txt"
 
 
 @main.command("verify", epilog="Example: ctpbench verify runs/quick --only tips -j 2")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
-@click.option("--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable.")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN", shell_complete=complete_runs)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_rows,
+    help="Only this method, row label or dataset. Repeatable.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
 @click.option("--no-secret", is_flag=True, help="Do the work again, but not on secret data: half the time.")
 @click.option(

@@ -131,8 +131,8 @@ def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
 
     Curves of training and tuning, rows against the leader, and differences from references.
 
-    Returns the pictures. Of the panels, methods whose cached maps are gone are left out. `frame` is what `render`
-    returned, computed anew where it is not given.
+    Returns the pictures. Of the panels, methods whose cached maps are gone are left out; a panel that was drawn
+    before they went stays as it is. `frame` is what `render` returned, computed anew where it is not given.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in store.finished():
@@ -158,6 +158,9 @@ def _draw(store: Store, records: Sequence[Record]) -> Path | None:
         return None
     if store.outcome("data", first.entries.observation) is None:
         return None
+    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}.png"
+    if path.exists() and not all(_has_maps(store, record) for record in records):
+        return None
     observation = load_observation(store.path("data", first.entries.observation) / "observation.npz")
     noisy = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
     columns = [("noisy", _slice(noisy, first))]
@@ -170,7 +173,6 @@ def _draw(store: Store, records: Sequence[Record]) -> Path | None:
     reference = _reference(store, first.entries, case)
     if reference is not None and "maps" in reference:
         columns.append(("noiseless", _slice(reference["maps"], first)))
-    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}.png"
     tissue = observation.tissue[observation.tissue.shape[0] // 2]
     map_panels(columns, tissue, f"{level_text(dataset, noise)}, {case}", path)
     return path
@@ -183,6 +185,9 @@ def _draw_draws(store: Store, records: Sequence[Record]) -> Path | None:
     names = [name for name in first.cases if name == case or name.startswith(f"{case} #")]
     if len(names) < LEAST_DRAWS or first.entries is None:
         return None
+    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}-draws.png"
+    if path.exists() and not all(_has_maps(store, record) for record in records):
+        return None
     columns = []
     for record in records:
         maps = [_predicted(store, record, name) for name in names] if record.seed == first.seed else [None]
@@ -194,7 +199,6 @@ def _draw_draws(store: Store, records: Sequence[Record]) -> Path | None:
         return None
     tissue = load_observation(store.path("data", first.entries.observation) / "observation.npz").tissue
     title = f"{level_text(first.dataset, first.noise)}, {case}: {len(names)} draws of the noise"
-    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}-draws.png"
     reference = _slice(known["maps"], first).sel(map="cbf").values
     draws_panels(columns, reference, tissue[tissue.shape[0] // 2], title, path)
     return path
@@ -202,6 +206,10 @@ def _draw_draws(store: Store, records: Sequence[Record]) -> Path | None:
 
 def _stem(record: Record) -> str:
     return record.dataset if record.noise is None else f"{record.dataset}-{noise_text(record.noise)}"
+
+
+def _has_maps(store: Store, record: Record) -> bool:
+    return record.entries is not None and store.holds("prediction", record.entries.prediction)
 
 
 def _predicted(store: Store, record: Record, case: str) -> xr.DataArray | None:

@@ -20,40 +20,11 @@ from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally, verdicts_note
-from ctpbench.running.cell import Cell
 from ctpbench.running.store import Store
 from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
 from ctpbench.text import did_you_mean, level_text, noise_column
 from ctpbench.written.document import read
-
-
-def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
-    """Print each cell with what is done of it."""
-    table = _table("Dataset", "Noise", "Row", "Seed", "Tuning", "State")
-    counts: Counter[str] = Counter()
-    for cell in cells:
-        record = store.record(cell.key)
-        state = record.status if record and record.status != "skipped" else "to run"
-        counts["to run" if state == "to run" else "finished"] += 1
-        table.add_row(cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed), _tuning(cell), state)
-    console.print(table)
-    keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
-    cached = sum(store.holds("data", key) for key in keys)
-    console.print(f"{len(cells)} cells: {counts['finished']} finished, {counts['to run']} to run.")
-    console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {store.folder}")
-
-
-def _tuning(cell: Cell) -> str:
-    tune = cell.row.tune
-    if tune is None:
-        return "-"
-    if tune.trials is not None:
-        return f"{tune.search}, {tune.trials} trials"
-    total = 1
-    for values in tune.parameters.values():
-        total *= len(values)  # type: ignore[arg-type]  # a range belongs to tpe, which has trials
-    return f"{tune.search}, {total} trials"
 
 
 def print_status(store: Store, console: Console) -> None:
@@ -75,6 +46,9 @@ def print_status(store: Store, console: Console) -> None:
             console.print(f"[red]metric failed[/] {where}: {escape(f'{metric}: {fault}')}", soft_wrap=True)
         if record.status != "ok" or record.faults:
             console.print(f"  log: {store.folder / record.log}", soft_wrap=True, highlight=False)
+    scored = [record.entries.prediction for record in records if record.entries]
+    if cleaned := sum(not store.holds("prediction", key) for key in scored):
+        console.print(f"Maps of {cleaned} of {len(scored)} cells are gone: scores stand, pictures stay as they are.")
     for path, wrong in store.damaged.items():
         text = escape(f"{path}: {wrong}; give the same command to compute it again")
         console.print(f"[red]damaged[/] {text}", soft_wrap=True)

@@ -6,6 +6,7 @@ import errno
 import heapq
 import itertools
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Protocol
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
+from ctpbench.running.costs import Ledger
 from ctpbench.running.course import course, skipped
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Executor, Returned
 from ctpbench.running.record import Record
@@ -64,15 +66,17 @@ class Runner:
         options: Options,
         listener: Listener,
         on_record: Callable[[Record], None] = lambda record: None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._store, self._executor, self._options = store, executor, options
-        self._listener, self._on_record = listener, on_record
+        self._listener, self._on_record, self._ledger = listener, on_record, ledger
         self._active: dict[str, _Active] = {}
         self._waiting: dict[ItemId, list[str]] = {}
         self._queue: list[tuple[int, int, Item]] = []
         self._order = itertools.count()
         self._underway: dict[ItemId, Assignment] = {}
         self._contended: set[ItemId] = set()
+        self._since: dict[ItemId, float] = {}
         self._retried: set[ItemId] = set()
 
     def run(self, cells: Sequence[Cell]) -> list[Record]:
@@ -175,6 +179,7 @@ class Runner:
                     return
             batch = [self._assign(item) for item in self._next_batch()]
             self._executor.submit(batch)
+            self._since[batch[0].item.id] = time.monotonic()
             self._underway |= {assignment.item.id: assignment for assignment in batch}
             if self._executor.running > 1:
                 self._contended |= set(self._underway)
@@ -201,12 +206,14 @@ class Runner:
         item = event.assignment.item
         match event:
             case Began():
+                self._since.setdefault(item.id, time.monotonic())
                 self._listener.work_started(item.label)
             case Advanced(_, fraction, text):
                 self._listener.work_progress(item.label, fraction, text)
             case Ended(assignment, outcome):
                 self._file(assignment, outcome, records)
             case Returned(assignment):
+                self._since.pop(item.id, None)
                 self._clear(assignment)
                 owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
                 if owners:
@@ -225,6 +232,9 @@ class Runner:
         if isinstance(outcome.info, PredictionInfo):
             info = outcome.info.model_copy(update={"contended": item.id in self._contended})
             outcome = outcome.model_copy(update={"info": info})
+        since = self._since.pop(item.id, None)
+        if self._ledger is not None and since is not None:
+            self._ledger.note(assignment, outcome, time.monotonic() - since)
         made = assignment.out if outcome.ok else self._store.workspace()
         used = {(given.stage, given.key) for given in item.inputs.values()}
         self._store.commit(item.stage, item.key, made, outcome, used)

@@ -86,9 +86,14 @@ class Store:
 
     def files(self, stage: Stage) -> dict[str, dict[str, str]]:
         """Return the checksums of the files of a stage's entries, by key, as they were when they were made."""
-        folders = (self.folder / "cache" / stage).glob("*")
-        entries = {folder.name: self._entry(stage, folder.name) for folder in folders}
-        return {key: entry.files for key, entry in entries.items() if entry is not None}
+        return {key: entry.files for key, entry in self._entries(stage)}
+
+    def made_from(self, stage: Stage) -> dict[str, set[ItemId]]:
+        """Return the entries that each entry of a stage was made from, by key."""
+        return {
+            key: {(cast(Stage, other), of) for other, _, of in (name.partition("/") for name in entry.inputs)}
+            for key, entry in self._entries(stage)
+        }
 
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
@@ -121,6 +126,12 @@ class Store:
             discarded = Path(tempfile.mkdtemp(dir=self.folder / "tmp")) / "entry"
             place.rename(discarded)
             shutil.rmtree(discarded.parent, ignore_errors=True)
+
+    def _entries(self, stage: Stage) -> Iterator[tuple[str, Entry]]:
+        """Yield the entries of a stage that can be read, with their keys."""
+        for folder in (self.folder / "cache" / stage).glob("*"):
+            if (entry := self._entry(stage, folder.name)) is not None:
+                yield folder.name, entry
 
     def _entry(self, stage: Stage, key: str) -> Entry | None:
         path = self.path(stage, key) / "outcome.json"

@@ -1,0 +1,117 @@
+"""What a run would do, and what that would take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ctpbench.running.cell import Cell
+from ctpbench.running.forecast import Forecast, forecast, free_bytes, trials
+from ctpbench.running.rates import Estimate, Span
+from ctpbench.running.store import Store
+from ctpbench.running.work import Stage
+from ctpbench.text import duration_text, noise_column, size_text
+
+_HEADINGS = ("Dataset", "Noise", "Row", "Seed", "Tuning", "State", "Time")
+_KINDS: dict[Stage, str] = {
+    "data": "data",
+    "reference": "references",
+    "model": "models",
+    "prediction": "predictions",
+    "scores": "scores",
+}
+_MIB = 2**20
+
+
+def print_plan(
+    cells: Sequence[Cell], store: Store, console: Console, *, jobs: int, threads: int, hardware: str
+) -> None:
+    """Print each cell with what is done of it, and what the others would take with so many side by side."""
+    states = {}
+    for cell in cells:
+        record = store.record(cell.key)
+        states[cell.key] = record.status if record and record.status != "skipped" else "to run"
+    found = forecast([cell for cell in cells if states[cell.key] == "to run"], store, threads, hardware, jobs)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in _HEADINGS:
+        table.add_column(heading, overflow="fold", justify="right" if heading == "Time" else "left")
+    for cell in cells:
+        place = (cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed))
+        time = _short(found.cells[cell.key]) if cell.key in found.cells else ""
+        table.add_row(*map(escape, place), _tuning(cell), states[cell.key], time)
+    console.print(table)
+    keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
+    cached = sum(store.holds("data", key) for key in keys)
+    console.print(f"{len(cells)} cells: {len(cells) - len(found.cells)} finished, {len(found.cells)} to run.")
+    console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {escape(str(store.folder))}")
+    for line in lines(found, free_bytes(store.folder), _memory_bytes()) if found.cells else ():
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def lines(found: Forecast, free: int, memory: int) -> Iterator[str]:
+    """Yield what is expected, a line each, and a warning where disk or memory will not suffice."""
+    if not found.sources:
+        yield (
+            "Time, memory and disk: unknown, for no run here or beside it noted what it took; run a part with --only, "
+            f"and plan again. {size_text(free)} are free on the disk."
+        )
+        return
+    count = sum(found.pieces.values())
+    yield f"Time with -j {found.jobs}: {_around(found.wall_s, duration_text)} for {count} pieces of work{_but(found)}"
+    peak = found.peak_memory_mib
+    used = sum(found.size.values(), Span())
+    if peak is None:
+        yield "Memory: unknown."
+    else:
+        most, side_by_side = peak * _MIB, f", {found.jobs} of them {size_text(peak * _MIB * found.jobs)}"
+        yield f"Memory: up to {size_text(most)} a cell{side_by_side * (found.jobs > 1)}; {size_text(memory)} are free."
+        if most * found.jobs > memory:
+            yield "[yellow]Memory may not suffice[/]: run fewer cells side by side, or on a larger machine."
+    kinds = ", ".join(f"{_KINDS[stage]} {size_text(span.likely)}" for stage, span in found.size.items() if span.likely)
+    yield f"Disk: {_around(used, size_text)}{f' ({kinds})' * bool(kinds)}; {size_text(free)} are free."
+    if used.high > free:
+        sure = "will not" if used.low > free else "may not"
+        yield f"[yellow]The disk {sure} suffice[/]: free some, as with `ctpbench clean`, or give --out on another disk."
+    yield _how(found)
+
+
+def _but(found: Forecast) -> str:
+    """Return what the time leaves out, of the work of some cells a part and of others all."""
+    shared = f"{found.unknown_shared} sets of data or references" if found.unknown_shared else ""
+    cells = f"{len(found.unknown)} of {len(found.cells)} cells" if found.unknown else ""
+    unknown = " and ".join(part for part in (cells, shared) if part)
+    return f", and more for {unknown}, of whose work nothing like it ran." if unknown else "."
+
+
+def _how(found: Forecast) -> str:
+    rough = any(estimate.basis in ("scaled", "rough") for estimate in found.cells.values())
+    runs = "an earlier run" if found.sources == 1 else f"{found.sources} earlier runs"
+    marked = " ~: from other parameters, other data or another machine." if rough else ""
+    return f"[dim]Estimated from what {runs} took, pictures left out.{marked}[/]"
+
+
+def _around(span: Span, text: Callable[[float], str]) -> str:
+    if not span.high:
+        return "unknown"
+    return f"about {text(span.likely)} ({text(span.low)} to {text(span.high)})"
+
+
+def _short(estimate: Estimate) -> str:
+    if estimate.basis == "unknown":
+        return "unknown"
+    return f"{'~' * (estimate.basis != 'same')}{duration_text(estimate.seconds.likely)}"
+
+
+def _tuning(cell: Cell) -> str:
+    tune = cell.row.tune
+    return "-" if tune is None else f"{tune.search}, {trials(tune)} trials"
+
+
+def _memory_bytes() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)
