@@ -9,5 +9,6 @@ from __future__ import annotations
 from ctpbench.cli import runs  # noqa: F401
 from ctpbench.cli import verification  # noqa: F401
 from ctpbench.cli import scans  # noqa: F401
+from ctpbench.cli import new  # noqa: F401
 from ctpbench.cli import catalogue  # noqa: F401
 from ctpbench.cli.group import main as main
