@@ -120,14 +120,19 @@ def new_package(kind: str, written: str, catalogue: Catalogue, out: Path | None 
     folder = out or Path(names.distribution)
     if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
         raise InputError(f"new: {folder} is there already, and nothing is written over; give another --out, or name")
-    make_folder(folder.absolute().parent, "--out")
-    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{names.distribution}.") as made:
+    place = folder if folder.exists() else folder.absolute().parent
+    make_folder(place, "--out")
+    with tempfile.TemporaryDirectory(dir=place, prefix=f".{names.distribution}.") as made:
         package = Path(made, "package")
         for name, text in files.items():
             path = package / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        package.replace(folder)  # onto what is new or empty, and onto nothing else
+        if folder.exists():  # it may be the working folder, which nothing can take the place of
+            for child in package.iterdir():
+                child.rename(folder / child.name)
+        else:
+            package.rename(folder)
     return names, folder
 
 

@@ -166,7 +166,7 @@ def test_a_name_that_is_taken_is_refused(kind, written, why, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_that_is_there_is_written_over(tmp_path):
+def test_nothing_that_is_there_is_written_over(tmp_path, monkeypatch):
     catalogue = load_catalogue([])
     full, empty, file = tmp_path / "full", tmp_path / "empty", tmp_path / "file"
     full.mkdir()
@@ -185,4 +185,9 @@ def test_nothing_that_is_there_is_written_over(tmp_path):
     assert (empty / "own.py").is_file()
     new_package("denoiser", "own", catalogue, tmp_path / "a/b")
     assert (tmp_path / "a/b/own.py").is_file()
-    assert not list(tmp_path.glob(".*"))
+    (tmp_path / "a/c").mkdir()
+    monkeypatch.chdir(tmp_path / "a/c")
+    new_package("denoiser", "own", catalogue, Path("."))
+    assert Path("own.py").is_file()
+    hidden = {path.name for path in tmp_path.rglob(".*")}
+    assert hidden == {".gitignore"}
