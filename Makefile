@@ -43,6 +43,10 @@ smoke: $(STAMP) ## the main job, small: a run, and the same run again from its c
 	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke
 	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke
 
+.PHONY: wheels
+wheels: $(STAMP) ## build the distributions, install them away from here, and try them
+	@$(BIN)/python tests/wheels.py
+
 bench: $(STAMP) ## time every kernel beside its peer and print the ratios
 	@$(BIN)/python benchmarks/table.py run
 

@@ -50,7 +50,8 @@ NUMERIC = {
     "xarray": ("xarray",),
 }
 """Libraries whose version may change an answer: the name that is imported, and the distributions that may hold it."""
-_LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
+LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
+"""What a folder is called that installers put libraries into."""
 _STANDARD = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 _LEFT_BEHIND = {".pyc", ".log", ".lock", ".tmp", ".swp", ".part", ".nbi", ".nbc"}
 
@@ -242,6 +243,6 @@ def _is_loose(name: str) -> bool:
     if name in sys.stdlib_module_names:
         return False
     place = _location(name)
-    if place is None or _LIBRARY_FOLDERS & set(place.resolve().parts):
+    if place is None or LIBRARY_FOLDERS & set(place.resolve().parts):
         return False
     return not any(place.resolve().is_relative_to(library) for library in _STANDARD)

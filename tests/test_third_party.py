@@ -1,4 +1,4 @@
-"""A stranger joins: the template plugin under another name, and the README's example, installed and run."""
+"""A stranger joins: the template plugin under another name, and what `new` writes, installed and run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from ctpbench.plugins import load_catalogue
+from ctpbench.scaffolds.package import new_package
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,28 +67,19 @@ metrics: [error]
     assert statuses(tmp_path / "out") == {"stranger-none": "ok", "stranger-gaussian": "ok", "none": "ok"}
 
 
-def readme_example() -> str:
-    """The complete example of a denoiser in the README: the first Python block that implements a hook."""
+def test_the_readme_example_is_what_new_writes_and_it_is_short_installs_and_runs(tmp_path):
+    _, project = new_package("denoiser", "my-denoiser", load_catalogue(), tmp_path / "my-denoiser")
+    code = (project / "my_denoiser.py").read_text()
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
-    return next(block for block in blocks if "hookimpl" in block)
-
-
-def test_the_readme_example_is_short_installs_and_runs(tmp_path):
-    code = readme_example()
+    assert code in blocks
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
-    project = tmp_path / "median"
-    project.mkdir()
-    (project / "my_denoiser.py").write_text('"""An example."""\n' + code)
-    declared = re.search(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
-    assert declared is not None
-    (project / "pyproject.toml").write_text(declared[1])
     install(project, tmp_path / "site")
     suite = tmp_path / "suite.yaml"
     suite.write_text("""
 datasets: [{name: toy, noise: [2]}]
-denoisers: [{name: median, params: {width: 3}}]
+denoisers: [{name: my_denoiser, params: {width: 3}}]
 metrics: [error]
 """)
     done = run(suite, tmp_path / "site")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert statuses(tmp_path / "out") == {"median": "ok"}
+    assert statuses(tmp_path / "out") == {"my_denoiser": "ok"}

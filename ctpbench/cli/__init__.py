@@ -10,6 +10,7 @@ from ctpbench.cli import runs  # noqa: F401
 from ctpbench.cli import cleaning  # noqa: F401
 from ctpbench.cli import verification  # noqa: F401
 from ctpbench.cli import scans  # noqa: F401
+from ctpbench.cli import new  # noqa: F401
 from ctpbench.cli import catalogue  # noqa: F401
 from ctpbench.cli import completion  # noqa: F401
 from ctpbench.cli.group import main as main

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 COMMANDS = (
-    "run", "plan", "status", "leaderboard", "compare", "claims", "verify", "list", "show", "plugins", "schema", "check",
+    "run", "plan", "status", "leaderboard", "compare", "claims", "verify", "new", "list", "show", "plugins", "schema",
+    "check",
 )  # fmt: skip
 
 
@@ -21,7 +22,7 @@ def test_help_lists_every_command_and_gives_an_example(ctpbench):
         assert f"Example: ctpbench {name}" in ctpbench(name, "--help").stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["new", "suite", "--help"]])
 def test_help_imports_nothing_heavy(words):
     code = (
         "import sys\nfrom ctpbench.cli import main\n"

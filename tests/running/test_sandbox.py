@@ -226,6 +226,16 @@ def test_a_gpus_driver_may_look_for_its_cards_where_the_suite_computes_on_one():
     assert Path("/sys") not in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cpu").readable
 
 
+def test_libraries_are_found_beyond_pythons_prefix_and_nothing_else_on_the_path_is(tmp_path, monkeypatch):
+    libraries, loose = tmp_path / "site-packages", tmp_path / "patients"
+    for folder in (libraries, loose):
+        folder.mkdir()
+        monkeypatch.syspath_prepend(str(folder))
+    readable = code_reach.__wrapped__(frozenset({"ctpbench_filters.tips"}), "cpu").readable
+    assert libraries.resolve() in readable
+    assert not any(loose.resolve().is_relative_to(path) for path in readable)
+
+
 def test_the_code_of_data_sets_is_kept_from_methods():
     reach = code_reach(frozenset({"ctpbench_filters.tips"}), "cpu")
     import numpy

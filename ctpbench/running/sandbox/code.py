@@ -9,7 +9,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from ctpbench.code import CORE, own_places
+from ctpbench.code import CORE, LIBRARY_FOLDERS, own_places
 from ctpbench.distributions import GROUP, distribution_of_module, folded, requirements, top_level_names
 from ctpbench.running.sandbox.enclosure import Reach
 
@@ -25,11 +25,14 @@ def code_reach(modules: frozenset[str], device: str) -> Reach:
     """Return what processes need that run components of these modules, beside their inputs and folders of their own.
 
     Readable is what lies where Python and its libraries do, less all that belongs to plugins. Of these the components'
-    own remain, and those that their distributions require by their metadata.
+    own remain, and those that their distributions require by their metadata. Libraries lie below Python's prefix, and
+    in what is called ``site-packages`` wherever the path has it.
     """
     mine = _distributions(modules)
     hidden = {path for name, dist in _plugins().items() if name not in mine for path in _places(dist)}
-    roots = {Path(sys.prefix), Path(sys.base_prefix), *map(Path, sysconfig.get_paths().values()), *map(Path, _SYSTEM)}
+    elsewhere = {Path(entry) for entry in sys.path if Path(entry).name in LIBRARY_FOLDERS}
+    python = {Path(sys.prefix), Path(sys.base_prefix), *map(Path, sysconfig.get_paths().values())}
+    roots = {*python, *elsewhere, *map(Path, _SYSTEM)}
     readable = {path for root in _without_parts(roots) for path in _around(root, hidden)}
     loose = {place.resolve() for module in modules for place in own_places(module)} | {CORE}
     loose = {path for path in loose if not any(path.is_relative_to(place) for place in hidden | readable)}
