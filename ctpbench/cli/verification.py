@@ -57,6 +57,10 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
 
     folder = run if run.is_dir() else run.parent
     claimed = open_results(folder / "results.nc")
+    if not claimed.attrs.get("suite_text"):
+        raise InputError(
+            f"{run}: results joined from several runs have no suite to run again; verify the runs themselves"
+        )
     catalogue, work = load_catalogue(), out or Path("runs") / f"verify-{quote(str(claimed.attrs['suite']), safe=' ')}"
     if work.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"--out {work}: lies in the run, which may have brought its own results; give another folder")

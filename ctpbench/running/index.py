@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ctpbench.running.cell import Cell
+from ctpbench.running.protocol import protocol
 from ctpbench.running.record import Plain
 from ctpbench.suite.entries import Suite
 
@@ -34,4 +35,5 @@ class Index(Plain):
             PlannedCell(key=cell.key, dataset=cell.dataset, noise=cell.noise, config=cell.row.label, seed=cell.seed)
             for cell in cells
         ]
-        return cls(suite=suite.name, provenance=dict(provenance), cells=planned)
+        facts = {**provenance, "protocol": protocol(suite, cells)}
+        return cls(suite=suite.name, provenance=facts, cells=planned)
