@@ -101,9 +101,9 @@ def _differences(
         yield from _unlike(f"metric {label!r}", one["metrics"][label], other["metrics"][label], names)
     ways = [{json.dumps(way, sort_keys=True) for way in each["maps"]} for each in (one, other)]
     for way in sorted(ways[0] ^ ways[1])[:1]:
-        has, lacks = names if way in ways[0] else (names[1], names[0])
+        has, other_one = names if way in ways[0] else (names[1], names[0])
         by = json.loads(way)["deconvolution"]
-        yield f"maps: {lacks} does not compute them as {has} does ({by}); give both the same maps"
+        yield f"maps: {other_one} does not compute them as {has} does ({by}); give both the same maps"
 
 
 def _unlike(what: str, one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:

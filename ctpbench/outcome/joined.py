@@ -172,7 +172,7 @@ def _fill(
 def _as_text(value: Any) -> str:
     """Return a tuned value as text where another run's is; nothing for none."""
     if isinstance(value, str):
-        return value
+        return str(value)  # of numpy's text, too
     return "" if value != value else as_text(value.item())
 
 

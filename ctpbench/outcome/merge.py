@@ -20,7 +20,7 @@ from ctpbench.outcome.cells import unique
 from ctpbench.outcome.comparable import PROTOCOL, hardware_note, protocol_of, why_not
 from ctpbench.outcome.joined import Part, level, row_facts
 from ctpbench.outcome.joined import joined as joined_groups
-from ctpbench.outcome.netcdf import attribute
+from ctpbench.outcome.netcdf import attribute, plain
 from ctpbench.outcome.results import FORMAT
 from ctpbench.outcome.variables import MISSING
 
@@ -91,11 +91,12 @@ def _labels(runs: Mapping[str, xr.DataTree]) -> tuple[dict[str, dict[str, str]],
             known = groups.setdefault(label, [])
             same = (each for each in known if all(_same_row(runs[run], tree, label) for run in each[1]))
             group = next(same, None)
-            if group is None:
-                shown = label if not known else _free(f"{label} [{name}]", taken)
-                remarks += [f"{label}: another one in {name} than in {known[0][1][0]}; it is called {shown}"] * bool(
-                    known
-                )
+            if not known:
+                shown = label
+                known.append((shown, [name]))
+            elif group is None:
+                shown = _free(f"{label} [{name}]", taken)
+                remarks.append(f"{label}: another one in {name} than in {known[0][1][0]}; it is called {shown}")
                 known.append((shown, [name]))
             else:
                 shown = group[0]
@@ -150,14 +151,14 @@ def _attrs(runs: Mapping[str, xr.DataTree], title: str) -> dict[str, Any]:
         for origin in (
             json.loads(str(tree.attrs[MERGED]))
             if MERGED in tree.attrs
-            else [{"run": name, **{key: tree.attrs[key] for key in _KEPT if key in tree.attrs}}]
+            else [{"run": name, **{key: plain(tree.attrs[key]) for key in _KEPT if key in tree.attrs}}]
         )
     ]
     common = {
-        key: value
+        str(key): value
         for key, value in trees[0].attrs.items()
         if all(str(tree.attrs.get(key)) == str(value) for tree in trees)
     }
     own = {"suite": title, PROTOCOL: {**protocols[0], "datasets": datasets}, MERGED: origins, "format": FORMAT}
     every: dict[str, Any] = {**common, "suite_text": "", "suite_sha256": "", **own}
-    return {str(key): attribute(value) for key, value in every.items()}
+    return {key: attribute(value) for key, value in every.items()}
