@@ -159,6 +159,11 @@ def _attrs(runs: Mapping[str, xr.DataTree], title: str) -> dict[str, Any]:
         for key, value in trees[0].attrs.items()
         if all(str(tree.attrs.get(key)) == str(value) for tree in trees)
     }
-    own = {"suite": title, PROTOCOL: {**protocols[0], "datasets": datasets}, MERGED: origins, "format": FORMAT}
+    own = {
+        "suite": title,
+        PROTOCOL: {**protocols[0], "datasets": datasets},
+        MERGED: list({json.dumps(each): each for each in origins}.values()),
+        "format": FORMAT,
+    }
     every: dict[str, Any] = {**common, "suite_text": "", "suite_sha256": "", **own}
     return {key: attribute(value) for key, value in every.items()}

@@ -5,14 +5,14 @@ It goes into the results, for whoever joins runs has the results alone: see `ctp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctpbench.code import core_hash, digest
 from ctpbench.contract.components import Component
 from ctpbench.running.cell import Cell
 from ctpbench.running.work import ComponentSpec
-from ctpbench.suite.entries import Suite
+from ctpbench.suite.entries import MetricEntry, Suite
 
 SCORING = ("data", "reference", "prediction", "scores")
 """The stages whose code has a say in every row's scores."""
@@ -38,10 +38,23 @@ def protocol(suite: Suite, cells: Sequence[Cell]) -> dict[str, Any]:
             for entry in suite.datasets
             if entry.label in splits
         },
-        "metrics": {entry.label: _identity(entry.component) for entry in suite.metrics},
+        "metrics": _metrics(suite.metrics),
         "maps": [settings.model_dump(mode="json") for settings in suite.maps],
-        "core": digest([core_hash(f"ctpbench.running.stages.{stage}") for stage in SCORING])[:12],
+        "core": {stage: _core(stage) for stage in SCORING},
     }
+
+
+def scored_with(protocol: Mapping[str, Any], metrics: Sequence[MetricEntry]) -> dict[str, Any]:
+    """Return how scores are taken once other metrics have scored the same predictions."""
+    return {**protocol, "metrics": _metrics(metrics), "core": {**protocol["core"], "scores": _core("scores")}}
+
+
+def _metrics(metrics: Sequence[MetricEntry]) -> dict[str, Any]:
+    return {entry.label: _identity(entry.component) for entry in metrics}
+
+
+def _core(stage: str) -> str:
+    return core_hash(f"ctpbench.running.stages.{stage}")[:12]
 
 
 def _identity(component: Component) -> dict[str, Any]:
