@@ -16,6 +16,11 @@ from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+from ctpbench.outcome.crate import FILE_NAME as CRATE
+from ctpbench.outcome.crate import crate
+from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
+from ctpbench.outcome.croissant import croissant
+from ctpbench.outcome.description import describe
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.outcome.quality import case_tables
 from ctpbench.outcome.verification import load_verification
@@ -66,7 +71,15 @@ def write_results(tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] 
         write_text(folder / AGREEMENT, to_csv(to_table(found)))
     else:
         (folder / AGREEMENT).unlink(missing_ok=True)
+    write_descriptions(tree, frame, folder)
     return frame
+
+
+def write_descriptions(tree: xr.DataTree, frame: pd.DataFrame, folder: Path, licence: str = "") -> None:
+    """Write what describes a folder of results to other programs; see `ctpbench.outcome.description`."""
+    described = describe(tree, frame, folder, licence)
+    write_text(folder / CROISSANT, croissant(described))
+    write_text(folder / CRATE, crate(described))
 
 
 def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> str:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import FAKES
 from tests.installed import Site
 
 METHOD = """
@@ -46,102 +41,97 @@ def ctpbench_metrics():
     return [Level]
 """
 SUITE = """
-datasets: [{{name: toy, params: {{test_cases: 2}}, noise: [1]}}]
-denoisers:
-  - {{name: count, label: count, params: {{file: {file}}}}}
-  - {{name: shrink, tune: {{parameters: {{weight: [0.1, 0.3]}}}}}}
+datasets: [{name: toy, params: {test_cases: 2}, noise: [1]}]
+denoisers: [{name: count, label: count, params: {file: FILE}}]
 metrics: [level]
 """
+RUN = ("run", "suite.yaml", "--out", "out", "--no-sandbox")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A finished run in `folder`/out, the files of the method's and of the metric's module, and the method's calls."""
-
-    folder: Path
-    method: str
-    metric: str
-    calls: Path
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in a process of its own, with what is installed in the folder."""
-        path = os.pathsep.join([str(self.folder), str(FAKES), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-        environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
-        program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')", *arguments]
-        return subprocess.run(program, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-
-    def called(self) -> int:
-        return self.calls.read_text().count("called")
-
-    def scores(self) -> dict[str, float]:
-        rows = json.loads((self.folder / "out/leaderboard.json").read_text())
-        return {row["config"]: row["level_cbf"] for row in rows}
-
-    def change_metric(self, factor: str) -> None:
-        path = self.folder / self.metric
-        path.write_text(path.read_text().replace('"level", "1"', '"level", "2"').replace("1.0 *", f"{factor} *"))
+def called(folder: Path) -> int:
+    return (folder / "calls").read_text().count("called")
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    folder = tmp_path_factory.mktemp("rescored")
-    site, calls = Site(folder), tmp_path_factory.mktemp("calls") / "calls"
-    ran = Ran(folder, f"{site.install('acme-count', METHOD)}.py", f"{site.install('acme-level', METRIC)}.py", calls)
-    (folder / "suite.yaml").write_text(SUITE.format(file=calls))
-    done = ran.command("run", "suite.yaml", "--out", "out", "--no-sandbox")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return ran
+def score(folder: Path) -> float:
+    (row,) = json.loads((folder / "out/leaderboard.json").read_text())
+    return row["level_cbf"]
 
 
 @pytest.fixture
-def ran(original: Ran, tmp_path: Path) -> Ran:
-    """The same in a folder of the test's own."""
-    return replace(original, folder=shutil.copytree(original.folder, tmp_path / "copy"))
-
-
-def test_run_takes_the_stored_predictions_where_the_methods_are_as_they_were(ran):
-    before, called = ran.scores(), ran.called()
-    ran.change_metric("10.0")
-    done = ran.command("run", "suite.yaml", "--out", "out", "--no-sandbox", "--only", "count")
+def site(ctpbench, write_suite, tmp_path, monkeypatch) -> Site:
+    """Where a method and a metric are installed, which a run in `out` was made of."""
+    (tmp_path / "site").mkdir()
+    site = Site(tmp_path / "site")
+    site.install("acme-count", METHOD)
+    site.install("acme-level", METRIC)
+    monkeypatch.syspath_prepend(str(site.folder))
+    write_suite(SUITE.replace("FILE", str(tmp_path / "calls")))
+    done = ctpbench(*RUN)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ran.scores()["count"] == pytest.approx(10 * before["count"])
-    assert ran.called() == called
+    return site
 
 
-def test_rescore_needs_no_method_and_is_done_once(ran):
-    before, called = ran.scores(), ran.called()
-    ran.change_metric("10.0")
-    (ran.folder / ran.method).unlink()
-    shutil.rmtree(next(ran.folder.glob("acme_count*.dist-info")))
-    done = ran.command("rescore", "out")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "level: version 1 to version 2\n" in done.stdout
-    assert "shrink: keeps the parameters that level chose as it was\n" in done.stdout
-    assert ran.scores() == {row: pytest.approx(10 * value) for row, value in before.items()}
-    assert ran.called() == called
-    again = ran.command("rescore", "out")
-    assert again.returncode == 0
-    assert again.stdout == "out: was scored with the metrics that are installed; nothing to do\n"
+def remove(site: Site, distribution: str) -> None:
+    shutil.rmtree(next(site.folder.glob(f"{distribution}-*.dist-info")))
 
 
-def test_what_is_no_longer_cached_is_named_and_nothing_is_scored(ran):
-    before = (ran.folder / "out/results.nc").read_bytes()
-    ran.change_metric("10.0")
-    shutil.rmtree(ran.folder / "out/cache/prediction")
-    done = ran.command("rescore", "out")
+def install_version_2(site: Site, code: str = "10.0 *") -> None:
+    remove(site, "acme_level")
+    site.install("acme-level", METRIC.replace('"level", "1"', '"level", "2"').replace("1.0 *", code), version="2.0")
+
+
+def test_run_takes_the_stored_predictions_where_the_methods_are_as_they_were(site, ctpbench, tmp_path):
+    before, calls = score(tmp_path), called(tmp_path)
+    install_version_2(site)
+    assert ctpbench(*RUN).returncode == 0
+    assert score(tmp_path) == pytest.approx(10 * before)
+    assert called(tmp_path) == calls
+    done = ctpbench("rescore", "out")
+    assert done.returncode == 0
+    assert done.stdout == "out: was scored with the metrics that are installed; nothing to do\n"
+
+
+def test_rescore_needs_no_method_and_scores_all_or_nothing(site, ctpbench, tmp_path):
+    before, calls, out = score(tmp_path), called(tmp_path), tmp_path / "out"
+    install_version_2(site)
+    remove(site, "acme_count")
+    (out / "cache/prediction").rename(tmp_path / "elsewhere")
+    done = ctpbench("rescore", "out")
     assert done.returncode == 2
     assert done.stderr == (
-        "ctpbench: out: toy, noise 1: count, seed 0: its prediction is no longer in the cache (and 1 more); "
+        "ctpbench: out: toy, noise 1: count, seed 0: its prediction is no longer in the cache; "
         "run the suite again, then no rescoring is needed\n"
     )
-    assert (ran.folder / "out/results.nc").read_bytes() == before
-
-
-def test_a_metric_that_fails_says_so(ran):
-    ran.change_metric("case.nothing")
-    done = ran.command("rescore", "out")
-    assert done.returncode == 3, done.stdout + done.stderr
+    assert score(tmp_path) == before
+    (tmp_path / "elsewhere").rename(out / "cache/prediction")
+    done = ctpbench("rescore", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "level: version 1 to version 2\n" in done.stdout
+    assert score(tmp_path) == pytest.approx(10 * before)
+    assert called(tmp_path) == calls
+    install_version_2(site, "case.nothing *")
+    done = ctpbench("rescore", "out")
+    assert done.returncode == 3
+    assert "level: version 2, other code\n" in done.stdout
     assert "metric level failed in count: " in done.stdout
+
+
+def test_a_tuned_row_keeps_its_choice_and_that_is_said(ctpbench, write_suite, tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    site = Site(tmp_path / "site")
+    site.install("acme-level", METRIC)
+    monkeypatch.syspath_prepend(str(site.folder))
+    tuned = "{name: shrink, tune: {parameters: {weight: [0.1, 0.3]}}}"
+    write_suite(SUITE.replace("{name: count, label: count, params: {file: FILE}}", tuned))
+    assert ctpbench(*RUN).returncode == 0
+    (before,) = json.loads((tmp_path / "out/leaderboard.json").read_text())
+    install_version_2(site, "-1.0 *")
+    done = ctpbench("rescore", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "shrink: keeps the parameters that level chose as it was\n" in done.stdout
+    (after,) = json.loads((tmp_path / "out/leaderboard.json").read_text())
+    assert after["tuned"] == before["tuned"]
+    assert after["level_cbf"] == -before["level_cbf"]
 
 
 def test_a_folder_without_a_run_is_named_in_one_line(ctpbench):
