@@ -42,11 +42,9 @@ def new_folder(folder: Path, option: str) -> Iterator[Path]:
     Raises
     ------
     InputError
-        Where something is there already, or none can be made there. An empty folder is taken.
+        As of `check_new_folder`.
     """
-    check_folder(folder, option)
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{option} {folder}: is there already; give a new folder")
+    check_new_folder(folder, option)
     make_folder(folder.absolute().parent, option)
     temporary = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
     try:
@@ -55,6 +53,19 @@ def new_folder(folder: Path, option: str) -> Iterator[Path]:
         temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_new_folder(folder: Path, option: str) -> None:
+    """Look whether a folder can be made; one that is there and empty is taken.
+
+    Raises
+    ------
+    InputError
+        Where something is there already, or none can be made there.
+    """
+    check_folder(folder, option)
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{option} {folder}: is there already; give a new folder")
 
 
 def make_folder(folder: Path, option: str) -> None:

@@ -23,7 +23,7 @@ def merge_command(runs: tuple[Path, ...], out: Path) -> None:
     and maps are the same; where they are not, the reason is said and nothing is written. Data sets, noise levels, seeds
     and rows are put together. A row that two have is there once; another one of the same label is called LABEL [RUN].
     """
-    from ctpbench.atomic import new_folder
+    from ctpbench.atomic import check_new_folder, new_folder
     from ctpbench.outcome.claims import FILE_NAME
     from ctpbench.outcome.merge import merge
     from ctpbench.report.folder import results_of, write_results
@@ -31,6 +31,7 @@ def merge_command(runs: tuple[Path, ...], out: Path) -> None:
 
     if len(runs) < 2:
         raise InputError(f"merge: got 1 run, {runs[0]}; allowed: two or more")
+    check_new_folder(out, "--out")
     named = dict(zip(run_names(runs), runs, strict=True))
     merged = merge({name: results_of(run)[0] for name, run in named.items()}, out.name)
     claims = {path.read_text() for run in runs if (path := run / FILE_NAME).is_file()}
