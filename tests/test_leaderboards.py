@@ -12,6 +12,7 @@ from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.results import open_results
 from ctpbench.plugins import load_catalogue
 from ctpbench.report.folder import page
+from ctpbench.report.submission import checked_packed
 from ctpbench.suite.load import load_suite
 
 FOLDER = Path(__file__).parents[1] / "leaderboards"
@@ -37,6 +38,11 @@ def test_the_suite_loads(board):
 @pytest.mark.parametrize("board", folders("claims.yaml"), ids=lambda board: board.name)
 def test_the_claims_load(board):
     assert load_claims(board / "claims.yaml").claims
+
+
+def test_what_was_handed_in_is_as_it_was_packed():
+    for manifest in (*FOLDER.glob("*/manifest.json"), *FOLDER.glob("*/submissions/*/manifest.json")):
+        assert checked_packed(manifest.parent)
 
 
 def test_on_the_quick_board_tips_and_gaussian_are_ahead_of_none_and_tuned_inside_their_grids():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
@@ -120,6 +121,22 @@ def _component(catalogue: Catalogue, fact: Mapping[str, str]) -> type[Denoiser] 
         return None
 
 
+def _answer(name: str, text: str) -> str:
+    """Return an answer about a part of a card; click asks again where it is not allowed."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from ctpbench.outcome.card import Card
+
+    field = Card.model_fields[name]
+    kind: Any = Annotated[field.annotation, *field.metadata]
+    try:
+        if text or field.is_required():
+            TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    return text
+
+
 def _card(fact: Mapping[str, str], component: type[Denoiser] | None, given: Mapping[str, str | None]) -> Card:
     """Return a row's card from options, the component and, on a terminal, answers.
 
@@ -139,7 +156,8 @@ def _card(fact: Mapping[str, str], component: type[Denoiser] | None, given: Mapp
             if given[name] is None:
                 about = f"  {Card.model_fields[name].description}".removesuffix(".")
                 default = draft.get(name, "" if name == "contact" else None)
-                draft[name] = click.prompt(about, default=default, show_default=bool(default))
+                check = partial(_answer, name)
+                draft[name] = click.prompt(about, default=default, show_default=bool(default), value_proc=check)
     needed = [name for name in ASKED if name != "contact" and not draft.get(name)]
     if needed:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in needed)

@@ -59,14 +59,14 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, packed:
     from ctpbench.suite.load import load_suite
 
     folder = run if run.is_dir() else run.parent
+    rows = _packed_rows(folder, required=packed)
+    if packed:
+        return
     claimed = open_results(folder / "results.nc")
     if not claimed.attrs.get("suite_text"):
         raise InputError(
             f"{run}: results joined from several runs have no suite to run again; verify the runs themselves"
         )
-    rows = _packed_rows(folder, required=packed)
-    if packed:
-        return
     only = only or rows
     catalogue, work = load_catalogue(), out or Path("runs") / f"verify-{quote(str(claimed.attrs['suite']), safe=' ')}"
     if work.resolve().is_relative_to(folder.resolve()):

@@ -50,15 +50,16 @@ def merge(runs: Mapping[str, xr.DataTree], title: str) -> Merged:
     Raises
     ------
     ResultError
-        With one line for each run that may not be compared with the first.
+        With one line for each run that may not be compared with those before it.
     """
-    faults = []
+    faults: dict[str, str] = {}
     for place, name in enumerate(runs):
-        reasons = {other: why_not(runs[other], runs[name], (other, name)) for other in list(runs)[:place]}
-        said = [f"{name} cannot be joined with {other}: {why}" for other, why in reasons.items() if why]
-        faults += said[:1]
+        sound = [other for other in list(runs)[:place] if other not in faults]
+        reasons = {other: why_not(runs[other], runs[name], (other, name)) for other in sound}
+        for other in [other for other, why in reasons.items() if why][:1]:
+            faults[name] = f"{name} cannot be joined with {other}: {reasons[other]}"
     if faults:
-        raise ResultError("\n".join(faults))
+        raise ResultError("\n".join(faults.values()))
     labels, remarks = _labels(runs)
     datasets = unique(label for tree in runs.values() for label in tree.children)
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=_attrs(runs, title))}
