@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,39 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path, option: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder` and rename it once it is filled: a whole folder or none.
+
+    Raises
+    ------
+    InputError
+        As of `check_new_folder`.
+    """
+    check_new_folder(folder, option)
+    make_folder(folder.absolute().parent, option)
+    temporary = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_new_folder(folder: Path, option: str) -> None:
+    """Look whether a folder can be made; one that is there and empty is taken.
+
+    Raises
+    ------
+    InputError
+        Where something is there already, or none can be made there.
+    """
+    check_folder(folder, option)
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{option} {folder}: is there already; give a new folder")
 
 
 def make_folder(folder: Path, option: str) -> None:

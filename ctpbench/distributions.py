@@ -90,3 +90,29 @@ def distribution_of_module(module: str) -> tuple[str, str]:
 def folded(name: str) -> str:
     """Spell a name as the index of packages compares names."""
     return re.sub(r"[-_.]+", "-", name).casefold()
+
+
+def licence_of(distribution: str) -> str:
+    """Return the licence that a distribution's metadata name; nothing where they name none in a line."""
+    facts = _metadata(distribution)
+    named = [text for key in ("License-Expression", "License") for text in facts.get_all(key) or ()] if facts else []
+    classified = [text for text in facts.get_all("Classifier") or () if text.startswith("License ::")] if facts else []
+    lines = [text for text in (*named, *(text.rpartition(" :: ")[2] for text in classified)) if "\n" not in text]
+    return next((text for text in lines if text and text != "UNKNOWN"), "")
+
+
+def address_of(distribution: str) -> str:
+    """Return where a distribution's metadata say that its code lies, else its first address; nothing without any."""
+    facts = _metadata(distribution)
+    pairs = [text.partition(",") for text in facts.get_all("Project-URL") or ()] if facts else []
+    found = {label.strip().casefold(): url.strip() for label, _, url in pairs}
+    found |= {"home-page": str(facts["Home-page"])} if facts and facts["Home-page"] else {}
+    wanted = ("source", "source code", "repository", "code", "github", "homepage", "home", "home-page")
+    return next((found[label] for label in wanted if label in found), next(iter(found.values()), ""))
+
+
+def _metadata(distribution: str) -> metadata.PackageMetadata | None:
+    try:
+        return metadata.metadata(distribution)
+    except (metadata.PackageNotFoundError, ValueError):
+        return None

@@ -10,6 +10,7 @@ from ctpbench.outcome.comparison import comparisons
 from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.results import open_results
 from ctpbench.report.folder import page
+from ctpbench.report.submission import checked_packed
 
 FOLDER = Path(__file__).parents[1] / "leaderboards"
 
@@ -21,6 +22,11 @@ def test_the_page_is_rendered_from_the_committed_results(board):
     tree = open_results(board / "results.nc")
     assert page(leaderboard(tree), tree, board) == (board / "README.md").read_text()
     assert tree.attrs["suite_text"] == (board / "suite.yaml").read_text()
+
+
+def test_what_was_handed_in_is_as_it_was_packed():
+    for manifest in (*FOLDER.glob("*/manifest.json"), *FOLDER.glob("*/submissions/*/manifest.json")):
+        assert checked_packed(manifest.parent)
 
 
 def test_on_the_quick_board_tips_and_gaussian_are_ahead_of_none_and_tuned_inside_their_grids():

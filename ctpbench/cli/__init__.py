@@ -9,6 +9,9 @@ from __future__ import annotations
 from ctpbench.cli import runs  # noqa: F401
 from ctpbench.cli import cleaning  # noqa: F401
 from ctpbench.cli import verification  # noqa: F401
+from ctpbench.cli import rescoring  # noqa: F401
+from ctpbench.cli import submission  # noqa: F401
+from ctpbench.cli import merging  # noqa: F401
 from ctpbench.cli import scans  # noqa: F401
 from ctpbench.cli import new  # noqa: F401
 from ctpbench.cli import catalogue  # noqa: F401

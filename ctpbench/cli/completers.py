@@ -132,11 +132,14 @@ def _written(suite: Path | None) -> list[str]:
     """Return the names and labels that a suite's data sets and denoisers have, as they are written."""
     import yaml
 
+    from ctpbench.errors import InputError
+    from ctpbench.suite.shipped import find_suite
+
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        data = yaml.load(suite.read_bytes(), Loader=loader) if suite else {}
+        data = yaml.load(find_suite(suite).read_bytes(), Loader=loader) if suite else {}
         items = [item for section in ("datasets", "denoisers") for item in data[section]]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, InputError, yaml.YAMLError):
         return []
     named = [item if isinstance(item, dict) else {"name": item} for item in items]
     return [str(item[key]) for item in named for key in ("name", "label") if key in item]

@@ -273,19 +273,20 @@ def status(run: Path) -> None:
 def leaderboard_command(run: Path, by: str | None) -> None:
     """Rebuild a run's results, print its leaderboard.
 
-    results.nc and the leaderboards are made anew from the cells' records. RUN is a run's folder, or a results.nc
-    that is then only printed.
+    results.nc and the leaderboards are made anew from the cells' records. RUN is a run's folder; one of leaderboards/,
+    joined runs, or a results.nc are only printed.
     """
 
     from ctpbench.outcome.leaderboard import leaderboard
     from ctpbench.outcome.results import open_results
     from ctpbench.report.folder import agreement_line, render
     from ctpbench.report.tables import print_table
-    from ctpbench.running.store import Store
+    from ctpbench.running.store import INDEX, Store
 
     line = ""
     if run.suffix != ".nc":
-        render(Store(run))
+        if (run / INDEX).exists() or not (run / "results.nc").exists():
+            render(Store(run))
         line = agreement_line(run)
         run = run / "results.nc"
     tree = open_results(run)

@@ -38,19 +38,21 @@ _SEED = "seed.txt"
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
 @click.option("--no-secret", is_flag=True, help="Do the work again, but not on secret data: half the time.")
+@click.option("--packed", is_flag=True, help="Look at what was packed by `submit`, and do no work again.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder for the work, never one that came with the run; default: runs/verify-NAME of the suite.",
 )
-def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Path | None) -> None:
+def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, packed: bool, out: Path | None) -> None:
     """Do a run's work again, and once on data that nobody has seen.
 
     RUN is a run's folder or one of leaderboards/. Its suite is run again with the same seeds: every score must come out
     as claimed. Then it is run on data sets drawn from a secret seed: the score that ranks must be what the claimed one
     lets expect. Words and values go to verification.json beside the results, and onto the leaderboard. It takes as long
-    as the run, twice. Exit codes: 0 all that was looked at is verified, 3 something failed.
+    as the run, twice. Of a folder that `ctpbench submit` packed, manifest, cards and page are looked at first, and the
+    rows that are handed in are done again. Exit codes: 0 all that was looked at is verified, 3 something failed.
     """
     from ctpbench.device import hardware, processor
     from ctpbench.outcome.leaderboard import leaderboard
@@ -58,12 +60,21 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
     from ctpbench.outcome.verification import FILE_NAME, Verification, checked, compared_inputs, reseeded, same_machine
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.folder import render
+    from ctpbench.report.submission import render_packed
     from ctpbench.report.verification import print_verification
     from ctpbench.running.store import INDEX, Store
     from ctpbench.suite.load import load_suite
 
     folder = run if run.is_dir() else run.parent
+    rows = _packed_rows(folder, required=packed)
+    if packed:
+        return
     claimed = open_results(folder / "results.nc")
+    if not claimed.attrs.get("suite_text"):
+        raise InputError(
+            f"{run}: results joined from several runs have no suite to run again; verify the runs themselves"
+        )
+    only = only or rows
     catalogue, work = load_catalogue(), out or Path("runs") / f"verify-{quote(str(claimed.attrs['suite']), safe=' ')}"
     if work.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"--out {work}: lies in the run, which may have brought its own results; give another folder")
@@ -90,9 +101,35 @@ def verify(run: Path, only: tuple[str, ...], jobs: int, no_secret: bool, out: Pa
     (work / _SEED).unlink(missing_ok=True)
     if (folder / INDEX).exists():
         render(Store(folder))
+    elif rows:
+        render_packed(folder)
     print_verification(leaderboard(claimed), found, console())
     click.echo(f"Written to {folder / FILE_NAME}")
     sys.exit(EXIT_FAILED_CELLS if any(row.word == "failed" for row in found.rows) else 0)
+
+
+def _packed_rows(folder: Path, *, required: bool) -> tuple[str, ...]:
+    """Return the rows that a folder hands in, after saying what of it was checked; none where it was not packed.
+
+    Raises
+    ------
+    InputError
+        Where it must have been.
+    ResultError
+        Where it is not as it was packed.
+    """
+    from ctpbench.report.submission import checked_packed
+
+    manifest = checked_packed(folder)
+    if manifest is None:
+        if required:
+            raise InputError(f"--packed: {folder} was not packed by `ctpbench submit`; leave it out")
+        return ()
+    click.echo(
+        f"As packed: {len(manifest.files)} files and the seals of {len(manifest.seals)} cells; the page is theirs"
+    )
+    click.echo(f"Cards: {', '.join(manifest.rows)}; they say what the results say")
+    return tuple(manifest.rows)
 
 
 def _secret_seed(work: Path) -> int:

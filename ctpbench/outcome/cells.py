@@ -41,7 +41,7 @@ class Cells:
         tables = [table for record in records for table in record.scores.values()]
         kept = unique(dim for table in tables for dim in table.dims if dim != "case")
         for dim in sorted(map(str, kept), key=lambda d: _place(d, SCORE_DIMS)):
-            labels[dim] = _in_order(dim, unique(label for table in tables for label in table.coords.get(dim, ())))
+            labels[dim] = in_order(dim, unique(label for table in tables for label in table.coords.get(dim, ())))
         placed: dict[tuple[int, ...], Record] = {}
         for record in records:
             place = tuple(labels[dim].index(getattr(record, dim)) for dim in CELL_DIMS)
@@ -85,7 +85,7 @@ def unique(values: Iterable[Hashable]) -> tuple[Hashable, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _in_order(dim: str, labels: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+def in_order(dim: str, labels: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     """Maps in their usual order and times increasing, whichever metric names them first."""
     if dim == "map":
         return tuple(sorted(labels, key=lambda label: _place(label, MAPS)))

@@ -25,7 +25,13 @@ def as_text(value: Any) -> str:
 
 def attribute(value: Any) -> str | int | float:
     """Return what an attribute can hold: numbers as they are, text, and the rest as JSON."""
+    value = plain(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else legible(as_text(value))
+
+
+def plain(value: Any) -> Any:
+    """Return what an attribute holds as plain data: a file's numbers are numpy's."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def legible(text: str) -> str:

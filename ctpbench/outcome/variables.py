@@ -22,6 +22,8 @@ MISSING = "missing"
 """The status of a cell without a record."""
 PATIENT = "patient"
 """The coordinate that says whose each case is; older results have none."""
+FROM_RUN = "from_run"
+"""The variable that says which run each cell was taken from, in results that were joined."""
 CHILDREN = ("trials", "learning", "inspections", "cases")
 """The groups that a dataset's group may hold."""
 
@@ -31,6 +33,7 @@ _RECORD_FACTS: Mapping[str, tuple[str, str]] = {  # what a missing cell holds, l
     "message": ("", "why the cell failed"),
     "trained_on": ("", "what the method learnt from, where it is not the training split"),
     "key": ("", "name of the cell's record and log"),
+    "seal": ("", "checksum of the cell's record"),
     "started": ("", "start of the cell"),
     "finished": ("", "end of the cell"),
 }
@@ -62,6 +65,7 @@ _COLLECTED = {
 TAKEN = frozenset(
     {
         PATIENT,
+        FROM_RUN,
         *CELL_DIMS,
         *SCORE_DIMS,
         *_ROW_FACTS,
@@ -96,7 +100,7 @@ def dataset_group(dataset: str, records: Sequence[Record], asked: Sequence[str] 
     coords = _joined(dataset, _coordinates(cells), _row_coordinates(cells))
     scores = {name: _scores(cells, name) for name in _metrics(records, asked)}
     variables = _joined(dataset, scores, _measured(cells), _diagnostics(cells), _tuned(cells))
-    _joined(dataset, coords, variables, {name: xr.Variable((), 0) for name in CHILDREN})
+    _joined(dataset, coords, variables, {name: xr.Variable((), 0) for name in (FROM_RUN, *CHILDREN)})
     return xr.Dataset(variables, coords)
 
 

@@ -16,6 +16,11 @@ from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+from ctpbench.outcome.crate import FILE_NAME as CRATE
+from ctpbench.outcome.crate import crate
+from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
+from ctpbench.outcome.croissant import croissant
+from ctpbench.outcome.description import describe
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.outcome.quality import case_tables
 from ctpbench.outcome.verification import load_verification
@@ -26,6 +31,7 @@ from ctpbench.report.differences import draw_agreement
 from ctpbench.report.draws import LEAST_DRAWS, Draws, draws_panels
 from ctpbench.report.panels import map_panels
 from ctpbench.report.protocol import protocol_markdown
+from ctpbench.report.sources import sources_markdown
 from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
@@ -50,24 +56,37 @@ def render(store: Store) -> pd.DataFrame:
         Where the folder holds no run.
     """
     tree, cells = _built(store)
-    results.save(tree, store.folder / "results.nc")
+    return write_results(tree, store.folder, cells)
+
+
+def write_results(tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> pd.DataFrame:
+    """Write results.nc, the leaderboards and what describes them into a folder, and return the table; see `page`."""
+    results.save(tree, folder / "results.nc")
     frame = leaderboard(tree)
     found = agreements(tree, frame)
-    texts = {"md": page(frame, tree, store.folder, cells), "csv": to_csv(frame), "json": to_json(frame)}
+    texts = {"md": page(frame, tree, folder, cells), "csv": to_csv(frame), "json": to_json(frame)}
     for ending, text in texts.items():
-        write_text(store.folder / f"leaderboard.{ending}", text)
+        write_text(folder / f"leaderboard.{ending}", text)
     if found:
-        write_text(store.folder / AGREEMENT, to_csv(to_table(found)))
+        write_text(folder / AGREEMENT, to_csv(to_table(found)))
     else:
-        (store.folder / AGREEMENT).unlink(missing_ok=True)
+        (folder / AGREEMENT).unlink(missing_ok=True)
+    write_descriptions(tree, frame, folder)
     return frame
+
+
+def write_descriptions(tree: xr.DataTree, frame: pd.DataFrame, folder: Path, licence: str = "") -> None:
+    """Write what describes a folder of results to other programs; see `ctpbench.outcome.description`."""
+    described = describe(tree, frame, folder, licence)
+    write_text(folder / CROISSANT, croissant(described))
+    write_text(folder / CRATE, crate(described))
 
 
 def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> str:
     """Return the leaderboards as Markdown, with all that belongs below them.
 
-    That is the agreement with references, the cases, warnings of recorded scans, what was verified and, where there is
-    claims.yaml, its verdicts; each where there is any.
+    That is the agreement with references, the cases, warnings of recorded scans, what was verified, which runs the rows
+    were taken from and, where there is claims.yaml, its verdicts; each where there is any.
 
     Claims that name what the results do not know are no reason to lose a page: it then says what is wrong with them.
 
@@ -87,6 +106,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
         cases_markdown(case_tables(tree, frame)),
         scans_markdown(tree),
         verification_markdown(frame, load_verification(folder)),
+        sources_markdown(tree),
     ]
     board, path = "\n".join(part for part in parts if part), folder / FILE_NAME
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -157,21 +158,10 @@ class Cell:
     ) -> Item:
         """Return the work that scores a prediction; trials share a process, for they share their metric."""
         assert isinstance(prediction.task, PredictionTask)
-        specs = {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
-        upstream: dict[str, tuple[Stage, str]] = {
-            "prediction": ("prediction", prediction.key),
-            "reference": ("reference", reference.key),
-        }
-        made = {
-            f"{role}/{case}": Input(stage=stage, key=key, file=file_name(case))
-            for role, (stage, key) in upstream.items()
-            for case in cases.cases
-        }
-        identities = {label: spec.identity for label, spec in specs.items()}
-        return Item(
-            key=stage_key("scores", prediction.key, reference.key, identities),
-            task=ScoresTask(metrics=specs, cases=cases.cases, maps=prediction.task.maps, scale=scale),
-            inputs={**cases.observations(), **cases.truths(), **made},
+        return scores_item(
+            (prediction.key, reference.key),
+            ScoresTask(metrics=metric_specs(metrics), cases=cases.cases, maps=prediction.task.maps, scale=scale),
+            {**cases.observations(), **cases.truths()},
             group=f"{self.key} scores" if trial else "",
             label=f"{self.label}: score",
         )
@@ -181,6 +171,30 @@ class Cell:
         tuned = self.row.tune.parameters if self.row.tune else ()
         values = {name: getattr(denoiser, name) for name in tuned if name != MAPS}
         return f" {parameters_text(values)}" if values else ""
+
+
+def metric_specs(metrics: Iterable[MetricEntry]) -> dict[str, ComponentSpec]:
+    """Return metrics as plain data, by label."""
+    return {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
+
+
+def scores_item(keys: tuple[str, str], task: ScoresTask, data: Inputs, *, group: str, label: str) -> Item:
+    """Return the work that scores a prediction against a reference, which have these keys.
+
+    `data` names the cases' observations and truths.
+    """
+    upstream: dict[str, tuple[Stage, str]] = {
+        "prediction": ("prediction", keys[0]),
+        "reference": ("reference", keys[1]),
+    }
+    made = {
+        f"{role}/{case}": Input(stage=stage, key=key, file=file_name(case))
+        for role, (stage, key) in upstream.items()
+        for case in task.cases
+    }
+    identities = {name: spec.identity for name, spec in task.metrics.items()}
+    key = stage_key("scores", *keys, identities)
+    return Item(key=key, task=task, inputs={**data, **made}, group=group, label=label)
 
 
 def _plain(settings: MapsSettings) -> dict[str, Any]:

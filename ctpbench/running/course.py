@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
@@ -28,6 +28,7 @@ from ctpbench.running.work import (
     Scale,
     ScoresInfo,
 )
+from ctpbench.suite.entries import MetricEntry
 from ctpbench.text import level_text, plain_text
 
 T = TypeVar("T")
@@ -50,6 +51,24 @@ class CellFailed(Exception):
 def course(cell: Cell, store: Store) -> Steps[Record]:
     """Run one cell: yields lists of items, is sent their outcomes in order, returns the cell's record."""
     return _Course(cell, store).steps()
+
+
+def scored(item_of: Callable[[tuple[MetricEntry, ...]], Item], metrics: tuple[MetricEntry, ...]) -> Steps[ScoresInfo]:
+    """Ask for the scores; where a metric takes the process with it, for those of each metric by itself."""
+    (outcome,) = yield [item_of(metrics)]
+    if outcome.ok:
+        return _info(outcome, ScoresInfo)
+    outcomes = yield [item_of((metric,)) for metric in metrics]
+    scores: dict[str, ScoreTable] = {}
+    faults: dict[str, str] = {}
+    for metric, alone in zip(metrics, outcomes, strict=True):
+        if alone.ok:
+            found = _info(alone, ScoresInfo)
+            scores |= found.scores
+            faults |= found.faults
+        else:
+            faults[metric.label] = f"{alone.status}: {alone.message}"
+    return ScoresInfo(scores=scores, faults=faults)
 
 
 def skipped(cell: Cell, why: str) -> Record:
@@ -111,23 +130,10 @@ class _Course:
         return _info(outcome, ReferenceInfo)
 
     def scored(self, prediction: Item, reference: Item, scale: Scale) -> Steps[ScoresInfo]:
-        """Ask for the scores; where a metric takes the process with it, for those of each metric by itself."""
-        cases, metrics = self.cell.test, self.cell.suite.metrics
-        (outcome,) = yield [self.cell.scores(prediction, reference, scale, cases, metrics)]
-        if outcome.ok:
-            return _info(outcome, ScoresInfo)
-        items = [self.cell.scores(prediction, reference, scale, cases, (metric,)) for metric in metrics]
-        outcomes = yield items
-        scores: dict[str, ScoreTable] = {}
-        faults: dict[str, str] = {}
-        for metric, alone in zip(metrics, outcomes, strict=True):
-            if alone.ok:
-                found = _info(alone, ScoresInfo)
-                scores |= found.scores
-                faults |= found.faults
-            else:
-                faults[metric.label] = f"{alone.status}: {alone.message}"
-        return ScoresInfo(scores=scores, faults=faults)
+        cases = self.cell.test
+        return scored(
+            lambda metrics: self.cell.scores(prediction, reference, scale, cases, metrics), self.cell.suite.metrics
+        )
 
     # -- tuning -------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from ctpbench.errors import InputError
@@ -45,12 +46,21 @@ class Options:
     serial_timing: bool = False
 
 
+@dataclass(frozen=True)
+class Undertaking:
+    """What ends in a record: its key, its course, and the record of one that was not begun or not finished, and why."""
+
+    key: str
+    course: Callable[[], Generator[list[Item], Sequence[Outcome], Record]]
+    skipped: Callable[[str], Record]
+
+
 @dataclass
 class _Active:
-    """A cell under way and the answers it still waits for."""
+    """An undertaking under way and the answers it still waits for."""
 
     index: int
-    cell: Cell
+    undertaking: Undertaking
     course: Generator[list[Item], Sequence[Outcome], Record]
     asked: list[Item] = field(default_factory=list)
     answers: dict[ItemId, Outcome] = field(default_factory=dict)
@@ -80,7 +90,13 @@ class Runner:
         self._retried: set[ItemId] = set()
 
     def run(self, cells: Sequence[Cell]) -> list[Record]:
-        """Run the cells and return their records in the same order; finished ones are reused.
+        """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
+        return self.carry_out(
+            [Undertaking(cell.key, partial(course, cell, self._store), partial(skipped, cell)) for cell in cells]
+        )
+
+    def carry_out(self, undertakings: Sequence[Undertaking]) -> list[Record]:
+        """Carry out what ends in records and return these in the same order; finished ones are reused.
 
         Raises
         ------
@@ -90,14 +106,14 @@ class Runner:
             Where code that is being run was edited meanwhile.
         """
         records: dict[str, Record] = {}
-        for index, cell in enumerate(cells):
-            known = self._finished(cell)
+        for index, each in enumerate(undertakings):
+            known = self._finished(each.key)
             if known is not None:
-                records[cell.key] = known
+                records[each.key] = known
                 self._listener.cell_finished(known, reused=True)
             else:
-                self._store.log_path(cell.key).unlink(missing_ok=True)
-                self._active[cell.key] = _Active(index, cell, course(cell, self._store))
+                self._store.log_path(each.key).unlink(missing_ok=True)
+                self._active[each.key] = _Active(index, each, each.course())
         for key in list(self._active):
             self._advance(key, None, records)
         while self._active:
@@ -106,12 +122,12 @@ class Runner:
                 self._handle(event, records)
             if self._options.fail_fast and any(record.status != "ok" for record in records.values()):
                 self._give_up(records)
-        return [records[cell.key] for cell in cells]
+        return [records[each.key] for each in undertakings]
 
     # -- cells --------------------------------------------------------------------------------------------------
 
-    def _finished(self, cell: Cell) -> Record | None:
-        record = self._store.record(cell.key)
+    def _finished(self, key: str) -> Record | None:
+        record = self._store.record(key)
         if record is None or record.status == "skipped" or self._stands_on_damage(record):
             return None
         return None if self._options.rerun_failed and not record.whole else record
@@ -149,7 +165,7 @@ class Runner:
     def _give_up(self, records: dict[str, Record]) -> None:
         """Leave what is not finished: it is skipped, and runs when the same command is given again."""
         for key, active in list(self._active.items()):
-            self._finish(key, skipped(active.cell, "a cell failed before it and --fail-fast was given"), records)
+            self._finish(key, active.undertaking.skipped("a cell failed before it and --fail-fast was given"), records)
         self._queue.clear()
 
     # -- work ---------------------------------------------------------------------------------------------------
@@ -167,8 +183,8 @@ class Runner:
         waiting = self._waiting.setdefault(item.id, [])
         if not waiting:
             heapq.heappush(self._queue, (active.index, next(self._order), item))
-        if active.cell.key not in waiting:
-            waiting.append(active.cell.key)
+        if active.undertaking.key not in waiting:
+            waiting.append(active.undertaking.key)
 
     def _fill(self) -> None:
         """Keep the executor busy; work that wants to be timed alone waits until nothing runs."""

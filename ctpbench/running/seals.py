@@ -41,7 +41,9 @@ def checksum(data: bytes) -> str:
 def checksums(folder: Path) -> dict[str, str]:
     """Return the checksum of each file of a folder but for its ``outcome.json``, by its path in it."""
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {name: _of_file(path) for path in paths if (name := path.relative_to(folder).as_posix()) != "outcome.json"}
+    return {
+        name: file_checksum(path) for path in paths if (name := path.relative_to(folder).as_posix()) != "outcome.json"
+    }
 
 
 def difference(folder: Path, files: dict[str, str]) -> str:
@@ -63,7 +65,8 @@ def sealed(record: Record) -> Record:
     return record.model_copy(update={"seal": checksum(bare.model_dump_json().encode())})
 
 
-def _of_file(path: Path) -> str:
+def file_checksum(path: Path) -> str:
+    """Return the checksum of a file: SHA-256, in hexadecimal digits."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while data := file.read(_READ):

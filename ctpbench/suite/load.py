@@ -51,6 +51,21 @@ def load_suite(path: Path, catalogue: Catalogue) -> Suite:
     return _Loading(read(path), catalogue).suite(folder if path.stem == "suite" and folder else path.stem)
 
 
+def load_scoring(path: Path, catalogue: Catalogue) -> tuple[tuple[MetricEntry, ...], Resources]:
+    """Read the metrics and the resources of a suite and nothing else: its other components need not be installed.
+
+    Raises
+    ------
+    InputError
+        With every fault found in them, as of `load_suite`.
+    """
+    loading = _Loading(read(path), catalogue)
+    metrics = loading.metrics()
+    resources = loading.faults.section("resources", Resources, Resources())
+    loading.faults.raise_if_any()
+    return tuple(metrics), resources
+
+
 @dataclass(frozen=True)
 class _Part(Generic[T]):
     """A section's entries, and whether all of it was without fault."""

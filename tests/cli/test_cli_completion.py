@@ -13,6 +13,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from ctpbench.cli import completers, main
+from ctpbench.suite.shipped import shipped_suites
 
 CELL = {"key": "k", "dataset": "heads", "noise": None, "config": "tips(sigma=1)", "seed": 0}
 
@@ -72,7 +73,8 @@ def test_runs_elsewhere(tab, tmp_path):
 
 
 def test_suites_and_not_what_runs_write(tab):
-    assert tab("run", "") == tab("plan", "") == ["boards/old/suite.yaml", "mine.yaml"]
+    assert tab("run", "") == tab("plan", "") == sorted({*shipped_suites(), "boards/old/suite.yaml", "mine.yaml"})
+    assert tab("run", "qu") == ["quick"]
     assert tab("run", "xy") == [("file", "xy")]
 
 
@@ -83,6 +85,7 @@ def test_rows_of_the_suite_or_run_that_is_named(tab):
     assert tab("verify", "boards/old", "--only", "p") == ["p", "phantom"]
     assert tab("compare", "runs/one", "") == ["none", "tips(sigma=1)"]
     assert tab("compare", "runs/one", "none", "ti") == ["tips(sigma=1)"]
+    assert tab("run", "quick", "--only", "subspace") == ["subspace_n2n"]
 
 
 @pytest.mark.parametrize(
