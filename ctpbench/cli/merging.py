@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from ctpbench.cli.completers import complete_runs
 from ctpbench.cli.group import console, main
 from ctpbench.errors import InputError
 
 
 @main.command("merge", epilog="Example: ctpbench merge leaderboards/quick runs/mine --out runs/joined")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.argument(
+    "runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...", shell_complete=complete_runs
+)
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to be made for the results."
 )

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from ctpbench.cli.completers import complete_runs
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
 
 
 @main.command("rescore", epilog="Example: ctpbench rescore runs/quick -j 2")
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN", shell_complete=complete_runs)
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
 def rescore(run: Path, jobs: int) -> None:
     """Score a run's stored predictions anew with the metrics that are installed now.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from ctpbench.cli.completers import complete_runs
 from ctpbench.cli.group import main
 from ctpbench.errors import InputError, PluginError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @main.command(
     "submit", epilog="Example: ctpbench submit runs/quick --row mine --out leaderboards/quick/submissions/mine"
 )
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN", shell_complete=complete_runs)
 @click.option("--row", "rows", multiple=True, metavar="LABEL", help="A row to hand in; default: all but the controls.")
 @click.option(
     "--out",

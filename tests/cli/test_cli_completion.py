@@ -59,7 +59,9 @@ def test_commands_and_options(tab):
     assert "--serial-timing" in tab("run", "--ser")
 
 
-@pytest.mark.parametrize("command", ["status", "leaderboard", "compare", "claims", "verify", "clean"])
+@pytest.mark.parametrize(
+    "command", ["status", "leaderboard", "compare", "claims", "verify", "clean", "submit", "merge"]
+)
 def test_runs(command, tab):
     assert tab(command, "") == ["boards/old", "runs/one", "runs/two/again"]
     assert tab(command, "runs/t") == ["runs/two/again"]
