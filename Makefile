@@ -14,7 +14,7 @@ help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
 
 demo: $(STAMP) ## run the quick suite and print its leaderboard
-	@$(BIN)/ctpbench run leaderboards/quick/suite.yaml --out runs/quick -j 2
+	@$(BIN)/ctpbench run quick --out runs/quick -j 2
 
 test: lint types contracts pytest hidden-bf16 ## everything that must hold before a change lands
 

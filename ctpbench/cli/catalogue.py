@@ -11,12 +11,15 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
 
 @main.command("list", epilog="Example: ctpbench list")
 def list_command() -> None:
-    """List datasets, denoisers and metrics that are installed, and plugins that did not load."""
+    """List datasets, denoisers and metrics that are installed, suites that ship, and plugins that did not load."""
 
     from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_catalogue
+    from ctpbench.report.terminal import print_catalogue, print_suites
+    from ctpbench.suite.shipped import shipped_suites
 
-    print_catalogue(load_catalogue(), console())
+    screen = console()
+    print_suites(shipped_suites(), screen)
+    print_catalogue(load_catalogue(), screen)
 
 
 @main.command(epilog="Example: ctpbench show tips")

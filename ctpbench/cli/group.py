@@ -51,7 +51,7 @@ class _Group(click.Group):
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: ctpbench run leaderboards/quick/suite.yaml",
+    epilog="Example: ctpbench run quick",
 )
 @click.version_option(package_name="ctpbench")
 def main() -> None:

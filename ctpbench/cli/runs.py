@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from ctpbench.running.store import Store
     from ctpbench.suite.entries import Suite
 
-_SUITE = click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
+
+def _found(_context: click.Context, _parameter: click.Parameter, written: str) -> Path:
+    """Return the file of a suite that was asked for by its path or by the name it ships under."""
+    from ctpbench.suite.shipped import find_suite
+
+    return find_suite(written)
+
+
+_SUITE = click.argument("suite", metavar="SUITE", callback=_found)
 _RUN = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 _OUT = click.option(
     "--out",
@@ -34,7 +42,7 @@ _ONLY = click.option(
 )
 
 
-@main.command(epilog="Example: ctpbench run suite.yaml -j 2 --only tips")
+@main.command(epilog="Example: ctpbench run quick -j 2 --only tips")
 @_SUITE
 @_OUT
 @_ONLY
@@ -59,6 +67,7 @@ def run(
 ) -> None:
     """Run a suite and write results.nc, leaderboards and panels.
 
+    SUITE is a YAML file, or the name of a suite that ships with ctpbench, as `ctpbench list` has it.
     What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
     cells ok, 3 some failed or cases or metrics did, 2 the suite or the call is wrong, 130 interrupted.
     """
@@ -136,12 +145,15 @@ def _print_faults(records: Sequence[Record], folder: Path) -> None:
         click.echo(fault)
 
 
-@main.command("plan", epilog="Example: ctpbench plan suite.yaml")
+@main.command("plan", epilog="Example: ctpbench plan stroke")
 @_SUITE
 @_OUT
 @_ONLY
 def plan_command(suite: Path, out: Path | None, only: tuple[str, ...]) -> None:
-    """Show what a run would do, and what of it is already done."""
+    """Show what a run would do, and what of it is already done.
+
+    SUITE is a YAML file, or the name of a suite that ships with ctpbench.
+    """
 
     from ctpbench.atomic import check_folder
     from ctpbench.driving import planned

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -21,8 +22,10 @@ from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.running.cell import Cell
 from ctpbench.running.store import Store
+from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
 from ctpbench.text import did_you_mean, level_text, noise_column
+from ctpbench.written.document import read
 
 
 def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
@@ -105,6 +108,15 @@ def print_catalogue(catalogue: Catalogue, console: Console) -> None:
             table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(offer.cls)), escape(offer.distribution))
         console.print(table)
     _print_failures(catalogue, console)
+
+
+def print_suites(suites: Mapping[str, Path], console: Console) -> None:
+    """Print the suites that ship, each with the first sentence of its description."""
+    table = _table("Suites", "What it is")
+    for name, path in suites.items():
+        described = str(read(path).data.get("description", ""))
+        table.add_row(f"[bold]{escape(name)}[/]", escape(summary(described)))
+    console.print(table)
 
 
 def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
