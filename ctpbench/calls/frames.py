@@ -95,7 +95,10 @@ def _array(frames: Frames) -> xr.DataArray:
                 f"frames: got dims {frames.dims}; allowed: {FRAME_DIMS} or {_SINGLE}; rename them by frames.rename"
             )
         return frames
-    values = np.asarray(frames)
+    try:
+        values = np.asarray(frames)
+    except ValueError as error:
+        raise InputError(f"frames: are no array ({error}); allowed: numbers, in HU") from None
     if values.ndim not in (3, 4):
         raise InputError(
             f"frames: got shape {values.shape}; allowed: 4 axes (time, z, y, x), or 3 axes (time, y, x) of one slice"

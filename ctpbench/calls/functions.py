@@ -43,9 +43,9 @@ class Function(FrameDenoiser):
             "device": context.device,
             "threads": context.threads,
         }
-        wanted = {name: offered[name] for name in _taken(kind.function) if name in offered}
+        wanted = {name: offered[name] for name in _taken(kind.function) or () if name in offered}
         returned = kind.function(np.array(frames.values), **wanted)
-        return frames.copy(data=_frames(returned, frames.shape, kind.label))
+        return frames.copy(data=_frames(returned, frames.shape))
 
 
 def function_denoiser(function: Call, parameters: Mapping[str, Any]) -> Function:
@@ -83,22 +83,23 @@ def called(function: Call) -> str:
     return cut(name.strip("<>"), 60) or "function"
 
 
-def _taken(function: Call) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters that a function names; none where nobody knows them, as of some that are written in C."""
+def _taken(function: Call) -> Mapping[str, inspect.Parameter] | None:
+    """Return the parameters that a function names; None where nobody knows them, as of some that are written in C."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return {}
+        return None
 
 
 def _check(function: Call, parameters: Mapping[str, Any], label: str) -> None:
     """Raise InputError where a function cannot be called with frames and these parameters."""
     taken = _taken(function)
-    if not taken:
+    if taken is None:
         return
-    first, *others = taken.values()
-    if first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
+    first = next(iter(taken.values()), None)
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
         raise InputError(f"{label}: takes no frames; allowed: a function whose first parameter they are")
+    others = list(taken.values())[1:]
     named = [each.name for each in others if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     own = [name for name in named if name not in OFFERED]
     if not any(each.kind == each.VAR_KEYWORD for each in others):
@@ -121,15 +122,15 @@ def _plain(value: Any) -> Any:
         return shown(cut(str(value), 60))
 
 
-def _frames(returned: object, shape: tuple[int, ...], label: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _frames(returned: object, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return what a function returned as float32 values of the shape that it was given."""
     allowed = f"allowed: numbers of the shape that it was given, {shape}"
     if returned is None:
-        raise InvalidOutput(f"{label}: returned None; {allowed}")
+        raise InvalidOutput(f"returned None; {allowed}")
     values = np.asarray(returned)
     if values.dtype.kind not in "fiu":
-        raise InvalidOutput(f"{label}: returned {values.dtype} of shape {values.shape}; {allowed}")
+        raise InvalidOutput(f"returned {values.dtype} of shape {values.shape}; {allowed}")
     if values.shape != shape:
-        raise InvalidOutput(f"{label}: returned shape {values.shape}; {allowed}")
+        raise InvalidOutput(f"returned shape {values.shape}; {allowed}")
     with np.errstate(over="ignore"):  # what becomes infinite is named as such
         return values.astype(np.float32)

@@ -151,7 +151,8 @@ class Results:
 
     def __repr__(self) -> str:
         name = self.tree.attrs.get("suite", "")
-        return f"Results of {name!r} in {self.folder}: {len(self.leaderboard)} rows\n{self._board()}"
+        board = self._board().to_string(index=False, na_rep="")
+        return f"Results of {name!r} in {self.folder}: {len(self.leaderboard)} rows\n{board}"
 
     def _repr_html_(self) -> str:
         return str(self._board().to_html(index=False, na_rep=""))

@@ -229,6 +229,7 @@ def _settings(maps: Mapping[str, Any]) -> MapsSettings:
     """Return how maps are computed, checked as a suite's ``maps`` are."""
     faults = Faults(plain({"maps": {**RECORDED, **maps}}, "perfusion_maps"))
     settings = faults.section("maps", MapsSettings, MapsSettings())
+    faults.raise_if_any()
     if settings.scaling == "truth":
         faults.add(("maps", "scaling"), "got 'truth'; allowed: 'none' or 'white_matter', for a scan has no truth")
     faults.raise_if_any()
