@@ -18,6 +18,7 @@ from ctpbench.errors import InputError, ResultError
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
 from ctpbench.outcome.comparison import Comparison, comparisons, levels_of
 from ctpbench.outcome.leaderboard import leaderboard
+from ctpbench.outcome.quality import GROUP
 from ctpbench.outcome.variables import PATIENT
 from ctpbench.report.folder import results_of
 from ctpbench.running.index import PlannedCell
@@ -78,11 +79,12 @@ class Results:
         """What each test case is like at each noise level: its patient, and numbers such as noise and volumes."""
         frames = []
         for label, node in self.tree.children.items():
-            if "cases" in node.children:
-                data = node.children["cases"].to_dataset()
-                keep = [name for name in data.coords if name not in ("case", "noise", PATIENT)]
-                table = data.drop_vars(keep).to_dataframe().reset_index()
-                frames.append(table.assign(dataset=str(label)))
+            if GROUP in node.children:
+                data = node.children[GROUP].to_dataset()
+                aside = [name for name in data.coords if name not in ("case", "noise")]
+                table = data.drop_vars(aside).to_dataframe().reset_index()
+                patients = _patients(node.to_dataset(inherit=False))
+                frames.append(table.assign(dataset=str(label), patient=table["case"].map(patients)))
         return _joined(frames, ["dataset", "noise", "case", "patient"])
 
     @cached_property
@@ -190,7 +192,6 @@ def open_results(path: str | os.PathLike[str]) -> Results:
 
 def _scores(dataset: str, data: xr.Dataset) -> pd.DataFrame:
     """Return the scores of a dataset's group, a line for each number."""
-    patients = data[PATIENT].to_series() if PATIENT in data.coords else None
     frames = []
     for name, values in data.data_vars.items():
         if "better" not in values.attrs:
@@ -199,8 +200,15 @@ def _scores(dataset: str, data: xr.Dataset) -> pd.DataFrame:
         table = alone.to_dataframe(name="value").reset_index().dropna(subset="value")
         frames.append(table.assign(dataset=dataset, metric=str(name)))
     joined = _joined(frames, [column for column in _SCORE if column != "patient"])
-    joined["patient"] = "" if patients is None else joined["case"].map(patients)
+    joined.insert(_SCORE.index("patient"), "patient", joined["case"].map(_patients(data)))
     return joined
+
+
+def _patients(data: xr.Dataset) -> dict[str, str]:
+    """Return whose each case is, by case; empty texts where older results do not say."""
+    cases = [str(case) for case in data["case"].values]
+    whose = map(str, data[PATIENT].values) if PATIENT in data.coords else [""] * len(cases)
+    return dict(zip(cases, whose, strict=True))
 
 
 def _joined(frames: Iterator[pd.DataFrame] | Sequence[pd.DataFrame], first: list[str]) -> pd.DataFrame:
