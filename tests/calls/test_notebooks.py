@@ -44,9 +44,8 @@ def executed(tmp_path: Path) -> Callable[..., list[Any]]:
 
     def run(*cells: str) -> list[Any]:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-        client = NotebookClient(
-            notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
-        )
+        resources = {"metadata": {"path": tmp_path}}
+        client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources)
         client.execute(env=environment())
         return [output for cell in notebook.cells for output in cell.outputs]
 
@@ -56,9 +55,8 @@ def executed(tmp_path: Path) -> Callable[..., list[Any]]:
 @pytest.mark.parametrize("widgets", [True, False])
 def test_a_notebook_shows_progress_with_widgets_and_without(executed, widgets):
     hidden = "" if widgets else "import sys; sys.modules['ipywidgets'] = None"
-    outputs = executed(
-        f"{hidden}\nimport warnings; warnings.simplefilter('error')\n{SCRIPT}", "board[['config', 'status']]"
-    )
+    strict = "import warnings; warnings.simplefilter('error')"
+    outputs = executed(hidden, strict, SCRIPT, "board[['config', 'status']]")
     assert [output.output_type for output in outputs] == ["display_data", "display_data", "execute_result"]
     assert [output.data["text/plain"] for output in outputs[:2]] == [
         "evaluate suite: 2 of 2 cells",
