@@ -100,6 +100,7 @@ def evaluate(
     only: Sequence[str] = (),
     jobs: int = 1,
     folder: Folder | None = None,
+    into: bool = False,
     progress: Watch = None,
     **parameters: Any,
 ) -> pd.DataFrame:
@@ -126,6 +127,8 @@ def evaluate(
         Cells side by side.
     folder : path or None
         Where data and finished rows are kept for the next call; None: ``ctpbench/evaluate/NAME`` in the user's cache.
+    into : bool
+        Use a folder that holds other things or another suite's run.
     progress : bool, callable(fraction, text) or None
         None: shown in a notebook and on a terminal.
     **parameters
@@ -142,7 +145,7 @@ def evaluate(
     InputError, DataError, PluginError, ResultError
         Where the suite, the method or the call is wrong: one line.
     """
-    with in_python():
+    with in_python("folder"):
         catalogue = load_catalogue()
         loaded, _ = _suite(suite, catalogue)
         denoiser = denoiser_of(method, parameters, catalogue)
@@ -152,9 +155,8 @@ def evaluate(
         known = replace(loaded, name=f"evaluate {loaded.name}")
         rows = [*_beside(known, beside, Store(place)), *_rows(known, denoiser, cls, called)]
         here = {cls.__qualname__: cls} if cls is not type(denoiser) else {}
-        asked = Drive(
-            replace(known, denoisers=tuple(rows)), place, _datasets(known, only), Options(_jobs(jobs)), here=here
-        )
+        suite_here, datasets = replace(known, denoisers=tuple(rows)), _datasets(known, only)
+        asked = Drive(suite_here, place, datasets, Options(_jobs(jobs)), into=into, here=here)
         results = _driven(asked, catalogue, progress, pictures=False)
     board = results.leaderboard
     empty = [name for name in board if name not in _ALWAYS and (board[name].isna() | (board[name] == "")).all()]
