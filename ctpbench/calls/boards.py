@@ -159,6 +159,8 @@ def evaluate(
         asked = Drive(suite_here, place, datasets, Options(_jobs(jobs)), into=into, here=here)
         results = _driven(asked, catalogue, progress, pictures=False)
     board = results.leaderboard
+    if datasets:
+        board = board[board["dataset"].isin(datasets)].reset_index(drop=True)
     empty = [name for name in board if name not in _ALWAYS and (board[name].isna() | (board[name] == "")).all()]
     return board.drop(columns=empty)
 

@@ -134,6 +134,13 @@ def test_each_way_of_computing_maps_is_a_row(tmp_path):
     assert set(board["config"]) >= {"lambda, tikhonov 0.1", "lambda, tikhonov 0.3"}
 
 
+def test_only_the_datasets_that_are_wanted_are_on_the_board(folder):
+    two = SUITE | {"datasets": [*SUITE["datasets"], {"name": "toy", "label": "other", "noise": [2.0]}]}
+    board = ctpbench.evaluate(lambda frames: frames, two, beside=[], only=["toy"], folder=folder)
+    assert set(board["dataset"]) == {"toy"}
+    assert set(board["config"]) == {"lambda", "noiseless"}
+
+
 def test_an_interruption_is_raised_and_what_is_finished_stays(tmp_path):
     def interrupted(frames):
         raise KeyboardInterrupt
