@@ -1,7 +1,10 @@
 """A plugin-based benchmark harness for CT-perfusion denoisers.
 
-These are the public names for plugin authors, beside `ctpbench.perfusion` (the maths), `ctpbench.arrays` (names of
-array types) and `ctpbench.testing` (the conformance kit). They load on first use, so that ``import ctpbench`` costs
+From Python: `denoise` and `perfusion_maps` take a scan as an array, `evaluate` puts a function on a board, `run_suite`
+runs a suite, and `open_results` gives what came of it as tables.
+
+The other public names are for plugin authors, beside `ctpbench.perfusion` (the maths), `ctpbench.arrays` (names of
+array types) and `ctpbench.testing` (the conformance kit). All load on first use, so that ``import ctpbench`` costs
 nothing.
 """
 
@@ -10,9 +13,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ctpbench.public import HOME
+from ctpbench.public import CALLS, HOME
 
 if TYPE_CHECKING:
+    from ctpbench.calls.boards import evaluate as evaluate
+    from ctpbench.calls.boards import run_suite as run_suite
+    from ctpbench.calls.results import Results as Results
+    from ctpbench.calls.results import open_results as open_results
+    from ctpbench.calls.scans import denoise as denoise
+    from ctpbench.calls.scans import perfusion_maps as perfusion_maps
     from ctpbench.contract.case import MAP_UNITS as MAP_UNITS
     from ctpbench.contract.case import MAPS as MAPS
     from ctpbench.contract.case import Case as Case
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
     from ctpbench.contract.series import Format as Format
     from ctpbench.contract.series import Series as Series
     from ctpbench.contract.series import Volume as Volume
+    from ctpbench.errors import CtpbenchError as CtpbenchError
     from ctpbench.errors import DataError as DataError
     from ctpbench.scans.findings import INDEPENDENT as INDEPENDENT
     from ctpbench.scans.inspection import Inspection as Inspection
@@ -45,14 +55,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = list(HOME)
+_NAMES = {**HOME, **CALLS}
+
+__all__ = list(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOME:
+    if name not in _NAMES:
         raise AttributeError(f"module 'ctpbench' has no attribute {name!r}")
-    return getattr(import_module(f"ctpbench.{HOME[name]}"), name)
+    return getattr(import_module(f"ctpbench.{_NAMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *HOME]
+    return [*globals(), *_NAMES]

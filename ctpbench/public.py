@@ -1,4 +1,4 @@
-"""The names that `ctpbench` offers plugin authors, and the modules they come from."""
+"""The names that `ctpbench` offers, and the modules they come from."""
 
 from __future__ import annotations
 
@@ -33,4 +33,15 @@ HOME = {
     "inspect_series": "scans.inspection",
     "regions": "contract.case",
 }
-"""The module, below `ctpbench`, that each public name comes from."""
+"""The module, below `ctpbench`, that each public name for plugin authors comes from."""
+
+CALLS = {
+    "CtpbenchError": "errors",
+    "Results": "calls.results",
+    "denoise": "calls.scans",
+    "evaluate": "calls.boards",
+    "open_results": "calls.results",
+    "perfusion_maps": "calls.scans",
+    "run_suite": "calls.boards",
+}
+"""The same of what people call from Python. Components use none of it, so their answers do not depend on its code."""

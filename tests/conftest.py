@@ -66,8 +66,6 @@ def ctpbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
             patch.chdir(tmp_path)
             patch.setenv("COLUMNS", "120")
             patch.setattr(sys, "argv", ["ctpbench", *arguments])
-            # Children import the main module of their parent, which here is pytest.
-            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
             with pytest.raises(SystemExit) as ended:
                 main(arguments, prog_name="ctpbench")
         shown = capfd.readouterr()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,16 +15,12 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, mai
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
+    from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
-    from ctpbench.running.cell import Cell
-    from ctpbench.running.executors.protocol import Executor, Limits
     from ctpbench.running.record import Record
     from ctpbench.running.runner import Options
-    from ctpbench.running.sandbox.enclosure import Hold
     from ctpbench.running.store import Store
     from ctpbench.suite.entries import Suite
-
-Sandboxing = Literal["none", "wanted", "required"]
 
 
 def _found(_context: click.Context, _parameter: click.Parameter, written: str) -> Path:
@@ -110,114 +106,48 @@ def carried_out(
     claims: str | None = None,
 ) -> list[Record]:
     """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit."""
-    from ctpbench import device
-    from ctpbench.running.executors.local import LocalExecutor
-    from ctpbench.running.executors.protocol import Limits
-    from ctpbench.running.folder import usable_folder
-    from ctpbench.running.index import Index
-    from ctpbench.running.plan import select
-    from ctpbench.running.provenance import provenance
-    from ctpbench.running.runner import loggers
-    from ctpbench.running.store import Store
-    from ctpbench.suite.resolved import resolved
-    from ctpbench.written.document import dump
+    from ctpbench.driving import Drive, drive
+    from ctpbench.report.progress import listener
 
-    cells = _planned(suite)
-    chosen = select(cells, only)
-    chip = device.resolve(suite.resources.device)
-    limits = Limits.of(suite.resources, chip, options.jobs, sandboxed=sandbox != "none")
-    store = Store(usable_folder(folder, suite, into=into))
-    facts = provenance(suite, catalogue, limits.device, limits.threads, options.jobs)
+    screen = console()
+    asked = Drive(suite, folder, only, options, sandbox, into, claims)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with store.locked(), LocalExecutor(limits) as executor:
-            held = _held(executor.hold(), limits, required=sandbox == "required")
-            index = Index.of(suite, cells, {**facts, "sandbox": held})
-            store.write_plan(index, dump(resolved(suite)), claims)
-            return _run(store, chosen, options, limits, loggers(catalogue), executor)
+        records = drive(asked, catalogue, lambda cells: listener(screen, cells), say=click.echo, finish=_print_results)
     except KeyboardInterrupt:
-        click.echo(
-            f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
-            err=True,
-        )
+        click.echo(f"\ninterrupted; finished cells are kept in {folder}; give the same command to go on", err=True)
         sys.exit(EXIT_INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, before)
+    _print_faults(records, folder)
+    return records
 
 
-def _run(
-    store: Store,
-    cells: list[Cell],
-    options: Options,
-    limits: Limits,
-    on_record: Callable[[Record], None],
-    executor: Executor,
-) -> list[Record]:
-    """Run the cells, write and print what came of them, and return their records."""
-    from ctpbench import device
+def _print_results(store: Store) -> None:
+    """Write what came of a run's cells, and print it."""
     from ctpbench.report.folder import agreement_line, draw, render
-    from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
-    from ctpbench.running.costs import Ledger
-    from ctpbench.running.runner import Runner
 
-    screen = console()
-    ledger = Ledger(store.folder, limits.threads, device.hardware(limits.device))
-    where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
-    click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
-    try:
-        with listener(screen, len(cells)) as listening:
-            records = Runner(store, executor, options, listening, on_record, ledger).run(cells)
-    finally:
-        frame = render(store)
-        pictures = draw(store, frame)
-    print_table(frame, screen)
+    frame = render(store)
+    pictures = draw(store, frame)
+    print_table(frame, console())
     for path, wrong in store.damaged.items():
         click.echo(f"damaged: {path}: {wrong}; computed again")
     names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
     click.echo(f"Written to {store.folder}: {', '.join(names)}")
     if line := agreement_line(store.folder):
         click.echo(line)
+
+
+def _print_faults(records: Sequence[Record], folder: Path) -> None:
+    """Print what failed, and where its log is."""
+    from ctpbench.driving import partial_faults
+
     for record in records:
         if record.status != "ok":
-            click.echo(f"{record.status}: {record.config}: {record.message} (log: {store.folder / record.log})")
-    for fault in dict.fromkeys(fault for record in records for fault in _partial_faults(record)):
+            click.echo(f"{record.status}: {record.config}: {record.message} (log: {folder / record.log})")
+    for fault in dict.fromkeys(fault for record in records for fault in partial_faults(record)):
         click.echo(fault)
-    return records
-
-
-def _held(hold: Hold, limits: Limits, *, required: bool) -> str:
-    """Return how far methods are held here and what that lacks, and say it where it is not full.
-
-    Raises
-    ------
-    InputError
-        Where it is not full and that is required.
-    """
-    if hold.word == "full":
-        return "full"
-    held = f"{hold.word}, {f'this system lacks {hold.missing}' if limits.sandboxed else 'as asked for'}"
-    if required:
-        raise InputError(f"--require-sandbox: got a sandbox that is {held}; leave it out, or run elsewhere")
-    click.echo(f"sandbox: {held}; methods could see what they are not given (see SECURITY.md)")
-    return held
-
-
-def _partial_faults(record: Record) -> Iterator[str]:
-    """Yield what failed in a cell that went on: cases that could not be read, and metrics."""
-    yield from (f"left out: {case}: {why}" for case, why in record.left_out.items())
-    yield from (f"metric {label} failed in {record.config}: {why}" for label, why in record.faults.items())
-
-
-def _planned(suite: Suite) -> list[Cell]:
-    """Return all cells of a suite, after a look at what their results would be called."""
-    from ctpbench.outcome.results import TAKEN
-    from ctpbench.running.plan import plan
-
-    for metric in suite.metrics:
-        if metric.label in TAKEN:
-            raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
-    return plan(suite)
 
 
 @main.command("plan", epilog="Example: ctpbench plan stroke -j 2")
@@ -237,6 +167,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
 
     from ctpbench import device
     from ctpbench.atomic import check_folder
+    from ctpbench.driving import planned
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.plan import print_plan
     from ctpbench.running.executors.protocol import Limits
@@ -247,7 +178,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     loaded = load_suite(suite, load_catalogue())
     folder = out or Path("runs") / loaded.name
     check_folder(folder, "--out")
-    cells = select(_planned(loaded), only)
+    cells = select(planned(loaded), only)
     try:
         hardware = device.hardware(device.resolve(loaded.resources.device))
     except InputError:  # a plan may be for another machine

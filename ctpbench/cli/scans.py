@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 
 _SCAN = click.argument("scan", type=click.Path(path_type=Path), metavar="SCAN")
-# Haematocrits of 0.45 in large vessels and 0.25 in small ones (Rempp et al. 1994); density of brain in g/mL.
-_KAPPA, _RHO = 0.73, 1.05
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,10 @@ class _Writing:
 
     @property
     def maps(self) -> MapsSettings:
+        from ctpbench.scans.processing import RECORDED
         from ctpbench.settings import MapsSettings
 
-        return MapsSettings(lambda_rel=self.lambda_rel, scaling=self.scaling, kappa=_KAPPA, rho=_RHO)
+        return MapsSettings(**{**RECORDED, "lambda_rel": self.lambda_rel, "scaling": self.scaling})
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ctpbench.errors import CtpbenchError
+from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.work import LONGEST_MESSAGE, Outcome
 from ctpbench.text import one_line, plain_text
 
@@ -32,6 +33,11 @@ def failure(error: BaseException, *written: Path) -> Outcome:
         return Outcome(status="error", message=text)
     kind = plain_text(type(error).__name__, 90)
     return Outcome(status="error", message=f"{kind}: {text}" if text else kind)
+
+
+def invalid(error: InvalidOutput) -> Outcome:
+    """Return the outcome of a component that broke its contract."""
+    return Outcome(status="invalid_output", message=plain_text(str(error), LONGEST_MESSAGE))
 
 
 def crash(exit_code: int | None) -> Outcome:

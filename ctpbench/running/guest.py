@@ -14,11 +14,10 @@ from pathlib import Path
 
 from ctpbench.running import messages
 from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.faults import failure
+from ctpbench.running.faults import failure, invalid
 from ctpbench.running.job import Job
 from ctpbench.running.sandbox.enclosure import Hold
-from ctpbench.running.work import LONGEST_MESSAGE, Outcome
-from ctpbench.text import plain_text
+from ctpbench.running.work import Outcome
 
 
 def receive(channel: int, hold: Hold, home: Path | None, device: str, threads: int) -> None:
@@ -46,7 +45,7 @@ def _attempt(errand: messages.Errand, to: int, device: str, threads: int) -> Out
         errands = import_module(f"ctpbench.running.errands.{errand.task.stage}")
         return Outcome(status="ok", info=errands.run(errand.task, job))
     except InvalidOutput as error:
-        return Outcome(status="invalid_output", message=plain_text(str(error), LONGEST_MESSAGE))
+        return invalid(error)
     except BaseException as error:  # sys.exit included: a method must not end the harness
         traceback.print_exc()
         return failure(error, errand.out, errand.scratch)

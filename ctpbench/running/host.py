@@ -97,8 +97,7 @@ class Host:
 
         What the guest wrote then lies in `made`.
         """
-        _empty(self.made)
-        _empty(self.home)
+        self.clear()
         checkpoints, here = checkpoints.resolve(), self._guest
         if here is None or here.checkpoints != checkpoints:
             here = self._invite(checkpoints)
@@ -117,6 +116,11 @@ class Host:
             messages.send_order(here.channel.fileno(), errand)
         outcome = self._listen(here, errand, log, progress)
         return outcome, time.perf_counter() - started
+
+    def clear(self) -> None:
+        """Empty the folders that the guest writes to."""
+        for path in (*self.made.iterdir(), *self.home.iterdir()):
+            _remove(path)
 
     def array(self, name: str, shape: tuple[int, ...]) -> Float32:
         """Return an array that the guest wrote, of a known shape: plain float32 values and nothing else.
@@ -268,11 +272,6 @@ def _drain(printed: int, log: Log) -> None:
     with suppress(BlockingIOError):
         while text := os.read(printed, _READ):
             log.write(text)
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -44,6 +44,10 @@ class Job:
         path = self.inputs[f"truth/{case}"]
         return load_truth(path) if path.exists() else None
 
+    def build(self, spec: ComponentSpec) -> Component:
+        """Import a component's class and make it, once in a process."""
+        return _built(spec.module, spec.qualname, json.dumps(spec.params, sort_keys=True))
+
     def context(self, seed: int, *names: str) -> Context:
         """Return a context whose generator depends on the seed and the names alone."""
         entropy = [seed, *(zlib.crc32(name.encode()) for name in names)]
@@ -60,11 +64,6 @@ class Job:
             threads=self.threads,
             hardware=device.hardware(self.device),
         )
-
-
-def build(spec: ComponentSpec) -> Component:
-    """Import a component's class and make it, once in a process."""
-    return _built(spec.module, spec.qualname, json.dumps(spec.params, sort_keys=True))
 
 
 @cache

@@ -23,7 +23,7 @@ from ctpbench.errors import ResultError
 from ctpbench.running.index import Index
 from ctpbench.running.record import Record
 from ctpbench.running.seals import Entry, checksum, checksums, difference, sealed
-from ctpbench.running.work import ItemId, Outcome, Stage
+from ctpbench.running.work import STAGES, ItemId, Outcome, Stage
 
 INDEX, SUITE, CLAIMS = "cells.json", "suite.lock.yaml", "claims.yaml"
 
@@ -133,6 +133,14 @@ class Store:
             if (entry := self._entry(stage, folder.name)) is not None:
                 yield folder.name, entry
 
+    def forget(self, stage: Stage, key: str) -> None:
+        """Discard an entry and all that was made from it."""
+        for other in STAGES[STAGES.index(stage) + 1 :]:
+            for made, used in self.made_from(other).items():
+                if (stage, key) in used:
+                    self.forget(other, made)
+        self.discard(stage, key)
+
     def _entry(self, stage: Stage, key: str) -> Entry | None:
         path = self.path(stage, key) / "outcome.json"
         try:
@@ -193,6 +201,11 @@ class Store:
             self._note(path, "altered, or of another version")
             return None
         return record
+
+    def forget_record(self, key: str) -> None:
+        """Remove a cell's record and log."""
+        (self.folder / "records" / f"{key}.json").unlink(missing_ok=True)
+        self.log_path(key).unlink(missing_ok=True)
 
     def write_record(self, record: Record) -> Record:
         """Write a finished cell's record, and return it as it was written, with its seal."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ from ctpbench.running.record import Numbers, Plain, Sandbox, ScoreTable, Status
 from ctpbench.settings import MapsSettings
 
 Stage = Literal["data", "reference", "model", "prediction", "scores"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""In the order in which they are made from each other."""
 ItemId = tuple[Stage, str]
 Scale = dict[str, float]
 """Factors of the maps CBF and CBV."""

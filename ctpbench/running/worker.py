@@ -15,22 +15,17 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
-from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ctpbench.code import kernel_cache
 from ctpbench.running import messages
-from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.faults import failure
+from ctpbench.running.attempts import attempt
 from ctpbench.running.host import Host
-from ctpbench.running.hosted import Failed, HostedJob
 from ctpbench.running.log import Log
 from ctpbench.running.sandbox.enclosure import Reach, enclose
 from ctpbench.running.sandbox.namespaces import die_with_parent, die_with_writer
-from ctpbench.running.work import LONGEST_MESSAGE, Assignment, Outcome
-from ctpbench.text import plain_text
+from ctpbench.running.work import Assignment, Outcome
 
 _PROGRESS_EVERY_S = 0.05
 
@@ -74,27 +69,15 @@ def tell_hold(pipe: Connection) -> None:
 
 
 def _attempt(assignment: Assignment, to: int, host: Host, log: Log) -> Outcome:
-    item, spoke_s = assignment.item, 0.0
+    spoke_s = 0.0
 
     def progress(fraction: float, text: str) -> None:
         nonlocal spoke_s
         if time.monotonic() - spoke_s > _PROGRESS_EVERY_S:
             spoke_s = time.monotonic()
-            messages.send_progress(to, item.key, fraction, text)
+            messages.send_progress(to, assignment.item.key, fraction, text)
 
-    kept = assignment.checkpoints if item.stage == "model" else host.home
-    places = (assignment.inputs, assignment.out, assignment.scratch, kept)
-    job = HostedJob(*places, host.device, host.threads, progress, item.key, host, log)
-    try:
-        stage = import_module(f"ctpbench.running.stages.{item.stage}")
-        return Outcome(status="ok", info=stage.run(item.task, job))
-    except Failed as failed:
-        return failed.outcome
-    except InvalidOutput as error:
-        return Outcome(status="invalid_output", message=plain_text(str(error), LONGEST_MESSAGE))
-    except Exception as error:
-        log.write(traceback.format_exc().encode())
-        return failure(error, assignment.out, assignment.scratch)
+    return attempt(assignment, host, log, progress)
 
 
 def _die_with_parent(pipe: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,6 +32,13 @@ from ctpbench.scans.inspection import Inspection
 from ctpbench.settings import MapsSettings
 
 Progress = Callable[[float, str], None]
+
+
+RECORDED: Mapping[str, Any] = {"scaling": "none", "kappa": 0.73, "rho": 1.05}
+"""How maps of a recorded scan are computed, beside the defaults, for absolute units.
+
+Haematocrits of 0.45 in large vessels and 0.25 in small ones (Rempp et al. 1994); density of brain in g/mL.
+"""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,12 @@ def load_suite(path: Path, catalogue: Catalogue) -> Suite:
         With every fault found, one line each, as in ``suite.yaml:14: denoisers[1]: 'tips' has no parameter ...``.
     """
     folder = path.resolve().parent.name
-    return _Loading(read(path), catalogue).suite(folder if path.stem == "suite" and folder else path.stem)
+    return suite_of(read(path), folder if path.stem == "suite" and folder else path.stem, catalogue)
+
+
+def suite_of(document: Document, default_name: str, catalogue: Catalogue) -> Suite:
+    """Resolve a suite that is read already; its name where it gives none is `default_name`. See `load_suite`."""
+    return _Loading(document, catalogue).suite(default_name)
 
 
 def load_scoring(path: Path, catalogue: Catalogue) -> tuple[tuple[MetricEntry, ...], Resources]:

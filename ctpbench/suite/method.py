@@ -1,13 +1,14 @@
-"""One method and its parameters as given on a command line, checked as a suite's are."""
+"""One method and its parameters as given on a command line or in a call, checked as a suite's are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ctpbench.contract.components import Denoiser
 from ctpbench.errors import InputError
 from ctpbench.suite.rows import build
-from ctpbench.written.document import parse
+from ctpbench.written.document import parse, plain
 from ctpbench.written.faults import Faults
 
 
@@ -27,7 +28,22 @@ def method(cls: type[Denoiser], assignments: Sequence[str]) -> Denoiser:
         raise InputError(f"--param: got {twice[0]!r} more than once; allowed: one value for each parameter")
     lines = [text.replace("=", ": ", 1) for text in assignments]
     faults = Faults(parse("\n".join(lines or ["{}"]), "--param"))
+    return _built(cls, faults, "--param")
+
+
+def checked(cls: type[Denoiser], parameters: Mapping[str, Any]) -> Denoiser:
+    """Return a denoiser with parameters that are given as values.
+
+    Raises
+    ------
+    InputError
+        With every fault, one line each, as in ``tips: 'tips' has no parameter 'sigma'; it takes ...``.
+    """
+    return _built(cls, Faults(plain(parameters, cls.name)), cls.name)
+
+
+def _built(cls: type[Denoiser], faults: Faults, where: str) -> Denoiser:
     denoiser = build(cls, faults.document.data, (), faults)
     if denoiser is None or faults.found:
-        raise InputError("\n".join(f"--param: {text}" for _, text in faults.found))
+        raise InputError("\n".join(f"{where}: {text}" for _, text in faults.found))
     return denoiser

@@ -91,7 +91,7 @@ class Document:
     text : str
     data : dict
     lines : mapping from Place to int
-        The line, from 1, of a mapping's key or of a list's item.
+        The line, from 1, of a mapping's key or of a list's item; empty where data was never written as text.
     faults : tuple of (line, text)
         What is wrong with the YAML itself; `data` is then a best guess, so that more faults can be found.
     """
@@ -104,9 +104,9 @@ class Document:
 
     def line(self, place: Place) -> int:
         """Return the line of a value, or of the nearest that encloses it where it is not in the document."""
-        while place not in self.lines:
+        while place and place not in self.lines:
             place = place[:-1]
-        return self.lines[place]
+        return self.lines.get(place, 0)
 
 
 def read(path: Path, environ: Mapping[str, str] = os.environ) -> Document:
@@ -158,6 +158,33 @@ def parse(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Docu
     reader = _Reader(environ)
     data = reader.value(node, ())
     return Document(name, text, data, {(): 1, **reader.lines}, tuple(reader.faults))
+
+
+def plain(data: Mapping[str, Any], name: str) -> Document:
+    """Return data that a program gives as a document: numpy's numbers, tuples and paths as YAML would have them.
+
+    Raises
+    ------
+    InputError
+        Where a value is nothing that YAML can hold.
+    """
+    values = _plain(data, (), name)
+    return Document(name, dump(values), values, {}, ())
+
+
+def _plain(value: Any, place: Place, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, (*place, str(key)), name) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, (*place, index), name) for index, inner in enumerate(value)]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "dtype"):
+        return _plain(value.tolist(), place, name)
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    raise InputError(f"{name}: {where}: got {type(value).__name__}; allowed: text, numbers, true, false, null, lists")
 
 
 def _check_extent(top: yaml.Node, name: str) -> None:

@@ -65,8 +65,10 @@ class Faults:
     def raise_if_any(self) -> None:
         """Raise InputError with one line for each fault, in the order of their lines."""
         if self.found:
+            name = self.document.name
             lines = dict.fromkeys(
-                f"{self.document.name}:{line}: {text}" for line, text in sorted(self.found, key=lambda f: f[0])
+                f"{name}:{line}: {text}" if line else f"{name}: {text}"
+                for line, text in sorted(self.found, key=lambda f: f[0])
             )
             raise InputError("\n".join(lines))
 

@@ -9,7 +9,7 @@ from typing import cast
 from ctpbench import device
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.running.estimation import answer_of
-from ctpbench.running.job import Job, build
+from ctpbench.running.job import Job
 from ctpbench.running.work import AnswerInfo, AnswerTask
 
 OUTPUT = "output.float32"
@@ -34,7 +34,7 @@ def run(task: AnswerTask, job: Job) -> AnswerInfo:
 
 def _denoiser(task: AnswerTask, job: Job) -> Denoiser:
     """Return the denoiser that is asked for; one that has learnt is loaded once in a process."""
-    component = cast(Denoiser, build(task.denoiser))
+    component = cast(Denoiser, job.build(task.denoiser))
     return _loaded(component, job.inputs["model"]) if isinstance(component, Trainable) else component
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ctpbench.running.job import Job, build
+from ctpbench.running.job import Job
 from ctpbench.running.work import BuildInfo, BuildTask
 
 
 def run(task: BuildTask, job: Job) -> BuildInfo:
     """Make the component; what is asked next finds it made."""
-    build(task.component)
+    job.build(task.component)
     return BuildInfo()

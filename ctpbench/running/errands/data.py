@@ -9,13 +9,13 @@ from ctpbench.contract.components import Dataset
 from ctpbench.contract.observation import check_observation
 from ctpbench.errors import DataError
 from ctpbench.running.files import save_observation, save_truth
-from ctpbench.running.job import Job, build
+from ctpbench.running.job import Job
 from ctpbench.running.work import DataInfo, DataTask
 
 
 def run(task: DataTask, job: Job) -> DataInfo:
     """Write ``observation.npz`` and, where the dataset knows it, ``truth.npz``."""
-    dataset = cast(Dataset, build(task.dataset))
+    dataset = cast(Dataset, job.build(task.dataset))
     if task.replicate and task.noise is not None:
         case = dataset.load_replicate(task.case, task.noise, task.replicate)
     else:

@@ -13,14 +13,14 @@ from ctpbench.contract.case import TrainingCase
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.errors import DataError
 from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.job import Job, build
+from ctpbench.running.job import Job
 from ctpbench.running.record import Numbers
 from ctpbench.running.work import ModelInfo, ModelTask
 
 
 def run(task: ModelTask, job: Job) -> ModelInfo:
     """Write the model; return the seconds that `fit` took by this process's clock."""
-    trainable = cast(Trainable, build(task.denoiser))
+    trainable = cast(Trainable, job.build(task.denoiser))
     training = TrainingView(job, task.cases, trainable)
     resumed = any(job.checkpoints.iterdir())
     clock = device.Stopwatch(job.device)

@@ -16,7 +16,7 @@ from ctpbench.contract.case import ScoredCase
 from ctpbench.contract.components import Metric
 from ctpbench.running.estimation import baseline_subtracted, scaled
 from ctpbench.running.files import load_arrays
-from ctpbench.running.job import Job, build
+from ctpbench.running.job import Job
 from ctpbench.running.record import ScoreTable
 from ctpbench.running.work import LONGEST_MESSAGE, ScoresInfo, ScoresTask
 from ctpbench.text import one_line, plain_text
@@ -24,7 +24,7 @@ from ctpbench.text import one_line, plain_text
 
 def run(task: ScoresTask, job: Job) -> ScoresInfo:
     """Return the scores of each metric, or how it failed."""
-    metrics = {label: cast(Metric, build(spec)) for label, spec in task.metrics.items()}
+    metrics = {label: cast(Metric, job.build(spec)) for label, spec in task.metrics.items()}
     scores: dict[str, list[xr.DataArray | None]] = {label: [] for label in metrics}
     faults: dict[str, str] = {}
     for case in task.cases:

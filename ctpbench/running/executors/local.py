@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
+from types import ModuleType
 from typing import Any, Self
 
 import psutil
@@ -239,14 +241,18 @@ def _kill_group(leader: int) -> None:
 def _environment(threads: int) -> Iterator[None]:
     """Start the server with no more of the environment than it needs, and with its thread counts set.
 
-    Libraries read these once, when they are imported; and what a process was started with stays in its memory.
+    Libraries read these once, when they are imported; and what a process was started with stays in its memory. The
+    program that was started is hidden meanwhile: a child would run it anew, from its first line, and needs nothing
+    of it.
     """
-    before = dict(os.environ)
+    before, program = dict(os.environ), sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     os.environ.clear()
     os.environ.update({**allowed(before), **dict.fromkeys(_THREAD_COUNTS, str(threads)), **IDLE_THREADS})
     try:
         forkserver.ensure_running()
         yield
     finally:
+        sys.modules["__main__"] = program
         os.environ.clear()
         os.environ.update(before)

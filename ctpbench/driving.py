@@ -1,0 +1,160 @@
+"""A suite driven to the records of its cells: what the command `run` and the calls from Python have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ctpbench import device
+from ctpbench.contract.components import Component
+from ctpbench.errors import InputError
+from ctpbench.outcome.results import TAKEN
+from ctpbench.plugins import Catalogue
+from ctpbench.running.cell import Cell
+from ctpbench.running.costs import Ledger
+from ctpbench.running.executors.here import HereExecutor
+from ctpbench.running.executors.local import LocalExecutor
+from ctpbench.running.executors.protocol import Limits
+from ctpbench.running.folder import usable_folder
+from ctpbench.running.index import Index
+from ctpbench.running.plan import plan, select
+from ctpbench.running.provenance import provenance
+from ctpbench.running.record import Record
+from ctpbench.running.runner import Listener, Options, Runner, loggers
+from ctpbench.running.sandbox.enclosure import Hold
+from ctpbench.running.store import Store
+from ctpbench.running.work import ItemId
+from ctpbench.suite.entries import Suite
+from ctpbench.suite.resolved import resolved
+from ctpbench.written.document import dump
+
+Sandboxing = Literal["none", "wanted", "required"]
+Listening = Callable[[int], AbstractContextManager[Listener]]
+"""Called with the number of cells: what shows the run while it lasts."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """How a suite is driven.
+
+    Attributes
+    ----------
+    suite : Suite
+    folder : Path
+    only : sequence of str
+        Methods, row labels or datasets; all where it is empty.
+    options : Options
+    sandbox : {"none", "wanted", "required"}
+    into : bool
+        Whether the folder may hold other things, or another suite's run.
+    claims : str or None
+        The text of the claims that go with the suite.
+    here : mapping
+        Classes of components whose work is done in this process, by qualified name. Nothing of it is kept once the run
+        is finished.
+    """
+
+    suite: Suite
+    folder: Path
+    only: Sequence[str] = ()
+    options: Options = field(default_factory=Options)
+    sandbox: Sandboxing = "wanted"
+    into: bool = False
+    claims: str | None = None
+    here: Mapping[str, type[Component]] = field(default_factory=dict)
+
+
+def drive(
+    asked: Drive,
+    catalogue: Catalogue,
+    listening: Listening,
+    *,
+    say: Callable[[str], None],
+    finish: Callable[[Store], None],
+) -> list[Record]:
+    """Run a suite into a folder and return the records; what is finished there is not computed again.
+
+    Parameters
+    ----------
+    asked : Drive
+    catalogue : Catalogue
+    listening : callable(cells)
+        Returns a context that yields what shows the run.
+    say : callable(text)
+        Hears what a person should know before it begins.
+    finish : callable(store)
+        Called when the run ends, however it ends: what is finished is made into results.
+
+    Raises
+    ------
+    InputError, DataError, ResultError
+        Where the call is wrong, or another runner holds the folder.
+    KeyboardInterrupt
+        Where a person ends it; finished cells are kept.
+    """
+    cells = planned(asked.suite)
+    chosen = select(cells, asked.only)
+    chip, options = device.resolve(asked.suite.resources.device), asked.options
+    limits = Limits.of(asked.suite.resources, chip, options.jobs, sandboxed=asked.sandbox != "none")
+    store = Store(usable_folder(asked.folder, asked.suite, into=asked.into))
+    facts = provenance(asked.suite, catalogue, limits.device, limits.threads, options.jobs)
+    with store.locked(), LocalExecutor(limits) as local:
+        held = _held(local.hold(), limits, say, required=asked.sandbox == "required")
+        index = Index.of(asked.suite, cells, {**facts, "sandbox": held})
+        store.write_plan(index, dump(resolved(asked.suite)), asked.claims)
+        hardware = device.hardware(limits.device)
+        where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
+        say(f"{len(chosen)} cells on {hardware} ({limits.device}), {where}")
+        ledger = Ledger(store.folder, limits.threads, hardware)
+        done: list[ItemId] = []
+        try:
+            with listening(len(chosen)) as listener:
+                executor = HereExecutor(local, asked.here, limits, listener.work_progress, done)
+                return Runner(store, executor, options, listener, loggers(catalogue), ledger).run(chosen)
+        finally:
+            finish(store)
+            for item in done:
+                store.forget(*item)
+            for cell in chosen:
+                if cell.row.cls.__qualname__ in asked.here:
+                    store.forget_record(cell.key)
+
+
+def planned(suite: Suite) -> list[Cell]:
+    """Return all cells of a suite, after a look at what their results would be called.
+
+    Raises
+    ------
+    InputError, DataError
+        Where a metric's label is taken, a dataset lacks what a row needs, or nothing is left to run.
+    """
+    for metric in suite.metrics:
+        if metric.label in TAKEN:
+            raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
+    return plan(suite)
+
+
+def partial_faults(record: Record) -> Iterator[str]:
+    """Yield what failed in a cell that went on: cases that could not be read, and metrics."""
+    yield from (f"left out: {case}: {why}" for case, why in record.left_out.items())
+    yield from (f"metric {label} failed in {record.config}: {why}" for label, why in record.faults.items())
+
+
+def _held(hold: Hold, limits: Limits, say: Callable[[str], None], *, required: bool) -> str:
+    """Return how far methods are held here and what that lacks, and say it where it is not full.
+
+    Raises
+    ------
+    InputError
+        Where it is not full and that is required.
+    """
+    if hold.word == "full":
+        return "full"
+    held = f"{hold.word}, {f'this system lacks {hold.missing}' if limits.sandboxed else 'as asked for'}"
+    if required:
+        raise InputError(f"--require-sandbox: got a sandbox that is {held}; leave it out, or run elsewhere")
+    say(f"sandbox: {held}; methods could see what they are not given (see SECURITY.md)")
+    return held
