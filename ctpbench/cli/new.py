@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -155,8 +155,8 @@ def _levels() -> tuple[str, ...]:
 
 
 def _prompt(question: str, default: str | None, read: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
-    answer: Any = click.prompt(question, default=default, value_proc=read)
-    return (answer,) if isinstance(answer, str) else tuple(answer)
+    answer: tuple[str, ...] = click.prompt(question, default=default, value_proc=read)
+    return answer
 
 
 def _split(written: str) -> tuple[str, ...]:

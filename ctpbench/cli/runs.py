@@ -72,9 +72,10 @@ def run(
 ) -> None:
     """Run a suite and write results.nc, leaderboards and panels.
 
-    SUITE is a YAML file, or the name of a suite that ships with ctpbench, as `ctpbench list` has it.
-    What is finished is never computed again: give the same command to go on after an interruption. Exit codes: 0 all
-    cells ok, 3 some failed or cases or metrics did, 2 the suite or the call is wrong, 130 interrupted.
+    SUITE is a YAML file, or the name of a suite that ships with ctpbench, as `ctpbench list` has it; a file of the same
+    name is written ./NAME. What is finished is never computed again: give the same command to go on after an
+    interruption. Exit codes: 0 all cells ok, 3 some failed or cases or metrics did, 2 the suite or the call is wrong,
+    130 interrupted.
     """
     from ctpbench.outcome.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
