@@ -8,7 +8,8 @@ import sys
 import pytest
 
 COMMANDS = (
-    "run", "plan", "status", "leaderboard", "compare", "claims", "clean", "verify", "completion", "list", "show", "plugins", "schema", "check",
+    "run", "plan", "status", "leaderboard", "compare", "claims", "clean", "verify", "list", "show", "plugins", "schema",
+    "check", "completion",
 )  # fmt: skip
 
 
