@@ -285,7 +285,10 @@ def test_a_stage_depends_on_each_module_of_the_core_that_its_process_imports(sta
 def test_a_stage_depends_on_no_other_stage_nor_on_what_drives_it(stage):
     closure = core_closure([f"ctpbench.running.stages.{stage}"])
     others = {f"ctpbench.running.stages.{other}" for other in STAGES if other != stage}
-    drivers = {f"ctpbench.running.{name}" for name in ("runner", "course", "plan", "store", "tuning")}
+    drivers = {
+        f"ctpbench.running.{name}"
+        for name in ("runner", "course", "plan", "store", "tuning", "costs", "rates", "forecast", "clearing")
+    }
     rooms = {name.split(".")[1] for name in closure if "." in name}
     assert not closure & (others | drivers)
     assert not rooms & {"cli", "report", "outcome", "suite", "written", "testing", "plugins"}

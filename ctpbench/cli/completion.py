@@ -9,7 +9,7 @@ from ctpbench.cli.group import main
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@main.command("completion", epilog='Example: eval "$(ctpbench completion bash)"')
+@main.command("completion", epilog="Example: ctpbench completion bash > ~/.ctpbench-completion.bash")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
     """Print what makes a shell complete commands, options, runs, suites, rows and components.

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 COMMANDS = (
-    "run", "plan", "status", "leaderboard", "compare", "claims", "verify", "new", "list", "show", "plugins", "schema",
-    "check",
+    "run", "plan", "status", "leaderboard", "compare", "claims", "clean", "verify", "new", "list", "show", "plugins",
+    "schema", "check", "completion",
 )  # fmt: skip
 
 
