@@ -150,7 +150,7 @@ def _run(
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
     click.echo(f"{len(cells)} cells on {device.hardware(limits.device)} ({limits.device}), {where}")
     try:
-        with listener(screen, len(cells)) as listening:
+        with listener(screen, len(cells), store.index().axes) as listening:
             records = Runner(store, executor, options, listening, on_record).run(cells)
     finally:
         frame = render(store)

@@ -24,8 +24,9 @@ from ctpbench.contract.components import Better
 from ctpbench.outcome.cells import CELL_DIMS
 from ctpbench.outcome.scores import title_of, units_text
 from ctpbench.outcome.tuning import Tuning, is_number, tunings
+from ctpbench.outcome.variables import axis_of
 from ctpbench.running.record import Trial
-from ctpbench.text import cut, in_brackets, noise_text
+from ctpbench.text import NoiseAxis, cut, in_brackets, noise_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -234,7 +235,7 @@ def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool
         drawn = [j for j, shown in enumerate(panels) if shown]
         for j in drawn:
             axes = figure.add_subplot(grid[i, j])
-            _fill(axes, panels[j], configs)
+            _fill(axes, panels[j], configs, axis_of(data))
             if j == drawn[0]:
                 axes.set_ylabel(
                     "\n".join(cut(line, _LONGEST) for line in row[0].split("\n")), fontsize=8, parse_math=False
@@ -244,7 +245,7 @@ def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool
     return figure
 
 
-def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
+def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str], axis: NoiseAxis) -> None:
     """Draw the lines of one panel, in the colours of their rows of the suite."""
     for line in lines:
         style = _style(configs.index(line.config))
@@ -255,7 +256,7 @@ def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
             ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5}
             axes.plot(line.x[[line.marked]], line.y[[line.marked]], label=line.config, **style, **ring)
     if not np.isnan(lines[0].noise):
-        axes.set_title(f"noise {noise_text(lines[0].noise)}", fontsize=9)
+        axes.set_title(noise_words(lines[0].noise, axis), fontsize=9, parse_math=False)
     axes.set_xlabel(cut(lines[0].axes[1], _LONGEST), fontsize=8, parse_math=False)
     axes.tick_params(which="both", labelsize=7)
     axes.grid(color="0.9", linewidth=0.6)

@@ -62,7 +62,7 @@ def differences_figure(numbers: Sequence[Agreement]) -> Figure:
     columns = list(dict.fromkeys((one.score, one.reference) for one in numbers))
     size = (_PANEL_IN[0] * max(len(columns), 2), _PANEL_IN[1] * len(configs) + _HEAD_IN)
     figure = Figure(size, dpi=_DPI, layout="constrained")
-    title = level_text(numbers[0].dataset, numbers[0].noise)
+    title = level_text(numbers[0].dataset, numbers[0].noise, numbers[0].axis)
     figure.suptitle(f"{title}: difference against mean", fontsize=10, parse_math=False)
     panels = figure.subplots(len(configs), len(columns), sharex="col", sharey="col", squeeze=False)
     for axes in panels.flat:

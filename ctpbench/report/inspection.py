@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctpbench.atomic import replacing
-from ctpbench.report.panels import bounding_box
+from ctpbench.report.sheet import bounding_box
 from ctpbench.scans.inspection import Inspection
 
 if TYPE_CHECKING:

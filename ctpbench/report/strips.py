@@ -93,7 +93,7 @@ def pairs_figure(where: Where, compared: Comparison, pairs: Sequence[Pair]) -> F
     one = len({first for first, _ in labels}) == 1
     figure = Figure((_WIDTH_IN, _STRIP_IN * len(pairs) + _HEAD_IN), dpi=_DPI, layout="constrained")
     score, patients = compared.score, max(pair.difference.patients for pair in pairs)
-    title = f"{level_text(*where)}: {score.title}, {counted(patients)}"
+    title = f"{level_text(*where, compared.axis)}: {score.title}, {counted(patients)}"
     figure.suptitle(cut(title, 2 * _LONGEST), fontsize=11, parse_math=False)
     axes = figure.add_subplot()
     axes.axvline(0.0, color="0.2", linewidth=1, zorder=1)

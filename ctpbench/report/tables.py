@@ -18,9 +18,10 @@ import xarray as xr
 from ctpbench.outcome.claims import Judgement
 from ctpbench.outcome.scores import title_of
 from ctpbench.outcome.statistics import LEAST_PATIENTS
+from ctpbench.outcome.variables import axis_of
 from ctpbench.report.board import FAILED, Board, Column, Family, boards, units_note
 from ctpbench.report.markdown import escaped, folded, table_lines
-from ctpbench.text import level_text, noise_column
+from ctpbench.text import level_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,8 +80,11 @@ def scans_markdown(tree: xr.DataTree) -> str:
         scans = node.children["inspections"].to_dataset(inherit=False)
         if "warnings" not in scans:
             continue
+        axis = axis_of(node.to_dataset(inherit=False))
         rows = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
-        warned = [f"- {escaped(level_text(f'{label}, {case}', float(n)))}: {escaped(w)}" for case, n, w in rows if w]
+        warned = [
+            f"- {escaped(level_text(f'{label}, {case}', float(n), axis))}: {escaped(w)}" for case, n, w in rows if w
+        ]
         lines += [f"{label}: of {scans.sizes['scan']} inspected scans {len(warned)} have warnings.", "", *warned]
     return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
 
@@ -90,7 +94,7 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     rows = []
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
-            cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.text)
+            cells = (judgement.says, finding.level, judgement.paper, finding.ours, finding.text)
             rows.append(["" if i and column in (0, 2) else escaped(text) for column, text in enumerate(cells)])
     words = ("Claim", "Paper", "Ours", "Verdict")
     lines = table_lines(["Claim", "Noise", "Paper", "Ours", "Verdict"], rows, words)

@@ -22,7 +22,7 @@ from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.running.cell import Cell
 from ctpbench.running.store import Store
 from ctpbench.testing import CheckResult
-from ctpbench.text import did_you_mean, level_text, noise_column
+from ctpbench.text import UNKNOWN_AXIS, did_you_mean, level_text, noise_column
 
 
 def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
@@ -33,7 +33,9 @@ def print_plan(cells: Sequence[Cell], store: Store, console: Console) -> None:
         record = store.record(cell.key)
         state = record.status if record and record.status != "skipped" else "to run"
         counts["to run" if state == "to run" else "finished"] += 1
-        table.add_row(cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed), _tuning(cell), state)
+        table.add_row(
+            cell.dataset, noise_column(cell.noise, cell.test.axis), cell.row.label, str(cell.seed), _tuning(cell), state
+        )
     console.print(table)
     keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
     cached = sum(store.holds("data", key) for key in keys)
@@ -56,6 +58,7 @@ def _tuning(cell: Cell) -> str:
 def print_status(store: Store, console: Console) -> None:
     """Print how far a run is, and each failure with its log."""
     index = store.index()
+    axes = index.axes
     records = store.finished()
     counts = Counter(record.status for record in records)
     holder = store.holder()
@@ -65,7 +68,9 @@ def print_status(store: Store, console: Console) -> None:
     )
     console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
     for record in records:
-        where = escape(f"{level_text(record.dataset, record.noise)}: {record.config}")
+        where = escape(
+            f"{level_text(record.dataset, record.noise, axes.get(record.dataset, UNKNOWN_AXIS))}: {record.config}"
+        )
         if record.status != "ok":
             console.print(f"[red]{record.status}[/] {where}: {escape(record.message)}", soft_wrap=True)
         for metric, fault in record.faults.items():
@@ -89,7 +94,7 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
         table = _table("Noise", "Ours", "Verdict")
         for finding in judgement.findings:
             style = {"holds": "green", "fails": "red"}.get(finding.verdict, "yellow")
-            table.add_row(noise_column(finding.noise), Text(finding.ours), Text(finding.text, style))
+            table.add_row(finding.level, Text(finding.ours), Text(finding.text, style))
         console.print(table)
         if judgement.comment:
             console.print(Text(judgement.comment.strip(), "dim"))

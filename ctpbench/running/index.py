@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ctpbench.running.cell import Cell
 from ctpbench.running.record import Plain
 from ctpbench.suite.entries import Suite
+from ctpbench.text import NoiseAxis
 
 
 class PlannedCell(Plain):
@@ -27,6 +28,11 @@ class Index(Plain):
     suite: str
     provenance: dict[str, Any]
     cells: list[PlannedCell]
+
+    @property
+    def axes(self) -> dict[str, NoiseAxis]:
+        """What the noise levels of each dataset are, by its label; older runs do not say."""
+        return {label: NoiseAxis(*axis) for label, axis in self.provenance.get("noise_axes", {}).items()}
 
     @classmethod
     def of(cls, suite: Suite, cells: Sequence[Cell], provenance: Mapping[str, Any]) -> Index:
