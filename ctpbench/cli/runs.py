@@ -33,6 +33,7 @@ _OUT = click.option(
     metavar="DIR",
     help="Folder of the run; default: runs/NAME of the suite.",
 )
+_LONGEST = 300  # characters of a message; the log has the whole
 _ONLY = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this method, row label or dataset. Repeatable."
 )
@@ -145,6 +146,7 @@ def _run(
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
     from ctpbench.running.runner import Runner
+    from ctpbench.text import cut
 
     screen = console()
     where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
@@ -155,7 +157,7 @@ def _run(
     finally:
         frame = render(store)
         pictures = draw(store, frame)
-    print_table(frame, screen)
+    print_table(frame, screen, failures=False)
     for path, wrong in store.damaged.items():
         click.echo(f"damaged: {path}: {wrong}; computed again")
     names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
@@ -164,7 +166,8 @@ def _run(
         click.echo(line)
     for record in records:
         if record.status != "ok":
-            click.echo(f"{record.status}: {record.config}: {record.message} (log: {store.folder / record.log})")
+            why = cut(record.message, _LONGEST)
+            click.echo(f"{record.status}: {record.config}: {why} (log: {store.folder / record.log})")
     for fault in dict.fromkeys(fault for record in records for fault in _partial_faults(record)):
         click.echo(fault)
     return records

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from ctpbench.running.record import Record
 from ctpbench.running.work import Outcome
-from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, level_text, parameters_text
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, cut, level_text, parameters_text
 
 
 @contextmanager
@@ -41,6 +41,7 @@ def listener(console: Console, cells: int, axes: Mapping[str, NoiseAxis] = {}) -
 
 
 _QUIET_S = 60.0
+_LONGEST = 100  # characters of a message; what failed is told at the end
 
 
 class Lines:
@@ -71,10 +72,12 @@ class Lines:
         words += [f"seed {record.seed}"] if record.seed else []
         words += [f"tuned to {parameters_text(record.tuned, short=True)}"] if record.tuned else []
         words += ["(cached)"] if reused else []
-        text = f"{escape(' '.join(words))}: [{style}]{record.status}[/] {escape(record.message)}".rstrip()
+        text = (
+            f"{escape(' '.join(words))}: [{style}]{record.status}[/] {escape(cut(record.message, _LONGEST))}".rstrip()
+        )
         self._console.print(text, highlight=False, soft_wrap=True)
         for metric, message in record.faults.items():
-            fault = f"  {metric} failed: {message}"
+            fault = f"  {metric} failed: {cut(message, _LONGEST)}"
             self._console.print(fault, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
