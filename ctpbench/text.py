@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,15 @@ def cut(text: str, longest: int) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def wrapped(text: str, characters: int) -> str:
+    """Return text in lines of at most so many characters; longer words are broken.
+
+    >>> wrapped("a long label\nof lines", 6)
+    'a long\nlabel\nof\nlines'
+    """
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, characters))
 
 
 def in_brackets(units: str) -> str:

@@ -5,7 +5,6 @@ Places are in pixels of the picture, and a pixel of an image is a whole number o
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from ctpbench.arrays import Array, Mask, UInt8
 from ctpbench.atomic import replacing
 from ctpbench.report.colours import lookup
+from ctpbench.text import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -269,11 +269,6 @@ def _label(text: str, characters: int) -> str:
 
 def _lines(text: str) -> int:
     return text.count("\n") + 1 if text else 0
-
-
-def wrapped(text: str, characters: int) -> str:
-    """Return text in lines of at most so many characters; long words are broken."""
-    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, characters))
 
 
 def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from ctpbench.report.colours import Palette, lookup
 from ctpbench.report.panels import ROWS, bounding_box, difference_panels, map_panels, window
-from ctpbench.report.sheet import Marks, outline, wrapped
+from ctpbench.report.sheet import Marks, outline
 
 MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
 LEFT, GAP, EDGE = 60, 10, 2  # pixels left of the first panel, between panels, and the margin of the crop in map pixels
@@ -156,11 +156,6 @@ def test_an_outline_lies_within_the_mask_and_passes_over_furrows() -> None:
     np.testing.assert_array_equal(outline(mask, 8), whole)
     assert whole.sum() == 4 * 2 * (7 * 8 - 2)
     assert not outline(np.zeros((4, 4), dtype=bool), 8).any()
-
-
-def test_titles_and_labels_are_wrapped_and_nothing_is_cut() -> None:
-    assert wrapped("a long label\nof lines", 6) == "a long\nlabel\nof\nlines"
-    assert wrapped("", 6) == ""
 
 
 def test_outside_the_tissue_is_black_and_inside_is_not(tmp_path: Path, tissue: np.ndarray) -> None:
