@@ -172,7 +172,7 @@ def score_figure(node: xr.DataTree, dim: str) -> Figure | None:
             for config, values in zip(data["config"].values, level, strict=True):
                 axes_of = (f"{title_of(str(metric))}{units}", along)
                 lines.append(_over_patients(axes_of, noise, config, data[dim].values, values))
-    banded = "; band: 95% interval over patients" if any(line.band for line in lines) else ""
+    banded = " with its 95% interval" if any(line.band for line in lines) else ""
     over = "patients" if PATIENT in data.coords else "cases"
     figure = _figure(data, f"{node.name}: mean over {over}{banded}", [line for line in lines if line.y.size])
     for axes in figure.axes if figure else ():

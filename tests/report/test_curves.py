@@ -273,7 +273,7 @@ def test_a_band_is_students_interval_over_patients_where_there_are_enough(patien
         0.95, patients - 1, by_patient.mean(axis=0), by_patient.std(axis=0, ddof=1) / np.sqrt(patients)
     )
     np.testing.assert_allclose(band, np.transpose(expected))
-    assert figure.get_suptitle() == "phantom: mean over patients; band: 95% interval over patients"
+    assert figure.get_suptitle() == "phantom: mean over patients with its 95% interval"
 
 
 def test_a_difference_over_time_may_be_negative() -> None:
