@@ -51,7 +51,7 @@ def print_warnings(inspection: Inspection, console: Console) -> None:
 def draw_inspection(inspection: Inspection, path: Path) -> None:
     """Write a PNG: AIF, VOF and the brain's mean over time, and the slices that artery and vein were found in.
 
-    Images show the highest enhancement over time, the forehead up and the patient's left to the right.
+    Images show the highest enhancement over time, the forehead up and the patient's left (L) to the right.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -118,6 +118,9 @@ def _draw_place(axes: Any, inspection: Inspection, name: str, vessel: Vessel | N
     first, last = z * thick + 1, min((z + 1) * thick, len(inspection.brain))
     axes.set_title(f"{name}\nslice {first}{f' to {last}' * (last > first)}", fontsize=9, color=colour)
     axes.set_axis_off()
+    for place, side in ((0.02, "R"), (0.98, "L")):
+        style = {"ha": "left" if side == "R" else "right", "va": "top", "fontsize": 8, "color": "white"}
+        axes.text(place, 0.98, side, transform=axes.transAxes, **style)
 
 
 def _shown(value: bool | float | str) -> str:

@@ -140,6 +140,8 @@ def _scale(axes: Any, strips: Sequence[Float64]) -> str:
     if nearest == 0 or max(reach) <= _WIDE * nearest:
         return ""
     axes.set_xscale("symlog", linthresh=nearest)
+    lowest = min(float(one[np.isfinite(one)].min(initial=0.0)) for one in strips)
+    axes.set_xlim(left=min(1.2 * lowest, -nearest / 4))  # by itself the axis is as long to either side
     axes.xaxis.set_major_formatter("{x:g}")
     return f", logarithmic beyond ± {rounded(nearest, 2)}"
 

@@ -116,6 +116,7 @@ def test_where_a_row_is_far_behind_the_near_ones_are_still_seen() -> None:
     nearest = np.abs(dots(far, 0)[:, 0]).max()
     assert far.get_xlabel() == f"a better by (mL/100 g/min), logarithmic beyond ± {nearest:.2f}"
     left, right = far.get_xlim()
+    assert -right < left < 0  # no room for what is not there
     ends = far.transData.transform([[-nearest, 0], [nearest, 0]])[:, 0]
     width = np.ptp(far.transData.transform([[left, 0], [right, 0]])[:, 0])
     assert np.ptp(ends) > 0.2 * width
