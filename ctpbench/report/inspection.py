@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctpbench.atomic import replacing
+from ctpbench.report.colours import GREY
 from ctpbench.report.sheet import bounding_box
 from ctpbench.scans.inspection import Inspection
 
@@ -109,7 +110,7 @@ def _draw_place(axes: Any, inspection: Inspection, name: str, vessel: Vessel | N
     )
     high = 3 * float(np.median(overview[z][brain] if brain.any() else overview[z]))  # tissue gray, vessels white
     extent = (box[1].start, box[1].stop, box[0].stop, box[0].start)
-    axes.imshow(overview[z][box], cmap="gray", vmin=0, vmax=max(high, 1.0), extent=extent, interpolation="nearest")
+    axes.imshow(overview[z][box], cmap=GREY, vmin=0, vmax=max(high, 1.0), extent=extent, interpolation="nearest")
     if vessel is not None:
         here = vessel.voxels[vessel.voxels[:, 0] == z]
         style = {"marker": "s", "facecolors": "none", "edgecolors": colour, "linewidths": 0.8}
