@@ -6,7 +6,9 @@ import difflib
 import json
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -22,18 +24,49 @@ def noise_text(noise: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}" if abs(int(exponent)) > 3 else f"{noise:g}"
 
 
-def noise_column(noise: float | None) -> str:
-    """Return a noise level as a column of a table shows it: ``-`` where there is none (None or NaN)."""
-    return "-" if noise is None or math.isnan(noise) else noise_text(noise)
+@dataclass(frozen=True)
+class NoiseAxis:
+    """What the noise levels of a dataset are: the sign they go by and their units; see `ctpbench.Dataset`.
+
+    Both are empty where nobody says, as in results of older versions.
+    """
+
+    symbol: str = ""
+    units: str = ""
 
 
-def level_text(dataset: str, noise: float | None) -> str:
+UNKNOWN_AXIS = NoiseAxis()
+
+
+def noise_column(noise: float | None, axis: NoiseAxis = UNKNOWN_AXIS) -> str:
+    """Return a noise level as a column of a table shows it: ``-`` where there is none (None or NaN).
+
+    >>> noise_column(2e5, NoiseAxis("N0", "photons a ray")), noise_column(2e5), noise_column(None)
+    ('N0 = 2e5', '2e5', '-')
+    """
+    if noise is None or math.isnan(noise):
+        return "-"
+    return f"{axis.symbol} = {noise_text(noise)}" if axis.symbol else noise_text(noise)
+
+
+def noise_words(noise: float, axis: NoiseAxis = UNKNOWN_AXIS) -> str:
+    """Return a noise level with what it is.
+
+    >>> noise_words(0.5, NoiseAxis("dose", "of the scan's")), noise_words(2e5)
+    ("dose = 0.5 of the scan's", 'noise 2e5')
+    """
+    return f"{noise_column(noise, axis)} {axis.units}".rstrip() if axis.symbol else f"noise {noise_text(noise)}"
+
+
+def level_text(dataset: str, noise: float | None, axis: NoiseAxis = UNKNOWN_AXIS) -> str:
     """Return what a dataset at a noise level is called.
 
+    >>> level_text("phantom", 2e5, NoiseAxis("N0", "photons a ray"))
+    'phantom, N0 = 2e5 photons a ray'
     >>> level_text("phantom", 2e5), level_text("isles2018", None)
     ('phantom, noise 2e5', 'isles2018')
     """
-    return dataset if noise is None or math.isnan(noise) else f"{dataset}, noise {noise_text(noise)}"
+    return dataset if noise is None or math.isnan(noise) else f"{dataset}, {noise_words(noise, axis)}"
 
 
 def shown(value: Any) -> str:
@@ -97,6 +130,15 @@ def cut(text: str, longest: int) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def wrapped(text: str, characters: int) -> str:
+    """Return text in lines of at most so many characters; longer words are broken.
+
+    >>> wrapped("a long label\nof lines", 6)
+    'a long\nlabel\nof\nlines'
+    """
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, characters))
 
 
 def in_brackets(units: str) -> str:

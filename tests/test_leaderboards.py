@@ -51,7 +51,7 @@ def test_the_stand_in_board_says_so_and_its_aifs_are_the_bloods():
     assert "STAND-IN DATA" in board
     assert "STAND-IN DATA" in claims
     titles = {line.removeprefix("## ") for line in board.splitlines() if line.startswith("## ")}
-    assert titles - {"Agreement", "Cases", "Recorded scans"} == {"stand-in, noise 1.3e5"}
+    assert titles - {"Agreement", "Cases", "Recorded scans"} == {"stand-in, N0 = 1.3e5 photons a ray"}
     scans = open_results(folder / "results.nc")["stand-in/inspections"].to_dataset(inherit=False)
     assert scans.sizes["scan"] == 28
     assert (scans["aif_correlation"] >= 0.96).all()

@@ -178,7 +178,7 @@ def _driven(asked: Drive, catalogue: Catalogue, progress: Watch, *, pictures: bo
     drive(
         asked,
         catalogue,
-        lambda cells: watched_run(progress, asked.suite.name, cells),
+        lambda cells: watched_run(progress, asked.suite.name, cells, asked.suite.axes),
         say=lambda text: None,
         finish=finish,
     )

@@ -38,6 +38,7 @@ _OUT = click.option(
     metavar="DIR",
     help="Folder of the run; default: runs/NAME of the suite.",
 )
+_LONGEST = 300  # characters of a message; the log has the whole
 _ONLY = click.option(
     "--only",
     multiple=True,
@@ -114,7 +115,13 @@ def carried_out(
     asked = Drive(suite, folder, only, options, sandbox, into, claims)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        records = drive(asked, catalogue, lambda cells: listener(screen, cells), say=click.echo, finish=_print_results)
+        records = drive(
+            asked,
+            catalogue,
+            lambda cells: listener(screen, cells, suite.axes),
+            say=click.echo,
+            finish=_print_results,
+        )
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; finished cells are kept in {folder}; give the same command to go on", err=True)
         sys.exit(EXIT_INTERRUPTED)
@@ -131,7 +138,7 @@ def _print_results(store: Store) -> None:
 
     frame = render(store)
     pictures = draw(store, frame)
-    print_table(frame, console())
+    print_table(frame, console(), failures=False)
     for path, wrong in store.damaged.items():
         click.echo(f"damaged: {path}: {wrong}; computed again")
     names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
@@ -143,10 +150,12 @@ def _print_results(store: Store) -> None:
 def _print_faults(records: Sequence[Record], folder: Path) -> None:
     """Print what failed, and where its log is."""
     from ctpbench.driving import partial_faults
+    from ctpbench.text import cut
 
     for record in records:
         if record.status != "ok":
-            click.echo(f"{record.status}: {record.config}: {record.message} (log: {folder / record.log})")
+            why = cut(record.message, _LONGEST)
+            click.echo(f"{record.status}: {record.config}: {why} (log: {folder / record.log})")
     for fault in dict.fromkeys(fault for record in records for fault in partial_faults(record)):
         click.echo(fault)
 

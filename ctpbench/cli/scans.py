@@ -296,9 +296,11 @@ def _describe(inspection: Inspection, made: Processed, method: str | None, out: 
     from ctpbench.atomic import write_text
     from ctpbench.report.inspection import draw_inspection
     from ctpbench.report.panels import map_panels
+    from ctpbench.report.sheet import Marks
 
     columns = [("as acquired", made.noisy), *([(method, made.maps)] if method else [])]
-    map_panels(columns, made.tissue, f"slice {made.slice + 1}", out / "overview.png")
+    sides = Marks(sides=True)  # a series has the canonical axes
+    map_panels(columns, made.tissue, f"slice {made.slice + 1}", out / "overview.png", marks=sides)
     draw_inspection(inspection, out / "inspection.png")
     about = {**inspection.facts, "warnings": list(inspection.warnings)}
     write_text(out / "inspection.json", json.dumps(about, indent=1))

@@ -19,10 +19,12 @@ from ctpbench.contract.components import (
     Trainable,
 )
 from ctpbench.errors import PluginError
+from ctpbench.text import plain_text
 
 Kind = Literal["dataset", "denoiser", "metric"]
 KINDS: dict[Kind, type[Component]] = {"dataset": Dataset, "denoiser": Denoiser, "metric": Metric}
 _DENOISERS = (FrameDenoiser, ConcentrationDenoiser, Deconvolver, Trainable)
+_LONGEST_UNITS = 40
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -47,6 +49,11 @@ def check_component(kind: Kind, cls: object) -> None:
         raise PluginError(f"{where}: units missing; allowed: a class attribute, text")
     if not isinstance(pretrained_on := getattr(cls, "pretrained_on", ""), str):
         raise PluginError(f"{where}: got pretrained_on {pretrained_on!r}; allowed: a class attribute, text")
+    for attribute in ("noise_symbol", "noise_units") if kind == "dataset" else ():
+        text = getattr(cls, attribute)
+        if not (isinstance(text, str) and plain_text(text, _LONGEST_UNITS) == text):
+            kind_of = f"a class attribute, text of up to {_LONGEST_UNITS} characters"
+            raise PluginError(f"{where}: got {attribute} {text!r}; allowed: {kind_of}")
     reference = getattr(cls, "agrees_with", "")
     if not (isinstance(reference, str) and (not reference or (_NAME.fullmatch(reference) and reference != name))):
         raise PluginError(f"{where}: got agrees_with {reference!r}; allowed: another metric's name, or none")

@@ -102,7 +102,17 @@ def _is_tuple(annotation: Any) -> bool:
 
 
 class Dataset(Component, ABC):
-    """A source of cases. `noise` is a value of the suite's noise axis, None where the suite names none."""
+    """A source of cases. `noise` is a value of the suite's noise axis, None where the suite names none.
+
+    Attributes
+    ----------
+    noise_symbol, noise_units : str
+        What a value of the noise axis is, as titles and tables say it: ``"N0"`` and ``"photons a ray"`` give "N0 = 2e5
+        photons a ray". Without a symbol they say "noise 2e5".
+    """
+
+    noise_symbol: ClassVar[str] = ""
+    noise_units: ClassVar[str] = ""
 
     @abstractmethod
     def cases(self, split: Split) -> Sequence[str]:

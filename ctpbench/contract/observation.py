@@ -18,6 +18,8 @@ from ctpbench.errors import DataError
 
 FRAME_DIMS = ("time", "z", "y", "x")
 MIN_FRAMES = 3
+RADIOLOGICAL = "z to the head, y to the back, x to the left"
+"""How the axes of a scan lie in the patient where pictures show it as radiologists see it, from below the feet."""
 OBSERVATION_COORDS = ("time", "z", "y", "x", "brain", "vessels", "aif", "vof")
 """The coordinates that frames may have; all but ``vof`` they must have."""
 
@@ -31,8 +33,9 @@ class Observation:
     frames : DataArray, (time, z, y, x), float32, HU
         Finite; 3 frames or more. Coordinates: ``time`` in s, strictly increasing; ``z``, ``y``, ``x`` in mm; ``brain``
         and ``vessels``, bool, (z, y, x); ``aif`` and (where known) ``vof``, float32, (time), HU above baseline; and no
-        other. ``attrs["spacing_mm"]`` is the voxel's size along (z, y, x). Further attributes are remarks about the
-        scan: text, numbers, short lists of them.
+        other. ``attrs["spacing_mm"]`` is the voxel's size along (z, y, x). ``attrs["axes"]`` is `RADIOLOGICAL` where
+        it is known that the axes lie so in the patient: pictures then say which side is which. Further attributes are
+        remarks about the scan: text, numbers, short lists of them.
     """
 
     frames: xr.DataArray
@@ -48,8 +51,11 @@ class Observation:
         vessels: npt.ArrayLike,
         aif: npt.ArrayLike,
         vof: npt.ArrayLike | None = None,
+        radiological: bool = False,
     ) -> Observation:
         """Build an Observation from plain arrays of the shapes and units given above, and check it.
+
+        `radiological` says that its axes are known to be `RADIOLOGICAL`.
 
         Raises
         ------
@@ -72,6 +78,7 @@ class Observation:
             dim: (dim, np.arange(n) * float(step), {"units": "mm"})
             for dim, n, step in zip(FRAME_DIMS[1:], values.shape[1:], spacing_mm, strict=True)
         }
+        axes_known = {"axes": RADIOLOGICAL} if radiological else {}
         curves = {"aif": aif} if vof is None else {"aif": aif, "vof": vof}
         try:
             array = xr.DataArray(
@@ -84,7 +91,7 @@ class Observation:
                     "vessels": (FRAME_DIMS[1:], np.asarray(vessels)),
                     **{k: ("time", np.asarray(v, dtype=np.float32), {"units": "HU"}) for k, v in curves.items()},
                 },
-                attrs={"units": "HU", "spacing_mm": [float(s) for s in spacing_mm]},
+                attrs={"units": "HU", "spacing_mm": [float(s) for s in spacing_mm], **axes_known},
                 name="frames",
             )
         except ValueError as error:

@@ -30,7 +30,8 @@ from ctpbench.outcome.statistics import (
     cohens_kappa,
     intraclass_correlation,
 )
-from ctpbench.outcome.variables import PATIENT
+from ctpbench.outcome.variables import PATIENT, axis_of
+from ctpbench.text import NoiseAxis
 
 _LEAST = 2  # patients: differences of one have no spread
 
@@ -47,6 +48,8 @@ class Agreement:
     dataset : str
     noise : float
         NaN where the suite names none.
+    axis : NoiseAxis
+        What the noise level is.
     config : str
         The row's label.
     score, reference : Score
@@ -58,6 +61,7 @@ class Agreement:
 
     dataset: str
     noise: float
+    axis: NoiseAxis
     config: str
     score: Score
     reference: Score
@@ -178,7 +182,8 @@ def _agreement(data: xr.Dataset, pair: _Pair, row: dict[Hashable, Any]) -> Agree
     j = int(np.flatnonzero((levels == noise) | (np.isnan(levels) & np.isnan(noise)))[0])
     quantity: Quantity = "decision" if data[score.metric].attrs["quantity"] == "decision" else "number"
     first, second = (_readings(array[i, j], data[PATIENT].values.tolist()) for array in (values, others))
-    return Agreement(str(row["dataset"]), noise, str(row["config"]), score, reference, quantity, first, second)
+    dataset, config = str(row["dataset"]), str(row["config"])
+    return Agreement(dataset, noise, axis_of(data), config, score, reference, quantity, first, second)
 
 
 def _readings(values: Float64, patients: Sequence[Hashable]) -> Float64:

@@ -18,6 +18,7 @@ from ctpbench.contract.control import NOISELESS, UNFILTERED
 from ctpbench.errors import ResultError
 from ctpbench.outcome.rows import endings
 from ctpbench.outcome.scores import score_grids
+from ctpbench.outcome.variables import axis_of
 from ctpbench.text import level_text, shown
 
 PROTOCOL = "protocol"
@@ -139,7 +140,7 @@ def _controls_apart(one: xr.DataTree, other: xr.DataTree, names: tuple[str, str]
         most = np.nanmax(np.abs([*pairs.values(), [0.0, 0.0]]))
         for (dataset, noise, config), (a, b) in pairs.items():
             if np.isnan(a) != np.isnan(b) or abs(a - b) > ALIKE * most:
-                values = f"{level_text(dataset, noise)}: {column} is {a:.6g} in {names[0]}, {b:.6g} in {names[1]}"
+                values = f"{level_text(dataset, noise, axis_of(one[dataset].to_dataset()))}: {column} is {a:.6g} in {names[0]}, {b:.6g} in {names[1]}"
                 return [f"the control {config!r} does not score alike: {values}; the data or the code are other ones"]
     return []
 

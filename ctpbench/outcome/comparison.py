@@ -32,8 +32,9 @@ from ctpbench.outcome.statistics import (
 from ctpbench.outcome.statistics.intervals import known
 from ctpbench.outcome.statistics.pairs import mean_over_seeds
 from ctpbench.outcome.tuning import noise_of
+from ctpbench.outcome.variables import axis_of
 from ctpbench.suite.entries import MAPS
-from ctpbench.text import did_you_mean, noise_text
+from ctpbench.text import NoiseAxis, did_you_mean, noise_text
 
 Where = tuple[str, float | None]
 """A dataset and a noise level, None where it has none."""
@@ -65,12 +66,15 @@ class Comparison:
         Empty where the results do not say whose each case is: then all count as one's.
     values : array, (row, seed, patient)
         NaN where there is none.
+    axis : NoiseAxis
+        What the noise level is.
     """
 
     score: Score
     rows: tuple[Row, ...]
     patients: tuple[str, ...]
     values: Float64
+    axis: NoiseAxis
 
     @cached_property
     def means(self) -> tuple[Estimate, ...]:
@@ -258,11 +262,11 @@ def by_level(data: xr.Dataset, grid: ScoreGrid) -> dict[float | None, Comparison
         return {}
     maps = data[MAPS].values if MAPS in data else [""] * data.sizes["config"]
     facts = zip(data["config"].values, data["method"].values, maps, strict=True)
-    rows = [Row(*map(str, row)) for row in facts]
+    rows, axis = [Row(*map(str, row)) for row in facts], axis_of(data)
     found = {}
     for j, (noise, ended) in enumerate(zip(data["noise"].values, endings(data).T, strict=True)):
         well = [i for i, ending in enumerate(ended) if ending == "ok"]
-        compared = Comparison(grid.score, tuple(rows[i] for i in well), grid.patients, grid.values[well, j])
+        compared = Comparison(grid.score, tuple(rows[i] for i in well), grid.patients, grid.values[well, j], axis)
         found[noise_of(noise)] = compared
     return found
 

@@ -19,7 +19,8 @@ from ctpbench.outcome.rows import facts, faults
 from ctpbench.outcome.scores import Grid, Score, ScoreGrid, count_cases, score_grids, title_of
 from ctpbench.outcome.statistics import mean_interval
 from ctpbench.outcome.tuning import noise_of
-from ctpbench.outcome.variables import MISSING, PATIENT
+from ctpbench.outcome.variables import MISSING, PATIENT, axis_of
+from ctpbench.text import NoiseAxis
 
 
 def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
@@ -37,7 +38,8 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     metric's label. Rows that went well come first, by rank (ties share one), then those that have no value of the
     ranking score and the noiseless control, then those in which a seed failed; the last have no rank.
 
-    ``attrs["scores"]`` describes the score columns, ``attrs["metrics"]`` holds each dataset's metrics by label.
+    ``attrs["scores"]`` describes the score columns, ``attrs["metrics"]`` holds each dataset's metrics by label,
+    ``attrs["axes"]`` what each dataset's noise levels are.
 
     Parameters
     ----------
@@ -54,6 +56,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     """
     scores: dict[str, Score] = {}
     metrics: dict[str, tuple[str, ...]] = {}
+    axes: dict[str, NoiseAxis] = {}
     broken: dict[str, None] = {}
     rows: list[dict[str, Any]] = []
     for label, node in tree.children.items():
@@ -66,6 +69,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
         counts["n_patients"] = (
             count_cases(data, PATIENT) if PATIENT in data.coords else np.zeros_like(counts["n_cases"])
         )
+        axes[str(label)] = axis_of(data)
         metrics[str(label)] = tuple(str(name) for name, values in data.data_vars.items() if "better" in values.attrs)
         broken |= dict.fromkeys(name for named in failed.flat for name in named)
         scores |= {grid.score.column: grid.score for grid in scored if grid.score.column not in scores}
@@ -90,7 +94,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     order = list(dict.fromkeys(name for named in metrics.values() for name in named))
     shown = sorted(scores.values(), key=lambda score: order.index(score.metric))
     frame = pd.DataFrame(rows, columns=_columns(score.column for score in shown))
-    frame.attrs |= {"scores": tuple(shown), "metrics": metrics}
+    frame.attrs |= {"scores": tuple(shown), "metrics": metrics, "axes": axes}
     whole = dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
     counted = dict.fromkeys(("n_patients", "n_cases", "n_seeds"), "int64")
     return frame.astype({**whole, **counted, "contended": bool, "equals_leader": bool})

@@ -14,7 +14,8 @@ import xarray as xr
 from ctpbench.arrays import Float64
 from ctpbench.contract.control import NOISELESS
 from ctpbench.outcome.scores import Score, case_scores
-from ctpbench.outcome.variables import PATIENT
+from ctpbench.outcome.variables import PATIENT, axis_of
+from ctpbench.text import NoiseAxis
 
 GROUP = "cases"
 
@@ -47,6 +48,8 @@ class CaseTable:
     dataset : str
     noise : float
         NaN where the suite names none.
+    axis : NoiseAxis
+        What the noise level is.
     cases, patients : tuple of str
         `patients` is empty where the results do not say whose each case is.
     numbers : mapping of (str, str) to array, (case,)
@@ -57,6 +60,7 @@ class CaseTable:
 
     dataset: str
     noise: float
+    axis: NoiseAxis
     cases: tuple[str, ...]
     patients: tuple[str, ...]
     numbers: Mapping[tuple[str, str], Float64]
@@ -94,7 +98,7 @@ def _table(dataset: str, node: xr.DataTree, level: int, frame: pd.DataFrame) -> 
     patients = tuple(map(str, data[PATIENT].values)) if PATIENT in data.coords else ()
     same = frame["noise"].isna() if np.isnan(noise) else frame["noise"] == noise
     rows = frame[(frame["dataset"] == dataset) & same].to_dict("records")
-    return CaseTable(dataset, noise, cases, patients, known, _share(data, level, patients, rows))
+    return CaseTable(dataset, noise, axis_of(data), cases, patients, known, _share(data, level, patients, rows))
 
 
 def _share(data: xr.Dataset, level: int, patients: tuple[str, ...], rows: list[dict[Any, Any]]) -> Share | None:

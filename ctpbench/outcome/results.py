@@ -23,6 +23,7 @@ from ctpbench.outcome.children import children_of
 from ctpbench.outcome.netcdf import attribute
 from ctpbench.outcome.variables import TAKEN, dataset_group
 from ctpbench.running.record import Record
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis
 
 __all__ = ["FORMAT", "TAKEN", "build", "open_results", "save"]
 
@@ -39,7 +40,8 @@ def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
         Those of one plan, in the order the rows shall have: labels keep the order of their first appearance.
     attrs : mapping
         Provenance, which becomes the root's attributes; what is neither text nor number becomes JSON. Where it has
-        ``metrics``, the labels of the suite's metrics, the groups hold them in that order.
+        ``metrics``, the labels of the suite's metrics, the groups hold them in that order; where it has ``noise_axes``,
+        the symbol and units of each dataset's noise levels, the coordinate ``noise`` has them as attributes.
 
     Raises
     ------
@@ -49,11 +51,13 @@ def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.dataset, []).append(record)
-    nodes = {"/": xr.Dataset(attrs={key: attribute(value) for key, value in {**attrs, "format": FORMAT}.items()})}
+    axes = {label: NoiseAxis(*axis) for label, axis in attrs.get("noise_axes", {}).items()}
+    kept = {key: value for key, value in {**attrs, "format": FORMAT}.items() if key != "noise_axes"}
+    nodes = {"/": xr.Dataset(attrs={key: attribute(value) for key, value in kept.items()})}
     for label, members in groups.items():
         if "/" in label:
             raise ResultError(f"dataset label {label!r}: holds '/'; give it another label in the suite")
-        nodes[f"/{label}"] = dataset_group(label, members, attrs.get("metrics", ()))
+        nodes[f"/{label}"] = dataset_group(label, members, attrs.get("metrics", ()), axes.get(label, UNKNOWN_AXIS))
         nodes |= {f"/{label}/{name}": child for name, child in children_of(members).items()}
     return xr.DataTree.from_dict(nodes)
 

@@ -15,6 +15,7 @@ from ctpbench.outcome.cells import CELL_DIMS, SCORE_DIMS, Cells, unique
 from ctpbench.outcome.netcdf import as_text, label_array, legible
 from ctpbench.running.record import Record, ScoreTable
 from ctpbench.suite.entries import MAPS
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis
 
 Variables = dict[str, xr.Variable]
 
@@ -79,7 +80,9 @@ TAKEN = frozenset(
 """Names of the tree's own, which no metric may be called."""
 
 
-def dataset_group(dataset: str, records: Sequence[Record], asked: Sequence[str] = ()) -> xr.Dataset:
+def dataset_group(
+    dataset: str, records: Sequence[Record], asked: Sequence[str] = (), axis: NoiseAxis = UNKNOWN_AXIS
+) -> xr.Dataset:
     """Return a dataset's group of the results tree.
 
     Parameters
@@ -90,6 +93,8 @@ def dataset_group(dataset: str, records: Sequence[Record], asked: Sequence[str] 
         Those of the dataset.
     asked : sequence of str
         The labels of the suite's metrics in their order, where that is known.
+    axis : NoiseAxis
+        What its noise levels are, where that is known.
 
     Raises
     ------
@@ -97,7 +102,7 @@ def dataset_group(dataset: str, records: Sequence[Record], asked: Sequence[str] 
         Where two records describe one cell, a table of scores contradicts its record, or a label is taken.
     """
     cells = Cells.of(dataset, records)
-    coords = _joined(dataset, _coordinates(cells), _row_coordinates(cells))
+    coords = _joined(dataset, _coordinates(cells, axis), _row_coordinates(cells))
     scores = {name: _scores(cells, name) for name in _metrics(records, asked)}
     variables = _joined(dataset, scores, _measured(cells), _diagnostics(cells), _tuned(cells))
     _joined(dataset, coords, variables, {name: xr.Variable((), 0) for name in (FROM_RUN, *CHILDREN)})
@@ -128,9 +133,16 @@ def _joined(dataset: str, *parts: Variables) -> Variables:
     return joined
 
 
-def _coordinates(cells: Cells) -> Variables:
+def axis_of(data: xr.Dataset) -> NoiseAxis:
+    """Return what the noise levels of a dataset's group are, as far as its results say."""
+    symbol, units = (str(data["noise"].attrs.get(name, "")) for name in ("symbol", "units"))
+    return NoiseAxis(symbol, units)
+
+
+def _coordinates(cells: Cells, axis: NoiseAxis) -> Variables:
     coords = {dim: xr.Variable(dim, label_array(values)) for dim, values in cells.labels.items()}
-    coords["noise"] = xr.Variable("noise", np.array(cells.labels["noise"], dtype=np.float64))
+    said = {name: text for name, text in (("symbol", axis.symbol), ("units", axis.units)) if text}
+    coords["noise"] = xr.Variable("noise", np.array(cells.labels["noise"], dtype=np.float64), said)
     patients: dict[Hashable, str] = {
         case: whose for r in cells.records.values() for case, whose in zip(r.cases, r.patients, strict=False)
     }

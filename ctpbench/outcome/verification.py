@@ -247,6 +247,6 @@ def rows_of(frame: pd.DataFrame, verification: Verification) -> list[tuple[str, 
     for row in frame.to_dict("records"):
         word, found = word_of(row, verification)
         values = [_spelled(value) for value in (found.claimed, found.again, found.secret)] if found else ["", "", ""]
-        level = level_text(row["dataset"], _number(row["noise"]))
+        level = level_text(row["dataset"], _number(row["noise"]), frame.attrs["axes"][row["dataset"]])
         lines.append((level, str(row["config"]), word, *values, found.why if found else ""))
     return lines

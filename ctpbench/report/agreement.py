@@ -43,7 +43,7 @@ def agreement_markdown(found: Sequence[Agreement]) -> str:
 
 def levels(found: Sequence[Agreement]) -> Iterator[tuple[str, list[Agreement]]]:
     """Yield each dataset and noise level as people read it, with its agreements."""
-    for title, level in groupby(found, lambda one: level_text(one.dataset, one.noise)):
+    for title, level in groupby(found, lambda one: level_text(one.dataset, one.noise, one.axis)):
         yield title, list(level)
 
 

@@ -71,7 +71,7 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
     bare = frame.copy()
     bare.attrs = {}  # which pandas copies, deep, with every selection
     levels = zip(bare["dataset"], bare["noise"], strict=True)
-    titles = [level_text(str(dataset), float(noise)) for dataset, noise in levels]
+    titles = [level_text(str(dataset), float(noise), frame.attrs["axes"][dataset]) for dataset, noise in levels]
     for title in dict.fromkeys(titles):
         block = bare[[other == title for other in titles]]
         faults = [metric_faults(row) for row in block.to_dict("records")]

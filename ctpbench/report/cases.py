@@ -43,7 +43,8 @@ def _fold(table: CaseTable) -> list[str]:
     notes += [_MARKED] if marks.any() else []
     below = [" ".join(map(escaped, notes)), ""] if notes else []
     odd = int(marks.any(axis=0).sum())
-    summary = f"{level_text(table.dataset, table.noise)}: {len(rows)} cases{f', {odd} of them marked' if odd else ''}"
+    level = level_text(table.dataset, table.noise, table.axis)
+    summary = f"{level}: {len(rows)} cases{f', {odd} of them marked' if odd else ''}"
     return folded(escaped(summary), [*table_lines(header, rows, _WORDS), "", *below])
 
 

@@ -22,10 +22,12 @@ from ctpbench.atomic import replacing
 from ctpbench.contract.better import cost
 from ctpbench.contract.components import Better
 from ctpbench.outcome.cells import CELL_DIMS
-from ctpbench.outcome.scores import title_of, units_text
+from ctpbench.outcome.scores import patients_of, title_of, units_text
+from ctpbench.outcome.statistics import LEAST_PATIENTS, patient_means
 from ctpbench.outcome.tuning import Tuning, is_number, tunings
+from ctpbench.outcome.variables import PATIENT, axis_of
 from ctpbench.running.record import Trial
-from ctpbench.text import cut, in_brackets, noise_text
+from ctpbench.text import NoiseAxis, in_brackets, noise_words, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +37,10 @@ _PANEL_IN, _HEAD_IN = (3.2, 2.2), 1.0  # width and height of a panel; height of 
 _STYLES = ("-", "--", ":", "-.")
 _DOTTED = 50  # a curve of so many points or fewer shows them
 _WIDE = 20.0  # a parameter whose values span a larger ratio has a logarithmic axis
-_LONGEST = 34  # characters of a label
+_LONGEST = 34  # characters of a line beside an axis
+_TITLE_PER_IN = 11  # characters of the title
+_LEGEND_CHARACTERS, _LEAST_CHARACTERS = 44, 14  # of a line of the legend
+_LETTER_IN, _HANDLE_IN = 0.068, 0.6
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Line:
         Place of the point to ring.
     joined : bool
         Whether a line leads through the points.
+    band : pair of arrays, (points), or None
+        The ends of the interval of each y.
     """
 
     axes: tuple[str, str]
@@ -60,6 +67,7 @@ class Line:
     y: Float64
     marked: int | None = None
     joined: bool = True
+    band: tuple[Float64, Float64] | None = None
 
 
 def draw_curves(tree: xr.DataTree, folder: Path) -> list[Path]:
@@ -140,7 +148,10 @@ def sweep_figure(node: xr.DataTree) -> Figure | None:
 
 
 def score_figure(node: xr.DataTree, dim: str) -> Figure | None:
-    """Return each metric that keeps a dimension against it, the mean over seeds and cases; None where none does.
+    """Return each metric that keeps a dimension against it, the mean over patients; None where none does.
+
+    It is the mean over a patient's cases and over seeds first. Around it is Student's 95% interval over patients, point
+    by point, where there are as many patients as the board asks for.
 
     Parameters
     ----------
@@ -149,22 +160,38 @@ def score_figure(node: xr.DataTree, dim: str) -> Figure | None:
     dim : "time" or "frequency"
     """
     data = node.to_dataset(inherit=False)
+    _, groups = patients_of(data)
     lines = []
     for metric, scores in data.data_vars.items():
         if "better" not in scores.attrs or set(scores.dims) != {*CELL_DIMS, "case", dim}:
             continue
-        mean = scores.mean("seed").mean("case").transpose("noise", "config", dim)
+        means = scores.mean("seed").transpose("noise", "config", dim, "case").values
         units = in_brackets(units_text(scores.attrs, ""))
         along = f"{dim} ({data[dim].attrs['units']})"
-        for noise, level in zip(data["noise"].values, mean.values, strict=True):
-            for config, y in zip(data["config"].values, level, strict=True):
-                known = np.isfinite(y)
-                lines.append(Line((f"{metric}{units}", along), noise, config, data[dim].values[known], y[known]))
-    figure = _figure(data, f"{node.name}: mean over cases", [line for line in lines if line.y.size])
+        for noise, level in zip(data["noise"].values, patient_means(means, groups), strict=True):
+            for config, values in zip(data["config"].values, level, strict=True):
+                axes_of = (f"{title_of(str(metric))}{units}", along)
+                lines.append(_over_patients(axes_of, noise, config, data[dim].values, values))
+    banded = " with its 95% interval" if any(line.band for line in lines) else ""
+    over = "patients" if PATIENT in data.coords else "cases"
+    figure = _figure(data, f"{node.name}: mean over {over}{banded}", [line for line in lines if line.y.size])
     for axes in figure.axes if figure else ():
         if (_values(axes, "y") >= 0).all():
             axes.set_ylim(bottom=0)
     return figure
+
+
+def _over_patients(axes: tuple[str, str], noise: float, config: str, x: Float64, values: Float64) -> Line:
+    """Return the mean of values, (point, patient), with its interval; points without any value are left out."""
+    from scipy.special import stdtrit
+
+    values, x = (array[np.isfinite(values).any(axis=1)] for array in (values, x))
+    count = np.isfinite(values).sum(axis=1)
+    mean = np.nanmean(values, axis=1)
+    if not count.size or count.min() < LEAST_PATIENTS:
+        return Line(axes, noise, config, x, mean)
+    half = stdtrit(count - 1, 0.975) * np.nanstd(values, axis=1, ddof=1) / np.sqrt(count)
+    return Line(axes, noise, config, x, mean, band=(mean - half, mean + half))
 
 
 def _groups(node: xr.DataTree, child: str, *labels: str) -> Iterator[tuple[Any, pd.DataFrame]]:
@@ -227,36 +254,36 @@ def _figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool
     levels = [level for level in data["noise"].values if any(_same(level, line.noise) for line in lines)]
     size = (_PANEL_IN[0] * max(len(levels), 2), _PANEL_IN[1] * len(rows) + _HEAD_IN)
     figure = Figure(size, dpi=_DPI, layout="constrained")
-    figure.suptitle(cut(title, 2 * _LONGEST), fontsize=11, parse_math=False)
+    figure.suptitle(wrapped(title, int(_TITLE_PER_IN * size[0])), fontsize=11, parse_math=False)
     grid = figure.add_gridspec(len(rows), len(levels))
     for i, row in enumerate(rows):
         panels = [[line for line in lines if line.axes == row and _same(line.noise, level)] for level in levels]
         drawn = [j for j, shown in enumerate(panels) if shown]
         for j in drawn:
             axes = figure.add_subplot(grid[i, j])
-            _fill(axes, panels[j], configs)
+            _fill(axes, panels[j], configs, axis_of(data))
             if j == drawn[0]:
-                axes.set_ylabel(
-                    "\n".join(cut(line, _LONGEST) for line in row[0].split("\n")), fontsize=8, parse_math=False
-                )
+                axes.set_ylabel(wrapped(row[0], _LONGEST), fontsize=8, parse_math=False)
     if legend:
         _add_legend(figure, configs, {line.config for line in lines})
     return figure
 
 
-def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str]) -> None:
+def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str], axis: NoiseAxis) -> None:
     """Draw the lines of one panel, in the colours of their rows of the suite."""
     for line in lines:
         style = _style(configs.index(line.config))
         joined = {"linewidth": 1.2} if line.joined else {"linestyle": "none"}
         marker = "." if line.x.size <= _DOTTED or not line.joined else None
+        if line.band is not None:
+            axes.fill_between(line.x, *line.band, color=style["color"], alpha=0.2, linewidth=0)
         axes.plot(line.x, line.y, label=line.config, marker=marker, markersize=4, **(style | joined))
         if line.marked is not None:
             ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5}
             axes.plot(line.x[[line.marked]], line.y[[line.marked]], label=line.config, **style, **ring)
     if not np.isnan(lines[0].noise):
-        axes.set_title(f"noise {noise_text(lines[0].noise)}", fontsize=9)
-    axes.set_xlabel(cut(lines[0].axes[1], _LONGEST), fontsize=8, parse_math=False)
+        axes.set_title(noise_words(lines[0].noise, axis), fontsize=9, parse_math=False)
+    axes.set_xlabel(wrapped(lines[0].axes[1], _LONGEST), fontsize=8, parse_math=False)
     axes.tick_params(which="both", labelsize=7)
     axes.grid(color="0.9", linewidth=0.6)
 
@@ -272,13 +299,15 @@ def _add_legend(figure: Figure, configs: Sequence[str], drawn: set[str]) -> None
 
     shown = [place for place, config in enumerate(configs) if config in drawn]
     handles = [Line2D([], [], **_style(place)) for place in shown]
-    columns = max(1, int(figure.get_size_inches()[0] / 1.6))
+    texts = [wrapped(configs[place], _LEGEND_CHARACTERS) for place in shown]
+    widest = max(len(line) for text in texts for line in [*text.split("\n"), " " * _LEAST_CHARACTERS])
+    columns = max(1, int(figure.get_size_inches()[0] / (_LETTER_IN * widest + _HANDLE_IN)))
     legend = figure.legend(
         handles, ["x"] * len(shown), loc="outside lower center", ncols=columns, fontsize=8, frameon=False
     )
-    for text, place in zip(legend.get_texts(), shown, strict=True):
+    for text, label in zip(legend.get_texts(), texts, strict=True):
         text.set_parse_math(False)
-        text.set_text(cut(configs[place], _LONGEST))
+        text.set_text(label)
 
 
 def _values(axes: Any, of: str) -> Float64:

@@ -13,14 +13,14 @@ from ctpbench.atomic import replacing
 from ctpbench.outcome.agreement import Agreement
 from ctpbench.outcome.scores import title_of
 from ctpbench.report.agreement import levels
-from ctpbench.text import level_text, noise_text
+from ctpbench.text import cut, level_text, noise_text, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 130
 _PANEL_IN, _HEAD_IN = (2.6, 1.7), 0.6  # width and height of a panel; height of the title
-_LONGEST = 26  # characters of a row's label
+_LONGEST = 26  # characters of a line of a row's label
 
 
 def draw_agreement(found: Sequence[Agreement], folder: Path) -> list[Path]:
@@ -62,8 +62,8 @@ def differences_figure(numbers: Sequence[Agreement]) -> Figure:
     columns = list(dict.fromkeys((one.score, one.reference) for one in numbers))
     size = (_PANEL_IN[0] * max(len(columns), 2), _PANEL_IN[1] * len(configs) + _HEAD_IN)
     figure = Figure(size, dpi=_DPI, layout="constrained")
-    title = level_text(numbers[0].dataset, numbers[0].noise)
-    figure.suptitle(f"{title}: difference against mean", fontsize=10, parse_math=False)
+    title = level_text(numbers[0].dataset, numbers[0].noise, numbers[0].axis)
+    figure.suptitle(wrapped(f"{title}: difference against mean", int(12 * size[0])), fontsize=10, parse_math=False)
     panels = figure.subplots(len(configs), len(columns), sharex="col", sharey="col", squeeze=False)
     for axes in panels.flat:
         axes.set_visible(False)
@@ -74,7 +74,7 @@ def differences_figure(numbers: Sequence[Agreement]) -> Figure:
         axes = panels[configs.index(one.config), column]
         _fill(axes, one)
         if one.config not in named:
-            axes.set_ylabel(_short(one.config), fontsize=8, parse_math=False)
+            axes.set_ylabel(wrapped(cut(one.config, 3 * _LONGEST), _LONGEST), fontsize=8, parse_math=False)
         if column not in headed:
             units = f" ({one.score.units})" if one.score.units else ""
             heading = f"{one.score.title}{units}\nless {title_of(one.reference.metric)}"
@@ -92,8 +92,3 @@ def _fill(axes: Any, one: Agreement) -> None:
         if np.isfinite(end.value):
             axes.axhline(end.value, color="C3", linewidth=1.0, linestyle=style)
     axes.tick_params(labelsize=7)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

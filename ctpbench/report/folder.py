@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ctpbench.atomic import write_text
-from ctpbench.contract.control import NOISELESS
 from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.agreement import agreements, to_table
@@ -28,19 +25,16 @@ from ctpbench.report.agreement import agreement_markdown
 from ctpbench.report.cases import cases_markdown
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.differences import draw_agreement
-from ctpbench.report.draws import LEAST_DRAWS, Draws, draws_panels
-from ctpbench.report.panels import map_panels
+from ctpbench.report.pictures import draw_panels
 from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.sources import sources_markdown
 from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
-from ctpbench.running.estimation import baseline_subtracted, concentration_maps, scaled
-from ctpbench.running.files import file_name, load_arrays, load_observation
 from ctpbench.running.index import PlannedCell
-from ctpbench.running.record import Entries, Record
+from ctpbench.running.record import Record
 from ctpbench.running.store import Store
-from ctpbench.text import level_text, noise_text
+from ctpbench.text import UNKNOWN_AXIS
 
 AGREEMENT = "agreement.csv"
 COMPARISON = "comparison"
@@ -147,19 +141,21 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
-    """Draw maps of the first test case of each dataset and noise level, bias and noise over its draws, and more.
+    """Draw maps of the first test case of each dataset and noise level, curves, rows against the leader, and more.
 
-    Curves of training and tuning, rows against the leader, and differences from references.
-
-    Returns the pictures. Of the panels, methods whose cached maps are gone are left out; a panel that was drawn
-    before they went stays as it is. `frame` is what `render` returned, computed anew where it is not given.
+    Returns the pictures; see `ctpbench.report.pictures.draw_panels` for the maps. `frame` is what `render` returned,
+    computed anew where it is not given.
     """
     groups: dict[tuple[str, float | None], list[Record]] = {}
     for record in store.finished():
         if record.status == "ok":
             groups.setdefault((record.dataset, record.noise), []).append(record)
-    drawn = [made(store, records) for records in groups.values() for made in (_draw, _draw_draws)]
-    panels = [path for path in drawn if path is not None]
+    axes = store.index().axes
+    panels = [
+        path
+        for (dataset, _), records in groups.items()
+        for path in draw_panels(store, records, axes.get(dataset, UNKNOWN_AXIS))
+    ]
     tree, _ = _built(store)
     found = agreements(tree, leaderboard(tree) if frame is None else frame)
     return [
@@ -168,85 +164,3 @@ def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
         *draw_comparisons(tree, store.folder / COMPARISON),
         *draw_agreement(found, store.folder / "agreement"),
     ]
-
-
-def _draw(store: Store, records: Sequence[Record]) -> Path | None:
-    """Draw the map panel of one dataset and noise level; None where its cached observation is gone."""
-    first = records[0]
-    dataset, noise, case, settings = first.dataset, first.noise, first.cases[0], first.maps
-    if first.entries is None or settings is None:
-        return None
-    if store.outcome("data", first.entries.observation) is None:
-        return None
-    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}.png"
-    if path.exists() and not all(_has_maps(store, record) for record in records):
-        return None
-    observation = load_observation(store.path("data", first.entries.observation) / "observation.npz")
-    noisy = concentration_maps(baseline_subtracted(observation.frames, settings), observation, settings)
-    columns = [("noisy", _slice(noisy, first))]
-    for record in records:
-        maps = _predicted(store, record, case) if record.seed == first.seed else None
-        if maps is not None and np.array_equal(maps.values, columns[0][1].values):
-            columns[0] = (f"{record.config} (noisy)", maps)
-        elif maps is not None:
-            columns.append((record.config, maps))
-    reference = _reference(store, first.entries, case)
-    if reference is not None and "maps" in reference:
-        columns.append(("noiseless", _slice(reference["maps"], first)))
-    tissue = observation.tissue[observation.tissue.shape[0] // 2]
-    map_panels(columns, tissue, f"{level_text(dataset, noise)}, {case}", path)
-    return path
-
-
-def _draw_draws(store: Store, records: Sequence[Record]) -> Path | None:
-    """Draw bias and noise over the draws of the first test case; None where it has few, or their maps are gone."""
-    first = records[0]
-    case = first.cases[0]
-    names = [name for name in first.cases if name == case or name.startswith(f"{case} #")]
-    if len(names) < LEAST_DRAWS or first.entries is None:
-        return None
-    path = store.folder / "panels" / f"{quote(_stem(first), safe=' ')}-draws.png"
-    if path.exists() and not all(_has_maps(store, record) for record in records):
-        return None
-    columns = []
-    for record in records:
-        maps = [_predicted(store, record, name) for name in names] if record.seed == first.seed else [None]
-        cbf = [each.sel(map="cbf").values for each in maps if each is not None]
-        if len(cbf) == len(names) and record.method != NOISELESS:
-            columns.append(Draws(record.config, np.stack(cbf)))
-    known = _reference(store, first.entries, case)
-    if not columns or known is None or "maps" not in known or store.outcome("data", first.entries.observation) is None:
-        return None
-    tissue = load_observation(store.path("data", first.entries.observation) / "observation.npz").tissue
-    title = f"{level_text(first.dataset, first.noise)}, {case}: {len(names)} draws of the noise"
-    reference = _slice(known["maps"], first).sel(map="cbf").values
-    draws_panels(columns, reference, tissue[tissue.shape[0] // 2], title, path)
-    return path
-
-
-def _stem(record: Record) -> str:
-    return record.dataset if record.noise is None else f"{record.dataset}-{noise_text(record.noise)}"
-
-
-def _has_maps(store: Store, record: Record) -> bool:
-    return record.entries is not None and store.holds("prediction", record.entries.prediction)
-
-
-def _predicted(store: Store, record: Record, case: str) -> xr.DataArray | None:
-    """Return the middle slice of a method's maps of a case; None where they are no longer cached."""
-    if record.entries is None or store.outcome("prediction", record.entries.prediction) is None:
-        return None
-    path = store.path("prediction", record.entries.prediction) / file_name(case)
-    return _slice(load_arrays(path)["maps"], record)
-
-
-def _reference(store: Store, entries: Entries, case: str) -> xr.Dataset | None:
-    """Return the noiseless maps and regions of a case; None where they are no longer cached."""
-    path = store.path("reference", entries.reference) / file_name(case)
-    return load_arrays(path) if store.outcome("reference", entries.reference) is not None and path.exists() else None
-
-
-def _slice(maps: xr.DataArray, record: Record) -> xr.DataArray:
-    """Return the middle slice, scaled as it was scored."""
-    shown = scaled(maps, record.scale) if record.scale else maps
-    return shown.isel(z=maps.sizes["z"] // 2)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctpbench.atomic import replacing
-from ctpbench.report.panels import bounding_box
+from ctpbench.report.colours import GREY
+from ctpbench.report.sheet import bounding_box
 from ctpbench.scans.inspection import Inspection
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def print_warnings(inspection: Inspection, console: Console) -> None:
 def draw_inspection(inspection: Inspection, path: Path) -> None:
     """Write a PNG: AIF, VOF and the brain's mean over time, and the slices that artery and vein were found in.
 
-    Images show the highest enhancement over time, the forehead up and the patient's left to the right.
+    Images show the highest enhancement over time, the forehead up and the patient's left (L) to the right.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -109,7 +110,7 @@ def _draw_place(axes: Any, inspection: Inspection, name: str, vessel: Vessel | N
     )
     high = 3 * float(np.median(overview[z][brain] if brain.any() else overview[z]))  # tissue gray, vessels white
     extent = (box[1].start, box[1].stop, box[0].stop, box[0].start)
-    axes.imshow(overview[z][box], cmap="gray", vmin=0, vmax=max(high, 1.0), extent=extent, interpolation="nearest")
+    axes.imshow(overview[z][box], cmap=GREY, vmin=0, vmax=max(high, 1.0), extent=extent, interpolation="nearest")
     if vessel is not None:
         here = vessel.voxels[vessel.voxels[:, 0] == z]
         style = {"marker": "s", "facecolors": "none", "edgecolors": colour, "linewidths": 0.8}
@@ -118,6 +119,9 @@ def _draw_place(axes: Any, inspection: Inspection, name: str, vessel: Vessel | N
     first, last = z * thick + 1, min((z + 1) * thick, len(inspection.brain))
     axes.set_title(f"{name}\nslice {first}{f' to {last}' * (last > first)}", fontsize=9, color=colour)
     axes.set_axis_off()
+    for place, side in ((0.02, "R"), (0.98, "L")):
+        style = {"ha": "left" if side == "R" else "right", "va": "top", "fontsize": 8, "color": "white"}
+        axes.text(place, 0.98, side, transform=axes.transAxes, **style)
 
 
 def _shown(value: bool | float | str) -> str:

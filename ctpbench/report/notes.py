@@ -118,13 +118,15 @@ def _remarks(block: pd.DataFrame, shown: Sequence[Score], asked: Sequence[str]) 
 
 def failures_of(block: pd.DataFrame, faults: Sequence[Mapping[str, str]]) -> list[str]:
     """Say which rows failed and why, then which metrics did: what is the same in several rows is said once."""
-    rows = block[block["status"] != "ok"].itertuples()
+    ended: dict[tuple[str, str], list[str]] = {}
+    for row in block[block["status"] != "ok"].to_dict("records"):
+        ended.setdefault((row["status"], row["message"]), []).append(row["config"])
     failed: dict[tuple[str, str], list[str]] = {}
     for label, named in zip(block["config"], faults, strict=True):
         for metric, message in named.items():
             failed.setdefault((metric, message), []).append(label)
     return [
-        *(f"{row.config}: {row.status}: {row.message}" for row in rows),
+        *(f"{', '.join(labels)}: {status}: {why}" for (status, why), labels in ended.items()),
         *(f"{title_of(metric)} failed in {', '.join(labels)}: {why}" for (metric, why), labels in failed.items()),
     ]
 

@@ -115,7 +115,7 @@ def _title(where: Where, compared: Comparison) -> str:
     score = compared.score
     words = f", {WORDS[score.better]}" if score.better else ""
     patients = counted(int(compared.scored.sum())) if compared.patients else UNKNOWN
-    return f"{level_text(*where)}: {score.title}{in_brackets(score.units)}{words}; {patients}"
+    return f"{level_text(*where, compared.axis)}: {score.title}{in_brackets(score.units)}{words}; {patients}"
 
 
 def _notes(compared: Comparison, pairs: Sequence[Pair]) -> list[str]:

@@ -40,7 +40,7 @@ def print_plan(
     for heading in _HEADINGS:
         table.add_column(heading, overflow="fold", justify="right" if heading == "Time" else "left")
     for cell in cells:
-        place = (cell.dataset, noise_column(cell.noise), cell.row.label, str(cell.seed))
+        place = (cell.dataset, noise_column(cell.noise, cell.test.axis), cell.row.label, str(cell.seed))
         time = _short(found.cells[cell.key]) if cell.key in found.cells else ""
         table.add_row(*map(escape, place), _tuning(cell), states[cell.key], time)
     console.print(table)

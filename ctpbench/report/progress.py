@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,14 +20,14 @@ from rich.progress import (
 
 from ctpbench.running.record import Record
 from ctpbench.running.work import Outcome
-from ctpbench.text import level_text, parameters_text
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, cut, level_text, parameters_text
 
 
 @contextmanager
-def listener(console: Console, cells: int) -> Iterator[Lines]:
-    """Yield what shows a run on this console while it lasts."""
+def listener(console: Console, cells: int, axes: Mapping[str, NoiseAxis] = {}) -> Iterator[Lines]:
+    """Yield what shows a run on this console while it lasts; `axes` are those of `ctpbench.suite.entries.Suite`."""
     if not console.is_terminal:
-        yield Lines(console, cells)
+        yield Lines(console, cells, axes)
         return
     columns = (
         SpinnerColumn(),
@@ -37,17 +37,18 @@ def listener(console: Console, cells: int) -> Iterator[Lines]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield Bars(console, cells, progress)
+        yield Bars(console, cells, axes, progress)
 
 
 _QUIET_S = 60.0
+_LONGEST = 100  # characters of a message; what failed is told at the end
 
 
 class Lines:
     """One line for each finished cell, and one a minute for long work."""
 
-    def __init__(self, console: Console, cells: int) -> None:
-        self._console, self._cells = console, cells
+    def __init__(self, console: Console, cells: int, axes: Mapping[str, NoiseAxis] = {}) -> None:
+        self._console, self._cells, self._axes = console, cells, axes
         self._finished = 0
         self._shown: dict[str, float] = {}
 
@@ -66,22 +67,25 @@ class Lines:
     def cell_finished(self, record: Record, reused: bool) -> None:
         self._finished += 1
         style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
-        words = [f"{self._finished}/{self._cells} {level_text(record.dataset, record.noise)}: {record.config}"]
+        level = level_text(record.dataset, record.noise, self._axes.get(record.dataset, UNKNOWN_AXIS))
+        words = [f"{self._finished}/{self._cells} {level}: {record.config}"]
         words += [f"seed {record.seed}"] if record.seed else []
         words += [f"tuned to {parameters_text(record.tuned, short=True)}"] if record.tuned else []
         words += ["(cached)"] if reused else []
-        text = f"{escape(' '.join(words))}: [{style}]{record.status}[/] {escape(record.message)}".rstrip()
+        text = (
+            f"{escape(' '.join(words))}: [{style}]{record.status}[/] {escape(cut(record.message, _LONGEST))}".rstrip()
+        )
         self._console.print(text, highlight=False, soft_wrap=True)
         for metric, message in record.faults.items():
-            fault = f"  {metric} failed: {message}"
+            fault = f"  {metric} failed: {cut(message, _LONGEST)}"
             self._console.print(fault, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 class Bars(Lines):
     """The lines above, and below them a bar for all cells and one for each piece of work under way."""
 
-    def __init__(self, console: Console, cells: int, progress: Progress) -> None:
-        super().__init__(console, cells)
+    def __init__(self, console: Console, cells: int, axes: Mapping[str, NoiseAxis], progress: Progress) -> None:
+        super().__init__(console, cells, axes)
         self._progress = progress
         self._all = progress.add_task("cells", total=cells)
         self._work: dict[str, Any] = {}

@@ -16,14 +16,15 @@ from ctpbench.outcome.comparison import Comparison, Where, comparisons
 from ctpbench.outcome.scores import interval_text, rounded
 from ctpbench.outcome.statistics import LEAST_PATIENTS, Pair
 from ctpbench.report.pairs import counted
-from ctpbench.text import cut, in_brackets, level_text, noise_text
+from ctpbench.text import cut, in_brackets, level_text, noise_text, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 130
 _WIDTH_IN, _STRIP_IN, _HEAD_IN = 8.0, 0.42, 1.5  # a picture's width; height of a strip, and of title, axis and legend
-_LONGEST = 34  # characters of a label
+_LONGEST, _TITLE = 34, 88  # characters of a line of a label, and of the title
+_LINE_IN = 0.14  # height of a line of a label
 _WIDE = 20.0  # strips of which one reaches so many times as far as another have an axis that is logarithmic outside
 _DOT = "0.55"
 _MARKS: Mapping[bool | None, Mapping[str, Any]] = {  # by whether rows are told apart: blue or vermilion, full or hollow
@@ -89,21 +90,22 @@ def pairs_figure(where: Where, compared: Comparison, pairs: Sequence[Pair]) -> F
     """
     from matplotlib.figure import Figure
 
-    labels = [[cut(compared.rows[row].label, _LONGEST) for row in (pair.first, pair.second)] for pair in pairs]
+    labels = [[_label(compared.rows[row].label) for row in (pair.first, pair.second)] for pair in pairs]
     one = len({first for first, _ in labels}) == 1
-    figure = Figure((_WIDTH_IN, _STRIP_IN * len(pairs) + _HEAD_IN), dpi=_DPI, layout="constrained")
+    names = [second if one else f"{first}\nover {second}" for first, second in labels]
+    strip_in = max(_STRIP_IN, _LINE_IN * max(name.count("\n") + 2 for name in names))
+    figure = Figure((_WIDTH_IN, strip_in * len(pairs) + _HEAD_IN), dpi=_DPI, layout="constrained")
     score, patients = compared.score, max(pair.difference.patients for pair in pairs)
-    title = f"{level_text(*where)}: {score.title}, {counted(patients)}"
-    figure.suptitle(cut(title, 2 * _LONGEST), fontsize=11, parse_math=False)
+    title = f"{level_text(*where, compared.axis)}: {score.title}, {counted(patients)}"
+    figure.suptitle(wrapped(title, _TITLE), fontsize=11, parse_math=False)
     axes = figure.add_subplot()
     axes.axvline(0.0, color="0.2", linewidth=1, zorder=1)
     for strip, pair in enumerate(pairs):
         _draw_strip(axes, strip, pair, compared.differences(pair.first, pair.second))
     axes.set_ylim(len(pairs) - 0.5, -0.5)
-    names = [second if one else f"{first}\nover {second}" for first, second in labels]
     axes.set_yticks(range(len(pairs)), names, fontsize=8, parse_math=False)
     beyond = _scale(axes, [compared.differences(pair.first, pair.second) for pair in pairs])
-    ahead = labels[0][0] if one else "the first"
+    ahead = cut(labels[0][0], _TITLE) if one else "the first"
     axes.set_xlabel(f"{ahead} better by{in_brackets(score.units)}{beyond}", fontsize=8, parse_math=False)
     axes.tick_params(which="both", labelsize=7)
     axes.tick_params(axis="y", labelsize=8, length=0)
@@ -111,6 +113,11 @@ def pairs_figure(where: Where, compared: Comparison, pairs: Sequence[Pair]) -> F
     axes.set_axisbelow(True)
     _add_legend(figure, pairs)
     return figure
+
+
+def _label(text: str) -> str:
+    """Return a row's label in a few lines, in which it stands whole unless it is a page."""
+    return wrapped(cut(text, 5 * _LONGEST), _LONGEST)
 
 
 def _draw_strip(axes: Any, strip: int, pair: Pair, differences: Float64) -> None:
@@ -133,6 +140,8 @@ def _scale(axes: Any, strips: Sequence[Float64]) -> str:
     if nearest == 0 or max(reach) <= _WIDE * nearest:
         return ""
     axes.set_xscale("symlog", linthresh=nearest)
+    lowest = min(float(one[np.isfinite(one)].min(initial=0.0)) for one in strips)
+    axes.set_xlim(left=min(1.2 * lowest, -nearest / 4))  # by itself the axis is as long to either side
     axes.xaxis.set_major_formatter("{x:g}")
     return f", logarithmic beyond ± {rounded(nearest, 2)}"
 

@@ -21,7 +21,7 @@ from ctpbench.outcome.verification import FILE_NAME as VERIFICATION
 from ctpbench.report.folder import page, results_of, write_descriptions
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
-from ctpbench.text import level_text
+from ctpbench.text import UNKNOWN_AXIS, level_text
 
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 """What a board is under, as all that lies in the repository: who hands in agrees."""
@@ -37,7 +37,7 @@ def whole_run(run: Path) -> tuple[xr.DataTree, list[Record]]:
         Where it holds no run, cells are not finished, or files are cut short or altered.
     """
     store = Store(run)
-    cells, records = store.index().cells, {record.key: record for record in store.finished()}
+    index, records = store.index(), {record.key: record for record in store.finished()}
     for record in records.values():
         if record.entries is not None and store.holds("prediction", record.entries.prediction):
             store.outcome("prediction", record.entries.prediction)  # which notes what is damaged
@@ -45,12 +45,13 @@ def whole_run(run: Path) -> tuple[xr.DataTree, list[Record]]:
         path, wrong = next(iter(store.damaged.items()))
         more = f" (and {len(store.damaged) - 1} more)" if len(store.damaged) > 1 else ""
         raise ResultError(f"{run}: damaged: {path}: {wrong}{more}; give the run's command again, it is computed anew")
-    lacking = [cell for cell in cells if cell.key not in records or records[cell.key].status == "skipped"]
+    lacking = [cell for cell in index.cells if cell.key not in records or records[cell.key].status == "skipped"]
     if lacking:
-        named = [f"{level_text(cell.dataset, cell.noise)}: {cell.config}, seed {cell.seed}" for cell in lacking[:3]]
+        levels = [level_text(cell.dataset, cell.noise, index.axes.get(cell.dataset, UNKNOWN_AXIS)) for cell in lacking]
+        named = [f"{where}: {cell.config}, seed {cell.seed}" for where, cell in zip(levels[:3], lacking, strict=False)]
         shown = "; ".join(named) + ("; ..." if len(lacking) > 3 else "")
         raise ResultError(
-            f"{run}: {len(lacking)} of {len(cells)} cells are not finished ({shown}); give the run's command again, "
+            f"{run}: {len(lacking)} of {len(index.cells)} cells are not finished ({shown}); give the run's command again, "
             "finished cells are kept"
         )
     return results_of(run)[0], list(records.values())

@@ -7,6 +7,7 @@ the terminal.
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -18,15 +19,17 @@ import xarray as xr
 from ctpbench.outcome.claims import Judgement
 from ctpbench.outcome.scores import title_of
 from ctpbench.outcome.statistics import LEAST_PATIENTS
+from ctpbench.outcome.variables import axis_of
 from ctpbench.report.board import FAILED, Board, Column, Family, boards, units_note
 from ctpbench.report.markdown import escaped, folded, table_lines
-from ctpbench.text import level_text, noise_column
+from ctpbench.text import cut, level_text
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 _MOST_COLUMNS = 6  # of scores in a table of the page
+_LONGEST, _SUMMARY = 300, 120  # characters of a failure's message that are shown, and of those that it is folded under
 _LABEL_WIDTH = 28  # characters that a row's label and tuned values get at least where they are as long
 
 
@@ -43,7 +46,7 @@ def to_markdown(frame: pd.DataFrame, description: str = "") -> str:
         for i, columns in enumerate(groups):
             lines += [*_table_lines(board, columns, main=i == 0), ""]
         lines += [" ".join(escaped(note) for note in board.notes), ""]
-        lines += [f"- {escaped(failure)}" for failure in board.failures]
+        lines += [line for failure in board.failures for line in _failure_lines(failure)]
         lines += [""] if board.failures else []
         if board.further:
             maps = dict.fromkeys(title_of(column.score.map) for family in board.further for column in family)
@@ -54,19 +57,37 @@ def to_markdown(frame: pd.DataFrame, description: str = "") -> str:
     return "\n".join(lines)
 
 
-def print_table(frame: pd.DataFrame, console: Console) -> None:
-    """Print the leaderboard on a terminal: means only, tuned values below the label, tables as wide as it is."""
+def _failure_lines(failure: str) -> list[str]:
+    """Return what failed as an item of a list; a long message shows whole when its beginning is clicked."""
+    if len(failure) <= _LONGEST:
+        return [f"- {escaped(failure)}"]
+    inside = folded(html.escape(cut(failure, _SUMMARY)), [escaped(failure), ""])
+    return [f"- {inside[0]}", *(f"  {line}".rstrip() for line in inside[1:])]
+
+
+def print_table(frame: pd.DataFrame, console: Console, *, failures: bool = True) -> None:
+    """Print the leaderboard on a terminal: means only, tuned values below the label, tables as wide as it is.
+
+    Where seconds and status leave the labels no room, they stand in a table of their own. `failures` says whether what
+    failed is told below: each cut to a few lines, with where the whole is.
+    """
     from rich.text import Text
 
     if frame.empty:
         console.print("No cell has finished.")
     for board in boards(frame, spread=False):
-        groups = list(_groups(board.families, partial(_fits, board, console.width)))
+        ranking = [family[0] for family in board.families[:1]]
+        costs = _fits(board, console.width, True, ranking, True)
+        groups = list(_groups(board.families, partial(_fits, board, console.width, costs)))
         for i, columns in enumerate(groups or [[]]):
-            console.print(_terminal_table(board, columns, main=i == 0))
+            console.print(_terminal_table(board, columns, main=i == 0, costs=costs and i == 0))
+        if not costs:
+            console.print(_terminal_table(board, [], main=False, costs=True))
         console.print(Text(" ".join(note for note in (*board.notes, units_note(board.families)) if note), "dim"))
-        for failure in board.failures:
-            console.print(Text(failure, "red"))
+        for failure in board.failures if failures else ():
+            console.print(Text(cut(failure, _LONGEST), "red"))
+        if failures and any(len(failure) > _LONGEST for failure in board.failures):
+            console.print(Text("What is cut is whole in leaderboard.md, and by `ctpbench status`.", "dim"))
         console.print()
 
 
@@ -79,8 +100,11 @@ def scans_markdown(tree: xr.DataTree) -> str:
         scans = node.children["inspections"].to_dataset(inherit=False)
         if "warnings" not in scans:
             continue
+        axis = axis_of(node.to_dataset(inherit=False))
         rows = zip(*(scans[name].values for name in ("inspected_case", "inspected_noise", "warnings")), strict=True)
-        warned = [f"- {escaped(level_text(f'{label}, {case}', float(n)))}: {escaped(w)}" for case, n, w in rows if w]
+        warned = [
+            f"- {escaped(level_text(f'{label}, {case}', float(n), axis))}: {escaped(w)}" for case, n, w in rows if w
+        ]
         lines += [f"{label}: of {scans.sizes['scan']} inspected scans {len(warned)} have warnings.", "", *warned]
     return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
 
@@ -90,7 +114,7 @@ def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
     rows = []
     for judgement in judgements:
         for i, finding in enumerate(judgement.findings):
-            cells = (judgement.says, noise_column(finding.noise), judgement.paper, finding.ours, finding.text)
+            cells = (judgement.says, finding.level, judgement.paper, finding.ours, finding.text)
             rows.append(["" if i and column in (0, 2) else escaped(text) for column, text in enumerate(cells)])
     words = ("Claim", "Paper", "Ours", "Verdict")
     lines = table_lines(["Claim", "Noise", "Paper", "Ours", "Verdict"], rows, words)
@@ -170,7 +194,8 @@ def _table_lines(board: Board, columns: Sequence[Column], main: bool) -> list[st
     return table_lines([escaped(title) for title in header], rows, words=("Method", "Tuned", "Status"))
 
 
-def _terminal_table(board: Board, columns: Sequence[Column], main: bool) -> Table:
+def _terminal_table(board: Board, columns: Sequence[Column], main: bool, costs: bool) -> Table:
+    """Return a table of scores, of costs, or of both; the main one has title, tuned values and the scale of 0-1."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -180,20 +205,20 @@ def _terminal_table(board: Board, columns: Sequence[Column], main: bool) -> Tabl
     table.add_column("#", justify="right")
     table.add_column("Method", overflow="fold")
     scaled = int(main and any(board.relative))
-    headings = [*map(_heading, columns), *(["s/case"] if main else [])]
+    headings = [*map(_heading, columns), *(["s/case"] if costs else [])]
     headings[scaled:scaled] = ["0-1"] if scaled else []
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
-    if main:
+    if costs:
         table.add_column("Status", overflow="fold")
-    for i in _rows(board, columns, main):
+    for i in _rows(board, columns, main or costs):
         label = Text(board.labels[i])
         if main and board.tuned[i]:
             label.append(f"\n{board.tuned[i]}", "dim")
         cells = [Text(column.texts[i], _style(column, i)) for column in columns]
         cells[scaled:scaled] = [Text(board.relative[i])] if scaled else []
         status = board.statuses[i]
-        after = [Text(board.seconds[i]), Text(status, "" if status == "ok" else "red")] if main else []
+        after = [Text(board.seconds[i]), Text(status, "" if status == "ok" else "red")] if costs else []
         table.add_row(board.ranks[i], label, *cells, *after)
     return table
 
@@ -210,8 +235,11 @@ def _heading(column: Column) -> str:
     return "\n".join(textwrap.wrap(column.score.title, widest, break_long_words=False, break_on_hyphens=False))
 
 
-def _fits(board: Board, width: int, columns: Sequence[Column], first: bool) -> bool:
-    """Whether a terminal has room for columns beside the label, and beside seconds and status in the first table."""
+def _fits(board: Board, width: int, costs: bool, columns: Sequence[Column], first: bool) -> bool:
+    """Whether a terminal has room for columns beside the label, and in the first table beside what else stands there.
+
+    `costs` says whether seconds and status do.
+    """
     texts = [*board.labels, *(board.tuned if first else [])]
     words = [len(word) for text in texts for word in text.split()]
     label = min(_width(texts), max(_LABEL_WIDTH, *words))
@@ -220,9 +248,10 @@ def _fits(board: Board, width: int, columns: Sequence[Column], first: bool) -> b
         label,
         *(_width([*column.texts, *_heading(column).split("\n")]) for column in columns),
     ]
-    if first:
+    if first and costs:
         widths += [_width([*board.seconds, "s/case"]), _width([*board.statuses, "Status"])]
-        widths += [_width([*board.relative, "0-1"])] if any(board.relative) else []
+    if first and any(board.relative):
+        widths.append(_width([*board.relative, "0-1"]))
     return sum(widths) + 3 * (len(widths) - 1) + 2 <= width  # three characters between columns, one at each edge
 
 

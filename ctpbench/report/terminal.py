@@ -23,13 +23,14 @@ from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.running.store import Store
 from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
-from ctpbench.text import did_you_mean, level_text, noise_column
+from ctpbench.text import UNKNOWN_AXIS, did_you_mean, level_text
 from ctpbench.written.document import read
 
 
 def print_status(store: Store, console: Console) -> None:
     """Print how far a run is, and each failure with its log."""
     index = store.index()
+    axes = index.axes
     records = store.finished()
     counts = Counter(record.status for record in records)
     holder = store.holder()
@@ -39,7 +40,9 @@ def print_status(store: Store, console: Console) -> None:
     )
     console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
     for record in records:
-        where = escape(f"{level_text(record.dataset, record.noise)}: {record.config}")
+        where = escape(
+            f"{level_text(record.dataset, record.noise, axes.get(record.dataset, UNKNOWN_AXIS))}: {record.config}"
+        )
         if record.status != "ok":
             console.print(f"[red]{record.status}[/] {where}: {escape(record.message)}", soft_wrap=True)
         for metric, fault in record.faults.items():
@@ -66,7 +69,7 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
         table = _table("Noise", "Ours", "Verdict")
         for finding in judgement.findings:
             style = {"holds": "green", "fails": "red"}.get(finding.verdict, "yellow")
-            table.add_row(noise_column(finding.noise), Text(finding.ours), Text(finding.text, style))
+            table.add_row(finding.level, Text(finding.ours), Text(finding.text, style))
         console.print(table)
         if judgement.comment:
             console.print(Text(judgement.comment.strip(), "dim"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from ctpbench.report.progress import bar, listener
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Listener
 from ctpbench.running.work import Outcome
-from ctpbench.text import level_text
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, level_text
 
 Tell = Callable[[float, str], None]
 Watch: TypeAlias = bool | Tell | None
@@ -40,19 +40,19 @@ def watched(watch: Watch, label: str) -> Iterator[Tell]:
 
 
 @contextmanager
-def watched_run(watch: Watch, label: str, cells: int) -> Iterator[Listener]:
+def watched_run(watch: Watch, label: str, cells: int, axes: Mapping[str, NoiseAxis] = {}) -> Iterator[Listener]:
     """Yield what shows a run as it is wished."""
     if callable(watch):
-        yield Fractions(watch, cells)
+        yield Fractions(watch, cells, axes)
     elif _is_silent(watch):
-        yield Fractions(lambda fraction, text: None, cells)
+        yield Fractions(lambda fraction, text: None, cells, axes)
     elif in_notebook():
         with _NotebookLine(label) as line:
-            shown = Fractions(line.show, cells)
+            shown = Fractions(line.show, cells, axes)
             yield shown
             line.ends(shown.summary)
     else:
-        with listener(Console(stderr=True), cells) as shown_there:
+        with listener(Console(stderr=True), cells, axes) as shown_there:
             yield shown_there
 
 
@@ -69,8 +69,8 @@ def _is_silent(watch: Watch) -> bool:
 class Fractions:
     """A run as one fraction: finished cells, and the share of the work under way."""
 
-    def __init__(self, tell: Tell, cells: int) -> None:
-        self._tell, self._cells = tell, cells
+    def __init__(self, tell: Tell, cells: int, axes: Mapping[str, NoiseAxis] = {}) -> None:
+        self._tell, self._cells, self._axes = tell, cells, axes
         self._finished = 0
         self._failed = 0
 
@@ -92,7 +92,7 @@ class Fractions:
     def cell_finished(self, record: Record, reused: bool) -> None:
         self._finished += 1
         self._failed += record.status != "ok"
-        level = level_text(record.dataset, record.noise)
+        level = level_text(record.dataset, record.noise, self._axes.get(record.dataset, UNKNOWN_AXIS))
         self._tell(self._share(0.0), f"{self.summary}; {level}: {record.config}: {record.status}")
 
     def _share(self, fraction: float) -> float:

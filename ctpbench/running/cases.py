@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ctpbench.code import digest
 from ctpbench.contract.components import Split
 from ctpbench.running.work import ComponentSpec, DataTask, Input, Inputs, Item
-from ctpbench.text import level_text, shown
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, level_text, shown
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class CaseSet:
     split: Split
     noise: float | None
     members: tuple[Member, ...]
+    axis: NoiseAxis = UNKNOWN_AXIS
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ class CaseSet:
     @property
     def level(self) -> str:
         """The dataset and its noise level, as people read them."""
-        return level_text(self.label, self.noise)
+        return level_text(self.label, self.noise, self.axis)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from ctpbench.running.work import (
 )
 from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Suite
-from ctpbench.text import level_text, parameters_text
+from ctpbench.text import parameters_text
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        return f"{level_text(self.dataset, self.noise)}: {self.row.label}, seed {self.seed}"
+        return f"{self.test.level}: {self.row.label}, seed {self.seed}"
 
     @cached_property
     def key(self) -> str:

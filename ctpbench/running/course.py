@@ -268,7 +268,7 @@ def _blank(cell: Cell) -> Record:
     method, train = cell.row.cls, cell.row.train
     learnt_from = [
         plain_text(method.pretrained_on, _LONGEST_DECLARED),
-        level_text(train.dataset, train.noise) if train else "",
+        level_text(train.dataset, train.noise, cell.suite.axes[train.dataset]) if train else "",
     ]
     return Record(
         key=cell.key,

@@ -11,6 +11,7 @@ from ctpbench.running.cell import Cell
 from ctpbench.running.protocol import protocol
 from ctpbench.running.record import Plain
 from ctpbench.suite.entries import Suite
+from ctpbench.text import NoiseAxis
 
 
 class PlannedCell(Plain):
@@ -40,6 +41,11 @@ class Index(Plain):
     cells: list[PlannedCell]
     levels: list[PlannedLevel] = Field(default_factory=list)
     """Empty in older runs."""
+
+    @property
+    def axes(self) -> dict[str, NoiseAxis]:
+        """What the noise levels of each dataset are, by its label; older runs do not say."""
+        return {label: NoiseAxis(*axis) for label, axis in self.provenance.get("noise_axes", {}).items()}
 
     @classmethod
     def of(cls, suite: Suite, cells: Sequence[Cell], provenance: Mapping[str, Any]) -> Index:

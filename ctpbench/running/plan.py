@@ -91,7 +91,7 @@ def _levels(entry: DatasetEntry, wanted: Sequence[Split], replicates: int) -> Le
             Member(case, draw, patients[case], stage_key("data", spec.identity, fingerprint, case, noise, draw))
             for case, draw in product(cases, draws)
         )
-        case_set = CaseSet(entry.label, spec, split, noise, members)
+        case_set = CaseSet(entry.label, spec, split, noise, members, entry.axis)
         if len(set(case_set.cases)) < len(members):
             raise DataError(
                 f"dataset {entry.label}: {split} split: got a case whose id is what another's draw is called, such as "

@@ -27,6 +27,7 @@ def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jo
         "suite": suite.name,
         "description": suite.description,
         "metrics": [metric.label for metric in suite.metrics],
+        "noise_axes": {label: [axis.symbol, axis.units] for label, axis in suite.axes.items()},
         "suite_text": suite.text,
         "suite_sha256": hashlib.sha256(suite.text.encode()).hexdigest(),
         "ctpbench": metadata.version("ctpbench"),

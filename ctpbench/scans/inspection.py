@@ -92,6 +92,7 @@ class Inspection:
             vessels=self.vessels[slices],
             aif=self.inputs.scaled_aif,
             vof=None if self.inputs.vof is None else self.inputs.vof.curve,
+            radiological=True,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ctpbench.contract.components import Dataset, Denoiser, Metric
 from ctpbench.settings import MapsSettings, Resources
 from ctpbench.suite.sections import ExclusionSettings, Range, TrainSettings
+from ctpbench.text import NoiseAxis
 
 MAPS = "maps"
 """What the choice among ways of computing maps is called among tuned parameters; its values are labels."""
@@ -37,6 +38,11 @@ class DatasetEntry:
     component: Dataset
     noise: tuple[float | None, ...]
     train_only: bool = False
+
+    @property
+    def axis(self) -> NoiseAxis:
+        """What its noise levels are."""
+        return NoiseAxis(self.component.noise_symbol, self.component.noise_units)
 
 
 @dataclass(frozen=True)
@@ -116,3 +122,8 @@ class Suite:
     exclude: tuple[Exclusion, ...]
     resources: Resources
     text: str = field(compare=False)
+
+    @property
+    def axes(self) -> dict[str, NoiseAxis]:
+        """What the noise levels of each dataset are, by its label."""
+        return {entry.label: entry.axis for entry in self.datasets}

@@ -40,7 +40,9 @@ def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_sui
         "suite.lock.yaml", "cells.json", "records", "logs", "cache", "results.nc", "panels", "curves",
         "leaderboard.md", "leaderboard.csv", "leaderboard.json",
     }  # fmt: skip
-    assert sorted(p.name for p in (out / "panels").iterdir()) == ["toy-1.png", "toy-3.png"]
+    assert sorted(p.name for p in (out / "panels").iterdir()) == [
+        f"toy-{noise}{ending}.png" for noise in (1, 3) for ending in ("-clinic", "-less-noiseless", "-less-truth", "")
+    ]
     assert [p.name for p in (out / "curves").iterdir()] == ["time-toy.png"]
     with xr.open_datatree(out / "results.nc") as tree:
         toy = tree["toy"].to_dataset().load()

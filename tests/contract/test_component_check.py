@@ -11,6 +11,7 @@ from ctpbench.errors import PluginError
 
 BODY = {"denoise": lambda self, frames, context: frames, "__module__": __name__}
 
+SCANS = {"name": "a", "version": "1", "cases": 0, "load": 0}
 VOLUME = {"name": "a", "version": "1", "score": 0, "better": "none", "units": "mL"}
 
 
@@ -39,6 +40,15 @@ def component(base: type, **namespace: object) -> type:
             {"name": "a", "version": "1", "fit": 0, "save": 0, "load": 0},
             "got learns_from None; allowed: noisy or clean",
         ),
+        ("dataset", "Dataset", {**SCANS, "noise_symbol": "N0", "noise_units": "photons a ray"}, None),
+        (
+            "dataset",
+            "Dataset",
+            {**SCANS, "noise_symbol": 0.5},
+            "got noise_symbol 0.5; allowed: a class attribute, text",
+        ),
+        ("dataset", "Dataset", {**SCANS, "noise_units": "\x1b[31m"}, "got noise_units '\\x1b[31m'; allowed"),
+        ("dataset", "Dataset", {**SCANS, "noise_units": 41 * "a"}, "text of up to 40 characters"),
         ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "units": "s"}, "got better None"),
         ("metric", "Metric", {"name": "a", "version": "1", "score": 0, "better": "lower"}, "units missing"),
         ("metric", "Metric", {**VOLUME, "agrees_with": "b"}, None),

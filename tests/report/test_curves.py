@@ -15,8 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
+from scipy import stats
 
 from ctpbench.outcome.results import build
+from ctpbench.outcome.statistics import LEAST_PATIENTS
 from ctpbench.report.curves import draw_curves, learning_figure, score_figure, sweep_figure
 from ctpbench.running.record import Entries, Record
 from ctpbench.running.store import Store
@@ -236,7 +238,7 @@ def test_a_score_over_time_is_the_mean_over_cases_and_seeds() -> None:
     ]
     figure = score_figure(group(*records), "time")
     shown = panels(figure)
-    what = "frame_rmse (HU) against time (s)"
+    what = "frame RMSE (HU) against time (s)"
     assert list(shown) == [("noise 1e5", what), ("noise 2e5", what)]
     (line,) = lines(shown["noise 1e5", what])["none"]
     np.testing.assert_array_equal(line.get_xydata(), [[0, 2], [1.5, 4], [3, 5.75]])
@@ -244,6 +246,34 @@ def test_a_score_over_time_is_the_mean_over_cases_and_seeds() -> None:
     assert list(lines(shown["noise 2e5", what])) == ["n2n"]
     assert shown["noise 1e5", what].get_ylim()[0] == 0
     assert legend(figure) == ["none", "n2n"]
+
+
+def bands(axes: Axes) -> list[np.ndarray]:
+    """The ends of each band of a panel by its points, (point, low and high)."""
+    corners = [collection.get_paths()[0].vertices for collection in axes.collections]
+    return [np.array([sorted({y for x, y in each if x == at}) for at in sorted(set(each[:, 0]))]) for each in corners]
+
+
+@pytest.mark.parametrize("patients", [LEAST_PATIENTS - 1, LEAST_PATIENTS, 9])
+def test_a_band_is_students_interval_over_patients_where_there_are_enough(patients: int) -> None:
+    cases = [f"p{patient}/{case}" for patient in range(patients) for case in range(2)]
+    values = np.random.default_rng(3).uniform(1, 5, (len(cases), 3))
+    made = changed(timed("none", values.tolist()), cases=cases, patients=[case[:2] for case in cases], timings={})
+    figure = score_figure(group(made), "time")
+    (axes,) = panels(figure).values()
+    by_patient = values.reshape(patients, 2, 3).mean(axis=1)
+    np.testing.assert_allclose(lines(axes)["none"][0].get_ydata(), by_patient.mean(axis=0))
+    assert figure is not None
+    if patients < LEAST_PATIENTS:
+        assert bands(axes) == []
+        assert figure.get_suptitle() == "phantom: mean over patients"
+        return
+    (band,) = bands(axes)
+    expected = stats.t.interval(
+        0.95, patients - 1, by_patient.mean(axis=0), by_patient.std(axis=0, ddof=1) / np.sqrt(patients)
+    )
+    np.testing.assert_allclose(band, np.transpose(expected))
+    assert figure.get_suptitle() == "phantom: mean over patients with its 95% interval"
 
 
 def test_a_difference_over_time_may_be_negative() -> None:
@@ -296,7 +326,8 @@ def test_any_label_can_be_drawn(tmp_path: Path) -> None:
     texts = legend(learning_figure(tree["phantom"]))
     assert texts[:2] == labels[:2]
     assert len(texts) == len(labels)
-    assert max(map(len, texts)) == 34
+    assert [" ".join(text.split()) for text in texts] == [" ".join(label.split()) for label in labels]  # none is cut
+    assert max(len(line) for text in texts for line in text.split("\n")) <= 44
 
 
 def test_a_run_is_drawn_from_its_records(tmp_path: Path) -> None:

@@ -39,5 +39,12 @@ def test_a_picture_has_a_column_for_each_method(tmp_path):
 @pytest.mark.parametrize("draws", [2, 5])
 def test_a_run_with_enough_draws_shows_them(draws, ctpbench, write_suite, tmp_path):
     assert ctpbench("run", write_suite(SUITE.replace("DRAWS", str(draws))), "--out", "out").returncode == 0
-    found = sorted(path.name for path in (tmp_path / "out" / "panels").iterdir())
-    assert found == (["toy-2-draws.png", "toy-2.png"] if draws == 5 else ["toy-2.png"])
+    found = sorted(path.stem for path in (tmp_path / "out" / "panels").iterdir())
+    maps = [
+        "toy-2",
+        "toy-2-clinic",
+        *(["toy-2-draws"] if draws == 5 else []),
+        "toy-2-less-noiseless",
+        "toy-2-less-truth",
+    ]
+    assert found == maps

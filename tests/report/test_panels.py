@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import colormaps
 from matplotlib.image import imread
 
-from ctpbench.report.panels import bounding_box, map_panels, window
+from ctpbench.report.colours import Palette, lookup
+from ctpbench.report.panels import ROWS, bounding_box, difference_panels, map_panels, window
+from ctpbench.report.sheet import Marks, outline
 
 MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]
 LEFT, GAP, EDGE = 60, 10, 2  # pixels left of the first panel, between panels, and the margin of the crop in map pixels
@@ -44,7 +45,7 @@ def draw(path: Path, tissue: np.ndarray, *columns: tuple[str, xr.DataArray]) -> 
 def panel(image: np.ndarray, row: int, column: int) -> np.ndarray:
     """One panel at the maps' own size: (40, 36, 3)."""
     height, width = 40 * SCALE, 36 * SCALE
-    bottom = image.shape[0] - GAP - (2 - row) * (height + GAP)
+    bottom = image.shape[0] - GAP - (len(ROWS) - 1 - row) * (height + GAP)
     left = LEFT + column * (width + GAP)
     block = image[bottom - height : bottom, left : left + width]
     blocks = block.reshape(40, SCALE, 36, SCALE, 3)
@@ -52,21 +53,114 @@ def panel(image: np.ndarray, row: int, column: int) -> np.ndarray:
     return blocks[:, 0, :, 0]
 
 
-def test_each_map_is_drawn_with_the_window_of_its_reference(tmp_path: Path, tissue: np.ndarray) -> None:
-    columns = [("twice", maps(2 * ramp())), ("reference", maps(ramp()))]
-    image = draw(tmp_path / "panel.png", tissue, *columns)
-    box = bounding_box(tissue, EDGE)
-    for row, (name, colours) in enumerate({"cbf": "inferno", "cbv": "inferno", "mtt": "viridis"}.items()):
-        highest = window(columns[-1][1].sel(map=name).values, tissue)
+@pytest.mark.parametrize("palette", ["perceptual", "clinic"])
+def test_each_map_is_drawn_with_the_window_of_its_reference(
+    tmp_path: Path, tissue: np.ndarray, palette: Palette
+) -> None:
+    columns = [("twice", maps(2 * ramp())), ("reference", maps(ramp())), ("also", maps(0.5 * ramp()))]
+    map_panels(columns, tissue, "title", tmp_path / "p.png", references=2, palette=palette)
+    image, box = np.asarray(imread(tmp_path / "p.png"))[..., :3], bounding_box(tissue, EDGE)
+    for row, name in enumerate(ROWS):
+        highest = window(columns[1][1].sel(map=name).values, tissue, 95 if name in ("cbf", "cbv") else 99)
+        highest = max(highest, 10.0) if name == "tmax" else highest
+        colours = "asist" if palette == "clinic" else "inferno" if name in ("cbf", "cbv") else "viridis"
         for column, (_, shown) in enumerate(columns):
-            expected = colormaps[colours](np.clip(shown.sel(map=name).values / highest, 0, 1))[box][..., :3]
+            share = np.clip(shown.sel(map=name).values / highest, 0, 1)
+            expected = lookup(colours)[(share * 256).clip(0, 255).astype(int)][box] / 255
             expected[~tissue[box]] = 0
             np.testing.assert_allclose(panel(image, row, column), expected, atol=0.025)  # a step of colour
 
 
+def test_vessels_do_not_leave_the_tissue_dark_and_a_late_lesion_lies_within_the_window(
+    tmp_path: Path, tissue: np.ndarray
+) -> None:
+    values = np.full((64, 64), 50.0)
+    values[10:12, 16:40] = 900.0  # vessels, 4% of the tissue
+    image = draw(tmp_path / "p.png", tissue, ("reference", maps(values)))
+    brightest = lookup("inferno")[-1] / 255
+    np.testing.assert_allclose(panel(image, 0, 0)[20, 20], lookup("inferno")[255] / 255, atol=0.01)
+    np.testing.assert_allclose(panel(image, 0, 0)[EDGE, EDGE], brightest, atol=0.01)
+    quiet = draw(tmp_path / "p.png", tissue, ("reference", maps(np.full((64, 64), 20.0))))
+    np.testing.assert_allclose(panel(quiet, 3, 0)[20, 20], lookup("viridis")[51] / 255, atol=0.01)  # 2 s of 10
+
+
+def test_a_difference_is_white_where_maps_agree_and_red_where_there_is_more(tmp_path: Path, tissue: np.ndarray) -> None:
+    reference = maps(np.full((64, 64), 50.0))
+    more, less = reference + 10, reference - 10
+    path = tmp_path / "d.png"
+    difference_panels([("same", reference), ("more", more), ("less", less)], reference, tissue, "title", path)
+    image = np.asarray(imread(path))[..., :3]
+    height, width = 40 * SCALE, 36 * SCALE
+    middle = image.shape[0] - GAP - height // 4
+    same, high, low = (image[middle, LEFT + column * (width + GAP) + width // 4] for column in range(3))
+    assert same.min() > 0.95
+    assert high[0] > high[2] + 0.2
+    assert low[2] > low[0] + 0.2
+
+
+def test_of_a_reference_that_knows_nothing_of_a_map_there_is_no_row(tmp_path: Path, tissue: np.ndarray) -> None:
+    known, path = maps(np.full((64, 64), 50.0)), tmp_path / "d.png"
+    heights = []
+    for unknown in ((), ("mtt", "tmax")):
+        reference = known.where(~known["map"].isin(unknown))
+        difference_panels([("a", known + 1)], reference, tissue, "title", path)
+        heights.append(imread(path).shape[0])
+    assert heights[0] - heights[1] == 2 * (40 * SCALE + GAP + 25)
+
+
+def test_many_columns_stand_in_bands_that_all_end_with_the_references(tmp_path: Path, tissue: np.ndarray) -> None:
+    columns = [(f"method {i}", maps(np.full((64, 64), 5.0 * i))) for i in range(40)]
+    references = [("noiseless", maps(np.full((64, 64), 200.0))), ("truth", maps(np.full((64, 64), 100.0)))]
+    map_panels([*columns, *references], tissue, "title", tmp_path / "p.png", references=2)
+    image = np.asarray(imread(tmp_path / "p.png"))[..., :3]
+    assert image.shape[1] <= 2600
+    scale = 180 // 36
+    right = image.shape[1] - 140 - GAP - 36 * scale // 2
+    truth = lookup("inferno")[128] / 255
+    in_truth = np.abs(image[:, right] - truth).max(axis=-1) < 0.02
+    starts = np.flatnonzero(np.diff(np.concatenate([[0], in_truth.astype(int)])) == 1)
+    runs = np.flatnonzero(np.diff(np.concatenate([in_truth.astype(int), [0]])) == -1) - starts
+    assert (runs > 20).sum() >= 2 * 4  # CBF and CBV of four bands, the hole in the tissue apart
+
+
+def test_sides_are_said_where_they_are_known(tmp_path: Path, tissue: np.ndarray) -> None:
+    shown = {}
+    for sides in (False, True):
+        map_panels([("a", maps(ramp()))], tissue, "t", tmp_path / "p.png", marks=Marks(sides=sides))
+        image = np.asarray(imread(tmp_path / "p.png"))[..., :3]
+        bottom = image.shape[0] - GAP - 3 * (40 * SCALE + GAP)
+        corner = image[bottom - 40 * SCALE : bottom - 38 * SCALE, LEFT : LEFT + 2 * SCALE]
+        shown[sides] = corner.max()
+    assert shown == {False: 0, True: pytest.approx(1, abs=0.1)}
+
+
+def test_a_lesion_is_outlined_and_the_legend_says_so(tmp_path: Path, tissue: np.ndarray) -> None:
+    core = np.zeros((64, 64), dtype=bool)
+    core[20:24, 20:26] = True
+    marks = Marks(outlines=[("infarct core", core, "-"), ("penumbra", np.zeros_like(core), "--")])
+    assert marks.legend == "Truth: infarct core (solid outline)."
+    map_panels([("a", maps(np.full((64, 64), 50.0)))], tissue, "t", tmp_path / "p.png", marks=marks)
+    image = np.asarray(imread(tmp_path / "p.png"))[..., :3]
+    top = image.shape[0] - GAP - 4 * (40 * SCALE + GAP) + GAP
+    y, x = top + (20 - 10 + EDGE) * SCALE, LEFT + (20 - 16 + EDGE) * SCALE
+    assert image[y, x + SCALE].min() == 1  # on the edge
+    assert image[y + 2 * SCALE, x + 2 * SCALE].min() < 1  # within
+    assert image[y - 3, x + SCALE].min() < 1  # without
+
+
+def test_an_outline_lies_within_the_mask_and_passes_over_furrows() -> None:
+    mask = np.zeros((12, 12), dtype=bool)
+    mask[2:9, 2:9] = True
+    whole = outline(mask, 8)
+    mask[2:7, 5] = False
+    np.testing.assert_array_equal(outline(mask, 8), whole)
+    assert whole.sum() == 4 * 2 * (7 * 8 - 2)
+    assert not outline(np.zeros((4, 4), dtype=bool), 8).any()
+
+
 def test_outside_the_tissue_is_black_and_inside_is_not(tmp_path: Path, tissue: np.ndarray) -> None:
     image = draw(tmp_path / "panel.png", tissue, ("bright", maps(np.full((64, 64), 50.0))))
-    for row in range(3):
+    for row in range(len(ROWS)):
         inside = panel(image, row, 0).max(axis=-1) > 0
         np.testing.assert_array_equal(inside, tissue[bounding_box(tissue, EDGE)])
 

@@ -85,6 +85,40 @@ def test_the_best_is_bold_and_only_where_there_is_a_choice() -> None:
     assert "|  | lucky |  | 0.200 |" in text
 
 
+def test_at_50_columns_labels_are_legible_and_nothing_is_lost() -> None:
+    text = printed(board(*study(), ward("gaussian(sigma_px=2.25)", 4.0, noise=1e4)), width=50)
+    assert max(map(len, text.splitlines())) <= 50
+    for whole in ("tips(sigma_t_hu=11.25,", "sigma_s_px=3)", "gaussian(sigma_px=2.25)", "4.78", "0.335", "0.230*"):
+        assert whole in text
+    costs = text[text.index("s/case   Status") :].split("Ranked by")[0]
+    assert [line.split()[-1] for line in costs.splitlines() if "0.230" in line] == ["ok"] * 4
+    assert "timeout" in costs
+    assert "Status" not in text[: text.index("s/case   Status")]
+
+
+def test_what_failed_alike_is_told_once_and_where_it_is_told_elsewhere_not_at_all() -> None:
+    frame = board(scored("a", [5.0, 5.0]), *(record(c, status="error", message="no memory") for c in "bc"))
+    assert "- b, c: error: no memory" in to_markdown(frame).splitlines()
+    assert printed(frame).count("no memory") == 1
+    stream = io.StringIO()
+    print_table(frame, Console(file=stream, width=100), failures=False)
+    assert "no memory" not in stream.getvalue()
+
+
+def test_a_long_message_is_folded_on_the_page_and_cut_on_the_terminal_with_where_the_whole_is() -> None:
+    message = "cannot open <x> & " + " ".join(str(number) for number in range(400))
+    frame = board(scored("a", [5.0, 5.0]), record("b", status="error", message=message))
+    page = to_markdown(frame)
+    (summary,) = [line for line in page.splitlines() if line.startswith("  <summary>")]
+    assert summary.startswith("  <summary>b: error: cannot open &lt;x&gt; &amp; 0 1 2")
+    assert len(summary) < 160
+    assert page.count("398 399") == 1
+    text = " ".join(printed(frame).split())
+    assert "398 399" not in text
+    assert "What is cut is whole in leaderboard.md, and by `ctpbench status`." in text
+    assert "What is cut" not in printed(board(*study()))
+
+
 # -- every metric is shown ---------------------------------------------------------------------------------------------
 
 MAPS = ["cbf", "cbv", "mtt", "ttp", "tmax"]

@@ -12,7 +12,7 @@ from ctpbench.outcome.claims.claim import Claim, Name, Verdict, overall
 from ctpbench.outcome.claims.file import Claims
 from ctpbench.outcome.claims.level import Level, Missing, levels
 from ctpbench.running.index import PlannedCell
-from ctpbench.text import did_you_mean, noise_text
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, did_you_mean, noise_column, noise_text
 from ctpbench.written.document import Place
 from ctpbench.written.faults import Faults
 
@@ -26,6 +26,12 @@ class Finding:
     verdict: Verdict
     reason: str = ""
     """Why the verdict goes by values without an interval; empty where it does not."""
+    axis: NoiseAxis = UNKNOWN_AXIS
+
+    @property
+    def level(self) -> str:
+        """The noise level as a column of a table shows it."""
+        return noise_column(self.noise, self.axis)
 
     @property
     def text(self) -> str:
@@ -158,5 +164,5 @@ def _finding(claim: Claim, level: Level) -> Finding:
     try:
         answer = claim.answer(level)
     except Missing as what:
-        return Finding(level.noise, str(what), "undecided")
-    return Finding(level.noise, answer.ours, answer.verdict, answer.reason)
+        return Finding(level.noise, str(what), "undecided", axis=level.axis)
+    return Finding(level.noise, answer.ours, answer.verdict, answer.reason, level.axis)

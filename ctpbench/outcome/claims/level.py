@@ -18,6 +18,7 @@ from ctpbench.outcome.scores import Score, patients_of, score_grids
 from ctpbench.outcome.statistics import Estimate, mean_interval, patient_means
 from ctpbench.outcome.tuning import Tuning, is_number, noise_of, tunings
 from ctpbench.running.index import PlannedCell
+from ctpbench.text import UNKNOWN_AXIS, NoiseAxis
 
 _CURVE_DIMS = {"config", "noise", "seed", "case", "time"}
 
@@ -45,6 +46,8 @@ class Level:
     Attributes
     ----------
     dataset, noise : str, float or None
+    axis : NoiseAxis
+        What the noise level is.
     board : mapping
         The leaderboard's rows here by label, each by column.
     scores : mapping
@@ -63,6 +66,7 @@ class Level:
 
     dataset: str
     noise: float | None
+    axis: NoiseAxis
     board: Mapping[str, Mapping[Any, Any]]
     scores: Mapping[str, Score]
     comparisons: Mapping[str, Comparison]
@@ -240,6 +244,7 @@ def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Level]:
         Level(
             dataset,
             noise,
+            frame.attrs["axes"].get(dataset, UNKNOWN_AXIS),
             boards.get((dataset, noise), {}),
             scores,
             compared.get((dataset, noise), {}),

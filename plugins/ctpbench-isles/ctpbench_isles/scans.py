@@ -57,6 +57,7 @@ class ScanFiles:
 class RecordedScans(Dataset):
     """Recorded scans. Noise is the fraction of the dose, above 0 and up to 1; without it the scan is as acquired."""
 
+    noise_symbol, noise_units = "dose", "of the scan's"
     about_root: ClassVar[str]
     root_variable: ClassVar[str | None] = None
 

@@ -56,6 +56,8 @@ def signed_distance(mean_hu: Float32, tissue: Mask, pixel_mm: tuple[float, float
         return distance
     outside, nearest = ndimage.distance_transform_edt(~fluid, sampling=pixel_mm, return_indices=True)
     measured = tissue & deep[tuple(nearest)] & (np.where(fluid, depth, outside) <= REACH_MM)
+    if not measured.any():  # pixels so large that none lies near the edge
+        return distance
 
     # On a finer grid, where a distance has no steps of a pixel.
     box = ndimage.find_objects(measured.astype(int))[0]

@@ -54,6 +54,18 @@ def test_a_planted_edge_is_measured(edge_case, sigma_mm):
     assert score.values == pytest.approx([FWHM_OF_SIGMA * np.hypot(sigma_mm, of_pixel_mm)] * 2, rel=0.08)
 
 
+def test_pixels_so_large_that_none_is_near_an_edge_have_no_width(make_case):
+    pixel_mm = 7.2  # a head of 32 pixels
+    mean_hu = np.full((32, 32), 35.0, np.float32)
+    mean_hu[14:18, 14:17] = 5.0
+    distance_mm = signed_distance(mean_hu, np.ones((32, 32), bool), (pixel_mm, pixel_mm), 20.0)
+    assert np.isnan(distance_mm).all()
+    frames = np.broadcast_to(mean_hu, (3, 1, 32, 32))
+    maps = {name: np.full((1, 32, 32), 4.0) for name in ("mtt", "cbf", "cbv")}
+    score = EdgeFwhm().score(make_case(maps, frames=frames, spacing_mm=(5.0, pixel_mm, pixel_mm)))
+    assert np.isnan(score.values).all()
+
+
 @pytest.mark.parametrize("blur_mm", [1.0, 2.0, 3.0])
 def test_blurring_adds_its_width_in_quadrature(edge_case, blur_mm):
     case = edge_case(1.2, noise_hu=10 / 3**0.5, map_noise=0.1)

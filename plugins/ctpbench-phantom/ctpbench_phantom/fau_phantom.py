@@ -28,6 +28,7 @@ class FauPhantom(SliceStack):
     """
 
     name, version = "fau_phantom", "1"
+    radiological = False
 
     folder: Annotated[
         Path,
