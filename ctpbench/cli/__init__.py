@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # isort: off
 from ctpbench.cli import runs  # noqa: F401
+from ctpbench.cli import report  # noqa: F401
 from ctpbench.cli import verification  # noqa: F401
 from ctpbench.cli import scans  # noqa: F401
 from ctpbench.cli import catalogue  # noqa: F401
