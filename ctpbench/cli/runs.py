@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
+from ctpbench.cli.report import written
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ctpbench.plugins import Catalogue
     from ctpbench.running.cell import Cell
     from ctpbench.running.executors.protocol import Executor, Limits
@@ -48,6 +51,7 @@ _ONLY = click.option(
 @click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
 @click.option("--require-sandbox", is_flag=True, help="Stop where this system cannot keep methods from the truth.")
 @click.option("--no-sandbox", is_flag=True, help="Keep methods from nothing; the results say so.")
+@click.option("--report/--no-report", "pages", default=True, help="Pages for a browser in report/ of the run, or none.")
 @click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
 def run(
     suite: Path,
@@ -59,6 +63,7 @@ def run(
     serial_timing: bool,
     require_sandbox: bool,
     no_sandbox: bool,
+    pages: bool,
     into: bool,
 ) -> None:
     """Run a suite and write results.nc, leaderboards and panels.
@@ -80,7 +85,9 @@ def run(
     options = Options(jobs, fail_fast, rerun == "failed", serial_timing)
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
-    records = carried_out(loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims)
+    records = carried_out(
+        loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims, pages=pages
+    )
     sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
 
@@ -94,8 +101,12 @@ def carried_out(
     sandbox: Sandboxing = "wanted",
     into: bool = False,
     claims: str | None = None,
+    pages: bool = False,
 ) -> list[Record]:
-    """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit."""
+    """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit.
+
+    `pages` asks for a report in the folder.
+    """
     from ctpbench import device
     from ctpbench.running.executors.local import LocalExecutor
     from ctpbench.running.executors.protocol import Limits
@@ -120,7 +131,10 @@ def carried_out(
             held = _held(executor.hold(), limits, required=sandbox == "required")
             index = Index.of(suite, cells, {**facts, "sandbox": held})
             store.write_plan(index, dump(resolved(suite)), claims)
-            return _run(store, chosen, options, limits, loggers(catalogue), executor)
+            records, frame = _run(store, chosen, options, limits, loggers(catalogue), executor)
+            if pages:
+                _write_report(store.folder, catalogue, frame)
+            return records
     except KeyboardInterrupt:
         click.echo(
             f"\ninterrupted; finished cells are kept in {store.folder}; give the same command to go on",
@@ -138,8 +152,8 @@ def _run(
     limits: Limits,
     on_record: Callable[[Record], None],
     executor: Executor,
-) -> list[Record]:
-    """Run the cells, write and print what came of them, and return their records."""
+) -> tuple[list[Record], pd.DataFrame]:
+    """Run the cells, write and print what came of them, and return their records and the leaderboard."""
     from ctpbench import device
     from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.progress import listener
@@ -167,7 +181,15 @@ def _run(
             click.echo(f"{record.status}: {record.config}: {record.message} (log: {store.folder / record.log})")
     for fault in dict.fromkeys(fault for record in records for fault in _partial_faults(record)):
         click.echo(fault)
-    return records
+    return records, frame
+
+
+def _write_report(folder: Path, catalogue: Catalogue, frame: pd.DataFrame) -> None:
+    """Write the run's pages; that they cannot be written, for something else is there, is no fault of the run."""
+    try:
+        written((folder,), folder / "report", catalogue, frames={folder: frame})
+    except InputError as error:
+        click.echo(f"no report: {str(error).removeprefix('--out ')}")
 
 
 def _held(hold: Hold, limits: Limits, *, required: bool) -> str:

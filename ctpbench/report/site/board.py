@@ -85,7 +85,7 @@ def _levels(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, float], pd.DataFra
     bare = frame.copy()
     bare.attrs = {}  # which pandas copies, deep, with every selection
     for (dataset, noise), block in bare.groupby(["dataset", "noise"], sort=False, dropna=False):
-        yield (str(dataset), float(noise)), block
+        yield (str(dataset), float(str(noise))), block
 
 
 def _row(
@@ -113,7 +113,6 @@ def _row(
         "fit_s": row["fit_s"],
         "memory_mib": row["peak_memory_mib"],
         "values": [
-            [row.get(f"{column}{end}") for end in ("", "_low", "_high")] if column in row else None
-            for column in scores
+            [row.get(f"{column}{end}") for end in ("", "_low", "_high")] if column in row else None for column in scores
         ],
     }

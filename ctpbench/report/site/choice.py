@@ -46,7 +46,7 @@ def chosen_cases(
     if not ranked:
         return [Chosen(case, "") for case in cases[:count]]
     middle = ranked[(len(ranked) - 1) // 2]
-    data = tree[dataset].to_dataset(inherit=False)
+    data = tree.children[dataset].to_dataset(inherit=False)
     score, values = next((s, v) for s, v in case_scores(data) if s.column == middle["rank_by"])
     levels = data["noise"].values
     j = int(np.flatnonzero(np.isnan(levels) if np.isnan(noise) else levels == noise)[0])
@@ -66,7 +66,7 @@ def _spread(size: int, count: int) -> list[int]:
     """Return `count` places of so many, evenly spread with both ends among them; the middle where it is one."""
     if count == 1:
         return [(size - 1) // 2]
-    return sorted({round(place) for place in np.linspace(0, size - 1, min(count, size))})
+    return sorted({int(place) for place in np.linspace(0, size - 1, min(count, size))})
 
 
 def _position(place: int, size: int) -> str:

@@ -1,6 +1,7 @@
 """The image browser's files: of a few cases a level the maps of every row, and what there is to choose from.
 
-A file is named by what it is made from, so that a site that is built again makes only what is new.
+A file is named by what it is made from and by the code that makes it, so that a site that is built again makes only
+what is new.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ctpbench.code import digest
+from ctpbench.code import core_hash, digest
 from ctpbench.report.site.board import level_key, row_key
 from ctpbench.report.site.choice import Chosen, chosen_cases
 from ctpbench.report.site.folder import SiteFolder
@@ -23,8 +24,7 @@ from ctpbench.report.site.sources import Source
 from ctpbench.running.record import Record
 from ctpbench.text import level_text
 
-_FORMAT = 1
-"""Of the files; another number makes all of them anew."""
+_MADE_BY = ("ctpbench.report.site.scene", "ctpbench.report.site.tiles")
 
 
 @dataclass
@@ -117,7 +117,7 @@ def _write_case(
 
 
 def _name(*identity: Any) -> str:
-    return f"images/{digest(_FORMAT, *identity)[:20]}"
+    return f"images/{digest(core_hash(*_MADE_BY), *identity)[:20]}"
 
 
 def _write(folder: SiteFolder, name: str, make: Callable[[], dict[str, Any] | None], budget: Budget) -> bool:

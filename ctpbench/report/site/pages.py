@@ -20,7 +20,7 @@ from ctpbench.outcome.scores import decimals, interval_text, rounded, title_of
 from ctpbench.outcome.statistics import Estimate, outlying
 from ctpbench.report.site.sources import Source
 from ctpbench.report.tables import tally, verdicts_note
-from ctpbench.text import level_text, noise_column
+from ctpbench.text import in_brackets, level_text, noise_column
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,12 +60,12 @@ def claims_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
         path = source.folder / FILE_NAME
         if not path.is_file():
             continue
-        about: dict[str, Any] = {"run": source.name, "title": "", "judgements": [], "fault": "", "tally": "", "note": ""}
+        about: dict[str, Any] = dict.fromkeys(("title", "fault", "tally", "note"), "") | {"run": source.name}
         try:
             claims = load_claims(path)
             judgements = judge(claims, source.tree, source.cells)
-            about |= {"title": claims.title, "judgements": judgements}
-            about |= {"tally": tally(judgements), "note": verdicts_note(judgements)}
+            about |= {"title": claims.title, "tally": tally(judgements), "note": verdicts_note(judgements)}
+            about["judgements"] = judgements
         except InputError as error:
             about["fault"] = str(error).replace(str(path), path.name)
         found.append(about)
@@ -73,7 +73,7 @@ def claims_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 
 def quality_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """Return tables of each run's cases, of what was found out about its scans, and of its agreement with references."""
+    """Return tables of each run's cases, of what was found out about scans, and of agreement with references."""
     return [
         {
             "run": source.name,
@@ -121,12 +121,13 @@ def _mapping(text: Any) -> dict[str, str]:
 
 def _case_table(table: CaseTable) -> dict[str, Any]:
     """Return one level's cases: a header, and rows of text with a mark where a number is far from the others."""
-    titled = {f"{title_of(name.rpartition('_')[0])} ({units})": values for (name, units), values in table.numbers.items()}
+    titled = {f"{title_of(name.rpartition('_')[0])} ({of})": values for (name, of), values in table.numbers.items()}
     here = np.isfinite(np.array([*titled.values()])).any(axis=0)
     note = ""
     if table.share:
-        titled[f"share of {table.share.score.title} (%)"] = 100 * table.share.values
-        note = f"Share: what a case carries of the mean {table.share.score.title} of {table.share.config}, the row in the middle."
+        score, config = table.share.score.title, table.share.config
+        titled[f"share of {score} (%)"] = 100 * table.share.values
+        note = f"Share: what a case carries of the mean {score} of {config}, the row in the middle."
     columns = []
     for values in titled.values():
         shown = values[here]
@@ -139,7 +140,7 @@ def _case_table(table: CaseTable) -> dict[str, Any]:
         "title": level_text(table.dataset, table.noise),
         "header": ["case", "patient"][: len(named)],
         "numbers": list(titled),
-        "rows": [(label, row) for label, row in zip(zip(*labels, strict=True), zip(*columns, strict=True), strict=True)],
+        "rows": list(zip(zip(*labels, strict=True), zip(*columns, strict=True), strict=True)),
         "note": note,
     }
 
@@ -171,7 +172,8 @@ def _agreement_tables(found: Sequence[Agreement]) -> Iterator[dict[str, Any]]:
     for title, members in levels.items():
         rows = []
         for one in members:
-            what = [f"{one.score.title}{f' ({one.score.units})' if one.score.units else ''}", one.config, str(one.patients)]
+            score = f"{one.score.title}{in_brackets(one.score.units)}"
+            what = [score, one.config, str(one.patients)]
             if one.quantity == "decision":
                 rows.append([*what, "", "", "", rounded(one.agreed, 2), _estimate(one.kappa)])
             else:

@@ -117,7 +117,8 @@ def _is_same(folder: Path, record: Record, place: int) -> bool:
     except (ResultError, OSError):
         return False
     known = _known(record, place, list(record.quality))
-    return all(value is not None and np.isclose(value, known[name], 1e-4) for name, value in found.items() if name in known)
+    numbers = {name: value for name, value in found.items() if value is not None}
+    return all(name in numbers and np.isclose(numbers[name], value, 1e-4) for name, value in known.items())
 
 
 def _known(record: Record, place: int, names: Sequence[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench.outcome.scores import ScoreGrid, score_grids
+from ctpbench.outcome.statistics.pairs import mean_over_seeds
 from ctpbench.outcome.tuning import Tuning, noise_of, tunings
 from ctpbench.outcome.variables import MISSING
 from ctpbench.outcome.verification import word_of
@@ -47,7 +48,7 @@ def rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     for row in source.frame.to_dict("records"):
         order.setdefault(row["dataset"], []).append(row)
     for dataset, members in order.items():
-        node = source.tree[dataset]
+        node = source.tree.children[dataset]
         data = node.to_dataset(inherit=False)
         grids, tuned = list(score_grids(data)), tunings(node)
         learnt = _learning(node)
@@ -138,7 +139,7 @@ def _learning(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str
     labels = ["learning_config", "learning_noise", "quantity", "learning_seed"]
     for (config, noise, quantity, seed), points in table.groupby(labels, sort=False, dropna=False):
         curve = {"quantity": quantity, "seed": seed, "step": points["step"].tolist(), "value": points["value"].tolist()}
-        found.setdefault((str(config), noise_of(noise)), []).append(curve)
+        found.setdefault((str(config), noise_of(float(str(noise)))), []).append(curve)
     return found
 
 
@@ -148,11 +149,8 @@ def _scores(grids: list[ScoreGrid], i: int, j: int) -> dict[str, Any]:
     scores = {}
     for grid in grids:
         values = grid.values[i, j]
-        known = np.isfinite(values)
-        counts = known.sum(axis=0)
-        mean = np.divide(np.where(known, values, 0).sum(axis=0), counts, where=counts > 0, out=np.full(counts.shape, np.nan))
-        if known.any():
-            scores[grid.score.column] = mean
+        if np.isfinite(values).any():
+            scores[grid.score.column] = mean_over_seeds(values)
     return {"patients": list(patients) or ["all cases"], "scores": scores}
 
 

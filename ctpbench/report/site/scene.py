@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ctpbench.arrays import Array, Float32, Mask
+from ctpbench.arrays import Array, Float32, Float64, Mask
 from ctpbench.contract.case import MAP_UNITS, MAPS
 from ctpbench.contract.classes import class_mask
 from ctpbench.report.panels import bounding_box, window
@@ -19,6 +19,8 @@ from ctpbench.running.record import Record
 
 _STEPS = {"cbf": 0.02, "cbv": 0.002, "mtt": 0.005, "ttp": 0.01, "tmax": 0.01}
 """The finest difference that a map's image keeps, in its units: a thousandth of its window or less."""
+_UNKNOWN = {"cbf": 80.0, "cbv": 6.0, "mtt": 10.0, "ttp": 30.0, "tmax": 10.0}
+"""Where a window ends of a map of which neither the truth nor noiseless frames are known."""
 _CURVE_STEP_HU = 0.05
 _GRID_CELLS = 600
 """Of a slice; a larger one has larger cells."""
@@ -38,8 +40,8 @@ class Scene:
 
     def __init__(self, found: Pictured, record: Record) -> None:
         self._found, self._record = found, record
-        brain = np.asarray(found.observation.frames["brain"].values, dtype=bool)
-        self._rows, self._columns = bounding_box(brain.any(axis=0), margin=1)
+        brain: Mask = np.asarray(found.observation.frames["brain"].values, dtype=bool)
+        self._rows, self._columns = bounding_box(np.asarray(brain.any(axis=0)), margin=1)
         filled = np.flatnonzero(brain.any(axis=(1, 2)))
         spread = np.linspace(0, filled.size - 1, min(filled.size, _MOST_SLICES))
         self._slices = filled[np.unique(np.rint(spread).astype(int))]
@@ -49,17 +51,14 @@ class Scene:
 
     def base(self) -> dict[str, Any]:
         """Return what all rows of the case share: geometry, masks, noiseless and true maps, AIF, curves."""
-        observation, truth, reference = self._found.observation, self._found.truth, self._found.reference
+        observation, truth = self._found.observation, self._found.truth
         frames = observation.frames
-        columns: dict[str, Any] = {}
         curves = {"noisy": self._curves(self._concentration(frames))}
         if truth is not None and truth.frames is not None:
             curves["noiseless"] = self._curves(self._concentration(truth.frames))
-        if reference is not None and "maps" in reference:
-            columns["noiseless"] = self._maps(self._scaled(reference["maps"]))
-        true = None if truth is None else truth.maps if truth.resolved is None else truth.resolved
-        if true is not None:
-            columns["truth"] = self._maps(true)
+        known = {"noiseless": self._noiseless, "truth": self._true}
+        columns = {name: self._maps(maps) for name, maps in known.items() if maps is not None}
+        masks = [self._brain, self._cut(observation.tissue), self._lesion("core"), self._lesion("penumbra")]
         return {
             "slices": [int(z) for z in self._slices],
             "of": int(frames.sizes["z"]),
@@ -67,8 +66,8 @@ class Scene:
             "shape": list(self._brain.shape),
             "spacing": [float(size) for size in frames.attrs["spacing_mm"]],
             "maps": {name: {"units": MAP_UNITS[name], "high": self._highest(name)} for name in MAPS},
-            "columns": columns,
-            "masks": flags([self._brain, self._cut(observation.tissue), self._lesion("core"), self._lesion("penumbra")]),
+            "columns": {name: maps for name, maps in columns.items() if maps},
+            "masks": flags(masks),
             "times": frames["time"].values,
             "aif": observation.aif,
             "block": self._block,
@@ -88,20 +87,25 @@ class Scene:
         return scaled(maps, self._record.scale) if self._record.scale else maps
 
     @cached_property
-    def _window_of(self) -> xr.DataArray:
-        """The maps whose values say how far a window reaches: the noiseless, or the true ones."""
-        reference, truth = self._found.reference, self._found.truth
-        if reference is not None and "maps" in reference:
-            return self._scaled(reference["maps"])
-        if truth is not None and truth.maps is not None:
-            return truth.maps
-        shape = (len(MAPS), *self._found.observation.tissue.shape)
-        return xr.DataArray(np.full(shape, np.nan), dims=("map", "z", "y", "x"), coords={"map": list(MAPS)})
+    def _true(self) -> xr.DataArray | None:
+        """The true maps, as far as the scanner resolves them where that is known."""
+        truth = self._found.truth
+        return None if truth is None else truth.maps if truth.resolved is None else truth.resolved
+
+    @cached_property
+    def _noiseless(self) -> xr.DataArray | None:
+        reference = self._found.reference
+        if reference is None or "maps" not in reference:
+            return None
+        maps = reference["maps"]
+        return scaled(maps, self._record.scale) if self._record.scale else maps
 
     def _highest(self, name: str) -> float:
-        if name not in self._window_of["map"].values:
-            return 1.0
-        return window(self._window_of.sel(map=name).values, self._found.observation.tissue)
+        """Return the upper end of a map's window, of the true map, which knows no vessels, or the noiseless one."""
+        for maps in (self._true, self._noiseless):
+            if maps is not None and name in maps["map"].values and np.isfinite(maps.sel(map=name)).any():
+                return window(maps.sel(map=name).values, self._found.observation.tissue)
+        return _UNKNOWN.get(name, 1.0)
 
     def _lesion(self, kind: Any) -> Mask:
         found = None if self._found.truth is None else class_mask(self._found.truth, kind)
@@ -129,9 +133,10 @@ class Scene:
         inside = np.pad(np.broadcast_to(self._brain, (1, z, y, x)), padding)
         values = np.where(inside, np.pad(cut, padding), 0)
 
-        def summed(array: Array) -> Array:
+        def summed(array: Array) -> Float64:
             t, z, y, x = array.shape
-            return array.reshape(t, z, y // block, block, x // block, block).sum(axis=(3, 5), dtype=np.float64)
+            blocks = array.reshape(t, z, y // block, block, x // block, block)
+            return np.asarray(blocks.sum(axis=(3, 5), dtype=np.float64))
 
         counts = summed(inside)
         means = np.divide(summed(values), counts, where=counts > 0, out=np.full((time, *counts.shape[1:]), np.nan))
@@ -139,4 +144,5 @@ class Scene:
         return tile(grid, _CURVE_STEP_HU, "HU")
 
     def _cut(self, volume: Array) -> Array:
-        return np.asarray(volume)[self._slices][:, self._rows, self._columns]
+        cut: Array = np.asarray(volume)[self._slices][:, self._rows, self._columns]
+        return cut

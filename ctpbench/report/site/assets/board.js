@@ -126,7 +126,7 @@
     const share = (row) => (isNumber(row.relative) ? row.relative.toFixed(2) : "");
     return [
       word("run", "Run", (row) => level(row).run, { shown: several("run") }),
-      word("dataset", "Data set", (row) => level(row).dataset, { shown: true }),
+      word("dataset", "Data set", (row) => level(row).dataset, { shown: several("dataset") }),
       { name: "noise", title: "Noise", value: (row) => level(row).noise, text: (row) => level(row).noise_text, cell: (row) => level(row).noise_text, shown: several("noise"), number: true, className: "nowrap" },
       { name: "rank", title: "Rank", value: (row) => row.ranks[0], text: rankText, cell: rankText, shown: true, className: "nowrap" },
       { name: "row", title: "Row", value: (row) => row.label, text: (row) => row.label, cell: nameCell, shown: true, className: "name" },
@@ -180,6 +180,7 @@
       })),
       order,
       deferRender: true,
+      drawCallback: function () { markLevels(this.api()); },
       autoWidth: false,
       pageLength: 100,
       layout: { topStart: null, topEnd: null, bottomStart: "info", bottomEnd: "paging" },
@@ -187,6 +188,14 @@
       search: { smart: false },
     });
     ctpbench.table_of_board = table;
+
+    // A line above each level, as long as levels stand together.
+    function markLevels(api) {
+      const shown = api.rows({ page: "current" });
+      const levels = shown.data().toArray().map((row) => row.level);
+      const together = levels.every((one, i) => i === 0 || one >= levels[i - 1]);
+      shown.nodes().toArray().forEach((node, i) => node.classList.toggle("next", together && i > 0 && levels[i] !== levels[i - 1]));
+    }
 
     const passes = (row) =>
       Object.entries(FILTERS).every(([name, [, value]]) => filter[name] === "" || value(row) === filter[name]) &&

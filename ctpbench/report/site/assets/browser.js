@@ -42,7 +42,8 @@
     return "The run's cache holds no images any more.";
   }
 
-  const levelOf = () => images.levels.find((one) => one.key === state.level) ?? images.levels[0];
+  const fullest = () => images.levels.toSorted((one, other) => other.cases[0].rows.length - one.cases[0].rows.length)[0];
+  const levelOf = () => images.levels.find((one) => one.key === state.level) ?? fullest();
   const caseOf = () => levelOf().cases.find((one) => one.case === state.case) ?? levelOf().cases[Math.floor((levelOf().cases.length - 1) / 2)];
 
   // -- the case's numbers ---------------------------------------------------------------------------------------------

@@ -68,16 +68,17 @@
     if (found?.low !== null && found) shapes.push({ type: "rect", yref: "paper", y0: 0, y1: 1, x0: found.low, x1: found.high, fillcolor: colour(2), opacity: 0.16, line: { width: 0 } });
     const layout = {
       height: Math.max(260, 90 + 22 * sorted.length), showlegend: false, shapes,
-      xaxis: { title: { text: plain(`${a.label} better by${unit}`) }, zeroline: true }, yaxis: { type: "category" },
+      xaxis: { title: { text: plain(`${a.label} better by${unit}`) }, zeroline: true, rangemode: "tozero" }, yaxis: { type: "category" },
     };
-    host.replaceChildren(
+    const parts = [
       h("p", { class: "verdict" }, label(a.label), ` is ${mean < 0 ? "worse" : "better"} than `, label(b.label), ` by ${text(Math.abs(mean))}${score.units ? ` ${score.units}` : ""} in ${score.title}, the mean over ${sorted.length} ${sorted.length === 1 ? "patient" : "patients"}; it is better in ${wins}. ${certainty(found, text)}`),
       found ? null : h("p", { class: "fine" }, "The interval of this score: ", h("code", {}, `ctpbench compare RUN ${quoted(a.label)} ${quoted(b.label)} --by ${quoted(score.column)}`)),
       figure("Each patient, the mean (line) and its 95% interval (band)", traces, layout,
         ["Patient", `${a.label}${unit}`, `${b.label}${unit}`, "First better by"],
         sorted.map((each) => [each.who, rounded(each.first, 4), rounded(each.second, 4), text(each.better)])),
       h("p", { class: "links" }, h("a", { href: `row.html#key=${a.key}` }, label(a.label)), h("a", { href: `row.html#key=${b.key}` }, label(b.label))),
-    );
+    ];
+    host.replaceChildren(...parts.filter(Boolean));
   }
 
   const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -86,11 +87,11 @@
     if (!found) return "";
     if (found.low === null) return `No interval: ${found.reason}.`;
     const apart = found.adjusted === null ? "" : found.adjusted <= 0.05 ? " They are told apart" : " They are not told apart";
-    const p = found.adjusted === null ? "" : `${apart} (paired t-test, p = ${probability(found.p)}; ${probability(found.adjusted)} after Holm over all pairs of the level).`;
+    const p = found.adjusted === null ? "" : `${apart} (paired t-test, p ${probability(found.p)}, ${probability(found.adjusted)} after Holm over all pairs of the level).`;
     return `95% interval of its lead: ${text(found.low)} to ${text(found.high)}.${p}`;
   }
 
-  const probability = (p) => (p < 0.001 ? "below 0.001" : p.toFixed(3));
+  const probability = (p) => (p < 0.001 ? "< 0.001" : `= ${p.toFixed(3)}`);
 
   // The pair as the results' own statistics have it, seen from the first row.
   function pair(pairs, first, second, column) {

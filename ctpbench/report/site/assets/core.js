@@ -54,32 +54,25 @@ globalThis.ctpbench = (() => {
 
   const label = (text) => h("bdi", {}, text);
 
+  const isNumeric = (cell) => typeof cell === "number" || /^[-−]?[0-9.]+\*?( \[.*\])?$/.test(cell);
+
+  function cellOf(cell, first, numbers) {
+    const text = cell instanceof Node ? cell : label(cell === null ? "" : String(cell));
+    return first ? h("th", { scope: "row" }, text) : h("td", { class: numbers && isNumeric(cell) ? "number" : null }, text);
+  }
+
+  const lineOf = (cells, numbers) => h("tr", {}, ...cells.map((cell, i) => cellOf(cell, i === 0, numbers)));
+
+  // Numbers are set to the right. What stands in the first column names the line.
   function table(header, rows, caption) {
-    return h(
-      "div",
-      { class: "scroll" },
-      h(
-        "table",
-        { class: "plain" },
-        caption ? h("caption", {}, caption) : null,
-        h("thead", {}, h("tr", {}, ...header.map((title) => h("th", { scope: "col" }, title)))),
-        h(
-          "tbody",
-          {},
-          ...rows.map((cells) =>
-            h(
-              "tr",
-              {},
-              ...cells.map((cell, i) => {
-                const number = typeof cell === "number" || (i > 0 && /^[-−]?[0-9.]+( \[.*\])?$/.test(cell));
-                const text = cell instanceof Node ? cell : label(cell === null ? "" : String(cell));
-                return i ? h("td", { class: number ? "number" : null }, text) : h("th", { scope: "row" }, text);
-              }),
-            ),
-          ),
-        ),
-      ),
-    );
+    const head = h("thead", {}, h("tr", {}, ...header.map((title, i) => h("th", { scope: "col", class: i && rows.some((cells) => isNumeric(cells[i])) ? "number" : null }, title))));
+    const parts = [caption ? h("caption", {}, caption) : "", head, h("tbody", {}, ...rows.map((cells) => lineOf(cells, true)))];
+    return h("div", { class: "scroll" }, h("table", { class: "plain" }, ...parts));
+  }
+
+  // Names and what belongs to them.
+  function facts(rows) {
+    return h("div", { class: "scroll" }, h("table", { class: "plain facts" }, h("tbody", {}, ...rows.map((cells) => lineOf(cells, false)))));
   }
 
   function select(title, options, value, change) {
@@ -116,5 +109,5 @@ globalThis.ctpbench = (() => {
 
   const units = (text) => (text ? ` (${text})` : "");
 
-  return { put, load, script, forget, h, label, table, select, readState, writeState, isNumber, decimals, rounded, seconds, units };
+  return { put, load, script, forget, h, label, table, facts, select, readState, writeState, isNumber, decimals, rounded, seconds, units };
 })();

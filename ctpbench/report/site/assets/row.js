@@ -1,7 +1,7 @@
 "use strict";
 // All that is known of one row at one noise level.
 (() => {
-  const { h, label, table, load, readState, rounded, seconds, isNumber, units, figure, colour, dash, plain } = ctpbench;
+  const { h, label, table, facts: listed, load, readState, rounded, seconds, isNumber, units, figure, colour, dash, plain } = ctpbench;
   const host = document.getElementById("row");
 
   async function show() {
@@ -69,8 +69,8 @@
     return h(
       "div",
       { class: "facts-grid" },
-      h("section", {}, h("h3", {}, "About"), table(["", ""], about.filter(([, text]) => text))),
-      h("section", {}, h("h3", {}, "Parameters"), parameters.length ? table(["", ""], [...parameters, ...chosen]) : h("p", {}, "It has none.")),
+      h("section", {}, h("h3", {}, "About"), listed(about.filter(([, text]) => text))),
+      h("section", {}, h("h3", {}, "Parameters"), parameters.length ? listed([...parameters, ...chosen]) : h("p", {}, "It has none.")),
     );
   }
 
@@ -170,8 +170,8 @@
         h(
           "div",
           { class: "facts-grid" },
-          h("section", {}, h("h3", {}, "Measured"), table(["", ""], known.map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" ? rounded(value, 4) : String(value)]))),
-          h("section", {}, h("h3", {}, "Versions"), Object.keys(seed.versions).length ? table(["", ""], Object.entries(seed.versions)) : h("p", {}, "Not known.")),
+          h("section", {}, h("h3", {}, "Measured"), listed(known.map(([name, value]) => [name.replaceAll("_", " "), typeof value === "number" && !Number.isInteger(value) ? rounded(value, 4) : String(value)]))),
+          h("section", {}, h("h3", {}, "Versions"), Object.keys(seed.versions).length ? listed(Object.entries(seed.versions)) : h("p", {}, "Not known.")),
         ),
         seed.log ? h("details", { open: row.status !== "ok" || null }, h("summary", {}, "Log"), h("pre", { class: "long", tabindex: "0" }, seed.log)) : h("p", { class: "fine" }, "No log here: it lies in the run's folder."),
       );
