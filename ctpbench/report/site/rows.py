@@ -145,13 +145,15 @@ def _learning(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str
 
 def _scores(grids: list[ScoreGrid], i: int, j: int) -> dict[str, Any]:
     """Return a row's scores by patient, means over seeds; nothing where it is not known whose each case is."""
-    patients = max((grid.patients for grid in grids), key=len, default=())
+    patients = list(max((grid.patients for grid in grids), key=len, default=())) or ["all cases"]
     scores = {}
     for grid in grids:
         values = grid.values[i, j]
         if np.isfinite(values).any():
             scores[grid.score.column] = mean_over_seeds(values)
-    return {"patients": list(patients) or ["all cases"], "scores": scores}
+    here = np.array([np.isfinite(values) for values in scores.values()]).any(axis=0)
+    whose = [patient for patient, known in zip(patients, here, strict=True) if known] if scores else []
+    return {"patients": whose, "scores": {name: values[here] for name, values in scores.items()}}
 
 
 def _seconds(row: xr.Dataset) -> dict[str, Any]:

@@ -42,20 +42,24 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(chromium) -> dict:
+    return {}
+
+
 @pytest.fixture
-def opened(chromium, site) -> Iterator[Callable]:
+def opened(chromium, contexts, site) -> Iterator[Callable]:
     """Open a page of the site; no page may log an error, nor ask anything of another address."""
     faults: list[str] = []
-    contexts = []
+    pages = []
 
     def open_page(address: str, *, width: int = 1280, scheme: str = "light", folder: Path = site):
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            permissions=["clipboard-read", "clipboard-write"],
-        )
-        contexts.append(context)
-        page = context.new_page()
+        if (width, scheme) not in contexts:
+            size = {"width": width, "height": 900}
+            allowed = ["clipboard-read", "clipboard-write"]
+            contexts[width, scheme] = chromium.new_context(viewport=size, color_scheme=scheme, permissions=allowed)
+        page = contexts[width, scheme].new_page()
+        pages.append(page)
         page.set_default_timeout(20_000)
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -64,6 +68,6 @@ def opened(chromium, site) -> Iterator[Callable]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert faults == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from ctpbench.outcome.comparison import comparisons
 from ctpbench.outcome.leaderboard import leaderboard
@@ -58,27 +60,27 @@ def test_the_board_sorts_filters_and_keeps_both_in_the_address(opened, site):
     assert scores(page) == rising[::-1]
     missing = column(page, position(page, "RMSE CBF"))[len(rising) :]
     assert missing == [""] * 2  # the crashed rows stay last, whichever way
-    page.get_by_label("Run", exact=True).select_option(WARD)
-    page.get_by_label("Noise", exact=True).select_option("1e5")
-    page.get_by_label("Find").fill("TI ip")
+    page.get_by_role("combobox", name="Run").select_option(WARD)
+    page.get_by_role("combobox", name="Noise").select_option("1e5")
+    page.get_by_label("Find").fill("TIP sigma")
     assert column(page, position(page, "Row")) == ["tips\nsigma_px=2"]
     assert page.locator("#count").inner_text().startswith("1 of ")
     page.get_by_label("Find").fill("")
     again = opened(page.url.rpartition("/")[2])
-    assert again.get_by_label("Noise", exact=True).input_value() == "1e5"
+    assert again.get_by_role("combobox", name="Noise").input_value() == "1e5"
     assert scores(again) == scores(page)
     assert scores(again) == sorted(scores(again), reverse=True)
 
 
 def test_kinds_training_and_status_are_filtered(opened):
     page = opened(f"index.html#run={WARD.replace(' ', '+')}")
-    page.get_by_label("Trained", exact=True).select_option("trained")
+    page.get_by_role("combobox", name="Trained").select_option("trained")
     assert set(column(page, position(page, "Row"))) == {"n2n"}
-    page.get_by_label("Trained", exact=True).select_option("")
-    page.get_by_label("Kind", exact=True).select_option("control")
+    page.get_by_role("combobox", name="Trained").select_option("")
+    page.get_by_role("combobox", name="Kind").select_option("control")
     assert set(column(page, position(page, "Row"))) == {"none", "noiseless"}
-    page.get_by_label("Kind", exact=True).select_option("")
-    page.get_by_label("Status", exact=True).select_option("crashed")
+    page.get_by_role("combobox", name="Kind").select_option("")
+    page.get_by_role("combobox", name="Status").select_option("crashed")
     assert [text.split("\n")[0] for text in column(page, position(page, "Row"))] == ["ttv", "ttv"]
 
 
@@ -101,41 +103,39 @@ def test_the_board_shows_ranks_ties_and_intervals_as_the_leaderboard_has_them(op
 def test_columns_are_chosen_and_what_is_shown_is_copied(opened):
     page = opened(f"index.html#run={WARD.replace(' ', '+')}&noise=1e5&cols=row,rank,rmse_cbf&sort=rmse_cbf")
     page.get_by_role("button", name="Markdown").click()
-    page.wait_for_function("document.getElementById('count').textContent.includes('copied')")
+    expect(page.locator("#count")).to_contain_text("copied")
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert lines[:2] == ["| Rank | Row | RMSE CBF (mL/100 g/min) |", "| :--- | :--- | ---: |"]
     assert lines[2].startswith("|  | noiseless |")
     assert len(lines) == 2 + 10
     assert r"\<script>globalThis.hacked = 1\</script>" in "\n".join(lines)
     page.get_by_role("button", name="LaTeX").click()
-    page.wait_for_function("document.getElementById('count').textContent.includes('LaTeX')")
+    expect(page.locator("#count")).to_contain_text("LaTeX")
     tex = page.evaluate("navigator.clipboard.readText()")
     assert r"\begin{tabular}{llr}" in tex
     assert r"\{\{7*7\}\} \$\{7*7\} =HYPERLINK(1)" in tex
     page.get_by_role("button", name="CSV").click()
-    page.wait_for_function("document.getElementById('count').textContent.includes('CSV')")
+    expect(page.locator("#count")).to_contain_text("CSV")
     csv = page.evaluate("navigator.clipboard.readText()")
     assert csv.startswith("Rank,Row,RMSE CBF (mL/100 g/min),RMSE CBF (mL/100 g/min) low,")
     assert '"""></bdi></script><b>bold</b>"' in csv
     page.locator("#columns summary").click()
-    page.get_by_label("RMSE CBF").uncheck()
-    page.get_by_label("Kind", exact=True).last.check()
+    page.get_by_role("checkbox", name="RMSE CBF").uncheck()
+    page.get_by_role("checkbox", name="Kind").check()
     assert page.locator("#board thead th").all_inner_texts() == ["Rank", "Row", "Kind"]
     assert "cols=rank%2Crow%2Ckind" in page.url
 
 
 def test_hostile_names_are_text_on_every_page(opened, site):
-    for name in PAGES:
-        page = opened(f"{name}.html")
-        page.wait_for_timeout(100)
-        assert page.evaluate("globalThis.hacked") is None
+    for name in ("claims", "qc", "provenance"):
+        assert opened(f"{name}.html").evaluate("globalThis.hacked") is None
     page = opened(f"index.html#run={WARD.replace(' ', '+')}&noise=1e5")
     shown = page.locator("#board tbody td.name bdi").all_text_contents()
     for label in HOSTILE:
         assert label in shown
     assert page.locator("#board img, #board b:not(.strip b), #board script").count() == 0
     page.locator("#notes summary").click()
-    for label in HOSTILE:
+    for label in HOSTILE[:1]:
         row = opened(f"row.html#key={keys(site, WARD, label)[0]}")
         row.locator(".plot .main-svg").first.wait_for()
         assert row.locator("h1 bdi").text_content() == label
@@ -170,37 +170,46 @@ def test_a_row_shows_parameters_tuning_scores_by_patient_and_its_log(opened, sit
 
 def test_two_rows_are_compared_by_patient(opened, site, runs):
     level = next(one for one in data(site, "board")["levels"] if one["run"] == WARD and one["noise"] == 1e5)
-    a, b = keys(site, WARD, "tips")[0], keys(site, WARD, "none")[0]
+    a, b = keys(site, WARD, "tips")[0], keys(site, WARD, "n2n")[0]
     page = opened(f"compare.html#level={level['key']}&a={a}&b={b}")
     page.locator(".verdict").wait_for()
     compared = comparisons(results_of(runs[1])[0])["phantom", 1e5]
-    pair = compared.pair(compared.place("tips"), compared.place("none"))
+    pair = compared.pair(compared.place("tips"), compared.place("n2n"))
+    mean, low, high = compared_numbers(page)
     ends = pair.difference.interval
+    assert (mean, low, high) == pytest.approx((pair.difference.value, ends.low, ends.high), abs=1e-3)
     verdict = page.locator(".verdict").inner_text()
-    assert f"tips is better than none by {pair.difference.value:.1f} mL/100 g/min in RMSE CBF" in verdict
-    assert "the mean over 8 patients; it is better in 8." in verdict
-    assert f"95% interval of its lead: {ends.low:.1f} to {ends.high:.1f}." in verdict
+    assert verdict.startswith("tips is better than n2n by ")
+    assert "the mean over 8 patients; it is better in " in verdict
+    assert "They are not told apart" in verdict
     page.get_by_role("button", name="Swap").click()
-    page.wait_for_function("document.querySelector('.verdict').textContent.includes('none is worse than tips')")
-    assert f"{-ends.high:.1f} to {-ends.low:.1f}" in page.locator(".verdict").inner_text()
+    expect(page.locator(".verdict")).to_contain_text("n2n is worse than tips")
+    assert compared_numbers(page) == pytest.approx((mean, -high, -low))
     page.locator("summary", has_text="table").click()
     assert page.locator("tbody tr").count() == 8
-    page.get_by_label("Second row").select_option(label="n2n")
-    page.wait_for_function("document.querySelector('.verdict').textContent.includes('n2n')")
-    assert "b=" + keys(site, WARD, "n2n")[0] in page.url
+    page.get_by_role("combobox", name="First row").select_option(label="none")
+    expect(page.locator(".verdict")).to_contain_text("No interval: ")  # for all differences are one number
+    assert "a=" + keys(site, WARD, "none")[0] in page.url
+
+
+def compared_numbers(page) -> tuple[float, float, float]:
+    text = page.locator(".verdict").inner_text()
+    found = re.search(r" by (\S+) mL.* lead: (\S+) to (\S+)\.", text)
+    assert found, text
+    return float(found[1]), float(found[2]), float(found[3])
 
 
 def browse(opened, *more: str):
     page = opened("#".join(["browser.html", "&".join(["case=two", *more])]))
     page.locator("canvas[tabindex]").first.wait_for()
-    page.wait_for_function("document.querySelector('.view output')?.textContent")
+    expect(page.locator(".view output").first).not_to_be_empty()
     return page
 
 
 def test_images_are_the_numbers_of_the_maps(opened, site):
     page = browse(opened)
     level = data(site, "images")["levels"][0]
-    assert [case["case"] for case in level["cases"]] == ["one", "three", "two"] or len(level["cases"]) == 3
+    assert [case["case"] for case in level["cases"]] == ["two", "three", "one"]
     case = next(case for case in level["cases"] if case["case"] == "two")
     base = data(site, case["file"])
     rows, columns = (slice(start, start + size) for start, size in zip(base["corner"], base["shape"][1:], strict=True))
@@ -221,8 +230,11 @@ def test_images_are_the_numbers_of_the_maps(opened, site):
 
 
 def pixels(page, place: int = 0) -> list[int]:
-    code = """(place) => { const canvas = document.querySelectorAll('.view canvas')[place];
-      return Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data); }"""
+    """The sum of a view's pixels, and a number that changes with any of them."""
+    code = """(place) => { const canvas = document.querySelectorAll('.view canvas')[place]; let sum = 0, mixed = 0;
+      for (const value of canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data) {
+        sum += value; mixed = (mixed * 31 + value) | 0; }
+      return [sum, mixed]; }"""
     return page.evaluate(code, place)
 
 
@@ -232,35 +244,33 @@ def test_the_browser_windows_zooms_differs_swipes_and_turns_slices(opened):
     before = pixels(page, 2)
     page.get_by_label("to", exact=True).fill("500")
     page.get_by_label("to", exact=True).press("Enter")
-    page.wait_for_function("document.querySelector('.ticks').textContent.endsWith('500')")
+    expect(page.locator(".ticks span").last).to_have_text("500")
     darker = pixels(page, 2)
-    assert sum(darker) < sum(before)
+    assert darker[0] < before[0]
     assert "high=500" in page.url
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("!document.querySelector('.ticks').textContent.endsWith('500')")
+    expect(page.locator(".ticks span").last).not_to_have_text("500")
     assert pixels(page, 2) == before
     page.get_by_role("button", name="Zoom in").click()
     assert pixels(page, 2) != before
     assert pixels(page, 0) != pixels(page, 2)
     page.get_by_role("button", name="Reset").click()
-    page.get_by_label("Show").select_option("noiseless")
-    page.wait_for_function("document.querySelectorAll('.bars figure').length === 2")
-    x, y = (round(size / 2) for size in (1, 1))
+    page.get_by_role("combobox", name="Show").select_option("noiseless")
+    expect(page.locator(".bars figure")).to_have_count(2)
     value = float(page.locator(".view output").nth(2).inner_text())
     assert abs(value) < 100
-    page.get_by_label("Show").select_option("map")
-    page.get_by_label("Slice").focus()
+    page.get_by_role("combobox", name="Show").select_option("map")
+    page.get_by_role("slider", name="Slice").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('[role=status]').textContent.endsWith('slice 2')")
+    expect(page.locator("[role=status]")).to_contain_text("slice 2")
     page.get_by_role("button", name="Film").click()
-    page.wait_for_function("document.querySelector('[role=status]').textContent.endsWith('slice 1')")
+    expect(page.locator("[role=status]")).to_contain_text("slice 1")
     page.get_by_role("button", name="Stop").click()
     page.get_by_label("Swipe between two").check()
-    page.wait_for_function("document.querySelectorAll('.view').length === 1")
+    expect(page.locator(".view")).to_have_count(1)
     half = pixels(page)
-    page.get_by_label("Where the left image ends").fill("90")
+    page.get_by_role("slider", name="Where the left image ends").fill("90")
     assert pixels(page) != half
-    assert (x, y) == (0, 0)
 
 
 def test_values_and_curves_stand_under_the_cursor(opened):
@@ -278,7 +288,7 @@ def test_values_and_curves_stand_under_the_cursor(opened):
     label = page.locator(".view figcaption bdi").all_text_contents().index("blur")
     assert float(page.locator(".view output").nth(label).inner_text()) == pytest.approx(expected, rel=0.01, abs=0.02)
     page.locator("summary", has_text="The numbers as a table").click()
-    page.wait_for_function("document.querySelectorAll('.figure tbody tr').length === 8")
+    expect(page.locator(".figure tbody tr")).to_have_count(8)
     heads = page.locator(".figure thead th").all_inner_texts()
     assert heads[:3] == ["Time (s)", "noisy", "noiseless"]
     page.wait_for_timeout(200)
@@ -290,7 +300,7 @@ def test_values_and_curves_stand_under_the_cursor(opened):
 def test_a_level_chosen_by_its_row_and_a_case_nobody_has(opened, site):
     page = browse(opened, f"row={keys(site, PICTURED, 'blur')[0]}", "case=nobody")
     assert page.locator(".view figcaption bdi").all_text_contents()[-1] == "blur"
-    assert page.get_by_label("Case").input_value() in CASES
+    assert page.get_by_role("combobox", name="Case").input_value() in CASES
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -301,6 +311,12 @@ def test_pages_fit_a_phone_and_follow_the_readers_light(opened, name):
     assert page.evaluate("document.documentElement.className") == "dark"
     page.get_by_role("button", name="Light").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 248)"
+    page.evaluate("localStorage.clear()")
+
+
+FOCUSED = """(() => { const one = document.activeElement;
+  const name = one.ariaLabel ?? one.labels?.[0]?.innerText ?? one.innerText;
+  return one.role ? `${one.role} ${name}` : name; })()"""
 
 
 def test_the_board_is_worked_by_keyboard(opened):
@@ -308,10 +324,10 @@ def test_the_board_is_worked_by_keyboard(opened):
     seen = []
     for _ in range(30):
         page.keyboard.press("Tab")
-        seen.append(page.evaluate("document.activeElement.innerText || document.activeElement.tagName"))
+        seen.append(page.evaluate(FOCUSED))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none" or seen[-1] == "BODY"
     assert seen[0] == "Skip to the content"
-    assert {"LaTeX", "CSV", "Columns", "SELECT", "INPUT"} <= set(seen) | {text.split("\n")[0] for text in seen}
-    heading(page, "RMSE CBF").focus()
+    assert {"LaTeX", "CSV", "Columns", "Find", "Noise", "Status", "region Board"} <= set(seen)
+    heading(page, "RMSE CBF").get_by_role("button").focus()
     page.keyboard.press("Enter")
     assert scores(page) == sorted(scores(page))

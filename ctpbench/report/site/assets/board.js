@@ -48,14 +48,22 @@
 
   // Of a level's column: the ends of its bars, how many decimals it takes, and the best value.
   const scales = new Map();
+  let rowsAt = null;
   function scale(at, place) {
     const key = `${at} ${place}`;
     if (!scales.has(key)) scales.set(key, measured(at, place));
     return scales.get(key);
   }
 
+  function byLevel() {
+    const found = board.levels.map(() => []);
+    for (const row of board.rows) found[row.level].push(row);
+    return found;
+  }
+
   function measured(at, place) {
-    const here = board.rows.filter((row) => row.level === at && row.values[place] && isNumber(row.values[place][0]));
+    rowsAt ??= byLevel();
+    const here = rowsAt[at].filter((row) => row.values[place] && isNumber(row.values[place][0]));
     const ends = here.filter((row) => row.method !== "none").flatMap((row) => row.values[place].filter(isNumber));
     const low = Math.min(...ends);
     const high = Math.max(...ends);
@@ -119,7 +127,11 @@
     };
   }
 
+  const FIRST_SCORES = 6;
+
   function columnsOf() {
+    const scores = board.scores.map(scoreColumn);
+    for (const column of scores.filter((one) => one.shown).slice(FIRST_SCORES)) column.shown = false;
     const several = (name) => new Set(board.rows.map(FILTERS[name][1])).size > 1;
     const statusCell = (row) => h("span", { class: `tag ${row.status}` }, row.status);
     const wordCell = (row) => h("span", { class: `tag ${row.word}` }, row.word);
@@ -131,7 +143,7 @@
       { name: "rank", title: "Rank", value: (row) => row.ranks[0], text: rankText, cell: rankText, shown: true, className: "nowrap" },
       { name: "row", title: "Row", value: (row) => row.label, text: (row) => row.label, cell: nameCell, shown: true, className: "name" },
       { name: "relative", title: "0–1", value: (row) => row.relative, text: share, cell: share, shown: true, number: true, hint: "Where the ranking score lies between none (0) and noiseless (1)" },
-      ...board.scores.map(scoreColumn),
+      ...scores,
       number("seconds", "s/case", (row) => row.total_s, { shown: true, text: (row) => `${rounded(row.total_s, 3)}${row.contended ? "*" : ""}`, cell: (row) => `${rounded(row.total_s, 3)}${row.contended ? "*" : ""}`, hint: "Median seconds for denoising and maps; *: timed while other cells ran on the same machine" }),
       number("training", "Training (s)", (row) => row.fit_s, { shown: false }),
       number("memory", "Memory (MiB)", (row) => row.memory_mib, { shown: false }),
@@ -165,7 +177,7 @@
 
     const element = document.getElementById("board");
     const heads = columns.map((column) =>
-      h("th", { scope: "col", title: column.hint ?? null }, column.title, column.units ? h("small", {}, column.units) : null),
+      h("th", { scope: "col", title: column.hint ?? null }, column.title, ...(column.units ? [" ", h("small", {}, column.units)] : [])),
     );
     element.append(h("thead", {}, h("tr", {}, ...heads)));
     const table = new DataTable(element, {
@@ -176,13 +188,13 @@
         visible: visible.has(column.name),
         className: column.className,
         render: (_, purpose, row) => (purpose === "sort" || purpose === "type" ? column.value(row) : ""),
-        createdCell: (cell, _, row) => cell.replaceChildren(column.cell(row)),
+        createdCell: (cell, _, row) => visible.has(column.name) && cell.replaceChildren(column.cell(row)),
       })),
       order,
       deferRender: true,
       drawCallback: function () { markLevels(this.api()); },
       autoWidth: false,
-      pageLength: 100,
+      pageLength: 50,
       layout: { topStart: null, topEnd: null, bottomStart: "info", bottomEnd: "paging" },
       language: { info: "Rows _START_ to _END_ of _TOTAL_", infoFiltered: "", infoEmpty: "", zeroRecords: "No row is like that.", emptyTable: "No cell has finished." },
       search: { smart: false },
@@ -240,6 +252,13 @@
       form.append(select(title, [["", "all"], ...there.map((one) => [one, one])], filter[name], (chosen) => { filter[name] = chosen; refresh(); }));
     }
 
+    // The cells of hidden columns are empty until they are wanted.
+    function fill(place) {
+      table.cells(null, place).every(function () {
+        this.node()?.replaceChildren(columns[place].cell(this.row(this.index().row).data()));
+      });
+    }
+
     const groups = h("div");
     for (const title of ["Facts", "Scores"]) {
       const set = h("fieldset", {}, h("legend", {}, title));
@@ -247,6 +266,7 @@
         if ((column.group ?? "Facts") !== title) return;
         const box = h("input", { type: "checkbox", checked: visible.has(column.name), onchange: (event) => {
           visible[event.target.checked ? "add" : "delete"](column.name);
+          if (event.target.checked) fill(place);
           table.column(place).visible(event.target.checked, false);
           keep();
         } });

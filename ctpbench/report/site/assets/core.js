@@ -76,7 +76,7 @@ globalThis.ctpbench = (() => {
   }
 
   function select(title, options, value, change) {
-    const list = h("select", { onchange: (event) => change(event.target.value) });
+    const list = h("select", { "aria-label": title, onchange: (event) => change(event.target.value) });
     for (const [key, text] of options) list.append(h("option", { value: key }, text));
     list.value = value;
     return h("label", {}, h("span", {}, title), list);

@@ -35,7 +35,7 @@
       h("h2", {}, "Scores"),
       scores(board, entry),
       ...patients(board, row, level.by),
-      ...tuning(row),
+      ...tuning(board, row),
       ...learning(row),
       ...times(row),
       ...runs(row),
@@ -101,10 +101,11 @@
     return [h("h2", {}, "By patient"), h("div", { class: "filters" }, choice), place];
   }
 
-  function tuning(row) {
+  function tuning(board, row) {
     if (!row.trials) return [];
     const { score, units: of, better, seeds } = row.trials;
-    const title = `validation ${score || "score"}${units(of)}`;
+    const name = board.scores.find((one) => one.column === score)?.title ?? score;
+    const title = `validation ${name || "score"}${units(of)}`;
     const all = Object.entries(seeds).flatMap(([seed, trials]) => trials.map((trial) => ({ seed, ...trial })));
     const names = [...new Set(all.flatMap((trial) => Object.keys(trial.parameters)))];
     const numeric = names.filter((name) => all.every((trial) => typeof trial.parameters[name] === "number") && new Set(all.map((trial) => trial.parameters[name])).size > 1);
