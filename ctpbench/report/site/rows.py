@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ctpbench.arrays import Mask
 from ctpbench.outcome.scores import ScoreGrid, score_grids
 from ctpbench.outcome.statistics.pairs import mean_over_seeds
 from ctpbench.outcome.tuning import Tuning, noise_of, tunings
@@ -145,13 +146,13 @@ def _learning(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str
 
 def _scores(grids: list[ScoreGrid], i: int, j: int) -> dict[str, Any]:
     """Return a row's scores by patient, means over seeds; nothing where it is not known whose each case is."""
-    patients = list(max((grid.patients for grid in grids), key=len, default=())) or ["all cases"]
+    patients = list(grids[0].patients) if grids and grids[0].patients else ["all cases"]
     scores = {}
     for grid in grids:
         values = grid.values[i, j]
         if np.isfinite(values).any():
             scores[grid.score.column] = mean_over_seeds(values)
-    here = np.array([np.isfinite(values) for values in scores.values()]).any(axis=0)
+    here: Mask = np.asarray(np.array([np.isfinite(values) for values in scores.values()]).any(axis=0))
     whose = [patient for patient, known in zip(patients, here, strict=True) if known] if scores else []
     return {"patients": whose, "scores": {name: values[here] for name, values in scores.items()}}
 

@@ -266,3 +266,18 @@ def test_the_command_says_where_the_report_is_and_refuses_in_a_line(tmp_path):
     assert nothing.exit_code == 2
     assert nothing.stderr.count("\n") == 1
     assert not (tmp_path / "other").exists()
+
+
+def test_a_run_ends_with_its_pages_unless_told_not_to(ctpbench, write_suite, tmp_path):
+    suite = write_suite("datasets: [{name: toy, noise: [1]}]\ndenoisers: [leave, unfold]\nmetrics: [error]\n")
+    assert "Report:" not in ctpbench("run", suite, "--out", "out").stdout
+    assert not (tmp_path / "out/report").exists()
+    done = ctpbench("run", suite, "--out", "out", "--report")
+    assert done.returncode == 0, done.stderr
+    assert "Report: out/report/index.html (2 rows, 2 cases with images, " in done.stdout
+    levels = read(tmp_path / "out/report/data/images.js")["levels"]
+    assert [[row["label"] for row in case["rows"]] for case in levels[0]["cases"]] == [["leave", "unfold"]] * 2
+    (tmp_path / "out/report" / MARKER).unlink()
+    again = ctpbench("run", suite, "--out", "out", "--report")
+    assert again.returncode == 0, again.stderr
+    assert "no report: out/report: holds something that is no report; " in again.stdout

@@ -21,6 +21,7 @@
     status: ["Status", (row) => row.status],
   };
   const level = (row) => board.levels[row.level];
+  const noiseOf = (text) => board.levels.find((one) => one.noise_text === text).noise ?? 0;
 
   // -- columns: of each its title, what it sorts by, its text, and its cell ------------------------------------------
 
@@ -246,7 +247,7 @@
     form.append(h("label", {}, h("span", {}, "Find"), search));
     for (const [name, [title, value]] of Object.entries(FILTERS)) {
       const there = [...new Set(board.rows.map(value))];
-      if (name === "noise") there.sort((a, b) => Number(a) - Number(b));
+      if (name === "noise") there.sort((a, b) => noiseOf(a) - noiseOf(b));
       if (filter[name] !== "" && !there.includes(filter[name])) filter[name] = "";
       if (there.length < 2) continue;
       form.append(select(title, [["", "all"], ...there.map((one) => [one, one])], filter[name], (chosen) => { filter[name] = chosen; refresh(); }));

@@ -33,12 +33,6 @@ globalThis.ctpbench = (() => {
     return held.get(name);
   }
 
-  // Large ones are not worth keeping.
-  function forget(name) {
-    held.delete(name);
-    asked.delete(`data/${name}.js`);
-  }
-
   function h(tag, properties = {}, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(properties)) {
@@ -109,5 +103,5 @@ globalThis.ctpbench = (() => {
 
   const units = (text) => (text ? ` (${text})` : "");
 
-  return { put, load, script, forget, h, label, table, facts, select, readState, writeState, isNumber, decimals, rounded, seconds, units };
+  return { put, load, script, h, label, table, facts, select, readState, writeState, isNumber, decimals, rounded, seconds, units };
 })();
