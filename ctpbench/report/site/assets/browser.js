@@ -144,7 +144,7 @@
       h("details", {}, h("summary", {}, "Which methods"), parts.columns),
       parts.views,
       parts.bars,
-      h("p", { class: "fine" }, "Drag to move, Shift and drag for the window, Ctrl and wheel (or + and −) to zoom, 0 to reset; arrow keys move the cursor, Page Up and Page Down (or Alt and wheel) change the slice. R is the patient's right. White line: infarct core; dotted: penumbra."),
+      h("p", { class: "fine" }, "Drag to move (in a swipe: its line), Shift and drag for the window, Ctrl and wheel (or + and −) to zoom, 0 to reset; arrow keys move the cursor, Page Up and Page Down (or Alt and wheel) change the slice. R is the patient's right. White line: infarct core; dotted: penumbra."),
       h("h2", {}, "Under the cursor"),
       parts.position,
       parts.values,

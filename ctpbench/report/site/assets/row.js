@@ -92,7 +92,7 @@
       const values = row.scores[column];
       const title = `${score.title}${units(score.units)}`;
       const trace = { type: "bar", x: row.patients.map(plain), y: values, marker: { color: colour(0) }, hoverinfo: "x+y" };
-      const layout = { height: 320, yaxis: { title: { text: plain(title) } }, xaxis: { type: "category" } };
+      const layout = { height: 320, yaxis: { title: { text: onTwoLines(title) } }, xaxis: { type: "category" } };
       place.replaceChildren(figure(`${title}, patient by patient`, [trace], layout, ["Patient", title], row.patients.map((who, i) => [who, rounded(values[i], 4)])));
     };
     const first = known.some((score) => score.column === by) ? by : known[0].column;
@@ -100,6 +100,9 @@
     show(first);
     return [h("h2", {}, "By patient"), h("div", { class: "filters" }, choice), place];
   }
+
+  // The units below, so that a low plot has room for both.
+  const onTwoLines = (title) => title.split(/ (?=\()/).map(plain).join("<br>");
 
   function tuning(board, row) {
     if (!row.trials) return [];
@@ -124,12 +127,12 @@
         const chosen = row.seeds.find((one) => String(one.seed) === seed)?.chosen[name];
         return {
           x: xs, y: xs.map((x) => best.get(x).value), mode: "lines+markers", name: `seed ${seed}`, text: xs.map((x) => plain(text(best.get(x)))), hoverinfo: "text+y",
-          line: { color: colour(i), dash: dash(i) }, marker: { size: xs.map((x) => (x === chosen ? 13 : 6)), symbol: xs.map((x) => (x === chosen ? "circle-open" : "circle")), line: { width: 2.5 } },
+          line: { color: colour(i), dash: dash(i) }, marker: { size: xs.map((x) => (x === chosen ? 13 : 6)), symbol: xs.map((x) => (x === chosen ? "circle-open" : "circle")), line: { width: xs.map((x) => (x === chosen ? 2.5 : 0)) } },
         };
       });
       const xs = traces.flatMap((trace) => trace.x);
       const wide = Math.min(...xs) > 0 && Math.max(...xs) > 20 * Math.min(...xs);
-      const layout = { height: 300, showlegend: traces.length > 1, xaxis: { title: { text: plain(name) }, type: wide ? "log" : "linear" }, yaxis: { title: { text: plain(title) } } };
+      const layout = { height: 300, showlegend: traces.length > 1, xaxis: { title: { text: plain(name) }, type: wide ? "log" : "linear" }, yaxis: { title: { text: onTwoLines(title) } } };
       const body = traces.flatMap((trace) => trace.x.map((x, i) => [x, rounded(trace.y[i], 5)]));
       return figure(`${name}: ${title}; what was chosen is ringed`, traces, layout, [name, title], body);
     });
