@@ -17,7 +17,7 @@ from ctpbench.code import core_hash, digest
 from ctpbench.report.site.board import level_key, row_key
 from ctpbench.report.site.choice import Chosen, chosen_cases
 from ctpbench.report.site.folder import SiteFolder
-from ctpbench.report.site.pictured import data_key, pictured, predicted
+from ctpbench.report.site.pictured import data_key, pictured, predicted, referred
 from ctpbench.report.site.scene import Scene
 from ctpbench.report.site.script import script
 from ctpbench.report.site.sources import Source
@@ -101,7 +101,10 @@ def _write_case(
 
     def answered(record: Record) -> dict[str, Any] | None:
         drawn, answer = scene(), predicted(store, record, chosen.case)
-        return None if drawn is None or answer is None else drawn.row(answer, record)
+        if drawn is None or answer is None:
+            return None
+        alike = record.entries and first.entries and record.entries.reference == first.entries.reference
+        return drawn.row(answer, record, None if alike else referred(store, record, chosen.case))
 
     base = _name("case", key, first.entries.reference, chosen.case, first.scale)
     if not _write(folder, base, shared, budget):
@@ -109,11 +112,12 @@ def _write_case(
     rows: list[dict[str, str]] = []
     for record in records:
         assert record.entries is not None
-        name = _name("row", key, record.entries.prediction, chosen.case, record.scale)
+        name = _name("row", key, record.entries.prediction, record.entries.reference, chosen.case, record.scale)
         if _write(folder, name, partial(answered, record), budget):
             page = row_key(source.name, record.dataset, noise, record.config)
             rows.append({"label": record.config, "key": page, "file": name})
-    return {"case": chosen.case, "why": chosen.why, "file": base, "rows": rows}
+    ways = len({record.entries.reference for record in records if record.entries}) > 1
+    return {"case": chosen.case, "why": chosen.why, "file": base, "rows": rows, "ways": ways}
 
 
 def _name(*identity: Any) -> str:

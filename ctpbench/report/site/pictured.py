@@ -47,9 +47,17 @@ def pictured(store: Store, record: Record, case: str, key: str) -> Pictured | No
     folder = store.path("data", key)
     try:
         observation = load_observation(folder / "observation.npz")
-        truth = load_truth(folder / "truth.npz") if (folder / "truth.npz").is_file() else None
-        path = store.path("reference", record.entries.reference) / file_name(case)
-        return Pictured(case, observation, truth, load_arrays(path) if path.is_file() else None)
+        return Pictured(case, observation, _truth(folder), referred(store, record, case))
+    except ResultError:
+        return None
+
+
+def referred(store: Store, record: Record, case: str) -> xr.Dataset | None:
+    """Return the noiseless maps and regions of a case by a row's way to maps; None where there are none."""
+    assert record.entries is not None
+    path = store.path("reference", record.entries.reference) / file_name(case)
+    try:
+        return load_arrays(path) if path.is_file() else None
     except ResultError:
         return None
 
@@ -93,6 +101,11 @@ def _inputs(store: Store, record: Record) -> Iterator[str]:
             yield key
 
 
+def _truth(folder: Path) -> Truth | None:
+    path = folder / "truth.npz"
+    return load_truth(path) if path.is_file() else None
+
+
 def _is_alike(folder: Path, record: Record, place: int) -> bool:
     """Whether a case's few numbers are those of the record's."""
     known = _known(record, place, _QUICK)
@@ -113,8 +126,8 @@ def _is_alike(folder: Path, record: Record, place: int) -> bool:
 def _is_same(folder: Path, record: Record, place: int) -> bool:
     """Whether all of a case's numbers are those of the record's, the noise among them."""
     try:
-        found = quality_of(load_observation(folder / "observation.npz"), load_truth(folder / "truth.npz"))
-    except (ResultError, OSError):
+        found = quality_of(load_observation(folder / "observation.npz"), _truth(folder))
+    except ResultError:
         return False
     known = _known(record, place, list(record.quality))
     numbers = {name: value for name, value in found.items() if value is not None}

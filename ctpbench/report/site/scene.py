@@ -72,13 +72,18 @@ class Scene:
             "aif": observation.aif,
             "block": self._block,
             "curves": curves,
+            "way": "" if self._record.maps is None else self._record.maps.label,
             "resolved": truth is not None and truth.resolved is not None,
         }
 
-    def row(self, answer: xr.Dataset, record: Record) -> dict[str, Any]:
-        """Return a row's maps, scaled as they were scored, and its curves where it has any."""
-        maps = scaled(answer["maps"], record.scale) if record.scale else answer["maps"]
-        shown: dict[str, Any] = {"maps": self._maps(maps)}
+    def row(self, answer: xr.Dataset, record: Record, reference: xr.Dataset | None = None) -> dict[str, Any]:
+        """Return a row's maps, scaled as they were scored, and its curves where it has any.
+
+        A row whose maps are computed in another way than the scene's own record brings its own noiseless maps along.
+        """
+        shown: dict[str, Any] = {"maps": self._maps(_scaled(answer["maps"], record))}
+        if reference is not None and "maps" in reference:
+            shown["noiseless"] = self._maps(_scaled(reference["maps"], record))
         if "concentration" in answer:
             shown["curve"] = self._curves(answer["concentration"].values)
         return shown
@@ -97,8 +102,7 @@ class Scene:
         reference = self._found.reference
         if reference is None or "maps" not in reference:
             return None
-        maps = reference["maps"]
-        return scaled(maps, self._record.scale) if self._record.scale else maps
+        return _scaled(reference["maps"], self._record)
 
     def _highest(self, name: str) -> float:
         """Return the upper end of a map's window, of the true map, which knows no vessels, or the noiseless one."""
@@ -146,3 +150,7 @@ class Scene:
     def _cut(self, volume: Array) -> Array:
         cut: Array = np.asarray(volume)[self._slices][:, self._rows, self._columns]
         return cut
+
+
+def _scaled(maps: xr.DataArray, record: Record) -> xr.DataArray:
+    return scaled(maps, record.scale) if record.scale else maps

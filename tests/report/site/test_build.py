@@ -199,6 +199,22 @@ def test_cases_that_differ_in_their_noise_alone_are_told_apart(tmp_path):
     assert [data_key(store, unknown, name) for name in names] == ["key-0", None, None]
 
 
+def test_a_row_whose_maps_are_computed_in_another_way_brings_its_own_noiseless_maps(runs, tmp_path, light):
+    run = tmp_path / "run"
+    shutil.copytree(runs[0], run)
+    other = run / "cache/reference/other"
+    shutil.copytree(run / "cache/reference/reference", other)
+    store = Store(run)
+    made = next(each for each in store.finished() if each.config == "none")
+    store.write_record(changed(made, seal="", entries={**made.entries.model_dump(), "reference": "other"}))
+    build_site(sources_of([run]), tmp_path / "site", {})
+    case = read(tmp_path / "site/data/images.js")["levels"][0]["cases"][0]
+    shown = {row["label"]: read(tmp_path / f"site/data/{row['file']}.js") for row in case["rows"]}
+    assert case["ways"]
+    assert shown["none"]["noiseless"] == shown["noiseless"]["maps"]
+    assert "noiseless" not in shown["blur"]
+
+
 def test_images_beyond_the_room_are_left_out_and_counted(runs, tmp_path, light):
     built = build_site(sources_of(runs[:1]), tmp_path / "site", {}, image_mib=0.01)
     found = read(tmp_path / "site/data/images.js")

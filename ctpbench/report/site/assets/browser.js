@@ -57,7 +57,7 @@
     if (caseOf() !== chosen) return; // another was chosen meanwhile
     const columns = new Map();
     for (const name of ["truth", "noiseless"])
-      if (base.columns[name]) columns.set(name, { key: name, label: name === "truth" && base.resolved ? "truth, as the scanner resolves it" : name, tiles: base.columns[name], curve: base.curves[name], values: {} });
+      if (base.columns[name]) columns.set(name, { key: name, label: referenceLabel(name, base, chosen), tiles: base.columns[name], curve: base.curves[name], values: {} });
     for (const row of chosen.rows) if (!(row.label === "noiseless" && columns.has("noiseless"))) columns.set(row.key, { key: row.key, label: row.label, file: row.file, values: {} });
     scene = { base, columns, flags: await pixels.flags(base.masks), curves: {}, outlines: new Map(), from: chosen };
     const fitting = state.columns.filter((key) => columns.has(key));
@@ -66,6 +66,11 @@
     view.cursor = middle();
     fillControls();
     await refresh();
+  }
+
+  function referenceLabel(name, base, chosen) {
+    if (name === "truth") return base.resolved ? "truth, as the scanner resolves it" : name;
+    return chosen.ways ? `noiseless, ${base.way}` : name; // there are as many as ways to compute maps
   }
 
   function usualColumns(chosen, columns) {
@@ -85,6 +90,7 @@
       const row = await load(column.file);
       column.tiles = row.maps;
       column.curve = row.curve;
+      if (row.noiseless) column.own = { tiles: row.noiseless, values: {} };
     }
     return column;
   }
@@ -92,6 +98,7 @@
   async function valuesOf(column, map) {
     await opened(column);
     if (column.tiles[map] && !column.values[map]) column.values[map] = await pixels.values(column.tiles[map]);
+    if (column.own && state.show === "noiseless") await valuesOf(column.own, map);
     return column.values[map];
   }
 
@@ -102,7 +109,9 @@
   function shownSlice(column) {
     const own = sliceOf(column.values[state.map]);
     if (!isDifference(column) || !own) return own;
-    const reference = sliceOf(scene.columns.get(state.show)?.values[state.map]);
+    // a row whose maps are computed in another way has noiseless maps of its own
+    const against = (state.show === "noiseless" && column.own) || scene.columns.get(state.show);
+    const reference = sliceOf(against?.values[state.map]);
     return reference && Float32Array.from(own, (value, i) => value - reference[i]);
   }
 
