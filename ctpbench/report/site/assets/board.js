@@ -129,6 +129,7 @@
   }
 
   const FIRST_SCORES = 6;
+  const MANY = 300; // rows, beyond which a page shows fewer, so that sorting stays quick
 
   function columnsOf() {
     const scores = board.scores.map(scoreColumn);
@@ -195,9 +196,10 @@
       deferRender: true,
       drawCallback: function () { markLevels(this.api()); },
       autoWidth: false,
-      pageLength: 50,
-      layout: { topStart: null, topEnd: null, bottomStart: "info", bottomEnd: "paging" },
-      language: { info: "Rows _START_ to _END_ of _TOTAL_", infoFiltered: "", infoEmpty: "", zeroRecords: "No row is like that.", emptyTable: "No cell has finished." },
+      pageLength: board.rows.length > MANY ? 25 : 100,
+      lengthMenu: [25, 100, 500],
+      layout: { topStart: null, topEnd: null, bottomStart: ["info", "pageLength"], bottomEnd: "paging" },
+      language: { info: "Rows _START_ to _END_ of _TOTAL_", infoFiltered: "", infoEmpty: "", lengthMenu: "_MENU_ on a page", zeroRecords: "No row is like that.", emptyTable: "No cell has finished." },
       search: { smart: false },
     });
     ctpbench.table_of_board = table;
