@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from multiprocessing.process import BaseProcess
@@ -60,7 +60,7 @@ def ctpbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     from ctpbench.cli import main
 
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        arguments = [str(word) for word in words]
+        arguments = _arguments(words)
         capfd.readouterr()
         with monkeypatch.context() as patch, _process_state_kept():
             patch.chdir(tmp_path)
@@ -73,6 +73,12 @@ def ctpbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
         return subprocess.CompletedProcess(["ctpbench", *arguments], 0 if code is None else code, shown.out, shown.err)
 
     return run
+
+
+def _arguments(words: Sequence[str | Path]) -> list[str]:
+    """Return a command's words. A run writes no pages unless a test asks for them: the scripts in them are 5 MiB."""
+    first, *others = (str(word) for word in words)
+    return [first, "--no-report", *others] if first == "run" else [first, *others]
 
 
 @contextmanager
@@ -98,7 +104,7 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 
     def begin(*words: str | Path) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
-        command = [*program, *map(str, words)]
+        command = [*program, *_arguments(words)]
         return subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=pipe, stderr=pipe, text=True)
 
     return begin
@@ -114,7 +120,7 @@ def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., BaseP
 
     def begin(*words: str | Path) -> BaseProcess:
         process = multiprocessing.get_context("forkserver").Process(
-            target=forked.command, args=([str(word) for word in words],), daemon=False
+            target=forked.command, args=(_arguments(words),), daemon=False
         )
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)  # where the process starts
@@ -131,7 +137,7 @@ def ctpbench_process(tmp_path: Path) -> Command:
     script = Path(sysconfig.get_path("scripts")) / "ctpbench"
 
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [str(script), *map(str, words)]
+        command = [str(script), *_arguments(words)]
         return subprocess.run(
             command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=300
         )

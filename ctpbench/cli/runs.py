@@ -12,9 +12,12 @@ import click
 
 from ctpbench.cli.completers import complete_rows, complete_runs, complete_suites
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
+from ctpbench.cli.report import written
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
     from ctpbench.running.record import Record
@@ -58,6 +61,7 @@ _ONLY = click.option(
 @click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
 @click.option("--require-sandbox", is_flag=True, help="Stop where this system cannot keep methods from the truth.")
 @click.option("--no-sandbox", is_flag=True, help="Keep methods from nothing; the results say so.")
+@click.option("--report/--no-report", "pages", default=True, help="Pages for a browser in report/ of the run, or none.")
 @click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
 def run(
     suite: Path,
@@ -69,6 +73,7 @@ def run(
     serial_timing: bool,
     require_sandbox: bool,
     no_sandbox: bool,
+    pages: bool,
     into: bool,
 ) -> None:
     """Run a suite and write results.nc, leaderboards and panels.
@@ -92,7 +97,9 @@ def run(
     options = Options(jobs, fail_fast, rerun == "failed", serial_timing)
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
-    records = carried_out(loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims)
+    records = carried_out(
+        loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims, pages=pages
+    )
     sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
 
@@ -106,13 +113,18 @@ def carried_out(
     sandbox: Sandboxing = "wanted",
     into: bool = False,
     claims: str | None = None,
+    pages: bool = False,
 ) -> list[Record]:
-    """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit."""
+    """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit.
+
+    `pages` asks for a report in the folder.
+    """
     from ctpbench.driving import Drive, drive
     from ctpbench.report.progress import listener
 
     screen = console()
     asked = Drive(suite, folder, only, options, sandbox, into, claims)
+    boards: list[pd.DataFrame] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         records = drive(
@@ -120,8 +132,10 @@ def carried_out(
             catalogue,
             lambda cells: listener(screen, cells, suite.axes),
             say=click.echo,
-            finish=_print_results,
+            finish=lambda store: boards.append(_print_results(store)),
         )
+        if pages:
+            _write_report(folder, catalogue, boards[0])
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; finished cells are kept in {folder}; give the same command to go on", err=True)
         sys.exit(EXIT_INTERRUPTED)
@@ -131,8 +145,8 @@ def carried_out(
     return records
 
 
-def _print_results(store: Store) -> None:
-    """Write what came of a run's cells, and print it."""
+def _print_results(store: Store) -> pd.DataFrame:
+    """Write what came of a run's cells, print it, and return the leaderboard."""
     from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.tables import print_table
 
@@ -145,6 +159,15 @@ def _print_results(store: Store) -> None:
     click.echo(f"Written to {store.folder}: {', '.join(names)}")
     if line := agreement_line(store.folder):
         click.echo(line)
+    return frame
+
+
+def _write_report(folder: Path, catalogue: Catalogue, frame: pd.DataFrame) -> None:
+    """Write the run's pages; that they cannot be written, for something else is there, is no fault of the run."""
+    try:
+        written((folder,), folder / "report", catalogue, frames={folder: frame})
+    except InputError as error:
+        click.echo(f"no report: {str(error).removeprefix('--out ')}")
 
 
 def _print_faults(records: Sequence[Record], folder: Path) -> None:

@@ -140,7 +140,8 @@ def _controls_apart(one: xr.DataTree, other: xr.DataTree, names: tuple[str, str]
         most = np.nanmax(np.abs([*pairs.values(), [0.0, 0.0]]))
         for (dataset, noise, config), (a, b) in pairs.items():
             if np.isnan(a) != np.isnan(b) or abs(a - b) > ALIKE * most:
-                values = f"{level_text(dataset, noise, axis_of(one[dataset].to_dataset()))}: {column} is {a:.6g} in {names[0]}, {b:.6g} in {names[1]}"
+                level = level_text(dataset, noise, axis_of(one[dataset].to_dataset()))
+                values = f"{level}: {column} is {a:.6g} in {names[0]}, {b:.6g} in {names[1]}"
                 return [f"the control {config!r} does not score alike: {values}; the data or the code are other ones"]
     return []
 

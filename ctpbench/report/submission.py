@@ -51,8 +51,8 @@ def whole_run(run: Path) -> tuple[xr.DataTree, list[Record]]:
         named = [f"{where}: {cell.config}, seed {cell.seed}" for where, cell in zip(levels[:3], lacking, strict=False)]
         shown = "; ".join(named) + ("; ..." if len(lacking) > 3 else "")
         raise ResultError(
-            f"{run}: {len(lacking)} of {len(index.cells)} cells are not finished ({shown}); give the run's command again, "
-            "finished cells are kept"
+            f"{run}: {len(lacking)} of {len(index.cells)} cells are not finished ({shown}); give the run's command "
+            "again, finished cells are kept"
         )
     return results_of(run)[0], list(records.values())
 
