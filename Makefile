@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SIDE_BY_SIDE := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 EDITABLE := -e '.[dev,docs,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
-.PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
+.PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare docs lock clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
@@ -46,6 +46,10 @@ bench: $(STAMP) ## time every kernel beside its peer and print the ratios
 
 bench-compare: $(STAMP) ## the same, set against the committed numbers
 	@$(BIN)/python benchmarks/table.py compare
+
+docs: $(STAMP) ## build the documentation into docs/_build/html, offline; a warning is an error
+	@$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 lock: ## compile constraints.txt anew (needs uv)
 	env -u PIP_FIND_LINKS uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
