@@ -1,4 +1,4 @@
-"""How the documentation is built: offline, with warnings as errors. ``make docs`` builds it into ``docs/_build/html``."""
+"""How ``make docs`` builds the documentation: offline, with warnings as errors, into ``docs/_build/html``."""
 
 from __future__ import annotations
 

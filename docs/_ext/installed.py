@@ -14,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import ctpbench
 from ctpbench import ConcentrationDenoiser, Deconvolver, FrameDenoiser, Metric, Trainable
+from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component
 from ctpbench.plugins import Offer, load_catalogue
 from ctpbench.public import HOME
@@ -83,7 +84,7 @@ class SuiteKeys(Generated):
     def text(self) -> Iterator[str]:
         schema = suite_schema(load_catalogue())
         defined, top = schema["$defs"], schema["properties"]
-        dataset, denoiser, metric = (top[f"{kind}s"]["items"]["anyOf"][-1] for kind in ("dataset", "denoiser", "metric"))
+        dataset, denoiser, metric = (top[f"{kind}s"]["items"]["anyOf"][-1] for kind in KINDS)
         sections = {
             "Top level": schema,
             "An entry of ``datasets``": dataset,
@@ -182,7 +183,7 @@ def keys(found: Sequence[tuple[str, str, str, str]], title: str) -> Iterator[str
     yield from [".. list-table::", "   :header-rows: 1", "   :widths: 22 14 24 40", ""]
     for name, usual, values, meaning in [(title, "Default", "Allowed", "Meaning"), *found]:
         cells = (name if name == title else f"``{name}``", usual, values, meaning)
-        for mark, cell in zip("* - - -".split(), cells, strict=True):
+        for mark, cell in zip(["*", "-", "-", "-"], cells, strict=True):
             yield f"   {'* -' if mark == '*' else '  -'} {cell}"
     yield ""
 
