@@ -13,11 +13,12 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import ctpbench
-from ctpbench import ConcentrationDenoiser, Deconvolver, FrameDenoiser, Metric, Trainable
+from ctpbench import ConcentrationDenoiser, Deconvolver, FrameDenoiser, Metric, Trainable, public
 from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component
+from ctpbench.outcome.claims.checks import CHECKS
+from ctpbench.outcome.claims.claim import Claim
 from ctpbench.plugins import Offer, load_catalogue
-from ctpbench.public import HOME
 from ctpbench.suite.schema import suite_schema
 
 Facts = Mapping[str, Any]
@@ -29,6 +30,7 @@ _ROOMS = {
 }
 """Titles of the rooms that public names come from; all other rooms offer calls."""
 _CALLS = "Calls"
+_HOMES: Mapping[str, str] = {**vars(public).get("CALLS", {}), **public.HOME}
 _SIGNS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
 
 
@@ -47,7 +49,7 @@ class PublicNames(Generated):
 
     def text(self) -> Iterator[str]:
         rooms: dict[str, list[str]] = {_CALLS: [], **{title: [] for title in _ROOMS.values()}}
-        for name, home in HOME.items():
+        for name, home in _HOMES.items():
             rooms[_ROOMS.get(home.partition(".")[0], _CALLS)].append(name)
         for title, names in rooms.items():
             if names:
@@ -102,9 +104,21 @@ class SuiteKeys(Generated):
             yield from keys(rows(section), "Key")
 
 
+class ClaimKeys(Generated):
+    """The kinds of claim that a file of claims may hold, with the keys of each."""
+
+    def text(self) -> Iterator[str]:
+        common = list(Claim.model_json_schema()["properties"])
+        yield from [*heading("Every claim", "="), *keys(rows(Claim.model_json_schema()), "Key")]
+        for name, kind in CHECKS.items():
+            described = rows(kind.model_json_schema())
+            yield from [*heading(f"``check: {name}``", "="), inspect.cleandoc(kind.__doc__ or ""), ""]
+            yield from keys([row for row in described if row[0] not in (*common, "check")], "Key")
+
+
 def constant(name: str, value: Any) -> Iterator[str]:
     """Yield the description of a public name that is plain data: the text below it in its module."""
-    said = ModuleAnalyzer.for_module(f"ctpbench.{HOME[name]}").find_attr_docs().get(("", name), [])
+    said = ModuleAnalyzer.for_module(f"ctpbench.{_HOMES[name]}").find_attr_docs().get(("", name), [])
     yield from [f".. py:data:: ctpbench.{name}", f"   :value: {value!r}", "", *(f"   {line}" for line in said), ""]
 
 
@@ -192,4 +206,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("public-names", PublicNames)
     app.add_directive("components", Components)
     app.add_directive("suite-keys", SuiteKeys)
+    app.add_directive("claim-keys", ClaimKeys)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
