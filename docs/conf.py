@@ -23,7 +23,6 @@ extensions = [
     "installed",
 ]
 exclude_patterns = ["_build", "_ext"]
-suppress_warnings = ["toc.empty_glob"]  # the pages build without the notebooks, too
 
 default_role = "py:obj"  # a name in single backticks is a link where it is known
 python_maximum_signature_line_length = 88

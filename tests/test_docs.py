@@ -162,7 +162,7 @@ class Session:
     def _install(self, project: str) -> None:
         """Install a distribution into a folder of the page's, as pip would into an environment."""
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-        subprocess.run([*pip, "--target", "site", project], cwd=self.folder, check=True, capture_output=True, text=True)
+        subprocess.run([*pip, "--target", "site", f"./{project}"], cwd=self.folder, check=True, capture_output=True)
         self._on_path(self.folder / "site")
 
     def _check_yaml(self, block: Block) -> None:

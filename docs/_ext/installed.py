@@ -169,7 +169,7 @@ def default(facts: Facts, *, required: bool) -> str:
     value = facts.get("default")
     if value is None:
         return "``null``" if "default" in facts else "\\-"
-    return f"``{str(value).lower() if isinstance(value, bool) else value}``"
+    return f"``{str(value).lower() if isinstance(value, bool) else value if value != '' else '(none)'}``"
 
 
 def allowed(facts: Facts) -> str:
