@@ -31,6 +31,8 @@ _ROOMS = {
 """Titles of the rooms that public names come from; all other rooms offer calls."""
 _CALLS = "Calls"
 _HOMES: Mapping[str, str] = {**vars(public).get("CALLS", {}), **public.HOME}
+_WIDTHS = {3: "25 20 55", 4: "22 14 24 40"}
+"""Of a table's columns, by their number."""
 _SIGNS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
 
 
@@ -194,11 +196,11 @@ def keys(found: Sequence[tuple[str, str, str, str]], title: str) -> Iterator[str
     if not found:
         yield from ["It has no parameters.", ""]
         return
-    yield from [".. list-table::", "   :header-rows: 1", "   :widths: 22 14 24 40", ""]
-    for name, usual, values, meaning in [(title, "Default", "Allowed", "Meaning"), *found]:
-        cells = (name if name == title else f"``{name}``", usual, values, meaning)
-        for mark, cell in zip(["*", "-", "-", "-"], cells, strict=True):
-            yield f"   {'* -' if mark == '*' else '  -'} {cell}"
+    width = 4 if any(meaning for *_, meaning in found) else 3
+    yield from [".. list-table::", "   :header-rows: 1", "   :width: 100%", f"   :widths: {_WIDTHS[width]}", ""]
+    for name, *others in [(title, "Default", "Allowed", "Meaning"), *found]:
+        yield f"   * - {name if name == title else f'``{name}``'}"
+        yield from (f"     - {cell}" for cell in others[: width - 1])
     yield ""
 
 
