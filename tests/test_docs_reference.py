@@ -81,3 +81,10 @@ def test_all_keys_of_a_suite_are_there(installed) -> None:
 def test_all_public_names_are_there(installed) -> None:
     text = "\n".join(installed.PublicNames.text(None))
     assert [name for name in HOME if f":: ctpbench.{name}\n" not in text] == []
+
+
+def test_a_sentence_with_a_colon_is_no_type(installed) -> None:
+    parted = ["a line for each step.", "", ":type: What training logged"]
+    installed.rejoin(None, "property", "name", None, None, parted)
+    assert parted[0] == "What training logged: a line for each step."
+    assert ":type:" not in "".join(parted)

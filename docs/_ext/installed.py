@@ -33,6 +33,7 @@ _CALLS = "Calls"
 _HOMES: Mapping[str, str] = {**vars(public).get("CALLS", {}), **public.HOME}
 _WIDTHS = {3: "25 20 55", 4: "22 14 24 40"}
 """Of a table's columns, by their number."""
+_TYPE = ":type: "
 _SIGNS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
 
 
@@ -197,14 +198,23 @@ def keys(found: Sequence[tuple[str, str, str, str]], title: str) -> Iterator[str
         yield from ["It has no parameters.", ""]
         return
     width = 4 if any(meaning for *_, meaning in found) else 3
-    yield from [".. list-table::", "   :header-rows: 1", "   :width: 100%", f"   :widths: {_WIDTHS[width]}", ""]
+    yield from [".. list-table::", "   :header-rows: 1", f"   :widths: {_WIDTHS[width]}", ""]
     for name, *others in [(title, "Default", "Allowed", "Meaning"), *found]:
         yield f"   * - {name if name == title else f'``{name}``'}"
         yield from (f"     - {cell}" for cell in others[: width - 1])
     yield ""
 
 
+def rejoin(_app: Sphinx, what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Put together again what napoleon parted at the colon of a property's sentence, as if a type stood before it."""
+    types = [line for line in lines if line.startswith(_TYPE)]
+    if what in ("attribute", "data", "property") and types:
+        lines[:] = [line for line in lines if line not in types]
+        lines[0] = f"{types[0].removeprefix(_TYPE)}: {lines[0]}"
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("autodoc-process-docstring", rejoin, priority=600)  # after napoleon, whose is 500
     app.add_directive("public-names", PublicNames)
     app.add_directive("components", Components)
     app.add_directive("suite-keys", SuiteKeys)
