@@ -10,7 +10,7 @@ ENOUGH := import sys; v = sys.version_info; \
   v >= (3, 11) or sys.exit("needs Python 3.11 or newer, got %d.%d; set PYTHON=python3.11" % v[:2])
 EDITABLE := -e '.[dev,docs,torch,tpe]' $(addprefix -e ,$(PLUGINS))
 
-.PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare lock clean
+.PHONY: help demo test lint types contracts pytest hidden-bf16 mutants smoke bench bench-compare docs lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ bench: $(STAMP) ## time every kernel beside its peer and print the ratios
 
 bench-compare: $(STAMP) ## the same, set against the committed numbers
 	@$(BIN)/python benchmarks/table.py compare
+
+docs: $(STAMP) ## build the documentation into docs/_build/html, offline; a warning is an error
+	@$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 lock: ## compile constraints.txt anew (needs uv)
 	env -u PIP_FIND_LINKS uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \

@@ -38,7 +38,7 @@ def inverse_kernel(aif: npt.ArrayLike, dt_s: float, deconvolution: Tikhonov | Ts
     -------
     array, (M, T), float64, 1/(HU s)
         With a the DFT of dt * AIF, the circulant matrix of ``IDFT(conj(a) / (|a|^2 + (lambda_rel smax)^2))``, or of
-        ``IDFT(1 / a)`` over the |a| of at least ``threshold_rel smax``.
+        ``IDFT(1 / a)`` over the ``|a|`` of at least ``threshold_rel smax``.
 
     Raises
     ------
