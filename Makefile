@@ -63,7 +63,7 @@ lock: ## compile constraints.txt anew (needs uv)
 	sed -i '/^-e /d' constraints.txt
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) runs docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(STAMP): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
 	@test -x $(BIN)/python || $(PYTHON) -c '$(ENOUGH)'

@@ -30,7 +30,7 @@ _ROOMS = {
 }
 """Titles of the rooms that public names come from; all other rooms offer calls."""
 _CALLS = "Calls"
-_HOMES: Mapping[str, str] = {**vars(public).get("CALLS", {}), **public.HOME}
+_HOMES: Mapping[str, str] = {**public.CALLS, **public.HOME}
 _WIDTHS = {3: "25 20 55", 4: "22 14 24 40"}
 """Of a table's columns, by their number."""
 _TYPE = ":type: "

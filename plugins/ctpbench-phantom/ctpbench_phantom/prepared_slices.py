@@ -25,6 +25,7 @@ class PreparedSlices(SimulatedScan):
     """
 
     name, version = "prepared_slices", "1"
+    radiological = False
 
     file: Annotated[
         Path,
