@@ -115,6 +115,7 @@ def drive(
                 executor = HereExecutor(local, asked.here, limits, listener.work_progress, done)
                 return Runner(store, executor, options, listener, loggers(catalogue), ledger).run(chosen)
         finally:
+            local.close()  # what goes on after an interruption is lost
             finish(store)
             for item in done:
                 store.forget(*item)

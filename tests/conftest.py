@@ -76,7 +76,7 @@ def ctpbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 
 
 def _arguments(words: Sequence[str | Path]) -> list[str]:
-    """Return a command's words. A run writes no pages unless a test asks for them: the scripts in them are 5 MiB."""
+    """Return a command's words. A run draws no pictures and writes no pages, which take longest, unless a test asks."""
     first, *others = (str(word) for word in words)
     return [first, "--no-report", *others] if first == "run" else [first, *others]
 

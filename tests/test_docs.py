@@ -108,6 +108,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_module_stays(tmp_path: Path) -> Iterator[None]:
+    """Forget what was imported from a page's folder, lest another test finds it."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(tmp_path) in str(getattr(module, "__file__", "")):
+            del sys.modules[name]
+
+
 class Session:
     """A page's blocks, carried out in a folder."""
 

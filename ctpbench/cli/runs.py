@@ -61,7 +61,7 @@ _ONLY = click.option(
 @click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
 @click.option("--require-sandbox", is_flag=True, help="Stop where this system cannot keep methods from the truth.")
 @click.option("--no-sandbox", is_flag=True, help="Keep methods from nothing; the results say so.")
-@click.option("--report/--no-report", "pages", default=True, help="Pages for a browser in report/ of the run, or none.")
+@click.option("--report/--no-report", default=True, help="Pictures, and pages for a browser in report/, or neither.")
 @click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
 def run(
     suite: Path,
@@ -73,10 +73,10 @@ def run(
     serial_timing: bool,
     require_sandbox: bool,
     no_sandbox: bool,
-    pages: bool,
+    report: bool,
     into: bool,
 ) -> None:
-    """Run a suite and write results.nc, leaderboards and panels.
+    """Run a suite and write results.nc, leaderboards, pictures and pages for a browser.
 
     SUITE is a YAML file, or the name of a suite that ships with ctpbench, as `ctpbench list` has it; a file of the same
     name is written ./NAME. What is finished is never computed again: give the same command to go on after an
@@ -98,7 +98,7 @@ def run(
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
     records = carried_out(
-        loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims, pages=pages
+        loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims, report=report
     )
     sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
@@ -113,11 +113,11 @@ def carried_out(
     sandbox: Sandboxing = "wanted",
     into: bool = False,
     claims: str | None = None,
-    pages: bool = False,
+    report: bool = False,
 ) -> list[Record]:
     """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit.
 
-    `pages` asks for a report in the folder.
+    `report` asks for pictures and pages in the folder.
     """
     from ctpbench.driving import Drive, drive
     from ctpbench.report.progress import listener
@@ -132,9 +132,9 @@ def carried_out(
             catalogue,
             lambda cells: listener(screen, cells, suite.axes),
             say=click.echo,
-            finish=lambda store: boards.append(_print_results(store)),
+            finish=lambda store: boards.append(_print_results(store, pictures=report)),
         )
-        if pages:
+        if report:
             _write_report(folder, catalogue, boards[0])
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; finished cells are kept in {folder}; give the same command to go on", err=True)
@@ -145,17 +145,17 @@ def carried_out(
     return records
 
 
-def _print_results(store: Store) -> pd.DataFrame:
+def _print_results(store: Store, *, pictures: bool) -> pd.DataFrame:
     """Write what came of a run's cells, print it, and return the leaderboard."""
     from ctpbench.report.folder import agreement_line, draw, render
     from ctpbench.report.tables import print_table
 
     frame = render(store)
-    pictures = draw(store, frame)
+    drawn = draw(store, frame) if pictures else []
     print_table(frame, console(), failures=False)
     for path, wrong in store.damaged.items():
         click.echo(f"damaged: {path}: {wrong}; computed again")
-    names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in pictures)]
+    names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in drawn)]
     click.echo(f"Written to {store.folder}: {', '.join(names)}")
     if line := agreement_line(store.folder):
         click.echo(line)

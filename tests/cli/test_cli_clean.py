@@ -32,7 +32,7 @@ def run(ctpbench, write_suite, tmp_path, kept):
     """A finished run of a method that learns, one that is tuned and one that is neither."""
     suite, folder = write_suite(SUITE % ""), tmp_path / "runs/toy"
     if not kept.exists():
-        done = ctpbench("run", suite, "--out", "runs/toy", "-j", "2")
+        done = ctpbench("run", suite, "--out", "runs/toy", "-j", "2", "--report")
         assert done.returncode == 0, done.stderr
         shutil.copytree(folder, kept)
     return folder if folder.exists() else Path(shutil.copytree(kept, folder))

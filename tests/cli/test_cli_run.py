@@ -32,7 +32,7 @@ def records(folder: Path) -> dict[tuple[str, float | None], dict]:
 
 
 def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_suite, tmp_path):
-    done = ctpbench("run", write_suite(SMALL), "--out", "out")
+    done = ctpbench("run", write_suite(SMALL), "--out", "out", "--report")
     assert done.returncode == 0, done.stderr
     assert "leave" in done.stdout
     out = tmp_path / "out"
