@@ -135,8 +135,8 @@ def cut(text: str, longest: int) -> str:
 def wrapped(text: str, characters: int) -> str:
     """Return text in lines of at most so many characters; longer words are broken.
 
-    >>> wrapped("a long label", 6)
-    'a long\nlabel'
+    >>> wrapped("a long label", 6).splitlines()
+    ['a long', 'label']
     """
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, characters))
 

@@ -19,7 +19,7 @@ replicates: 2
 
 @pytest.fixture
 def done(ctpbench, write_suite):
-    result = ctpbench("run", write_suite(SUITE), "--out", "out")
+    result = ctpbench("run", write_suite(SUITE), "--out", "out", "--report")
     assert result.returncode == 0, result.stderr
     return result
 
