@@ -22,7 +22,17 @@ CASES = 3
 """Cases of each level that the image browser shows."""
 IMAGE_MIB = 64
 """What its images may take."""
-_OWN = ("site.css", "theme.js", "core.js", "figure.js", "board.js", "row.js", "compare.js", "pixels.js", "browser.js")
+_PAGES = ("site.css", "theme.js", "core.js", "figure.js", "board.js", "row.js", "compare.js")
+_BROWSER = (
+    "pixels.js",
+    "choice.js",
+    "scene.js",
+    "views.js",
+    "gestures.js",
+    "controls.js",
+    "cursor.js",
+    "browser.js",
+)
 _COLOURS = ("inferno", "viridis", ASIST, GREY, DIFFERENCE)
 
 
@@ -106,7 +116,7 @@ def _write_assets(folder: SiteFolder) -> None:
     from plotly.offline import get_plotlyjs
 
     own = files("ctpbench.report.site") / "assets"
-    for name in _OWN:
+    for name in (*_PAGES, *_BROWSER):
         folder.write(f"assets/{name}", (own / name).read_bytes())
     colours = {name: lookup(name).reshape(-1) for name in _COLOURS}
     folder.write("data/colours.js", script("colours", colours))
