@@ -12,7 +12,7 @@ from ctpbench.report.colours import ASIST, DIFFERENCE, GREY, lookup
 from ctpbench.report.site.board import board
 from ctpbench.report.site.folder import SiteFolder
 from ctpbench.report.site.images import Budget, write_images
-from ctpbench.report.site.matches import matches
+from ctpbench.report.site.matches import matches, student
 from ctpbench.report.site.pages import PAGES, claims_context, page, provenance_context, quality_context
 from ctpbench.report.site.rows import rows
 from ctpbench.report.site.script import script
@@ -83,6 +83,7 @@ def build_site(
             made += 1
         for key, level in matches(source):
             folder.write(f"data/levels/{key}.js", script(f"levels/{key}", level))
+    folder.write("data/student.js", script("student", student(sources)))
     budget = Budget(int(image_mib * 2**20))
     shown = [level for source in sources for level in write_images(source, folder, cases, budget)] if cases else []
     without = [source.name for source in sources if source.store is None]

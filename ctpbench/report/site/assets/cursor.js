@@ -41,9 +41,8 @@
 
     function showCurves(base, curves, columns) {
       const x = base.times;
-      const style = getComputedStyle(document.documentElement);
       const traces = [];
-      const fixed = { noisy: { color: style.getPropertyValue("--soft").trim(), width: 1 }, noiseless: { color: style.getPropertyValue("--ink").trim(), width: 2, dash: "dot" } };
+      const fixed = { noisy: { color: "--soft", width: 1 }, noiseless: { color: "--ink", width: 2, dash: "dot" } };
       for (const [key, line] of Object.entries(fixed)) if (curves[key]) traces.push({ x, y: curves[key], mode: "lines", name: key, line });
       columns.filter((column) => !fixed[column.key] && curves[column.key]).forEach((column, i) => traces.push({ x, y: curves[column.key], mode: "lines", name: plain(column.label), line: { color: colour(i), dash: dash(i), width: 2 } }));
       traces.push({ x, y: base.aif, mode: "lines", name: "AIF", visible: "legendonly", line: { color: "#a4371d", width: 1.5 } });
