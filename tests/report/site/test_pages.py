@@ -204,10 +204,11 @@ def test_scores_that_do_not_rank_have_students_interval_over_patients(opened, si
     assert (mean, low, high) == pytest.approx(((second - first).mean(), *expected), abs=1e-4)
     assert "(Student's t over patients)." in page.locator(".verdict").inner_text()
     assert "--by rmse_cbv" in page.locator("code").inner_text()
-    page.get_by_role("combobox", name="First row").select_option(label="none")
-    expect(page.locator(".verdict")).to_contain_text("No interval: ")
+    page.get_by_role("combobox", name="Second row").select_option(label="none")
+    expect(page.locator(".verdict")).to_contain_text("No interval: all 8 patients have the same difference.")
     page.get_by_role("combobox", name="Score").select_option("rmse_cbf")
     page.get_by_role("combobox", name="First row").select_option(label="noiseless")
+    page.get_by_role("combobox", name="Second row").select_option(label="n2n")
     expect(page.locator(".verdict")).to_contain_text("Student's t")  # for the control is nobody's rival
 
 
