@@ -35,7 +35,7 @@ def student(sources: Sequence[Source]) -> dict[str, Any]:
     """
     nodes = [node.to_dataset(inherit=False) for source in sources for node in source.tree.children.values()]
     most = max((len(patients_of(data)[0]) for data in nodes), default=0)
-    freedom = np.arange(LEAST_PATIENTS, most + 1) - 1.0
+    freedom = np.arange(LEAST_PATIENTS - 1, most, dtype=np.float64)
     quantiles = Variance(np.ones(freedom.size), freedom).margin(0.95)  # of a standard error of 1
     return {"least": LEAST_PATIENTS, "quantiles": quantiles, "rounding": 2 * 10.0 ** (1 - DIGITS)}
 

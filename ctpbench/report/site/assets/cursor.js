@@ -2,6 +2,7 @@
 // What stands under the cursor: where it is, the value of each map, and the curves there.
 (() => {
   const { h, label, table, rounded, draw, colour, dash, plain, TITLES } = ctpbench;
+  const NARROW_PX = 480; // of a plot
   const REST_MS = 90; // of the cursor, before the tables follow it
 
   function underCursor(shown) {
@@ -52,7 +53,8 @@
         base.block > 1 ? `Means over ${base.block} × ${base.block} pixels (${rounded(base.block * dx, 2)} × ${rounded(base.block * dy, 2)} mm) of brain.` : "Of the pixel.",
         without.length ? label(` No curve, for they return none: ${without.join(", ")}.`) : "",
       );
-      draw(plot, traces, { height: 320, xaxis: { title: { text: "time (s)" } }, yaxis: { title: { text: "HU above baseline" } } });
+      const legend = plot.clientWidth < NARROW_PX ? 18 * traces.length : 0; // one below the other there
+      draw(plot, traces, { height: 320 + legend, xaxis: { title: { text: "time (s)" } }, yaxis: { title: { text: "HU above baseline" } } });
       curveTable = [["Time (s)", ...traces.map((trace) => trace.name)], x.map((time, i) => [time, ...traces.map((trace) => rounded(trace.y[i], 3))])];
       fillNumbers();
     }

@@ -26,7 +26,7 @@
       paper_bgcolor: of("--paper"),
       plot_bgcolor: of("--paper"),
       margin: { l: 60, r: 16, t: 12, b: 60 },
-      legend: { orientation: "h", y: -0.26, yanchor: "top" },
+      legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" },
       hoverlabel: { bgcolor: of("--paper"), bordercolor: of("--line"), font: { color: of("--ink") } },
       ...layout,
       ...(printing ? { width: PRINTED_PX } : {}),
