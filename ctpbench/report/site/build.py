@@ -12,7 +12,7 @@ from ctpbench.report.colours import ASIST, DIFFERENCE, GREY, lookup
 from ctpbench.report.site.board import board
 from ctpbench.report.site.folder import SiteFolder
 from ctpbench.report.site.images import Budget, write_images
-from ctpbench.report.site.matches import matches
+from ctpbench.report.site.matches import matches, student
 from ctpbench.report.site.pages import PAGES, claims_context, page, provenance_context, quality_context
 from ctpbench.report.site.rows import rows
 from ctpbench.report.site.script import script
@@ -22,7 +22,17 @@ CASES = 3
 """Cases of each level that the image browser shows."""
 IMAGE_MIB = 64
 """What its images may take."""
-_OWN = ("site.css", "theme.js", "core.js", "figure.js", "board.js", "row.js", "compare.js", "pixels.js", "browser.js")
+_PAGES = ("site.css", "theme.js", "core.js", "figure.js", "board.js", "row.js", "compare.js")
+_BROWSER = (
+    "pixels.js",
+    "choice.js",
+    "scene.js",
+    "views.js",
+    "gestures.js",
+    "controls.js",
+    "cursor.js",
+    "browser.js",
+)
 _COLOURS = ("inferno", "viridis", ASIST, GREY, DIFFERENCE)
 
 
@@ -73,6 +83,7 @@ def build_site(
             made += 1
         for key, level in matches(source):
             folder.write(f"data/levels/{key}.js", script(f"levels/{key}", level))
+    folder.write("data/student.js", script("student", student(sources)))
     budget = Budget(int(image_mib * 2**20))
     shown = [level for source in sources for level in write_images(source, folder, cases, budget)] if cases else []
     without = [source.name for source in sources if source.store is None]
@@ -106,7 +117,7 @@ def _write_assets(folder: SiteFolder) -> None:
     from plotly.offline import get_plotlyjs
 
     own = files("ctpbench.report.site") / "assets"
-    for name in _OWN:
+    for name in (*_PAGES, *_BROWSER):
         folder.write(f"assets/{name}", (own / name).read_bytes())
     colours = {name: lookup(name).reshape(-1) for name in _COLOURS}
     folder.write("data/colours.js", script("colours", colours))

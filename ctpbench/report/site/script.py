@@ -12,7 +12,8 @@ import numpy as np
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 _NAME = re.compile(r"[a-z0-9]+([/-][a-z0-9]+)*")
-_DIGITS = 7
+DIGITS = 7
+"""Of a number that a page is given."""
 
 
 def script(name: str, data: Any) -> str:
@@ -50,5 +51,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     return value

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy import stats
 
 from ctpbench.cli import main
 from ctpbench.errors import InputError, ResultError
@@ -22,6 +23,7 @@ from ctpbench.report.site.board import board
 from ctpbench.report.site.build import build_site, classic
 from ctpbench.report.site.choice import chosen_cases
 from ctpbench.report.site.folder import MARKER, SiteFolder
+from ctpbench.report.site.matches import student
 from ctpbench.report.site.pictured import data_key
 from ctpbench.report.site.script import script
 from ctpbench.report.site.sources import kinds_of, sources_of
@@ -110,6 +112,13 @@ def test_results_alone_have_pages_but_no_images(runs, tmp_path, light):
     built = build_site(sources_of([tmp_path / "results.nc"]), tmp_path / "site", {})
     assert (built.rows, built.cases) == (20, 0)
     assert read(tmp_path / "site/data/images.js")["without"] == ["paper"]
+
+
+def test_quantiles_of_student_reach_as_far_as_there_are_patients(runs):
+    found = student(sources_of(runs))
+    assert found["least"] == 6
+    assert list(found["quantiles"][:3]) == pytest.approx(stats.t.ppf(0.975, [5, 6, 7]))  # of up to the eight of a ward
+    assert student(sources_of(runs[:1]))["quantiles"].size == 0
 
 
 def test_results_of_another_format_are_refused_in_a_line(runs, tmp_path):

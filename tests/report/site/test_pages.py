@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from scipy import stats
 
 from ctpbench.outcome.comparison import comparisons
 from ctpbench.outcome.leaderboard import leaderboard
@@ -192,9 +193,35 @@ def test_two_rows_are_compared_by_patient(opened, site, runs):
     assert "a=" + keys(site, WARD, "none")[0] in page.url
 
 
+def test_scores_that_do_not_rank_have_students_interval_over_patients(opened, site):
+    level = next(one for one in data(site, "board")["levels"] if one["run"] == WARD and one["noise"] == 1e5)
+    a, b = keys(site, WARD, "tips")[0], keys(site, WARD, "n2n")[0]
+    page = opened(f"compare.html#level={level['key']}&a={a}&b={b}&score=rmse_cbv")
+    page.locator(".verdict").wait_for()
+    first, second = (np.array(data(site, f"rows/{key}")["scores"]["rmse_cbv"]) for key in (a, b))
+    expected = stats.ttest_1samp(second - first, 0.0).confidence_interval(0.95)
+    mean, low, high = compared_numbers(page)
+    assert (mean, low, high) == pytest.approx(((second - first).mean(), *expected), abs=1e-4)
+    assert "(Student's t over patients)." in page.locator(".verdict").inner_text()
+    assert "--by rmse_cbv" in page.locator("code").inner_text()
+    page.get_by_role("combobox", name="Second row").select_option(label="none")
+    expect(page.locator(".verdict")).to_contain_text("No interval: all 8 patients have the same difference.")
+    page.get_by_role("combobox", name="Score").select_option("rmse_cbf")
+    page.get_by_role("combobox", name="First row").select_option(label="noiseless")
+    page.get_by_role("combobox", name="Second row").select_option(label="n2n")
+    expect(page.locator(".verdict")).to_contain_text("Student's t")  # for the control is nobody's rival
+
+
+def test_too_few_patients_have_no_interval_in_a_score_that_does_not_rank(opened, site):
+    a, b = (keys(site, PICTURED, label)[0] for label in ("blur", "none"))
+    level = data(site, "images")["levels"][0]["key"]
+    page = opened(f"compare.html#level={level}&a={a}&b={b}&score=rmse_cbv")
+    expect(page.locator(".verdict")).to_contain_text("No interval: 3 patients; an interval needs 6.")
+
+
 def compared_numbers(page) -> tuple[float, float, float]:
     text = page.locator(".verdict").inner_text()
-    found = re.search(r" by (\S+) mL.* lead: (\S+) to (\S+)\.", text)
+    found = re.search(r" by (\S+) mL.* lead: (\S+) to (\S+?)(\.( |$)| \()", text)
     assert found, text
     return float(found[1]), float(found[2]), float(found[3])
 
@@ -312,6 +339,41 @@ def test_pages_fit_a_phone_and_follow_the_readers_light(opened, name):
     page.get_by_role("button", name="Light").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 248)"
     page.evaluate("localStorage.clear()")
+
+
+def test_a_dark_page_is_printed_light_whole_and_without_what_is_pressed(opened, site):
+    address = f"row.html#key={keys(site, WARD, 'tips')[0]}"
+    page = opened(address, scheme="dark")
+    page.locator(".plot .main-svg").first.wait_for()
+    dark = page.locator(".plot .main-svg").first.evaluate("one => [one.style.background, one.clientWidth]")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 900})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    printed = page.locator(".plot .main-svg").first.evaluate("one => [one.style.background, one.clientWidth]")
+    assert dark[0] == "rgb(23, 27, 31)"
+    assert printed == ["rgb(255, 255, 255)", 660]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    assert page.locator("nav, button, summary").filter(visible=True).count() == 0
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.pdf()  # which ends with the browser's own word that it has printed
+    assert page.evaluate("document.documentElement.className") == "dark"
+    expect(page.locator(".plot .main-svg").first).to_have_css("background-color", dark[0])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_printed_page_is_no_wider_than_paper(opened, name):
+    page = opened(f"{name}.html", width=718 if name != "index" else 1040)
+    page.wait_for_timeout(100)
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_words_in_tables_are_not_broken_on_a_phone(opened, site):
+    page = opened(f"row.html#key={keys(site, WARD, 'tips')[0]}", width=375)
+    cell = page.locator("#row td bdi", has_text="mL/100 g/min").first
+    cell.wait_for()
+    assert cell.evaluate("one => one.getClientRects()[0].height / parseFloat(getComputedStyle(one).lineHeight)") <= 2.1
 
 
 FOCUSED = """(() => { const one = document.activeElement;

@@ -4,10 +4,10 @@
   const { h, label, table, load, select, readState, writeState, rounded, decimals, isNumber, units, figure, colour, plain } = ctpbench;
   const form = document.getElementById("choice");
   const host = document.getElementById("compared");
-  let board;
+  let board, student;
 
   async function begin() {
-    board = await load("board");
+    [board, student] = await Promise.all([load("board"), load("student")]);
     form.addEventListener("submit", (event) => event.preventDefault());
     await choose(Object.fromEntries(readState()));
   }
@@ -42,12 +42,12 @@
       return;
     }
     const pairs = await load(`levels/${level.key}`).catch(() => null);
-    show(level, a, b, one, other, score, pairs);
+    show(name(level), a, b, one, other, score, pairs);
   }
 
   const rowsOf = (level) => board.rows.filter((row) => board.levels[row.level] === level && row.status === "ok");
 
-  function show(level, a, b, one, other, score, pairs) {
+  function show(title, a, b, one, other, score, pairs) {
     const cost = { lower: (v) => v, higher: (v) => -v, zero: Math.abs }[score.better];
     const patients = one.patients
       .map((who, i) => ({ who, first: one.scores[score.column][i], second: other.scores[score.column][other.patients.indexOf(who)] }))
@@ -57,6 +57,7 @@
     const mean = sorted.reduce((sum, each) => sum + each.better, 0) / sorted.length;
     const wins = sorted.filter((each) => each.better > 0).length;
     const found = pair(pairs, a.label, b.label, score.column);
+    const lead = found ?? studentOf(sorted, [one, other].some((row) => row.seeds.length > 1));
     const unit = units(score.units);
     const digits = decimals(Math.max(...sorted.map((each) => Math.abs(each.better))), 3);
     const text = (value) => value.toFixed(digits);
@@ -65,15 +66,16 @@
       { type: "scatter", mode: "markers", x: better, y: sorted.map((each) => plain(each.who)), marker: { size: 9, color: better.map((v) => colour(v > 0 ? 0 : 1)) }, hoverinfo: "x+y", name: "a patient" },
     ];
     const shapes = [{ type: "line", yref: "paper", y0: 0, y1: 1, x0: mean, x1: mean, line: { color: colour(2), width: 2 } }];
-    if (found?.low !== null && found) shapes.push({ type: "rect", yref: "paper", y0: 0, y1: 1, x0: found.low, x1: found.high, fillcolor: colour(2), opacity: 0.16, line: { width: 0 } });
+    if (lead.low !== null) shapes.push({ type: "rect", yref: "paper", y0: 0, y1: 1, x0: lead.low, x1: lead.high, fillcolor: colour(2), opacity: 0.16, line: { width: 0 } });
     const layout = {
       height: Math.max(260, 90 + 22 * sorted.length), showlegend: false, shapes,
       xaxis: { title: { text: plain(`${a.label} better by${unit}`) }, zeroline: true, rangemode: "tozero" }, yaxis: { type: "category" },
     };
     const parts = [
-      h("p", { class: "verdict" }, label(a.label), ` is ${mean < 0 ? "worse" : "better"} than `, label(b.label), ` by ${text(Math.abs(mean))}${score.units ? ` ${score.units}` : ""} in ${score.title}, the mean over ${sorted.length} ${sorted.length === 1 ? "patient" : "patients"}; it is better in ${wins}. ${certainty(found, text)}`),
-      found ? null : h("p", { class: "fine" }, "The interval of this score: ", h("code", {}, `ctpbench compare RUN ${quoted(a.label)} ${quoted(b.label)} --by ${quoted(score.column)}`)),
-      figure("Each patient, the mean (line) and its 95% interval (band)", traces, layout,
+      h("p", { class: "fine printed" }, label(title)),
+      h("p", { class: "verdict" }, label(a.label), ` is ${mean < 0 ? "worse" : "better"} than `, label(b.label), ` by ${text(Math.abs(mean))}${score.units ? ` ${score.units}` : ""} in ${score.title}, the mean over ${sorted.length} ${sorted.length === 1 ? "patient" : "patients"}; it is better in ${wins}. ${certainty(lead, text)}`),
+      found ? null : h("p", { class: "fine" }, "By resampled patients, and with a test: ", h("code", {}, `ctpbench compare RUN ${quoted(a.label)} ${quoted(b.label)} --by ${quoted(score.column)}`)),
+      figure(`Each patient, the mean (line)${lead.low === null ? "" : " and its 95% interval (band)"}`, traces, layout,
         ["Patient", `${a.label}${unit}`, `${b.label}${unit}`, "First better by"],
         sorted.map((each) => [each.who, rounded(each.first, 4), rounded(each.second, 4), text(each.better)])),
       h("p", { class: "links" }, h("a", { href: `row.html#key=${a.key}` }, label(a.label)), h("a", { href: `row.html#key=${b.key}` }, label(b.label))),
@@ -84,14 +86,28 @@
   const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
   function certainty(found, text) {
-    if (!found) return "";
     if (found.low === null) return `No interval: ${found.reason}.`;
+    const name = found.name ? ` (${found.name})` : "";
     const apart = found.adjusted === null ? "" : found.adjusted <= 0.05 ? " They are told apart" : " They are not told apart";
     const p = found.adjusted === null ? "" : `${apart} (paired t-test, p ${probability(found.p)}, ${probability(found.adjusted)} after Holm over all pairs of the level).`;
-    return `95% interval of its lead: ${text(found.low)} to ${text(found.high)}.${p}`;
+    return `95% interval of its lead: ${text(found.low)} to ${text(found.high)}${name}.${p}`;
   }
 
   const probability = (p) => (p < 0.001 ? "< 0.001" : `= ${p.toFixed(3)}`);
+
+  // Student's interval of the patients that are shown, for scores whose pairs the results' statistics were not asked of.
+  function studentOf(patients, trained) {
+    const none = (reason) => ({ low: null, high: null, p: null, adjusted: null, reason });
+    const n = patients.length;
+    if (n < student.least) return none(`${n} patient${n === 1 ? "" : "s"}; an interval needs ${student.least}`);
+    const better = patients.map((each) => each.better);
+    const largest = Math.max(...patients.flatMap((each) => [Math.abs(each.first), Math.abs(each.second)]));
+    if (Math.max(...better) - Math.min(...better) <= student.rounding * largest) return none(`all ${n} patients have the same difference`);
+    const mean = better.reduce((sum, each) => sum + each, 0) / n;
+    const error = Math.sqrt(better.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (n - 1) / n);
+    const margin = student.quantiles[n - student.least] * error;
+    return { low: mean - margin, high: mean + margin, p: null, adjusted: null, name: `Student's t over patients${trained ? ", of the seeds that were run" : ""}` };
+  }
 
   // The pair as the results' own statistics have it, seen from the first row.
   function pair(pairs, first, second, column) {

@@ -2,6 +2,7 @@
 // All that is known of one row at one noise level.
 (() => {
   const { h, label, table, facts: listed, load, readState, rounded, seconds, isNumber, units, figure, colour, dash, plain } = ctpbench;
+  const BEST = { lower: "lowest", higher: "highest", zero: "nearest 0", none: "" };
   const host = document.getElementById("row");
 
   async function show() {
@@ -78,9 +79,9 @@
     const rows = [];
     board.scores.forEach((score, i) => {
       const [value, low, high] = entry.values[i] ?? [];
-      if (isNumber(value)) rows.push([score.title, rounded(value, 4), isNumber(low) ? `${rounded(low, 4)} to ${rounded(high, 4)}` : "", score.units, score.better === "none" ? "" : `${score.better}${score.better === "zero" ? " is best" : " is better"}`]);
+      if (isNumber(value)) rows.push([score.title, rounded(value, 4), isNumber(low) ? `${rounded(low, 4)} to\u00a0${rounded(high, 4)}` : "", score.units, BEST[score.better]]);
     });
-    return table(["Score", "Mean", "95% interval", "Units", ""], rows);
+    return table(["Score", "Mean", "95% interval", "Units", "Best"], rows);
   }
 
   function patients(board, row, by) {
