@@ -42,7 +42,7 @@ def test_a_run_says_how_far_its_metrics_agree_and_what_its_cases_are_like(done, 
     assert "No interval or no value: 3 patients; an interval needs 6." in text
     assert (out / "agreement" / "toy-1.png").exists()
     line = "Agreement with references over patients: out/leaderboard.md, agreement.csv and agreement/"
-    assert done.stdout.splitlines()[-1] == line
+    assert line in done.stdout.splitlines()
     assert ctpbench("leaderboard", "out").stdout.splitlines()[-1] == line
     assert "Agreement" not in ctpbench("leaderboard", "out/results.nc").stdout
     np.testing.assert_allclose(cases["brain_ml"], 12 * 12 * 5 / 1000)
