@@ -160,13 +160,16 @@ def test_the_scripts(shell, word, ctpbench):
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 def test_bash_offers_what_it_is_told(ctpbench, tab, tmp_path):
+    program = tmp_path / "bin/ctpbench"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom ctpbench.cli import main\nmain(prog_name='ctpbench')\n")
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
     script = f"""{ctpbench("completion", "bash").stdout}
-ctpbench() {{ {sys.executable} -c 'from ctpbench.cli import main; main(prog_name="ctpbench")' "$@"; }}
-export -f ctpbench
 COMP_WORDS=(ctpbench status runs/o); COMP_CWORD=2
 _ctpbench_completion ctpbench; printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     found = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=50
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=50
     )
     assert found.stdout == "runs/one\n", found.stderr

@@ -247,7 +247,7 @@ metrics: [error]
     undisturbed = _lines(tally)
     tally.unlink()
     kills = 0
-    for pause in (0.3, 0.5, 0.7, 0.9, 1.1):
+    for pause in (0.3, 0.7, 1.1):
         before = _lines(tally)
         process = fork("run", suite, "--out", "out", "--no-sandbox")
         _wait_for(lambda p=process, n=before: not p.is_alive() or _lines(tally) > n)

@@ -38,7 +38,7 @@ def test_a_picture_has_a_column_for_each_method(tmp_path):
 
 @pytest.mark.parametrize("draws", [2, 5])
 def test_a_run_with_enough_draws_shows_them(draws, ctpbench, write_suite, tmp_path):
-    assert ctpbench("run", write_suite(SUITE.replace("DRAWS", str(draws))), "--out", "out").returncode == 0
+    assert ctpbench("run", write_suite(SUITE.replace("DRAWS", str(draws))), "--out", "out", "--report").returncode == 0
     found = sorted(path.stem for path in (tmp_path / "out" / "panels").iterdir())
     maps = [
         "toy-2",
