@@ -10,6 +10,7 @@ command line, those within a line of text, too.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import re
@@ -95,8 +96,19 @@ def squeezed(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tutorial's suite, its run, and a scan in NIfTI."""
-    folder = tmp_path_factory.mktemp("docs")
+    """A folder with the tutorial's suite, its run, and a scan in NIfTI, made once for all who test side by side."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with (root / "docs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "docs").exists():
+            make_finished(root / "docs-begun").rename(root / "docs")
+    return root / "docs"
+
+
+def make_finished(folder: Path) -> Path:
+    """Make what `finished` says."""
+    folder.mkdir()
     (folder / SUITE).write_text(suite_text())
     program = "from ctpbench.cli import main; main(prog_name='ctpbench')"
     subprocess.run([sys.executable, "-c", program, "run", SUITE, "-j", "2"], cwd=folder, check=True)
