@@ -49,7 +49,7 @@ def run_suite(
     into: bool = False,
     progress: Watch = None,
 ) -> Results:
-    """Run a suite, or go on with it, and return its results: what `ctpbench run` does.
+    """Run a suite, or go on with it, and return its results: what `ctpbench run` does, but for pages for a browser.
 
     Parameters
     ----------
