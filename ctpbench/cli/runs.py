@@ -12,7 +12,6 @@ import click
 
 from ctpbench.cli.completers import complete_rows, complete_runs, complete_suites
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
-from ctpbench.cli.report import written
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,6 +163,8 @@ def _print_results(store: Store, *, pictures: bool) -> pd.DataFrame:
 
 def _write_report(folder: Path, catalogue: Catalogue, frame: pd.DataFrame) -> None:
     """Write the run's pages; that they cannot be written, for something else is there, is no fault of the run."""
+    from ctpbench.cli.report import written  # here, for the order of commands is that of imports
+
     try:
         written((folder,), folder / "report", catalogue, frames={folder: frame})
     except InputError as error:
