@@ -64,15 +64,15 @@ def forget(store, cell):
     """Forget the cell's answer and its scores, but neither its data nor its reference."""
     (store.folder / "records" / f"{cell.key}.json").unlink(missing_ok=True)
     for stage in ("prediction", "scores"):
-        for entry in (store.folder / "cache" / stage).glob("*"):
-            store.discard(stage, entry.name)
+        for entry in (store.cache.folder / stage).glob("*"):
+            store.cache.discard(stage, entry.name)
 
 
 def bare_call(store, cell, context):
     """Return the function that denoises, computes the maps and scores them as the cell does, all in memory."""
     settings, (key,) = cell.row.maps[0], cell.test.keys
-    observation = load_observation(store.path("data", key) / "observation.npz")
-    clean = load_truth(store.path("data", key) / "truth.npz").frames
+    observation = load_observation(store.cache.path("data", key) / "observation.npz")
+    clean = load_truth(store.cache.path("data", key) / "truth.npz").frames
     noiseless = concentration_maps(baseline_subtracted(clean, settings), observation, settings)
     denoiser, metric = cell.row.component(), cell.suite.metrics[0].component
 

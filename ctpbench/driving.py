@@ -118,7 +118,7 @@ def drive(
             local.close()  # what goes on after an interruption is lost
             finish(store)
             for item in done:
-                store.forget(*item)
+                store.cache.forget(*item)
             for cell in chosen:
                 if cell.row.cls.__qualname__ in asked.here:
                     store.forget_record(cell.key)

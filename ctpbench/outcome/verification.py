@@ -114,14 +114,14 @@ def compared_inputs(claimed: Store, again: Store, *, same: bool) -> tuple[int, l
 
     On the same machine they must be alike bit for bit, on another within `NEAR_HU`.
     """
-    ones, others = claimed.files("data"), again.files("data")
+    ones, others = claimed.cache.files("data"), again.cache.files("data")
     both = sorted(ones.keys() & others.keys())
     return len(both), [key for key in both if ones[key] != others[key] and (same or not _near(claimed, again, key))]
 
 
 def _near(claimed: Store, again: Store, key: str) -> bool:
     one, other = (
-        load_observation(store.path("data", key) / "observation.npz").frames.values for store in (claimed, again)
+        load_observation(store.cache.path("data", key) / "observation.npz").frames.values for store in (claimed, again)
     )
     return one.shape == other.shape and float(np.abs(one - other).max()) <= NEAR_HU
 

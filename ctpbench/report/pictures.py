@@ -46,7 +46,7 @@ def draw_panels(store: Store, records: Sequence[Record], axis: NoiseAxis) -> lis
         What the noise level is.
     """
     first = records[0]
-    if first.entries is None or store.outcome("data", first.entries.observation) is None:
+    if first.entries is None or store.cache.outcome("data", first.entries.observation) is None:
         return []
     shown = _Shown(store, first, first.entries, axis)
     mine = [record for record in records if record.seed == first.seed]
@@ -56,7 +56,7 @@ def draw_panels(store: Store, records: Sequence[Record], axis: NoiseAxis) -> lis
 
 
 def _has_maps(store: Store, record: Record) -> bool:
-    return record.entries is not None and store.holds("prediction", record.entries.prediction)
+    return record.entries is not None and store.cache.holds("prediction", record.entries.prediction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +74,11 @@ class _Shown:
 
     @cached_property
     def observation(self) -> Observation:
-        return load_observation(self.store.path("data", self.entries.observation) / "observation.npz")
+        return load_observation(self.store.cache.path("data", self.entries.observation) / "observation.npz")
 
     @cached_property
     def truth(self) -> Truth | None:
-        path = self.store.path("data", self.entries.observation) / "truth.npz"
+        path = self.store.cache.path("data", self.entries.observation) / "truth.npz"
         return load_truth(path) if path.exists() else None
 
     @cached_property
@@ -119,16 +119,16 @@ class _Shown:
 
     def predicted(self, record: Record, case: str) -> xr.DataArray | None:
         """Return a method's maps of a case; None where they are no longer cached."""
-        if record.entries is None or self.store.outcome("prediction", record.entries.prediction) is None:
+        if record.entries is None or self.store.cache.outcome("prediction", record.entries.prediction) is None:
             return None
-        path = self.store.path("prediction", record.entries.prediction) / file_name(case)
+        path = self.store.cache.path("prediction", record.entries.prediction) / file_name(case)
         return self.slice(load_arrays(path)["maps"])
 
     @cached_property
     def noiseless(self) -> xr.DataArray | None:
         """The maps of the noiseless frames; None where there are none, or they are no longer cached."""
-        path = self.store.path("reference", self.entries.reference) / file_name(self.case)
-        if self.store.outcome("reference", self.entries.reference) is None or not path.exists():
+        path = self.store.cache.path("reference", self.entries.reference) / file_name(self.case)
+        if self.store.cache.outcome("reference", self.entries.reference) is None or not path.exists():
             return None
         found = load_arrays(path)
         return self.slice(found["maps"]) if "maps" in found else None

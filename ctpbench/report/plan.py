@@ -45,7 +45,7 @@ def print_plan(
         table.add_row(*map(escape, place), _tuning(cell), states[cell.key], time)
     console.print(table)
     keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
-    cached = sum(store.holds("data", key) for key in keys)
+    cached = sum(store.cache.holds("data", key) for key in keys)
     console.print(f"{len(cells)} cells: {len(cells) - len(found.cells)} finished, {len(found.cells)} to run.")
     console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {escape(str(store.folder))}")
     for line in lines(found, free_bytes(store.folder), _memory_bytes()) if found.cells else ():

@@ -39,8 +39,8 @@ def whole_run(run: Path) -> tuple[xr.DataTree, list[Record]]:
     store = Store(run)
     index, records = store.index(), {record.key: record for record in store.finished()}
     for record in records.values():
-        if record.entries is not None and store.holds("prediction", record.entries.prediction):
-            store.outcome("prediction", record.entries.prediction)  # which notes what is damaged
+        if record.entries is not None and store.cache.holds("prediction", record.entries.prediction):
+            store.cache.outcome("prediction", record.entries.prediction)  # which notes what is damaged
     if store.damaged:
         path, wrong = next(iter(store.damaged.items()))
         more = f" (and {len(store.damaged) - 1} more)" if len(store.damaged) > 1 else ""

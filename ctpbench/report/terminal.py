@@ -50,7 +50,7 @@ def print_status(store: Store, console: Console) -> None:
         if record.status != "ok" or record.faults:
             console.print(f"  log: {store.folder / record.log}", soft_wrap=True, highlight=False)
     scored = [record.entries.prediction for record in records if record.entries]
-    if cleaned := sum(not store.holds("prediction", key) for key in scored):
+    if cleaned := sum(not store.cache.holds("prediction", key) for key in scored):
         console.print(f"Maps of {cleaned} of {len(scored)} cells are gone: scores stand, pictures stay as they are.")
     for path, wrong in store.damaged.items():
         text = escape(f"{path}: {wrong}; give the same command to compute it again")

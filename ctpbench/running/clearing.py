@@ -77,7 +77,7 @@ class Clearing:
     def _remove(self, place: Path) -> None:
         """Remove a file or a folder; a folder is renamed away first, so that no half of it is ever found."""
         if place.is_dir() and not place.is_symlink():
-            gone = self.store.workspace()
+            gone = self.store.cache.workspace()
             place.rename(gone / "entry")
             shutil.rmtree(gone, ignore_errors=True)
         else:
@@ -111,7 +111,7 @@ def clearing(store: Store, kinds: Collection[Kind]) -> Clearing:
 
 def _places(store: Store, kind: Kind) -> Iterator[Path]:
     if kind in _STAGES:
-        yield from sorted((store.folder / "cache" / _STAGES[kind]).glob("*"))
+        yield from sorted((store.cache.folder / _STAGES[kind]).glob("*"))
     elif kind == "checkpoints":
         yield from sorted((store.folder / "checkpoints").glob("*"))
     else:
@@ -129,7 +129,7 @@ def _is_temporary(path: Path) -> bool:
 def _made_from(store: Store, stage: Stage, other: Stage, places: Collection[Path]) -> Iterator[Path]:
     """Yield the entries of a stage that were made from some entries of another."""
     gone = {(other, place.name) for place in places}
-    yield from (store.path(stage, key) for key, used in store.made_from(stage).items() if used & gone)
+    yield from (store.cache.path(stage, key) for key, used in store.cache.made_from(stage).items() if used & gone)
 
 
 def _shares(folder: Path, places: Mapping[Kind, tuple[Path, ...]]) -> tuple[dict[Kind, Share], int]:

@@ -13,10 +13,10 @@ from ctpbench.code import component_hash
 from ctpbench.contract.components import Denoiser
 from ctpbench.distributions import distribution_of
 from ctpbench.running import tuning
+from ctpbench.running.cache import Cache
 from ctpbench.running.cases import CaseSet
 from ctpbench.running.cell import Cell
 from ctpbench.running.record import Entries, Parameters, Record, ScoreTable, Status, Timings, Trial
-from ctpbench.running.store import Store
 from ctpbench.running.work import (
     DataInfo,
     Item,
@@ -48,9 +48,9 @@ class CellFailed(Exception):
         self.status: Status = status
 
 
-def course(cell: Cell, store: Store) -> Steps[Record]:
+def course(cell: Cell, cache: Cache) -> Steps[Record]:
     """Run one cell: yields lists of items, is sent their outcomes in order, returns the cell's record."""
-    return _Course(cell, store).steps()
+    return _Course(cell, cache).steps()
 
 
 def scored(item_of: Callable[[tuple[MetricEntry, ...]], Item], metrics: tuple[MetricEntry, ...]) -> Steps[ScoresInfo]:
@@ -79,8 +79,8 @@ def skipped(cell: Cell, why: str) -> Record:
 class _Course:
     """A cell on its way: the cell as it is left by what could be read, and its record so far."""
 
-    def __init__(self, cell: Cell, store: Store) -> None:
-        self.cell, self.store, self.record = cell, store, _blank(cell)
+    def __init__(self, cell: Cell, cache: Cache) -> None:
+        self.cell, self.cache, self.record = cell, cache, _blank(cell)
 
     def note(self, **facts: Any) -> None:
         self.record = self.record.model_copy(update=facts)
@@ -184,7 +184,7 @@ class _Course:
             for made, maps in zip(predictions, ways, strict=True)
         ]
         ended: dict[int, Outcome] = {
-            i: known for i, item in enumerate(scores) if (known := self.store.outcome(item.stage, item.key)) is not None
+            i: known for i, item in enumerate(scores) if (known := self.cache.outcome(item.stage, item.key)) is not None
         }
         for stage in ([cell.model(denoiser) for denoiser in denoisers], predictions, scores):
             wanted = {i: item for i, item in enumerate(stage) if item is not None and i not in ended}
@@ -192,7 +192,7 @@ class _Course:
             last = stage is scores
             ended |= {i: answer for i, answer in zip(wanted, answers, strict=True) if last or not answer.ok}
         for prediction in predictions:
-            self.store.discard(prediction.stage, prediction.key)
+            self.cache.discard(prediction.stage, prediction.key)
         return [_trial(cell, parameters, ended[i], validation.patients) for i, parameters in enumerate(batch)]
 
     # -- data ---------------------------------------------------------------------------------------------------

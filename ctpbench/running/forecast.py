@@ -148,7 +148,7 @@ class _Left:
     def _data(self) -> Iterator[Work]:
         asked = (each for cell in self.cells for each in (cell.test, cell.validation, *_learnt_from(cell)) if each)
         sets = {id(each): each for each in asked}
-        missing = {key: of for of, each in sets.items() for key in each.keys if not self.store.holds("data", key)}
+        missing = {key: of for of, each in sets.items() for key in each.keys if not self.store.cache.holds("data", key)}
         for of, count in Counter(missing.values()).items():
             spec = sets[of].dataset
             yield Work("data", spec.name, spec.params, trial=False, amount=None, count=count)
@@ -162,7 +162,7 @@ class _Left:
                     if (id(cases), maps.label) in known:
                         continue
                     known.add((id(cases), maps.label))
-                    if not self.store.holds("reference", cell.reference(cases, maps).key):
+                    if not self.store.cache.holds("reference", cell.reference(cases, maps).key):
                         yield Work("reference", maps.label, {}, False, *self._bytes(cases))
 
     def of_cell(self, cell: Cell) -> list[Work]:
@@ -176,7 +176,7 @@ class _Left:
         amount = self._bytes(*_learnt_from(cell))
         if row.tune is None:
             model = cell.model(row.component())
-            if model is not None and model.key not in self.models and not self.store.holds("model", model.key):
+            if model is not None and model.key not in self.models and not self.store.cache.holds("model", model.key):
                 self.models.add(model.key)
                 yield Work("model", row.cls.name, row.params, False, *amount)
         elif (shared := f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}") not in self.models:
@@ -189,9 +189,9 @@ class _Left:
         if row.tune and cell.validation:
             amount = self._bytes(cell.validation)
             yield Work("prediction", row.cls.name, params, True, *amount, trials(row.tune))
-        elif (self.store.folder / "cache").exists():
+        elif (self.store.cache.folder).exists():
             made = cell.prediction(row.component(), cell.test, row.maps[0], trial=False)
-            if self.store.holds("prediction", made.key):
+            if self.store.cache.holds("prediction", made.key):
                 return
         repeats = cell.suite.resources.repeats
         yield Work("prediction", row.cls.name, params, False, *self._bytes(cell.test), 1, repeats)

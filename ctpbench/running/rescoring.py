@@ -123,11 +123,11 @@ def _lacking(store: Store, record: Record, keys: dict[str, str]) -> str:
         return "its record is of an older version"
     if missing := [case for case in record.cases if case not in keys]:
         return f"the run does not say where the data of {missing[0]} lie, as those of older versions"
-    if store.outcome("prediction", record.entries.prediction) is None:
+    if store.cache.outcome("prediction", record.entries.prediction) is None:
         return "its prediction is no longer in the cache"
-    if store.outcome("reference", record.entries.reference) is None:
+    if store.cache.outcome("reference", record.entries.reference) is None:
         return "the noiseless maps are no longer in the cache"
-    gone = next((case for case in record.cases if store.outcome("data", keys[case]) is None), None)
+    gone = next((case for case in record.cases if store.cache.outcome("data", keys[case]) is None), None)
     return f"the data of {gone} are no longer in the cache" if gone else ""
 
 

@@ -92,7 +92,7 @@ class Runner:
     def run(self, cells: Sequence[Cell]) -> list[Record]:
         """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
         return self.carry_out(
-            [Undertaking(cell.key, partial(course, cell, self._store), partial(skipped, cell)) for cell in cells]
+            [Undertaking(cell.key, partial(course, cell, self._store.cache), partial(skipped, cell)) for cell in cells]
         )
 
     def carry_out(self, undertakings: Sequence[Undertaking]) -> list[Record]:
@@ -137,7 +137,7 @@ class Runner:
         if record.entries is None:
             return False
         used: list[ItemId] = [("reference", record.entries.reference), ("prediction", record.entries.prediction)]
-        return any(self._store.holds(*each) and self._store.outcome(*each) is None for each in used)
+        return any(self._store.cache.holds(*each) and self._store.cache.outcome(*each) is None for each in used)
 
     def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, Record]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""
@@ -171,12 +171,12 @@ class Runner:
     # -- work ---------------------------------------------------------------------------------------------------
 
     def _known(self, item: Item) -> Outcome | None:
-        outcome = self._store.outcome(item.stage, item.key)
+        outcome = self._store.cache.outcome(item.stage, item.key)
         again = self._options.rerun_failed or item.stage in ("data", "reference")  # files may be back by now
         if outcome is None or outcome.whole or not again or item.id in self._retried:
             return outcome
         self._retried.add(item.id)
-        self._store.discard(item.stage, item.key)
+        self._store.cache.discard(item.stage, item.key)
         return None
 
     def _request(self, item: Item, active: _Active) -> None:
@@ -212,9 +212,9 @@ class Runner:
         return batch
 
     def _assign(self, item: Item) -> Assignment:
-        out, scratch = self._store.workspace(), self._store.workspace()
+        out, scratch = self._store.cache.workspace(), self._store.cache.workspace()
         checkpoints = self._store.checkpoints(item.key) if item.stage == "model" else scratch
-        inputs = input_paths(item, self._store.folder / "cache")
+        inputs = input_paths(item, self._store.cache.folder)
         log = self._store.log_path(self._waiting[item.id][0])
         return Assignment(item=item, inputs=inputs, out=out, scratch=scratch, checkpoints=checkpoints, log=log)
 
@@ -251,9 +251,9 @@ class Runner:
         since = self._since.pop(item.id, None)
         if self._ledger is not None and since is not None:
             self._ledger.note(assignment, outcome, time.monotonic() - since)
-        made = assignment.out if outcome.ok else self._store.workspace()
+        made = assignment.out if outcome.ok else self._store.cache.workspace()
         used = {(given.stage, given.key) for given in item.inputs.values()}
-        self._store.commit(item.stage, item.key, made, outcome, used)
+        self._store.cache.commit(item.stage, item.key, made, outcome, used)
         if outcome.ok:
             shutil.rmtree(assignment.checkpoints, ignore_errors=True)
         self._clear(assignment)

@@ -24,10 +24,10 @@ def store_with(tmp_path, catalogue):
     def make(name: str, raised_hu: float) -> Store:
         store = Store(tmp_path / name)
         with store.locked():
-            made = store.workspace()
+            made = store.cache.workspace()
             raised = frames.values + np.float32(raised_hu)
             save_observation(Observation(frames.copy(data=raised)), made / "observation.npz")
-            store.commit("data", "k", made, Outcome(status="ok", info=DataInfo()))
+            store.cache.commit("data", "k", made, Outcome(status="ok", info=DataInfo()))
         return store
 
     return make

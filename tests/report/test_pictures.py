@@ -73,7 +73,7 @@ def test_a_picture_shows_the_slice_with_most_of_the_lesion_outlined_and_which_si
     frames = case.observation.frames.copy()
     frames.attrs["axes"] = RADIOLOGICAL
     record = store.finished()[0]
-    folder = store.path("data", record.entries.observation)
+    folder = store.cache.path("data", record.entries.observation)
     save_observation(type(case.observation)(frames), folder / "observation.npz")
     save_truth(Truth(labels=labels), folder / "truth.npz")
     assert load_observation(folder / "observation.npz").frames.attrs["axes"] == RADIOLOGICAL

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ctpbench.report import progress
 from ctpbench.report.progress import Lines, bar, listener
-from ctpbench.running.store import Outcome
+from ctpbench.running.work import Outcome
 from tests.outcome.records import record
 
 

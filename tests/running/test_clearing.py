@@ -71,18 +71,20 @@ def test_a_model_and_what_was_made_from_it_go_last_first(store, monkeypatch):
     from tests.running.test_store import outcome
 
     with store.locked():
-        store.commit("model", "m", store.workspace(), outcome(1.0))
-        store.commit("prediction", "p", store.workspace(), outcome(1.0), [("model", "m")])
-        store.commit("prediction", "q", store.workspace(), outcome(1.0))
-        store.commit("scores", "s", store.workspace(), outcome(1.0), [("prediction", "p")])
-        store.commit("scores", "t", store.workspace(), outcome(1.0), [("prediction", "gone")])
+        store.cache.commit("model", "m", store.cache.workspace(), outcome(1.0))
+        store.cache.commit("prediction", "p", store.cache.workspace(), outcome(1.0), [("model", "m")])
+        store.cache.commit("prediction", "q", store.cache.workspace(), outcome(1.0))
+        store.cache.commit("scores", "s", store.cache.workspace(), outcome(1.0), [("prediction", "p")])
+        store.cache.commit("scores", "t", store.cache.workspace(), outcome(1.0), [("prediction", "gone")])
     found = clearing(store, ["models"])
     gone = [path.name for kind in reversed(KINDS) for path in found.places.get(kind, ())]
     assert gone == ["s", "p", "m"]
     found.clear()
-    assert store.holds("prediction", "q")
-    assert store.holds("scores", "t")
-    assert not any(store.holds(stage, key) for stage, key in (("scores", "s"), ("prediction", "p"), ("model", "m")))
+    assert store.cache.holds("prediction", "q")
+    assert store.cache.holds("scores", "t")
+    assert not any(
+        store.cache.holds(stage, key) for stage, key in (("scores", "s"), ("prediction", "p"), ("model", "m"))
+    )
 
 
 def test_what_cannot_be_removed_is_named(store, monkeypatch):

@@ -39,31 +39,31 @@ def case(catalogue):
 
 def test_an_entry_is_found_once_committed(store):
     with store.locked():
-        made = store.workspace()
+        made = store.cache.workspace()
         (made / "a.txt").write_text("a")
-        assert store.outcome("data", "k") is None
-        store.commit("data", "k", made, outcome(1.5))
-        assert store.outcome("data", "k") == outcome(1.5)
-        assert (store.path("data", "k") / "a.txt").read_text() == "a"
-        store.discard("data", "k")
-        assert store.outcome("data", "k") is None
+        assert store.cache.outcome("data", "k") is None
+        store.cache.commit("data", "k", made, outcome(1.5))
+        assert store.cache.outcome("data", "k") == outcome(1.5)
+        assert (store.cache.path("data", "k") / "a.txt").read_text() == "a"
+        store.cache.discard("data", "k")
+        assert store.cache.outcome("data", "k") is None
 
 
 def test_an_entry_cut_short_counts_as_none(store):
     with store.locked():
-        store.path("data", "k").mkdir(parents=True)
-        assert store.outcome("data", "k") is None
+        store.cache.path("data", "k").mkdir(parents=True)
+        assert store.cache.outcome("data", "k") is None
         for text in ('{"status": "o', '{"status": "well"}', '{"status": "ok", "info": {"n": 1}}'):
-            store.path("data", "k").mkdir(parents=True, exist_ok=True)
-            (store.path("data", "k") / "outcome.json").write_text(text)
-            assert store.outcome("data", "k") is None
+            store.cache.path("data", "k").mkdir(parents=True, exist_ok=True)
+            (store.cache.path("data", "k") / "outcome.json").write_text(text)
+            assert store.cache.outcome("data", "k") is None
 
 
 def test_a_commit_replaces_what_was_there(store):
     with store.locked():
         for factor in (1.0, 2.0):
-            store.commit("scores", "k", store.workspace(), outcome(factor))
-        assert store.outcome("scores", "k") == outcome(2.0)
+            store.cache.commit("scores", "k", store.cache.workspace(), outcome(factor))
+        assert store.cache.outcome("scores", "k") == outcome(2.0)
 
 
 def test_the_folder_has_one_holder(store):
@@ -77,7 +77,7 @@ def test_the_folder_has_one_holder(store):
 
 def test_what_a_killed_run_left_is_cleared(store):
     with store.locked():
-        left = store.workspace()
+        left = store.cache.workspace()
     left.mkdir(parents=True)
     with store.locked():
         assert not left.exists()

@@ -44,7 +44,7 @@ class Pictured:
 def pictured(store: Store, record: Record, case: str, key: str) -> Pictured | None:
     """Return a case of a record, whose data has that key; None where the cache does not hold it any more."""
     assert record.entries is not None
-    folder = store.path("data", key)
+    folder = store.cache.path("data", key)
     try:
         observation = load_observation(folder / "observation.npz")
         return Pictured(case, observation, _truth(folder), referred(store, record, case))
@@ -55,7 +55,7 @@ def pictured(store: Store, record: Record, case: str, key: str) -> Pictured | No
 def referred(store: Store, record: Record, case: str) -> xr.Dataset | None:
     """Return the noiseless maps and regions of a case by a row's way to maps; None where there are none."""
     assert record.entries is not None
-    path = store.path("reference", record.entries.reference) / file_name(case)
+    path = store.cache.path("reference", record.entries.reference) / file_name(case)
     try:
         return load_arrays(path) if path.is_file() else None
     except ResultError:
@@ -65,7 +65,7 @@ def referred(store: Store, record: Record, case: str) -> xr.Dataset | None:
 def predicted(store: Store, record: Record, case: str) -> xr.Dataset | None:
     """Return a row's maps and, where it has one, concentration of a case; None where they are no longer cached."""
     assert record.entries is not None
-    path = store.path("prediction", record.entries.prediction) / file_name(case)
+    path = store.cache.path("prediction", record.entries.prediction) / file_name(case)
     try:
         return load_arrays(path) if path.is_file() else None
     except ResultError:
@@ -81,23 +81,23 @@ def data_key(store: Store, record: Record, case: str) -> str | None:
     assert record.entries is not None
     place = record.cases.index(case)
     if place == 0:
-        return record.entries.observation if store.holds("data", record.entries.observation) else None
-    alike = [key for key in _inputs(store, record) if _is_alike(store.path("data", key), record, place)]
+        return record.entries.observation if store.cache.holds("data", record.entries.observation) else None
+    alike = [key for key in _inputs(store, record) if _is_alike(store.cache.path("data", key), record, place)]
     if len(alike) > 1:
-        alike = [key for key in alike if _is_same(store.path("data", key), record, place)]
+        alike = [key for key in alike if _is_same(store.cache.path("data", key), record, place)]
     return alike[0] if len(alike) == 1 else None
 
 
 def _inputs(store: Store, record: Record) -> Iterator[str]:
     assert record.entries is not None
     try:
-        text = (store.path("reference", record.entries.reference) / "outcome.json").read_bytes()
+        text = (store.cache.path("reference", record.entries.reference) / "outcome.json").read_bytes()
         entry = Entry.model_validate_json(text)
     except (OSError, ValueError):
         return
     for name in entry.inputs:
         stage, _, key = name.partition("/")
-        if stage == "data" and key != record.entries.observation and store.holds("data", key):
+        if stage == "data" and key != record.entries.observation and store.cache.holds("data", key):
             yield key
 
 

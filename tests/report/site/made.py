@@ -68,11 +68,11 @@ def pictured_run(folder: Path, noise: float | None = 2e5) -> Path:
     ok = Outcome(status="ok")
 
     def commit(stage: Any, key: str, inputs: Sequence[Any] = (), **files: Any) -> None:
-        made = store.workspace() / "entry"
+        made = store.cache.workspace() / "entry"
         made.mkdir()
         for name, write in files.items():
             write(made / name)
-        store.commit(stage, key, made, ok, inputs)
+        store.cache.commit(stage, key, made, ok, inputs)
 
     cases = [example(place) for place in range(3)]
     for case in cases:

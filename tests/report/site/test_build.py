@@ -189,14 +189,14 @@ def test_cases_that_differ_in_their_noise_alone_are_told_apart(tmp_path):
         example_case(slices=1, rows=32, columns=32, frames=24, seed=seed, noise_hu=5.0 + seed) for seed in range(3)
     ]
     for place, case in enumerate(cases):
-        entry = store.workspace() / "entry"
+        entry = store.cache.workspace() / "entry"
         entry.mkdir()
         save_observation(case.observation, entry / "observation.npz")
         save_truth(case.truth, entry / "truth.npz")
-        store.commit("data", f"key-{place}", entry, ok)
-    entry = store.workspace() / "entry"
+        store.cache.commit("data", f"key-{place}", entry, ok)
+    entry = store.cache.workspace() / "entry"
     entry.mkdir()
-    store.commit("reference", "reference", entry, ok, [("data", f"key-{place}") for place in (2, 0, 1)])
+    store.cache.commit("reference", "reference", entry, ok, [("data", f"key-{place}") for place in (2, 0, 1)])
     names = ["one", "two", "three"]
     quality = gathered([quality_of(case.observation, case.truth) for case in cases])
     entries = Entries(observation="key-0", reference="reference", prediction="none")

@@ -1,0 +1,131 @@
+"""What the stages of work made, by content: one folder an entry, under its stage and its key.
+
+An entry is written beside its place and renamed into it, so that killing who writes leaves whole entries or none.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import cast
+
+from pydantic import ValidationError
+
+from ctpbench.running.seals import Entry, checksum, checksums, difference
+from ctpbench.running.work import STAGES, ItemId, Outcome, Stage
+
+
+class Cache:
+    """A folder of entries.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is first written to.
+    work : Path
+        Where work in progress lies: on the same file system.
+    note : callable(path, what)
+        Hears of what was found cut short or altered, and counts as missing.
+    """
+
+    def __init__(self, folder: Path, work: Path, note: Callable[[Path, str], None]) -> None:
+        self.folder, self._work, self._note = folder, work, note
+        self._seals: dict[ItemId, str] = {}  # of the entries that were looked at, empty where one is not sound
+
+    def path(self, stage: Stage, key: str) -> Path:
+        """Where the entry of a stage lies, or would lie."""
+        return self.folder / stage / key
+
+    def outcome(self, stage: Stage, key: str) -> Outcome | None:
+        """Return how the cached entry ended, None where there is none that is sound: see `damaged`."""
+        return entry.outcome if (entry := self._entry(stage, key)) is not None and self._seal(stage, key) else None
+
+    def files(self, stage: Stage) -> dict[str, dict[str, str]]:
+        """Return the checksums of the files of a stage's entries, by key, as they were when they were made."""
+        return {key: entry.files for key, entry in self._entries(stage)}
+
+    def made_from(self, stage: Stage) -> dict[str, set[ItemId]]:
+        """Return the entries that each entry of a stage was made from, by key."""
+        return {
+            key: {(cast(Stage, other), of) for other, _, of in (name.partition("/") for name in entry.inputs)}
+            for key, entry in self._entries(stage)
+        }
+
+    def holds(self, stage: Stage, key: str) -> bool:
+        """Whether there is an entry, sound or not."""
+        return (self.path(stage, key) / "outcome.json").exists()
+
+    def workspace(self) -> Path:
+        """Return a new empty folder on the same file system, for work in progress."""
+        self._work.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=self._work))
+
+    def commit(
+        self, stage: Stage, key: str, made: Path, outcome: Outcome, inputs: Iterable[tuple[Stage, str]] = ()
+    ) -> None:
+        """Move the folder `made` into the cache as the entry of `key`, made from other entries."""
+        used = {f"{other}/{of}": self._seal(other, of) for other, of in inputs}
+        entry = Entry(outcome=outcome, files=checksums(made), inputs=used)
+        text = entry.model_dump_json().encode()
+        (made / "outcome.json").write_bytes(text)
+        place = self.path(stage, key)
+        self.discard(stage, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(place)
+        self._seals[stage, key] = checksum(text)
+
+    def discard(self, stage: Stage, key: str) -> None:
+        """Forget an entry: renamed away first, so that no half-deleted entry is ever found."""
+        self._seals.pop((stage, key), None)
+        place = self.path(stage, key)
+        if place.exists():
+            discarded = self.workspace() / "entry"
+            place.rename(discarded)
+            shutil.rmtree(discarded.parent, ignore_errors=True)
+
+    def forget(self, stage: Stage, key: str) -> None:
+        """Discard an entry and all that was made from it."""
+        for other in STAGES[STAGES.index(stage) + 1 :]:
+            for made, used in self.made_from(other).items():
+                if (stage, key) in used:
+                    self.forget(other, made)
+        self.discard(stage, key)
+
+    def _entries(self, stage: Stage) -> Iterator[tuple[str, Entry]]:
+        """Yield the entries of a stage that can be read, with their keys."""
+        for folder in (self.folder / stage).glob("*"):
+            if (entry := self._entry(stage, folder.name)) is not None:
+                yield folder.name, entry
+
+    def _entry(self, stage: Stage, key: str) -> Entry | None:
+        path = self.path(stage, key) / "outcome.json"
+        try:
+            return Entry.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValidationError:
+            self._note(path, "cut short, or of another version")
+            return None
+
+    def _seal(self, stage: Stage, key: str) -> str:
+        """Return the seal of an entry; empty where there is none, or one that is not sound, and all it stands on."""
+        if (stage, key) not in self._seals:
+            self._seals[stage, key] = self._seal_found(stage, key)
+        return self._seals[stage, key]
+
+    def _seal_found(self, stage: Stage, key: str) -> str:
+        entry, place = self._entry(stage, key), self.path(stage, key)
+        if entry is None:
+            return ""
+        wrong = difference(place, entry.files)
+        for name, seal in entry.inputs.items():
+            other, _, of = name.partition("/")
+            used = cast(Stage, other), of
+            if self._seal(*used) != seal and self.holds(*used):  # one that is gone, as trials are, says nothing
+                wrong = wrong or f"made from another {name}"
+        if wrong:
+            self._note(place, wrong)
+            return ""
+        return checksum((place / "outcome.json").read_bytes())
