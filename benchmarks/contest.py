@@ -6,11 +6,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+
+from .machine import Work
 
 THREADS = os.cpu_count() or 1
 SPENT_S = 1.5  # on the rounds of one contestant,
@@ -56,6 +58,7 @@ class Contest:
         peers: Mapping[str, Peer],
         images: Mapping[str, int] | None = None,
         setup: Callable[[], None] | None = None,
+        work: Work | None = None,
         **facts: Any,
     ) -> None:
         """Time `who`: "ours" or the name of a peer.
@@ -68,6 +71,8 @@ class Contest:
             How many images a contestant works on at once, where that is not 1: the table shows the time of one.
         setup : callable, optional
             Called before every round, not timed.
+        work : Work, optional
+            What ours does for one image, from which follows how fast this machine could be.
         **facts
             Kept beside the timing, for the table.
         """
@@ -78,6 +83,8 @@ class Contest:
         checked = self._agreed[task, size].get(who, "")
         at_once = (images or {}).get(who, 1)
         benchmark.extra_info.update(task=task, size=size, who=who, checked=checked, images=at_once, **facts)
+        if work is not None:
+            benchmark.extra_info["work"] = asdict(work)
         run = ours if who == "ours" else peers[who].run
         if benchmark.enabled:
             benchmark.pedantic(run, setup=setup, rounds=_rounds(run, setup))

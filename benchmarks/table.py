@@ -11,19 +11,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
+from machine import Machine, Work, measured
 
 from ctpbench.running.executors.local import IDLE_THREADS
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
 LATEST = HERE.parent / ".benchmarks" / "latest.json"
-FORMAT = 1
+FORMAT = 2
 WORSE = 1.3  # ours against a peer, then over now: beyond it a row is flagged
 PACKAGES = ("ctpbench", "numpy", "scipy", "numba", "torch")
 Report = dict[str, Any]
@@ -89,6 +91,7 @@ def measure(targets: Sequence[Path]) -> Report:
         if subprocess.run(command, cwd=HERE.parent, env={**os.environ, **IDLE_THREADS}).returncode:
             raise Failure("a benchmark failed (above): no times are shown until all answers agree")
         raw = json.loads(out.read_text())
+    machine = measured()
     cpu = raw["machine_info"]["cpu"]
     return {
         "format": FORMAT,
@@ -99,27 +102,31 @@ def measure(targets: Sequence[Path]) -> Report:
             "opencv": cv2.__version__,
         },
         "taken": raw["datetime"][:10],
-        **contests(raw["benchmarks"]),
+        "machine": asdict(machine),
+        **contests(raw["benchmarks"], machine),
     }
 
 
-def contests(benchmarks: Iterable[Row]) -> dict[str, list[Row]]:
-    """Return a row for each peer of each group, and one for each whole method."""
+def contests(benchmarks: Iterable[Row], machine: Machine) -> dict[str, list[Row]]:
+    """Return a row for each peer of each group, one for each whole method, and one for each limit."""
     groups: dict[str, dict[str, Row]] = {}
     for benchmark in benchmarks:
         facts = benchmark["extra_info"]
         file = Path(benchmark["fullname"].split("::")[0]).name
         timed = {**facts, "file": file, "ms": 1e3 * benchmark["stats"]["min"] / facts["images"]}
         groups.setdefault(benchmark["group"], {})[facts["who"]] = timed
-    rows, methods = [], []
+    rows, methods, limits = [], [], []
     for group in groups.values():
         ours = group.pop("ours")
         if "goal_ms" in ours:
             methods.append({key: ours[key] for key in ("task", "size", "ms", "goal_ms", "paper_ms")})
+        if "work" in ours:
+            least = machine.limit_ms(Work(**ours["work"]))
+            limits.append({key: ours[key] for key in ("task", "size", "ms", "work")} | {"limit_ms": least})
         for name, peer in group.items():
             row = {key: ours[key] for key in ("task", "size", "file")}
             rows.append(row | {"ours_ms": ours["ms"], "peer": name, "peer_ms": peer["ms"], "checked": peer["checked"]})
-    return {"rows": rows, "methods": methods}
+    return {"rows": rows, "methods": methods, "limits": limits}
 
 
 def ratio(row: Row) -> float:
@@ -169,6 +176,24 @@ def print_report(report: Report) -> None:
         for row in report["methods"]
     ]
     print_table(["", "size", "ours ms", "goal ms", "", "paper ms"], lines, right={2, 3, 5})
+    reached = report["machine"]
+    click.echo(
+        f"\nHow fast this machine could be: {reached['gb_s']:.3g} GB/s read and written by a copy, "
+        f"{reached['gflop_s']:.3g} GFLOP/s by a product of matrices."
+    )
+    lines = [
+        [
+            row["task"],
+            row["size"],
+            ms(row["ms"]),
+            f"{row['work']['moved_mb']:.3g}",
+            f"{row['work']['gflop']:.3g}",
+            ms(row["limit_ms"]),
+            f"{row['ms'] / row['limit_ms']:.2g}",
+        ]
+        for row in report["limits"]
+    ]
+    print_table(["task", "size", "ours ms", "MB", "GFLOP", "limit ms", "ours/limit"], lines, right={2, 3, 4, 5, 6})
 
 
 def print_comparison(report: Report, baseline: Report) -> int:

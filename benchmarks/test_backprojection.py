@@ -11,6 +11,7 @@ from ctpbench_phantom.scanner.geometry import FanBeam, Scanner
 from ctpbench_phantom.scanner.projector import project
 
 from .contest import Peer, within
+from .machine import Work
 
 SMALL = Scanner(FanBeam(views=144, detectors=96, pitch_mm=4 * 1.2858), pixel_mm=4.0)
 PAPER = Scanner()
@@ -48,6 +49,13 @@ def scipy_fbp(sinogram: np.ndarray, scanner: Scanner, size: int) -> np.ndarray:
     return image * (2 * np.pi / fan.views)
 
 
+def work_of(fan: FanBeam, size: int) -> Work:
+    """Two Fourier transforms of each view, and in every view an interpolation and a weight for each pixel."""
+    length = fft.next_fast_len(2 * fan.detectors, real=True)
+    filtering, spreading = fan.views * 5 * length * np.log2(length), fan.views * size**2 * 5
+    return Work(4e-6 * (fan.views * fan.detectors + size**2), 1e-9 * (filtering + spreading))
+
+
 @pytest.mark.parametrize("who", ["ours", "scipy"])
 @pytest.mark.parametrize(("scanner", "size"), [(SMALL, 64), (PAPER, 256)], ids=["64", "256"])
 def test_backprojection(contest, head, scanner, size, who):
@@ -59,4 +67,5 @@ def test_backprojection(contest, head, scanner, size, who):
         ours=lambda: fbp(sinograms, scanner, (size, size))[0] * HU_PER_MM,
         peers={"scipy": Peer(lambda: scipy_fbp(sinograms[0], scanner, size) * HU_PER_MM, within(LIMIT_HU, "HU"))},
         images={"ours": len(sinograms)},
+        work=work_of(scanner.fan, size),
     )

@@ -12,6 +12,7 @@ from scipy import ndimage
 from ctpbench_filters import Gaussian
 
 from .contest import THREADS, Peer, within
+from .machine import Work
 
 SIGMA_PX = 2.0
 REACH_PX = 8  # 4 sigma
@@ -49,4 +50,5 @@ def test_gaussian(contest, scan, context, size, who):
             "scipy.ndimage": Peer(lambda: filtered(series, tissue, scipy_blur), same),
             "OpenCV": Peer(lambda: filtered(series, tissue, opencv_blur), same),
         },
+        work=Work(8e-6 * series.size, 4e-9 * (2 * REACH_PX + 1) * len(series) * tissue.sum()),  # two passes
     )

@@ -13,6 +13,7 @@ from ctpbench.perfusion import smooth_components
 from ctpbench_filters import LowrankNl, Tips
 
 from .contest import THREADS, Peer, within
+from .machine import Work
 
 RANK, H, SIGMA_S_PX, REACH_PX = 3, 3.0, 3.5, 5
 WINDOW_PX = 2 * REACH_PX + 1
@@ -63,6 +64,13 @@ def opencv(series: np.ndarray) -> list[np.ndarray]:
     return [cv2.fastNlMeansDenoising(frame, [20.0], None, 3, WINDOW_PX, cv2.NORM_L1) for frame in frames]
 
 
+def work_of(series: np.ndarray, mask: np.ndarray) -> Work:
+    """The series is read for its covariance, read for its components, and written; then the mean of these."""
+    times, features, pixels = len(series), RANK + 1, int(mask.sum())
+    mapped = times * (times + 1) + 4 * times * features
+    return Work(12e-6 * series.size, 1e-9 * pixels * (mapped + 5 * features * WINDOW_PX**2))
+
+
 @pytest.mark.parametrize("who", ["ours", "numpy", "TIPS", "scikit-image", "OpenCV"])
 @pytest.mark.parametrize("size", [64, 256])
 def test_lowrank_nl(contest, scan, context, size, who):
@@ -81,4 +89,5 @@ def test_lowrank_nl(contest, scan, context, size, who):
             "scikit-image": Peer(lambda: scikit_image(series, tissue)),
             "OpenCV": Peer(lambda: opencv(series)),
         },
+        work=work_of(series, tissue),
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from ctpbench import MAPS
-from ctpbench.perfusion import Tikhonov, perfusion_maps, subtract_baseline
+from ctpbench.perfusion import Tikhonov, deconvolve, perfusion_maps, subtract_baseline
 
 from .contest import Agreement, Peer
+from .machine import Work
+from .optional import PCT, missing, octave, optional
 
 LAMBDA_REL = 0.3
 
@@ -39,15 +43,35 @@ def distance(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> floa
     return max(*values, *((ours[name] != theirs[name]).mean() for name in MAPS[3:]))
 
 
-@pytest.mark.parametrize("who", ["ours", "numpy SVD"])
+def pct_residues(frames: np.ndarray, aif: np.ndarray, dt_s: float) -> Peer:
+    """Deconvolution alone by the pct toolbox of Fang and others, under Octave; the first half of the lags."""
+    curves = subtract_baseline(frames)[:, 0]
+    octave().put(curves=curves.astype(np.float64), aif=np.maximum(aif, 0.0)[:, None])
+    ours = deconvolve(curves, aif, dt_s, Tikhonov(LAMBDA_REL))[: len(frames)]
+
+    def departure(_: object, theirs: Callable[[], np.ndarray]) -> float:
+        return float(np.abs(ours - theirs()).max() / np.abs(ours).max())
+
+    def run() -> Callable[[], np.ndarray]:
+        octave().run(f"k = pct_tikh(curves, aif, {dt_s}, {LAMBDA_REL}, 2, true(size(curves)(2:3)));")
+        return lambda: octave().get("k")
+
+    return Peer(run, Agreement(1e-4, "relative", departure))
+
+
+@pytest.mark.parametrize("who", ["ours", "numpy SVD", optional(PCT)])
 @pytest.mark.parametrize("size", [64, 256])
 def test_maps(contest, scan, size, who):
     observation = scan(size)
     frames, aif, dt_s = observation.frames.values, observation.aif, observation.dt_s
+    peers = {"numpy SVD": Peer(lambda: svd_maps(frames, aif, dt_s), Agreement(1e-4, "relative", distance))}
+    if not missing(PCT):
+        peers[PCT] = pct_residues(frames, aif, dt_s)
     contest(
         who,
         task="maps",
         size=f"{size}x{size}x44",
         ours=lambda: perfusion_maps(subtract_baseline(frames), aif, dt_s, Tikhonov(LAMBDA_REL)),
-        peers={"numpy SVD": Peer(lambda: svd_maps(frames, aif, dt_s), Agreement(1e-4, "relative", distance))},
+        peers=peers,
+        work=Work(4e-6 * (frames.size + len(MAPS) * size**2), 4e-9 * len(frames) ** 2 * size**2),  # r = K c
     )

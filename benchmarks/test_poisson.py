@@ -10,6 +10,7 @@ from ctpbench_phantom.scanner.poisson import poisson_counts
 from ctpbench_phantom.scanner.projector import project
 
 from .contest import Agreement, Peer
+from .machine import Work
 
 N0 = 2e5
 
@@ -33,4 +34,5 @@ def test_poisson(contest, head, views, detectors, who):
         size=f"{views} views x {detectors}",
         ours=lambda: poisson_counts(generator, mean),
         peers={"numpy": Peer(lambda: generator.poisson(mean), Agreement(5.0, "standard errors", departure))},
+        work=Work(8e-6 * mean.size, 0),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -11,10 +11,14 @@ from scipy import sparse
 from ctpbench_phantom.scanner.geometry import FanBeam
 from ctpbench_phantom.scanner.projector import project
 
-from .contest import Peer, within
+from .contest import Agreement, Peer, within
+from .machine import Work
+from .optional import missing, optional
 
 SMALL = FanBeam(views=144, detectors=96, pitch_mm=4 * 1.2858)
 LIMIT = 5e-4  # of line integrals up to 5: float32 rounding over 256 rows
+OTHERS_LIMIT = 1e-4  # gecatsim chooses rows or columns elsewhere in a few rays at 45 degrees
+FLAT_LIMIT = 0.01  # astra's detector is flat, and its strips are as wide at its ends as in its middle
 
 
 def crossings(fan: FanBeam, size: int, pixel_mm: float) -> Iterator[tuple[bool, np.ndarray, np.ndarray]]:
@@ -65,6 +69,47 @@ def system_matrix(fan: FanBeam, size: int, pixel_mm: float) -> sparse.csr_array:
     return sparse.csr_array((values.astype(np.float32), (rows, columns)), (fan.views * fan.detectors, size * size))
 
 
+def gecatsim(image: np.ndarray, fan: FanBeam) -> Callable[[], np.ndarray]:
+    """Distance-driven projection by GE's CatSim, pixels of 1 mm."""
+    from gecatsim.pyfiles.C_DD3Proj import DD3Proj
+
+    source, reach, size = fan.source_iso_mm, fan.source_detector_mm, len(image)
+    x = (-reach * np.sin(fan.ray_angles())).astype(np.float32)
+    y = (reach * np.cos(fan.ray_angles()) - source).astype(np.float32)
+    z, shifts = np.zeros(1, np.float32), np.zeros(fan.views, np.float32)
+    angles, upwards = fan.view_angles().astype(np.float32), np.ascontiguousarray(image[::-1])
+    grid = (0.0, 0.0, 0.0, angles, shifts, fan.views, size, size, 1, upwards)
+    return lambda: DD3Proj(0.0, -source, 0.0, fan.detectors, 1, x, y, z, 1.0, *grid)[:, :, 0]
+
+
+def astra(image: np.ndarray, fan: FanBeam) -> tuple[Callable[[], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """Strip projection by the ASTRA toolbox on a flat detector, pixels of 1 mm; and its values at our rays."""
+    import astra as toolbox
+
+    reach = fan.source_detector_mm
+    edges = reach * np.tan(fan.edge_angles())
+    width = (edges[-1] - edges[0]) / fan.detectors
+    distances = fan.source_iso_mm, reach - fan.source_iso_mm
+    beam = toolbox.create_proj_geom("fanflat", width, fan.detectors, fan.view_angles(), *distances)
+    projector = toolbox.create_projector("strip_fanflat", beam, toolbox.create_vol_geom(*image.shape))
+    centres = (np.arange(fan.detectors) - (fan.detectors - 1) / 2) * width
+
+    def projected() -> np.ndarray:
+        number, sinogram = toolbox.create_sino(image, projector)
+        toolbox.data2d.delete(number)
+        return sinogram
+
+    def at_our_rays(sinogram: np.ndarray) -> np.ndarray:
+        return np.stack([np.interp(-reach * np.tan(fan.ray_angles()), centres, row) for row in sinogram])
+
+    return projected, at_our_rays
+
+
+def near(limit: float, seen: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Agreement:
+    """Agree where two sinograms differ by no more than `limit` on average."""
+    return Agreement(limit, "on average", lambda ours, theirs: float(np.abs(ours - seen(theirs)).mean()))
+
+
 @pytest.mark.parametrize("who", ["ours", "numpy", "scipy.sparse"])
 def test_small_projection(contest, head, who):
     images, fan = head(64), SMALL
@@ -84,14 +129,22 @@ def test_small_projection(contest, head, who):
     )
 
 
-@pytest.mark.parametrize("who", ["ours", "numpy"])
+@pytest.mark.parametrize("who", ["ours", "numpy", optional("gecatsim"), optional("astra")])
 def test_projection(contest, head, who):
     images, fan = head(256), FanBeam()
+    peers = {"numpy": Peer(lambda: numpy_project(images[0], fan, 1.0), within(LIMIT, ""))}
+    if not missing("gecatsim"):
+        peers["gecatsim"] = Peer(gecatsim(images[0], fan), near(OTHERS_LIMIT))
+    if not missing("astra"):
+        run, at_our_rays = astra(images[0], fan)
+        peers["astra"] = Peer(run, near(FLAT_LIMIT, at_our_rays))
+    borders = fan.views * 256 * (fan.detectors + 1)  # in every row: interpolate there, subtract, weigh, add up
     contest(
         who,
         task="projection",
         size="256x256, 1152 views",
         ours=lambda: project(images, fan, 1.0)[0],
-        peers={"numpy": Peer(lambda: numpy_project(images[0], fan, 1.0), within(LIMIT, ""))},
+        peers=peers,
         images={"ours": len(images)},
+        work=Work(4e-6 * (256**2 + fan.views * fan.detectors), 6e-9 * borders),
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from ctpbench_filters import Tips
 
-from .contest import Peer, within
+from .contest import Agreement, Peer, within
+from .machine import Work
+from .optional import PCT, missing, octave, optional
 
 SIGMA_T_HU, SIGMA_S_PX, REACH_PX = 7.5, 2.0, 5
 
@@ -35,15 +39,37 @@ def similar_mean(series: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return smooth
 
 
-@pytest.mark.parametrize("who", ["ours", "numpy"])
+def pct_tips(series: np.ndarray, mask: np.ndarray) -> Peer:
+    """The pct toolbox's TIPS under Octave, of the brain's bounding box; it knows no mask, so edges are not compared."""
+    rows, columns = (slice(edge.min(), edge.max() + 1) for edge in np.nonzero(mask))
+    octave().put(box=np.moveaxis(series[:, rows, columns], 0, -1).astype(np.float64))
+    deep = ndimage.binary_erosion(mask, np.ones((2 * REACH_PX + 1,) * 2))
+
+    def run() -> Callable[[], np.ndarray]:
+        octave().run(f"smooth = pct_tips(box, {REACH_PX}, [{SIGMA_S_PX} {SIGMA_T_HU}]);")
+        return lambda: octave().get("smooth")
+
+    def departure(ours: np.ndarray, theirs: Callable[[], np.ndarray]) -> float:
+        known = np.moveaxis(theirs(), -1, 0)[:, deep[rows, columns]]
+        return float(np.abs(ours[:, deep] - known).max())
+
+    return Peer(run, Agreement(0.01, "HU", departure))
+
+
+@pytest.mark.parametrize("who", ["ours", "numpy", optional(PCT)])
 @pytest.mark.parametrize("size", [64, 256])
 def test_tips(contest, scan, context, size, who):
     frames, tissue = scan(size).frames, scan(size).tissue[0]
     tips = Tips(sigma_t_hu=SIGMA_T_HU, sigma_s_px=SIGMA_S_PX, window_px=2 * REACH_PX + 1)
+    series = frames.values[:, 0]
+    peers = {"numpy": Peer(lambda: similar_mean(series, tissue), within(0.01, "HU"))}
+    if not missing(PCT):
+        peers[PCT] = pct_tips(series, tissue)
     contest(
         who,
         task="tips",
         size=f"{size}x{size}x44",
         ours=lambda: tips.denoise(frames, context).values[:, 0],
-        peers={"numpy": Peer(lambda: similar_mean(frames.values[:, 0], tissue), within(0.01, "HU"))},
+        peers=peers,
+        work=Work(8e-6 * series.size, 5e-9 * (2 * REACH_PX + 1) ** 2 * len(series) * tissue.sum()),
     )
