@@ -40,6 +40,11 @@ _OUT = click.option(
     metavar="DIR",
     help="Folder of the run; default: runs/NAME of the suite.",
 )
+CACHE = click.option(
+    "--cache",
+    metavar="DIR",
+    help="The cache that all runs share, or none; default: $CTPBENCH_CACHE, else ctpbench/cache in the user's cache.",
+)
 _LONGEST = 300  # characters of a message; the log has the whole
 _ONLY = click.option(
     "--only",
@@ -62,6 +67,7 @@ _ONLY = click.option(
 @click.option("--no-sandbox", is_flag=True, help="Keep methods from nothing; the results say so.")
 @click.option("--report/--no-report", default=True, help="Pictures, and pages for a browser in report/, or neither.")
 @click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
+@CACHE
 def run(
     suite: Path,
     out: Path | None,
@@ -74,6 +80,7 @@ def run(
     no_sandbox: bool,
     report: bool,
     into: bool,
+    cache: str | None,
 ) -> None:
     """Run a suite and write results.nc, leaderboards, pictures and pages for a browser.
 
@@ -97,7 +104,16 @@ def run(
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
     records = carried_out(
-        loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims, report=report
+        loaded,
+        catalogue,
+        only,
+        options,
+        folder,
+        sandbox=sandbox,
+        into=into,
+        claims=claims,
+        report=report,
+        cache=cache,
     )
     sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
@@ -113,6 +129,7 @@ def carried_out(
     into: bool = False,
     claims: str | None = None,
     report: bool = False,
+    cache: str | None = None,
 ) -> list[Record]:
     """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit.
 
@@ -122,7 +139,7 @@ def carried_out(
     from ctpbench.report.progress import listener
 
     screen = console()
-    asked = Drive(suite, folder, only, options, sandbox, into, claims)
+    asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache)
     boards: list[pd.DataFrame] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
