@@ -206,14 +206,16 @@ def _print_faults(records: Sequence[Record], folder: Path) -> None:
 @_OUT
 @_ONLY
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
-def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int) -> None:
+@CACHE
+def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int, cache: str | None) -> None:
     """Show what a run would do, what of it is done, and what the rest would take.
 
     SUITE is a YAML file, or the name of a suite that ships with ctpbench.
 
     Time, memory and disk are estimated from what earlier runs in the same folder and beside it took (costs.jsonl):
     the same work, or the same method with other parameters or on more data, in proportion to the data. The range
-    says how far that can be off. Cells of which nothing like it ran are counted as unknown.
+    says how far that can be off. Cells of which nothing like it ran are counted as unknown. What other runs made and
+    the run would take from the cache that they share is left out.
     """
 
     from ctpbench import device
@@ -223,6 +225,8 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     from ctpbench.report.plan import print_plan
     from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.plan import select
+    from ctpbench.running.shared import SharedCache, location
+    from ctpbench.running.sharing import Machine, Shelf
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
 
@@ -231,11 +235,14 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     check_folder(folder, "--out")
     cells = select(planned(loaded), only)
     try:
-        hardware = device.hardware(device.resolve(loaded.resources.device))
+        limits = Limits.of(loaded.resources, device.resolve(loaded.resources.device), jobs)
+        hardware = device.hardware(limits.device)
     except InputError:  # a plan may be for another machine
-        hardware = ""
-    threads = Limits.of(loaded.resources, "cpu", jobs).threads
-    print_plan(cells, Store(folder), console(), jobs=jobs, threads=threads, hardware=hardware)
+        limits, hardware = Limits.of(loaded.resources, "cpu", jobs), ""
+    where = location(cache).folder
+    shared = Shelf(SharedCache(where), Machine.of(limits, "full")) if where else None
+    facts = {"jobs": jobs, "threads": limits.threads, "hardware": hardware}
+    print_plan(cells, Store(folder), console(), **facts, shared=shared)
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")

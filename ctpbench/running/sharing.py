@@ -71,6 +71,18 @@ class Machine:
         return here and info.hardware in self.processors
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """What a run on this machine would find in the shared cache, however far methods are held."""
+
+    shared: SharedCache
+    machine: Machine
+
+    def holds(self, stage: Stage, key: str) -> bool:
+        """Whether there is an entry, sound or not."""
+        return any(self.shared.holds(stage, name) for name in self.machine.names(stage, key))
+
+
 class Sharing:
     """What one run has to do with the shared cache. Where that gives out, the run goes on without.
 
