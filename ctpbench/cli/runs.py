@@ -241,8 +241,8 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
         limits, hardware = Limits.of(loaded.resources, "cpu", jobs), ""
     where = location(cache).folder
     shared = Shelf(SharedCache(where), Machine.of(limits, "full")) if where else None
-    facts = {"jobs": jobs, "threads": limits.threads, "hardware": hardware}
-    print_plan(cells, Store(folder), console(), **facts, shared=shared)
+    threads = limits.threads
+    print_plan(cells, Store(folder), console(), jobs=jobs, threads=threads, hardware=hardware, shared=shared)
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")

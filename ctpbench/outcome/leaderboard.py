@@ -97,9 +97,8 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     frame.attrs |= {"scores": tuple(shown), "metrics": metrics, "axes": axes}
     whole = dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
     counted = dict.fromkeys(("n_patients", "n_cases", "n_seeds"), "int64")
-    return frame.astype(
-        {**whole, **counted, "contended": bool, "reused": bool, "fit_reused": bool, "equals_leader": bool}
-    )
+    said = dict.fromkeys(("contended", "reused", "fit_reused", "equals_leader"), bool)
+    return frame.astype({**whole, **counted, **said})
 
 
 def to_csv(frame: pd.DataFrame) -> str:

@@ -97,7 +97,10 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
 
 
 def _seconds(row: Mapping[Any, Any]) -> str:
-    """Return the seconds of a case, with marks where others ran beside it or another run measured it, and the method's own where they differ."""
+    """Return the seconds of a case, marked where cells ran beside it or another run measured it; and the method's own.
+
+    Those only where they differ.
+    """
     own = f" ({rounded(row['own_total_s'], 3)})" if differs_from_own(row) else ""
     return f"{rounded(row['total_s'], 3)}{'*' * row['contended']}{REUSED * row['reused']}{own}"
 

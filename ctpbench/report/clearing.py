@@ -32,5 +32,5 @@ def print_clearings(found: Sequence[Clearing], console: Console) -> None:
     several = f" of {len(found)} runs" if len(found) > 1 else ""
     console.print(f"{size_text(free)} can be freed{several}." if free else f"Nothing is to be freed{several}.")
     if linked := sum(each.linked for each in found):
-        more = f"{size_text(linked)} more lie in the cache that runs share, or in another run, and stay there"
-        console.print(f"{more}; `ctpbench cache` says what can be done.", soft_wrap=True, highlight=False)
+        more = f"{size_text(linked)} stay on the disk, for the cache that runs share or another run holds them too"
+        console.print(f"{more}; see `ctpbench cache`.", soft_wrap=True, highlight=False)

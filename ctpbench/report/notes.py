@@ -44,9 +44,7 @@ def notes_of(
     if block["contended"].any():
         notes.append("*: timed while other cells ran on the same machine.")
     if (block["reused"] | block["fit_reused"]).any():
-        notes.append(
-            f"{REUSED}: measured by another run on the same hardware, and taken from the cache that runs share."
-        )
+        notes.append(f"{REUSED}: measured by another run on the same hardware.")
     if any(differs_from_own(row) for row in block.to_dict("records")):
         notes.append("(...): by the clock of the method's own process, where that differs by more than 5%.")
     open_to = block[~block["sandbox"].isin(["full", ""])]

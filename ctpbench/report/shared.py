@@ -25,7 +25,7 @@ def print_shared(shared: SharedCache, said_by: str, limit: int, console: Console
         total += size
         if known:
             spared = duration_text(saved) if uses else ""
-            table.add_row(stage, str(len(known)), size_text(size), f"{uses} times" if uses else "", spared)
+            table.add_row(stage, str(len(known)), size_text(size), str(uses) if uses else "", spared)
     console.print(f"{escape(str(shared.folder))} (as {said_by} says)", soft_wrap=True, highlight=False)
     if not entries:
         console.print("It is empty.")
