@@ -20,7 +20,7 @@ from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.locks import Lock
 from ctpbench.running.record import Sandbox
 from ctpbench.running.shared import SharedCache
-from ctpbench.running.work import Item, ItemId, Measured, Outcome, PredictionInfo, PredictionTask, Stage
+from ctpbench.running.work import STAGES, Item, ItemId, Measured, Outcome, PredictionInfo, PredictionTask, Stage
 from ctpbench.text import duration_text
 
 _ANYWHERE: tuple[Stage, ...] = ("data", "reference")
@@ -180,7 +180,7 @@ class Sharing:
         if self._given:
             self._trim()
         if count := self._taken.total():
-            kinds = ", ".join(f"{number} {stage}" for stage, number in self._taken.items())
+            kinds = ", ".join(f"{self._taken[stage]} {stage}" for stage in STAGES if self._taken[stage])
             self._say(f"{count} entries made by other runs ({kinds}): {duration_text(self._saved_s)} of work saved")
 
     def _fetched(self, shared: SharedCache, item: Item, name: str) -> Outcome | None:
