@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Literal
 
 from ctpbench import device
 from ctpbench.contract.components import Component
-from ctpbench.errors import InputError
+from ctpbench.errors import InputError, ResultError
 from ctpbench.outcome.results import TAKEN
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
@@ -25,6 +26,8 @@ from ctpbench.running.provenance import provenance
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Listener, Options, Runner, loggers
 from ctpbench.running.sandbox.enclosure import Hold
+from ctpbench.running.shared import SharedCache, limit_bytes, location
+from ctpbench.running.sharing import Machine, Sharing, without
 from ctpbench.running.store import Store
 from ctpbench.running.work import ItemId
 from ctpbench.suite.entries import Suite
@@ -54,7 +57,9 @@ class Drive:
         The text of the claims that go with the suite.
     here : mapping
         Classes of components whose work is done in this process, by qualified name. Nothing of it is kept once the run
-        is finished.
+        is finished, nor shared.
+    cache : str, path or None
+        Where the shared cache lies, ``"none"`` for none; see `ctpbench.running.shared.location`.
     """
 
     suite: Suite
@@ -65,6 +70,7 @@ class Drive:
     into: bool = False
     claims: str | None = None
     here: Mapping[str, type[Component]] = field(default_factory=dict)
+    cache: str | os.PathLike[str] | None = None
 
 
 def drive(
@@ -97,25 +103,29 @@ def drive(
     """
     cells = planned(asked.suite)
     chosen = select(cells, asked.only)
-    chip, options = device.resolve(asked.suite.resources.device), asked.options
+    chip, options, limit = device.resolve(asked.suite.resources.device), asked.options, limit_bytes()
     limits = Limits.of(asked.suite.resources, chip, options.jobs, sandboxed=asked.sandbox != "none")
     store = Store(usable_folder(asked.folder, asked.suite, into=asked.into))
     facts = provenance(asked.suite, catalogue, limits.device, limits.threads, options.jobs)
     with store.locked(), LocalExecutor(limits) as local:
-        held = _held(local.hold(), limits, say, required=asked.sandbox == "required")
+        hold = local.hold()
+        held = _held(hold, limits, say, required=asked.sandbox == "required")
         index = Index.of(asked.suite, cells, {**facts, "sandbox": held})
         store.write_plan(index, dump(resolved(asked.suite)), asked.claims)
         hardware = device.hardware(limits.device)
         where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
         say(f"{len(chosen)} cells on {hardware} ({limits.device}), {where}")
         ledger = Ledger(store.folder, limits.threads, hardware)
+        sharing = _sharing(asked, store, Machine.of(limits, hold.word), limit, say)
         done: list[ItemId] = []
         try:
             with listening(len(chosen)) as listener:
                 executor = HereExecutor(local, asked.here, limits, listener.work_progress, done)
-                return Runner(store, executor, options, listener, loggers(catalogue), ledger).run(chosen)
+                return Runner(store, executor, options, listener, loggers(catalogue), ledger, sharing).run(chosen)
         finally:
             local.close()  # what goes on after an interruption is lost
+            if sharing:
+                sharing.close()
             finish(store)
             for item in done:
                 store.cache.forget(*item)
@@ -142,6 +152,21 @@ def partial_faults(record: Record) -> Iterator[str]:
     """Yield what failed in a cell that went on: cases that could not be read, and metrics."""
     yield from (f"left out: {case}: {why}" for case, why in record.left_out.items())
     yield from (f"metric {label} failed in {record.config}: {why}" for label, why in record.faults.items())
+
+
+def _sharing(asked: Drive, store: Store, machine: Machine, limit: int, say: Callable[[str], None]) -> Sharing | None:
+    """Return what the run has to do with the shared cache, None where there is none; one that is of no use is named."""
+    folder = location(asked.cache).folder
+    if folder is None:
+        return None
+    shared = SharedCache(folder.absolute())
+    try:
+        shared.prepare()
+    except ResultError as error:
+        say(without(str(error)))
+        return None
+    calm = asked.options.serial_timing
+    return Sharing(store.cache, shared, machine, limit, say, own=asked.here.keys(), calm=calm)
 
 
 def _held(hold: Hold, limits: Limits, say: Callable[[str], None], *, required: bool) -> str:

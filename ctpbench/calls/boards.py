@@ -47,6 +47,7 @@ def run_suite(
     serial_timing: bool = False,
     sandbox: Sandboxing = "wanted",
     into: bool = False,
+    cache: Folder | None = None,
     progress: Watch = None,
 ) -> Results:
     """Run a suite, or go on with it, and return its results: what `ctpbench run` does, but for pages for a browser.
@@ -67,6 +68,9 @@ def run_suite(
         Whether methods are kept from the truth as far as the system can, or the run refused where it cannot.
     into : bool
         Write into a folder that holds other things or another suite's run.
+    cache : path, "none" or None
+        The cache that all runs share, or none; None: what ``CTPBENCH_CACHE`` says, else ``ctpbench/cache`` in the
+        user's cache.
     progress : bool, callable(fraction, text) or None
         None: shown in a notebook and on a terminal.
 
@@ -87,7 +91,7 @@ def run_suite(
         loaded, claims = _suite(suite, catalogue)
         options = Options(_jobs(jobs), fail_fast, rerun_failed, serial_timing)
         folder = Path("runs") / loaded.name if out is None else Path(out)
-        asked = Drive(loaded, folder, _names("only", only), options, _sandbox(sandbox), into, claims)
+        asked = Drive(loaded, folder, _names("only", only), options, _sandbox(sandbox), into, claims, cache=cache)
         return _driven(asked, catalogue, progress, pictures=True)
 
 
@@ -101,6 +105,7 @@ def evaluate(
     jobs: int = 1,
     folder: Folder | None = None,
     into: bool = False,
+    cache: Folder | None = None,
     progress: Watch = None,
     **parameters: Any,
 ) -> pd.DataFrame:
@@ -129,6 +134,8 @@ def evaluate(
         Where data and finished rows are kept for the next call; None: ``ctpbench/evaluate/NAME`` in the user's cache.
     into : bool
         Use a folder that holds other things or another suite's run.
+    cache : path, "none" or None
+        As of `run_suite`. What a function or a component of a notebook made is never shared.
     progress : bool, callable(fraction, text) or None
         None: shown in a notebook and on a terminal.
     **parameters
@@ -156,7 +163,7 @@ def evaluate(
         rows = [*_beside(known, beside, Store(place)), *_rows(known, denoiser, cls, called)]
         here = {cls.__qualname__: cls} if cls is not type(denoiser) else {}
         suite_here, datasets = replace(known, denoisers=tuple(rows)), _datasets(known, only)
-        asked = Drive(suite_here, place, datasets, Options(_jobs(jobs)), into=into, here=here)
+        asked = Drive(suite_here, place, datasets, Options(_jobs(jobs)), into=into, here=here, cache=cache)
         results = _driven(asked, catalogue, progress, pictures=False)
     board = results.leaderboard
     if datasets:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ctpbench.cli import runs  # noqa: F401
 from ctpbench.cli import report  # noqa: F401
 from ctpbench.cli import cleaning  # noqa: F401
+from ctpbench.cli import cache  # noqa: F401
 from ctpbench.cli import verification  # noqa: F401
 from ctpbench.cli import rescoring  # noqa: F401
 from ctpbench.cli import submission  # noqa: F401

@@ -82,6 +82,13 @@ def complete_kinds(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return _offered((f"{before}{comma}{kind}" for kind in KINDS if kind not in before.split(",")), incomplete)
 
 
+def complete_stages(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the stages of work, by which the shared cache keeps what they made."""
+    from ctpbench.running.work import STAGES
+
+    return _offered(STAGES, incomplete)
+
+
 def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in sorted(set(names)) if name.startswith(incomplete)]
 

@@ -40,6 +40,11 @@ _OUT = click.option(
     metavar="DIR",
     help="Folder of the run; default: runs/NAME of the suite.",
 )
+CACHE = click.option(
+    "--cache",
+    metavar="DIR",
+    help="The cache that all runs share, or none; default: $CTPBENCH_CACHE, else ctpbench/cache in the user's cache.",
+)
 _LONGEST = 300  # characters of a message; the log has the whole
 _ONLY = click.option(
     "--only",
@@ -62,6 +67,7 @@ _ONLY = click.option(
 @click.option("--no-sandbox", is_flag=True, help="Keep methods from nothing; the results say so.")
 @click.option("--report/--no-report", default=True, help="Pictures, and pages for a browser in report/, or neither.")
 @click.option("--into", is_flag=True, help="Write into a folder that holds other things or another suite's run.")
+@CACHE
 def run(
     suite: Path,
     out: Path | None,
@@ -74,6 +80,7 @@ def run(
     no_sandbox: bool,
     report: bool,
     into: bool,
+    cache: str | None,
 ) -> None:
     """Run a suite and write results.nc, leaderboards, pictures and pages for a browser.
 
@@ -97,7 +104,16 @@ def run(
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
     records = carried_out(
-        loaded, catalogue, only, options, folder, sandbox=sandbox, into=into, claims=claims, report=report
+        loaded,
+        catalogue,
+        only,
+        options,
+        folder,
+        sandbox=sandbox,
+        into=into,
+        claims=claims,
+        report=report,
+        cache=cache,
     )
     sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
 
@@ -113,6 +129,7 @@ def carried_out(
     into: bool = False,
     claims: str | None = None,
     report: bool = False,
+    cache: str | None = None,
 ) -> list[Record]:
     """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit.
 
@@ -122,7 +139,7 @@ def carried_out(
     from ctpbench.report.progress import listener
 
     screen = console()
-    asked = Drive(suite, folder, only, options, sandbox, into, claims)
+    asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache)
     boards: list[pd.DataFrame] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -189,14 +206,16 @@ def _print_faults(records: Sequence[Record], folder: Path) -> None:
 @_OUT
 @_ONLY
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
-def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int) -> None:
+@CACHE
+def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int, cache: str | None) -> None:
     """Show what a run would do, what of it is done, and what the rest would take.
 
     SUITE is a YAML file, or the name of a suite that ships with ctpbench.
 
     Time, memory and disk are estimated from what earlier runs in the same folder and beside it took (costs.jsonl):
     the same work, or the same method with other parameters or on more data, in proportion to the data. The range
-    says how far that can be off. Cells of which nothing like it ran are counted as unknown.
+    says how far that can be off. Cells of which nothing like it ran are counted as unknown. What other runs made and
+    the run would take from the cache that they share is left out.
     """
 
     from ctpbench import device
@@ -206,6 +225,8 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     from ctpbench.report.plan import print_plan
     from ctpbench.running.executors.protocol import Limits
     from ctpbench.running.plan import select
+    from ctpbench.running.shared import SharedCache, location
+    from ctpbench.running.sharing import Machine, Shelf
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
 
@@ -214,11 +235,14 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     check_folder(folder, "--out")
     cells = select(planned(loaded), only)
     try:
-        hardware = device.hardware(device.resolve(loaded.resources.device))
+        limits = Limits.of(loaded.resources, device.resolve(loaded.resources.device), jobs)
+        hardware = device.hardware(limits.device)
     except InputError:  # a plan may be for another machine
-        hardware = ""
-    threads = Limits.of(loaded.resources, "cpu", jobs).threads
-    print_plan(cells, Store(folder), console(), jobs=jobs, threads=threads, hardware=hardware)
+        limits, hardware = Limits.of(loaded.resources, "cpu", jobs), ""
+    where = location(cache).folder
+    shared = Shelf(SharedCache(where), Machine.of(limits, "full")) if where else None
+    threads = limits.threads
+    print_plan(cells, Store(folder), console(), jobs=jobs, threads=threads, hardware=hardware, shared=shared)
 
 
 @main.command(epilog="Example: ctpbench status runs/quick")

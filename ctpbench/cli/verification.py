@@ -149,10 +149,11 @@ def _results(text: str, catalogue: Catalogue, only: tuple[str, ...], jobs: int, 
     """Run a suite in a folder of its own and return its results."""
     from ctpbench.outcome.results import open_results
     from ctpbench.running.runner import Options
+    from ctpbench.running.shared import NONE
     from ctpbench.suite.load import load_suite
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "suite.yaml").write_text(text)
     suite = load_suite(folder / "suite.yaml", catalogue)
-    carried_out(suite, catalogue, only, Options(jobs), folder, into=True)
+    carried_out(suite, catalogue, only, Options(jobs), folder, into=True, cache=NONE)  # nothing that others made
     return open_results(folder / "results.nc")

@@ -97,7 +97,8 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     frame.attrs |= {"scores": tuple(shown), "metrics": metrics, "axes": axes}
     whole = dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
     counted = dict.fromkeys(("n_patients", "n_cases", "n_seeds"), "int64")
-    return frame.astype({**whole, **counted, "contended": bool, "equals_leader": bool})
+    said = dict.fromkeys(("contended", "reused", "fit_reused", "equals_leader"), bool)
+    return frame.astype({**whole, **counted, **said})
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -122,9 +123,9 @@ def _columns(scores: Iterable[str]) -> list[str]:
     facts = ["method", "maps", "parameters", "tuned", "trained_on", "status", "message", "left_out", "metric_faults"]
     counts = ["n_patients", "n_cases", "n_seeds"]
     seconds = ["denoise_s", "maps_s", "total_s", "fit_s", "own_total_s", "own_fit_s"]
-    others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "hardware", "sandbox"]
+    others = ["peak_memory_mib", "peak_device_memory_mib", "contended", "reused", "fit_reused"]
     valued = (column for name in scores for column in _with_ends(name))
-    return ["dataset", "noise", *ranks, "config", *facts, *counts, *valued, *seconds, *others]
+    return ["dataset", "noise", *ranks, "config", *facts, *counts, *valued, *seconds, *others, "hardware", "sandbox"]
 
 
 def _with_ends(column: str) -> tuple[str, str, str]:
@@ -156,7 +157,7 @@ def _check_names(columns: Iterable[str]) -> None:
 def _costs(data: xr.Dataset) -> dict[str, Grid]:
     """Times and memory, (config, noise)."""
     every = ("seed", "case")
-    unknown = xr.full_like(data["fit_s"], np.nan)  # in older results
+    unknown, nobody = xr.full_like(data["fit_s"], np.nan), xr.zeros_like(data["contended"])  # in older results
     costs = {
         "denoise_s": data["denoise_s"].median(every),
         "maps_s": data["maps_s"].median(every),
@@ -167,6 +168,8 @@ def _costs(data: xr.Dataset) -> dict[str, Grid]:
         "peak_memory_mib": data["peak_memory_mib"].max("seed"),
         "peak_device_memory_mib": data["peak_device_memory_mib"].max("seed"),
         "contended": data["contended"].any("seed"),
+        "reused": data.get("reused", nobody).any("seed"),
+        "fit_reused": data.get("fit_reused", nobody).any("seed"),
         "n_seeds": (data["status"] != MISSING).sum("seed"),
     }
     return {name: values.transpose("config", "noise").values for name, values in costs.items()}

@@ -14,7 +14,7 @@ from ctpbench.contract.control import NOISELESS
 from ctpbench.outcome.leaderboard import metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
 from ctpbench.outcome.statistics import Rank, rank_text
-from ctpbench.report.notes import EQUAL, differs_from_own, failures_of, notes_of
+from ctpbench.report.notes import EQUAL, REUSED, differs_from_own, failures_of, notes_of
 from ctpbench.text import level_text
 
 COMPARED_MAPS = ("cbf", "cbv", "mtt")
@@ -97,9 +97,12 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
 
 
 def _seconds(row: Mapping[Any, Any]) -> str:
-    """Return the seconds of a case, with a mark where others ran beside it, and the method's own where they differ."""
+    """Return the seconds of a case, marked where cells ran beside it or another run measured it; and the method's own.
+
+    Those only where they differ.
+    """
     own = f" ({rounded(row['own_total_s'], 3)})" if differs_from_own(row) else ""
-    return f"{rounded(row['total_s'], 3)}{'*' if row['contended'] else ''}{own}"
+    return f"{rounded(row['total_s'], 3)}{'*' * row['contended']}{REUSED * row['reused']}{own}"
 
 
 def units_note(families: Sequence[Family]) -> str:

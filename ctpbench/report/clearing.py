@@ -31,3 +31,6 @@ def print_clearings(found: Sequence[Clearing], console: Console) -> None:
     free = sum(each.size for each in found)
     several = f" of {len(found)} runs" if len(found) > 1 else ""
     console.print(f"{size_text(free)} can be freed{several}." if free else f"Nothing is to be freed{several}.")
+    if linked := sum(each.linked for each in found):
+        more = f"{size_text(linked)} stay on the disk, for the cache that runs share or another run holds them too"
+        console.print(f"{more}; see `ctpbench cache`.", soft_wrap=True, highlight=False)

@@ -18,6 +18,8 @@ OWN_CLOCK = 0.05
 """Share by which a method's own clock may differ before both times are shown."""
 EQUAL = " ="
 """Behind the rank of a row that is not told apart from the leader."""
+REUSED = "†"
+"""Behind seconds that another run measured."""
 
 WORDS: Mapping[Better, str] = {
     "lower": "lower is better",
@@ -41,6 +43,8 @@ def notes_of(
     notes.append("s/case: median seconds for denoising and maps.")
     if block["contended"].any():
         notes.append("*: timed while other cells ran on the same machine.")
+    if (block["reused"] | block["fit_reused"]).any():
+        notes.append(f"{REUSED}: measured by another run on the same hardware.")
     if any(differs_from_own(row) for row in block.to_dict("records")):
         notes.append("(...): by the clock of the method's own process, where that differs by more than 5%.")
     open_to = block[~block["sandbox"].isin(["full", ""])]
@@ -102,8 +106,9 @@ def _remarks(block: pd.DataFrame, shown: Sequence[Score], asked: Sequence[str]) 
     notes = []
     fitted = block[block["fit_s"].notna()]
     if len(fitted):
-        seconds = zip(fitted["config"], fitted["fit_s"], strict=True)
-        notes.append(f"Trained in: {', '.join(f'{config} {rounded(fit_s, 3)} s' for config, fit_s in seconds)}.")
+        seconds = zip(fitted["config"], fitted["fit_s"], fitted["fit_reused"], strict=True)
+        texts = (f"{config} {rounded(fit_s, 3)} s{REUSED * reused}" for config, fit_s, reused in seconds)
+        notes.append(f"Trained in: {', '.join(texts)}.")
     learnt = block[block["trained_on"] != ""]
     notes += [
         f"{config} learnt from {where}." for config, where in zip(learnt["config"], learnt["trained_on"], strict=True)

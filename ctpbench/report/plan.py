@@ -12,6 +12,7 @@ from rich.table import Table
 from ctpbench.running.cell import Cell
 from ctpbench.running.forecast import Forecast, forecast, free_bytes, trials
 from ctpbench.running.rates import Estimate, Span
+from ctpbench.running.sharing import Shelf
 from ctpbench.running.store import Store
 from ctpbench.running.work import Stage
 from ctpbench.text import duration_text, noise_column, size_text
@@ -28,14 +29,21 @@ _MIB = 2**20
 
 
 def print_plan(
-    cells: Sequence[Cell], store: Store, console: Console, *, jobs: int, threads: int, hardware: str
+    cells: Sequence[Cell],
+    store: Store,
+    console: Console,
+    *,
+    jobs: int,
+    threads: int,
+    hardware: str,
+    shared: Shelf | None = None,
 ) -> None:
     """Print each cell with what is done of it, and what the others would take with so many side by side."""
     states = {}
     for cell in cells:
         record = store.record(cell.key)
         states[cell.key] = record.status if record and record.status != "skipped" else "to run"
-    found = forecast([cell for cell in cells if states[cell.key] == "to run"], store, threads, hardware, jobs)
+    found = forecast([cell for cell in cells if states[cell.key] == "to run"], store, threads, hardware, jobs, shared)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in _HEADINGS:
         table.add_column(heading, overflow="fold", justify="right" if heading == "Time" else "left")
@@ -45,9 +53,11 @@ def print_plan(
         table.add_row(*map(escape, place), _tuning(cell), states[cell.key], time)
     console.print(table)
     keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
-    cached = sum(store.cache.holds("data", key) for key in keys)
+    mine = {key for key in keys if store.cache.holds("data", key)}
+    others = sum(shared.holds("data", key) for key in keys - mine) if shared else 0
+    cached = f"{len(mine)} cached{f', {others} in the cache that runs share' if others else ''}"
     console.print(f"{len(cells)} cells: {len(cells) - len(found.cells)} finished, {len(found.cells)} to run.")
-    console.print(f"{len(keys)} cases at their noise levels: {cached} cached. Folder: {escape(str(store.folder))}")
+    console.print(f"{len(keys)} cases at their noise levels: {cached}. Folder: {escape(str(store.folder))}")
     for line in lines(found, free_bytes(store.folder), _memory_bytes()) if found.cells else ():
         console.print(line, soft_wrap=True, highlight=False)
 

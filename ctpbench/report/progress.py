@@ -91,6 +91,8 @@ class Bars(Lines):
         self._work: dict[str, Any] = {}
 
     def work_started(self, label: str) -> None:
+        if label in self._work:  # waited for until now
+            self._progress.remove_task(self._work[label])
         self._work[label] = self._progress.add_task(label, total=None)
 
     def work_progress(self, label: str, fraction: float, text: str) -> None:

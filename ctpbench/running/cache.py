@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from pydantic import ValidationError
 
+from ctpbench.atomic import write_text
 from ctpbench.running.seals import Entry, checksum, checksums, difference
-from ctpbench.running.work import STAGES, ItemId, Outcome, Stage
+from ctpbench.running.work import STAGES, ItemId, Measured, Outcome, Stage
+
+ADOPTED = "adopted.txt"
+"""The entries that other runs made, a line each: ``stage/key``. What was measured there is not of this run."""
 
 
 class Cache:
@@ -40,7 +45,13 @@ class Cache:
 
     def outcome(self, stage: Stage, key: str) -> Outcome | None:
         """Return how the cached entry ended, None where there is none that is sound: see `damaged`."""
-        return entry.outcome if (entry := self._entry(stage, key)) is not None and self._seal(stage, key) else None
+        entry = self._entry(stage, key)
+        if entry is None or not self._seal(stage, key):
+            return None
+        info = entry.outcome.info
+        if isinstance(info, Measured) and (stage, key) in self._adopted:
+            return entry.outcome.model_copy(update={"info": info.model_copy(update={"reused": True})})
+        return entry.outcome
 
     def files(self, stage: Stage) -> dict[str, dict[str, str]]:
         """Return the checksums of the files of a stage's entries, by key, as they were when they were made."""
@@ -48,10 +59,7 @@ class Cache:
 
     def made_from(self, stage: Stage) -> dict[str, set[ItemId]]:
         """Return the entries that each entry of a stage was made from, by key."""
-        return {
-            key: {(cast(Stage, other), of) for other, _, of in (name.partition("/") for name in entry.inputs)}
-            for key, entry in self._entries(stage)
-        }
+        return {key: {used for used, _ in _ids(entry.inputs)} for key, entry in self._entries(stage)}
 
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
@@ -66,6 +74,9 @@ class Cache:
         self, stage: Stage, key: str, made: Path, outcome: Outcome, inputs: Iterable[tuple[Stage, str]] = ()
     ) -> None:
         """Move the folder `made` into the cache as the entry of `key`, made from other entries."""
+        if (stage, key) in self._adopted:
+            self._adopted.discard((stage, key))
+            write_text(self.folder / ADOPTED, "".join(f"{other}/{of}\n" for other, of in sorted(self._adopted)))
         used = {f"{other}/{of}": self._seal(other, of) for other, of in inputs}
         entry = Entry(outcome=outcome, files=checksums(made), inputs=used)
         text = entry.model_dump_json().encode()
@@ -75,6 +86,27 @@ class Cache:
         place.parent.mkdir(parents=True, exist_ok=True)
         made.rename(place)
         self._seals[stage, key] = checksum(text)
+
+    def adopt(self, stage: Stage, key: str, made: Path) -> None:
+        """Move a folder that holds another run's entry, sound, into the cache, and note that it was made there."""
+        seal = checksum((made / "outcome.json").read_bytes())
+        self.discard(stage, key)
+        place = self.path(stage, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self._adopted.add((stage, key))
+        with (self.folder / ADOPTED).open("a") as file:
+            file.write(f"\n{stage}/{key}\n")  # a line that was cut short before it names nothing
+        made.rename(place)
+        self._seals[stage, key] = seal
+
+    def seals(self, stage: Stage, key: str) -> dict[ItemId, str]:
+        """Return the entries that one was made from, each with its seal."""
+        entry = self._entry(stage, key)
+        return dict(_ids(entry.inputs)) if entry else {}
+
+    def agrees(self, inputs: Mapping[str, str]) -> bool:
+        """Whether entries of these seals, by ``stage/key``, are those that lie here, as far as they do."""
+        return all(self._seal(*used) == seal for used, seal in _ids(inputs) if self.holds(*used))
 
     def discard(self, stage: Stage, key: str) -> None:
         """Forget an entry: renamed away first, so that no half-deleted entry is ever found."""
@@ -92,6 +124,12 @@ class Cache:
                 if (stage, key) in used:
                     self.forget(other, made)
         self.discard(stage, key)
+
+    @cached_property
+    def _adopted(self) -> set[ItemId]:
+        path = self.folder / ADOPTED
+        names = path.read_text().splitlines() if path.exists() else ()
+        return {used for used, _ in _ids(dict.fromkeys(filter(None, names), ""))}
 
     def _entries(self, stage: Stage) -> Iterator[tuple[str, Entry]]:
         """Yield the entries of a stage that can be read, with their keys."""
@@ -120,12 +158,17 @@ class Cache:
         if entry is None:
             return ""
         wrong = difference(place, entry.files)
-        for name, seal in entry.inputs.items():
-            other, _, of = name.partition("/")
-            used = cast(Stage, other), of
+        for used, seal in _ids(entry.inputs):
             if self._seal(*used) != seal and self.holds(*used):  # one that is gone, as trials are, says nothing
-                wrong = wrong or f"made from another {name}"
+                wrong = wrong or f"made from another {used[0]}/{used[1]}"
         if wrong:
             self._note(place, wrong)
             return ""
         return checksum((place / "outcome.json").read_bytes())
+
+
+def _ids(seals: Mapping[str, str]) -> Iterator[tuple[ItemId, str]]:
+    """Yield entries that are named ``stage/key``, each with its seal."""
+    for name, seal in seals.items():
+        stage, _, key = name.partition("/")
+        yield (cast(Stage, stage), key), seal

@@ -45,6 +45,8 @@ class Clearing:
         What is freed of each kind that was asked for.
     shares : mapping
         How much that is. A file of several links counts once, and not at all where one of them lies elsewhere.
+    linked : int
+        Bytes of what goes of which another link lies elsewhere, as in the shared cache: they stay on the disk.
     stays : int
         Bytes of the folder that are not freed.
     """
@@ -52,6 +54,7 @@ class Clearing:
     store: Store
     places: Mapping[Kind, tuple[Path, ...]]
     shares: Mapping[Kind, Share]
+    linked: int
     stays: int
 
     @property
@@ -105,8 +108,7 @@ def clearing(store: Store, kinds: Collection[Kind]) -> Clearing:
     if predictions:
         scores = _made_from(store, "scores", "prediction", predictions)
         places["predictions"] = (*sorted(scores), *sorted(predictions))
-    shares, stays = _shares(store.folder, places)
-    return Clearing(store, places, shares, stays)
+    return Clearing(store, places, *_shares(store.folder, places))
 
 
 def _places(store: Store, kind: Kind) -> Iterator[Path]:
@@ -132,8 +134,8 @@ def _made_from(store: Store, stage: Stage, other: Stage, places: Collection[Path
     yield from (store.cache.path(stage, key) for key, used in store.cache.made_from(stage).items() if used & gone)
 
 
-def _shares(folder: Path, places: Mapping[Kind, tuple[Path, ...]]) -> tuple[dict[Kind, Share], int]:
-    """Return how much each kind holds, and the bytes of all else."""
+def _shares(folder: Path, places: Mapping[Kind, tuple[Path, ...]]) -> tuple[dict[Kind, Share], int, int]:
+    """Return how much each kind holds, the bytes that other links keep, and the bytes of all that is not freed."""
     counted: Counter[Kind] = Counter()
     links: Counter[tuple[int, int]] = Counter()
     owner: dict[tuple[int, int], Kind] = {}
@@ -149,7 +151,8 @@ def _shares(folder: Path, places: Mapping[Kind, tuple[Path, ...]]) -> tuple[dict
         counted[owner[inode]] += stat.st_size if links[inode] == stat.st_nlink else 0
     every = {(stat.st_dev, stat.st_ino): stat.st_size for stat in _files(folder)}
     shares = {kind: Share(len(found), counted[kind]) for kind, found in places.items()}
-    return shares, sum(every.values()) - sum(counted.values())
+    linked = sum(stat.st_size for inode, stat in stats.items() if links[inode] < stat.st_nlink)
+    return shares, linked, sum(every.values()) - sum(counted.values())
 
 
 def _files(place: Path) -> Iterator[os.stat_result]:

@@ -34,6 +34,8 @@ from ctpbench.text import level_text, plain_text
 T = TypeVar("T")
 I = TypeVar("I", ModelInfo, PredictionInfo, ReferenceInfo, ScoresInfo)  # noqa: E741
 Steps: TypeAlias = Generator[list[Item], Sequence[Outcome], T]
+Known: TypeAlias = Callable[[Item], Outcome | None]
+"""How an item ended that needs not be made, None of another."""
 
 
 _LONGEST_DECLARED = 200
@@ -48,9 +50,9 @@ class CellFailed(Exception):
         self.status: Status = status
 
 
-def course(cell: Cell, cache: Cache) -> Steps[Record]:
+def course(cell: Cell, cache: Cache, known: Known) -> Steps[Record]:
     """Run one cell: yields lists of items, is sent their outcomes in order, returns the cell's record."""
-    return _Course(cell, cache).steps()
+    return _Course(cell, cache, known).steps()
 
 
 def scored(item_of: Callable[[tuple[MetricEntry, ...]], Item], metrics: tuple[MetricEntry, ...]) -> Steps[ScoresInfo]:
@@ -79,8 +81,8 @@ def skipped(cell: Cell, why: str) -> Record:
 class _Course:
     """A cell on its way: the cell as it is left by what could be read, and its record so far."""
 
-    def __init__(self, cell: Cell, cache: Cache) -> None:
-        self.cell, self.cache, self.record = cell, cache, _blank(cell)
+    def __init__(self, cell: Cell, cache: Cache, known: Known) -> None:
+        self.cell, self.cache, self.known, self.record = cell, cache, known, _blank(cell)
 
     def note(self, **facts: Any) -> None:
         self.record = self.record.model_copy(update=facts)
@@ -105,7 +107,7 @@ class _Course:
             (outcome,) = yield [model]
             fitted = _info(outcome, ModelInfo, "fit: ")
             facts = fitted.model_dump(include={"fit_s", "own_fit_s", "fit_resumed"})
-            self.note(timings=Timings(**facts), learning=fitted.learning)
+            self.note(timings=Timings(**facts, fit_reused=fitted.reused), learning=fitted.learning)
         prediction = self.cell.prediction(denoiser, test, maps, trial=False)
         (outcome,) = yield [prediction]
         self.note_measured(_info(outcome, PredictionInfo))
@@ -184,7 +186,7 @@ class _Course:
             for made, maps in zip(predictions, ways, strict=True)
         ]
         ended: dict[int, Outcome] = {
-            i: known for i, item in enumerate(scores) if (known := self.cache.outcome(item.stage, item.key)) is not None
+            i: known for i, item in enumerate(scores) if (known := self.known(item)) is not None
         }
         for stage in ([cell.model(denoiser) for denoiser in denoisers], predictions, scores):
             wanted = {i: item for i, item in enumerate(stage) if item is not None and i not in ended}

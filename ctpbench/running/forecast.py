@@ -16,6 +16,7 @@ from ctpbench.running.cases import CaseSet
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import folders_beside, read_costs, scores_name
 from ctpbench.running.rates import Basis, Estimate, Rates, Span, Work
+from ctpbench.running.sharing import Shelf
 from ctpbench.running.store import Store
 from ctpbench.running.work import Stage
 from ctpbench.suite.entries import MAPS, Tune
@@ -79,7 +80,9 @@ class Forecast:
         return max((e.peak_memory_mib for e in self.cells.values() if e.peak_memory_mib is not None), default=None)
 
 
-def forecast(cells: Sequence[Cell], store: Store, threads: int, hardware: str, jobs: int) -> Forecast:
+def forecast(
+    cells: Sequence[Cell], store: Store, threads: int, hardware: str, jobs: int, shared: Shelf | None = None
+) -> Forecast:
     """Return what the cells that are to run would take.
 
     Parameters
@@ -94,10 +97,12 @@ def forecast(cells: Sequence[Cell], store: Store, threads: int, hardware: str, j
         What it runs on, as costs name it.
     jobs : int
         Cells side by side.
+    shared : Shelf or None
+        What other runs made that this one would take.
     """
     own, beside = read_costs(store.folder), [read_costs(folder) for folder in folders_beside(store.folder)]
     rates = Rates(own, [cost for costs in beside for cost in costs], threads, hardware)
-    left = _Left(cells, store, rates)
+    left = _Left(cells, store, rates, shared)
     each = {cell.key: left.of_cell(cell) for cell in cells}
     work = [*left.shared(), *(one for some in each.values() for one in some)]
     estimates = {id(one): rates.estimate(one) for one in work}
@@ -136,6 +141,7 @@ class _Left:
     cells: Sequence[Cell]
     store: Store
     rates: Rates
+    shelf: Shelf | None = None
     models: set[str] = field(default_factory=set)
     _shared: list[Work] | None = None
 
@@ -145,10 +151,13 @@ class _Left:
             self._shared = [*self._data(), *self._references()]
         return self._shared
 
+    def _holds(self, stage: Stage, key: str) -> bool:
+        return self.store.cache.holds(stage, key) or (self.shelf is not None and self.shelf.holds(stage, key))
+
     def _data(self) -> Iterator[Work]:
         asked = (each for cell in self.cells for each in (cell.test, cell.validation, *_learnt_from(cell)) if each)
         sets = {id(each): each for each in asked}
-        missing = {key: of for of, each in sets.items() for key in each.keys if not self.store.cache.holds("data", key)}
+        missing = {key: of for of, each in sets.items() for key in each.keys if not self._holds("data", key)}
         for of, count in Counter(missing.values()).items():
             spec = sets[of].dataset
             yield Work("data", spec.name, spec.params, trial=False, amount=None, count=count)
@@ -162,7 +171,7 @@ class _Left:
                     if (id(cases), maps.label) in known:
                         continue
                     known.add((id(cases), maps.label))
-                    if not self.store.cache.holds("reference", cell.reference(cases, maps).key):
+                    if not self._holds("reference", cell.reference(cases, maps).key):
                         yield Work("reference", maps.label, {}, False, *self._bytes(cases))
 
     def of_cell(self, cell: Cell) -> list[Work]:
@@ -176,7 +185,7 @@ class _Left:
         amount = self._bytes(*_learnt_from(cell))
         if row.tune is None:
             model = cell.model(row.component())
-            if model is not None and model.key not in self.models and not self.store.cache.holds("model", model.key):
+            if model is not None and model.key not in self.models and not self._holds("model", model.key):
                 self.models.add(model.key)
                 yield Work("model", row.cls.name, row.params, False, *amount)
         elif (shared := f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}") not in self.models:
@@ -189,9 +198,9 @@ class _Left:
         if row.tune and cell.validation:
             amount = self._bytes(cell.validation)
             yield Work("prediction", row.cls.name, params, True, *amount, trials(row.tune))
-        elif (self.store.cache.folder).exists():
+        elif self.shelf is not None or self.store.cache.folder.exists():
             made = cell.prediction(row.component(), cell.test, row.maps[0], trial=False)
-            if self.store.cache.holds("prediction", made.key):
+            if self._holds("prediction", made.key):
                 return
         repeats = cell.suite.resources.repeats
         yield Work("prediction", row.cls.name, params, False, *self._bytes(cell.test), 1, repeats)

@@ -80,6 +80,9 @@ class Timings(Plain):
     hardware: str | None = None
     contended: bool | None = None
     """Whether other cells ran on the machine at the same time."""
+    reused: bool | None = None
+    """Whether another run measured it, on the same hardware; as `fit_reused`, None in older records."""
+    fit_reused: bool | None = None
     sandbox: Sandbox | None = None
     """How far the kernel held the method's process; None in older records."""
 

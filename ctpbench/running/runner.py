@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
@@ -20,11 +20,15 @@ from ctpbench.running.costs import Ledger
 from ctpbench.running.course import course, skipped
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Executor, Returned
 from ctpbench.running.record import Record
+from ctpbench.running.sharing import Sharing
 from ctpbench.running.store import Store
-from ctpbench.running.work import Assignment, Item, ItemId, Outcome, PredictionInfo, input_paths
+from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, input_paths
 from ctpbench.source import edited
 
 _BATCH = 16  # items of one group that share a process
+_LOOK_S = 0.1  # between two looks at what another run makes, where nothing else is to be done
+_Queued: TypeAlias = tuple[int, int, Item]
+"""The place of the cell that asked first, the order of asking, and the item."""
 
 
 class Listener(Protocol):
@@ -77,12 +81,15 @@ class Runner:
         listener: Listener,
         on_record: Callable[[Record], None] = lambda record: None,
         ledger: Ledger | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._store, self._executor, self._options = store, executor, options
-        self._listener, self._on_record, self._ledger = listener, on_record, ledger
+        self._listener, self._on_record, self._ledger, self._sharing = listener, on_record, ledger, sharing
         self._active: dict[str, _Active] = {}
         self._waiting: dict[ItemId, list[str]] = {}
-        self._queue: list[tuple[int, int, Item]] = []
+        self._queue: list[_Queued] = []
+        self._elsewhere: dict[ItemId, _Queued] = {}  # what another run makes just now
+        self._told: set[ItemId] = set()  # of these, those that are shown as such
         self._order = itertools.count()
         self._underway: dict[ItemId, Assignment] = {}
         self._contended: set[ItemId] = set()
@@ -92,7 +99,10 @@ class Runner:
     def run(self, cells: Sequence[Cell]) -> list[Record]:
         """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
         return self.carry_out(
-            [Undertaking(cell.key, partial(course, cell, self._store.cache), partial(skipped, cell)) for cell in cells]
+            [
+                Undertaking(cell.key, partial(course, cell, self._store.cache, self._found), partial(skipped, cell))
+                for cell in cells
+            ]
         )
 
     def carry_out(self, undertakings: Sequence[Undertaking]) -> list[Record]:
@@ -117,9 +127,11 @@ class Runner:
         for key in list(self._active):
             self._advance(key, None, records)
         while self._active:
-            self._fill()
+            self._fill(records)
             for event in self._executor.events():
                 self._handle(event, records)
+            if self._elsewhere and not self._executor.running:
+                time.sleep(_LOOK_S)
             if self._options.fail_fast and any(record.status != "ok" for record in records.values()):
                 self._give_up(records)
         return [records[each.key] for each in undertakings]
@@ -167,17 +179,23 @@ class Runner:
         for key, active in list(self._active.items()):
             self._finish(key, active.undertaking.skipped("a cell failed before it and --fail-fast was given"), records)
         self._queue.clear()
+        self._elsewhere.clear()
 
     # -- work ---------------------------------------------------------------------------------------------------
 
     def _known(self, item: Item) -> Outcome | None:
-        outcome = self._store.cache.outcome(item.stage, item.key)
+        outcome = self._found(item)
         again = self._options.rerun_failed or item.stage in ("data", "reference")  # files may be back by now
         if outcome is None or outcome.whole or not again or item.id in self._retried:
             return outcome
         self._retried.add(item.id)
         self._store.cache.discard(item.stage, item.key)
-        return None
+        return self._found(item)
+
+    def _found(self, item: Item) -> Outcome | None:
+        """Return how an item ended in this run, or else in another that shared it."""
+        outcome = self._store.cache.outcome(item.stage, item.key)
+        return self._sharing.fetch(item) if outcome is None and self._sharing else outcome
 
     def _request(self, item: Item, active: _Active) -> None:
         waiting = self._waiting.setdefault(item.id, [])
@@ -186,30 +204,63 @@ class Runner:
         if active.undertaking.key not in waiting:
             waiting.append(active.undertaking.key)
 
-    def _fill(self) -> None:
+    def _fill(self, records: dict[str, Record]) -> None:
         """Keep the executor busy; work that wants to be timed alone waits until nothing runs."""
+        for queued in self._elsewhere.values():
+            heapq.heappush(self._queue, queued)
+        self._elsewhere.clear()
         while self._queue and self._executor.running < self._options.jobs:
             if self._options.serial_timing:
                 alone = self._queue[0][2].alone or any(a.item.alone for a in self._underway.values())
                 if alone and self._executor.running:
                     return
-            batch = [self._assign(item) for item in self._next_batch()]
+            if not (batch := [self._assign(item) for item in self._claimed(self._next_batch(), records)]):
+                continue
             self._executor.submit(batch)
             self._since[batch[0].item.id] = time.monotonic()
             self._underway |= {assignment.item.id: assignment for assignment in batch}
             if self._executor.running > 1:
                 self._contended |= set(self._underway)
 
-    def _next_batch(self) -> list[Item]:
-        first = heapq.heappop(self._queue)[2]
+    def _next_batch(self) -> list[_Queued]:
+        first = heapq.heappop(self._queue)
         batch = [first]
-        if first.group:
-            rest = sorted(entry for entry in self._queue if entry[2].group == first.group)[: _BATCH - 1]
-            batch += [entry[2] for entry in rest]
+        if group := first[2].group:
+            rest = sorted(entry for entry in self._queue if entry[2].group == group)[: _BATCH - 1]
+            batch += rest
             taken = {entry[1] for entry in rest}
             self._queue = [entry for entry in self._queue if entry[1] not in taken]
             heapq.heapify(self._queue)
         return batch
+
+    def _claimed(self, batch: Sequence[_Queued], records: dict[str, Record]) -> list[Item]:
+        """Return those of a batch that are for this run to make: of the others, some are there, some made elsewhere."""
+        if self._sharing is None:
+            return [item for _, _, item in batch]
+        mine, there = [], []
+        for queued in batch:
+            item = queued[2]
+            if not self._sharing.claim(item):
+                self._elsewhere[item.id] = queued
+                self._tell_elsewhere(item)
+            elif (outcome := self._sharing.fetch(item)) is not None:  # made since the item was asked for
+                self._sharing.release(item)
+                there.append((item, outcome))
+            else:
+                self._told.discard(item.id)
+                mine.append(item)
+        for item, outcome in there:
+            if item.id in self._told:
+                self._told.remove(item.id)
+                self._listener.work_done(item.label, outcome)
+            self._answer(item, outcome, records)
+        return mine
+
+    def _tell_elsewhere(self, item: Item) -> None:
+        if item.id not in self._told:
+            self._told.add(item.id)
+            self._listener.work_started(item.label)
+        self._listener.work_progress(item.label, 0.0, "(waits for another run, which makes it)")
 
     def _assign(self, item: Item) -> Assignment:
         out, scratch = self._store.cache.workspace(), self._store.cache.workspace()
@@ -230,13 +281,15 @@ class Runner:
                 self._file(assignment, outcome, records)
             case Returned(assignment):
                 self._since.pop(item.id, None)
+                if self._sharing is not None:
+                    self._sharing.release(item)
                 self._clear(assignment)
                 owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
                 if owners:
                     heapq.heappush(self._queue, (min(owners), next(self._order), item))
 
     def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
-        """Commit an entry and hand it to the cells that wait for it."""
+        """Commit an entry, share it, and hand it to the cells that wait for it."""
         item = assignment.item
         if changed := edited():
             raise InputError(
@@ -245,19 +298,26 @@ class Runner:
             )
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
-        if isinstance(outcome.info, PredictionInfo):
-            info = outcome.info.model_copy(update={"contended": item.id in self._contended})
-            outcome = outcome.model_copy(update={"info": info})
+        if isinstance(outcome.info, Measured):
+            facts = {"contended": item.id in self._contended} if isinstance(outcome.info, PredictionInfo) else {}
+            outcome = outcome.model_copy(update={"info": outcome.info.model_copy(update={**facts, "reused": False})})
         since = self._since.pop(item.id, None)
-        if self._ledger is not None and since is not None:
-            self._ledger.note(assignment, outcome, time.monotonic() - since)
+        seconds = None if since is None else time.monotonic() - since
+        if self._ledger is not None and seconds is not None:
+            self._ledger.note(assignment, outcome, seconds)
         made = assignment.out if outcome.ok else self._store.cache.workspace()
         used = {(given.stage, given.key) for given in item.inputs.values()}
         self._store.cache.commit(item.stage, item.key, made, outcome, used)
+        if self._sharing is not None:
+            self._sharing.give(item, outcome, seconds or 0.0)
         if outcome.ok:
             shutil.rmtree(assignment.checkpoints, ignore_errors=True)
         self._clear(assignment)
         self._listener.work_done(item.label, outcome)
+        self._answer(item, outcome, records)
+
+    def _answer(self, item: Item, outcome: Outcome, records: dict[str, Record]) -> None:
+        """Hand what came of an item to the cells that wait for it."""
         for key in self._waiting.pop(item.id, ()):
             if key not in self._active:
                 continue

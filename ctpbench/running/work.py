@@ -204,7 +204,10 @@ class Item(Plain):
 
 
 class Measured(Plain):
-    """What it took, on what, and what held the process: see `ctpbench.running.sandbox.enclosure.Hold.word`."""
+    """What it took, on what, and what held the process: see `ctpbench.running.sandbox.enclosure.Hold.word`.
+
+    `reused` says that another run measured it; in no entry, for each run finds it out for itself.
+    """
 
     peak_memory_mib: float
     peak_device_memory_mib: float | None
@@ -212,6 +215,7 @@ class Measured(Plain):
     threads: int
     hardware: str
     sandbox: Sandbox = "none"
+    reused: bool = False
 
 
 class DataInfo(Plain):

@@ -44,7 +44,8 @@ FLOW: dict[Split, tuple[float, float]] = {"train": (1.9, 0.75), "validation": (1
 class Toy(Dataset):
     """Smooth tissue curves in a small box, with white noise whose standard deviation is the noise level.
 
-    Each case has a flow of its own, so that no answer passes for another case's.
+    Each case has a flow of its own, so that no answer passes for another case's. None is loaded before the file `gate`
+    is there.
     """
 
     name, version = "toy", "1"
@@ -55,6 +56,7 @@ class Toy(Dataset):
     train_cases: Annotated[int, Field(ge=0)] = 2
     broken_case: str = ""
     cases_per_patient: Annotated[int, Field(ge=1)] = 1
+    gate: str = ""
     seed: int = 0
 
     def cases(self, split: Split) -> Sequence[str]:
@@ -69,6 +71,8 @@ class Toy(Dataset):
         return self.load_replicate(case_id, noise or 0.0, 0)
 
     def load_replicate(self, case_id: str, noise: float, replicate: int) -> Case:
+        while self.gate and not Path(self.gate).exists():
+            time.sleep(0.02)
         if case_id == self.broken_case:
             raise DataError(f"{case_id}.nii: truncated; copy it again")
         split, number = case_id.split("/")

@@ -2,83 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Self
 
 import pytest
 import xarray as xr
 
 from ctpbench import Metric
-from ctpbench.running.executors.protocol import Began, Ended, Event, Executor
-from ctpbench.running.host import Host
-from ctpbench.running.hosted import Failed, HostedJob
-from ctpbench.running.log import Log
+from ctpbench.running.executors.protocol import Executor
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Options, Runner
 from ctpbench.running.store import Store
-from ctpbench.running.work import Assignment, Item, Outcome
+from ctpbench.running.work import Item
 from ctpbench.suite.entries import MetricEntry
 from ctpbench.suite.load import load_suite
-
-
-class Here:
-    """Works on a batch when it is asked what has happened; keeps all items that it was given."""
-
-    def __init__(self) -> None:
-        self.items: list[Item] = []
-        self._batches: list[Sequence[Assignment]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    @property
-    def running(self) -> int:
-        return len(self._batches)
-
-    def submit(self, batch: Sequence[Assignment]) -> None:
-        self._batches.append(batch)
-
-    def events(self, wait_s: float = 0.25) -> Iterator[Event]:
-        for assignment in self._batches.pop(0):
-            self.items.append(assignment.item)
-            yield Began(assignment)
-            yield Ended(assignment, _done(assignment))
-
-    def close(self) -> None:
-        self._batches.clear()
-
-
-def _done(given: Assignment) -> Outcome:
-    places = (given.inputs, given.out, given.scratch, given.checkpoints)
-    room = Path(tempfile.mkdtemp(dir=given.out.parent))
-    with Host(room, None, {}, "cpu", 1) as host, Log(given.log) as log:
-        job = HostedJob(*places, "cpu", 1, lambda fraction, text: None, given.item.key, host, log)
-        try:
-            stage = import_module(f"ctpbench.running.stages.{given.item.stage}")
-            return Outcome(status="ok", info=stage.run(given.item.task, job))
-        except Failed as failed:
-            return failed.outcome
-
-
-class Listening:
-    """Notes which records were there already."""
-
-    def __init__(self) -> None:
-        self.reused: dict[str, bool] = {}
-
-    def work_started(self, label: str) -> None: ...
-    def work_progress(self, label: str, fraction: float, text: str) -> None: ...
-    def work_done(self, label: str, outcome: Outcome) -> None: ...
-    def cell_finished(self, record: Record, reused: bool) -> None:
-        self.reused[record.config] = reused
+from tests.running.here import Here, Listening
 
 
 class Flaky(Metric):

@@ -183,7 +183,9 @@ class Time(Claim):
         seconds = level.number(self.row, {"inference": "total_s", "training": "fit_s"}[self.quantity])
         row = level.row(self.row)
         beside = ", beside other cells" if row["contended"] else ""
-        ours = f"{rounded(seconds, DIGITS)} s on {row['hardware']}{beside}"
+        reused = row["reused" if self.quantity == "inference" else "fit_reused"]
+        measured = ", measured by another run" if reused else ""
+        ours = f"{rounded(seconds, DIGITS)} s on {row['hardware']}{beside}{measured}"
         unlike = self._unlike(level.facts[self.row])
         if unlike:
             return Answer("undecided", f"{ours}; unlike the paper: {', '.join(unlike)}")

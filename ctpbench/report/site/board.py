@@ -111,6 +111,8 @@ def _row(
         "patients": row["n_patients"],
         "total_s": row["total_s"],
         "contended": bool(row["contended"]),
+        "reused": bool(row["reused"]),
+        "fit_reused": bool(row["fit_reused"]),
         "fit_s": row["fit_s"],
         "memory_mib": row["peak_memory_mib"],
         "values": [

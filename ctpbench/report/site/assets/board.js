@@ -138,6 +138,8 @@
     const statusCell = (row) => h("span", { class: `tag ${row.status}` }, row.status);
     const wordCell = (row) => h("span", { class: `tag ${row.word}` }, row.word);
     const share = (row) => (isNumber(row.relative) ? row.relative.toFixed(2) : "");
+    const timed = (row) => `${rounded(row.total_s, 3)}${row.contended ? "*" : ""}${row.reused ? "†" : ""}`;
+    const trained = (row) => `${rounded(row.fit_s, 3)}${row.fit_reused ? "†" : ""}`;
     return [
       word("run", "Run", (row) => level(row).run, { shown: several("run") }),
       word("dataset", "Data set", (row) => level(row).dataset, { shown: several("dataset") }),
@@ -146,8 +148,8 @@
       { name: "row", title: "Row", value: (row) => row.label, text: (row) => row.label, cell: nameCell, shown: true, className: "name" },
       { name: "relative", title: "0–1", value: (row) => row.relative, text: share, cell: share, shown: true, number: true, hint: "Where the ranking score lies between none (0) and noiseless (1)" },
       ...scores,
-      number("seconds", "s/case", (row) => row.total_s, { shown: true, text: (row) => `${rounded(row.total_s, 3)}${row.contended ? "*" : ""}`, cell: (row) => `${rounded(row.total_s, 3)}${row.contended ? "*" : ""}`, hint: "Median seconds for denoising and maps; *: timed while other cells ran on the same machine" }),
-      number("training", "Training (s)", (row) => row.fit_s, { shown: false }),
+      number("seconds", "s/case", (row) => row.total_s, { shown: true, text: timed, cell: timed, hint: "Median seconds for denoising and maps; *: timed while other cells ran on the same machine; †: measured by another run on the same hardware" }),
+      number("training", "Training (s)", (row) => row.fit_s, { shown: false, text: trained, cell: trained, hint: "†: measured by another run on the same hardware" }),
       number("memory", "Memory (MiB)", (row) => row.memory_mib, { shown: false }),
       number("patients", "Patients", (row) => row.patients, { shown: false, text: (row) => String(row.patients), cell: (row) => String(row.patients) }),
       word("kind", "Kind", (row) => row.kind, { shown: false }),

@@ -53,6 +53,8 @@
     return lines.length ? [h("pre", { class: "fault" }, label(lines.join("\n")))] : [];
   }
 
+  const ANOTHER = ", measured by another run on the same hardware";
+
   function facts(entry, row) {
     const parameters = Object.entries(row.parameters);
     const chosen = row.tuned ? [["tuned to", row.tuned]] : [];
@@ -61,8 +63,8 @@
       ["kind", entry.kind],
       ["maps", row.maps],
       ["learnt from", row.trained_on],
-      ["training", seconds(entry.fit_s)],
-      ["denoising and maps", isNumber(entry.total_s) ? `${seconds(entry.total_s)} a case${entry.contended ? ", other cells ran on the machine" : ""}` : ""],
+      ["training", isNumber(entry.fit_s) ? `${seconds(entry.fit_s)}${entry.fit_reused ? ANOTHER : ""}` : ""],
+      ["denoising and maps", isNumber(entry.total_s) ? `${seconds(entry.total_s)} a case${entry.contended ? ", other cells ran on the machine" : ""}${entry.reused ? ANOTHER : ""}` : ""],
       ["memory", isNumber(entry.memory_mib) ? `${rounded(entry.memory_mib, 4)} MiB` : ""],
       ["sandbox", row.sandbox],
       ["timed on", row.hardware],
