@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,43 +19,10 @@ from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally, verdicts_note
-from ctpbench.running.store import Store
 from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
-from ctpbench.text import UNKNOWN_AXIS, did_you_mean, level_text
+from ctpbench.text import did_you_mean
 from ctpbench.written.document import read
-
-
-def print_status(store: Store, console: Console) -> None:
-    """Print how far a run is, and each failure with its log."""
-    index = store.index()
-    axes = index.axes
-    records = store.finished()
-    counts = Counter(record.status for record in records)
-    holder = store.holder()
-    console.print(
-        f"{index.suite}: {len(records)} of {len(index.cells)} cells finished"
-        + (f"; running now (process {holder})" if holder else "")
-    )
-    console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
-    for record in records:
-        where = escape(
-            f"{level_text(record.dataset, record.noise, axes.get(record.dataset, UNKNOWN_AXIS))}: {record.config}"
-        )
-        if record.status != "ok":
-            console.print(f"[red]{record.status}[/] {where}: {escape(record.message)}", soft_wrap=True)
-        for metric, fault in record.faults.items():
-            console.print(f"[red]metric failed[/] {where}: {escape(f'{metric}: {fault}')}", soft_wrap=True)
-        if record.status != "ok" or record.faults:
-            console.print(f"  log: {store.folder / record.log}", soft_wrap=True, highlight=False)
-    scored = [record.entries.prediction for record in records if record.entries]
-    if cleaned := sum(not store.cache.holds("prediction", key) for key in scored):
-        console.print(f"Maps of {cleaned} of {len(scored)} cells are gone: scores stand, pictures stay as they are.")
-    for path, wrong in store.damaged.items():
-        text = escape(f"{path}: {wrong}; give the same command to compute it again")
-        console.print(f"[red]damaged[/] {text}", soft_wrap=True)
-    if any(not record.whole and record.status != "skipped" for record in records):
-        console.print("Give the same command with --rerun failed to run them again.")
 
 
 def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:

@@ -14,6 +14,8 @@ import pytest
 import xarray as xr
 import yaml
 
+from tests.stored import stored_records
+
 SMALL = """
 datasets: [{name: toy, noise: [1, 3]}]
 denoisers: [leave, {name: shrink, params: {weight: 0.3}}]
@@ -22,13 +24,8 @@ metrics: [error, frame-error]
 
 
 def records(folder: Path) -> dict[tuple[str, float | None], dict]:
-    index = json.loads((folder / "cells.json").read_text())
-    found = {}
-    for cell in index["cells"]:
-        path = folder / "records" / f"{cell['key']}.json"
-        if path.exists():
-            found[cell["config"], cell["noise"]] = json.loads(path.read_text())
-    return found
+    keys = {cell["key"] for cell in json.loads((folder / "cells.json").read_text())["cells"]}
+    return {(each["config"], each["noise"]): each for each in stored_records(folder) if each["key"] in keys}
 
 
 def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_suite, tmp_path):
@@ -37,7 +34,7 @@ def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_sui
     assert "leave" in done.stdout
     out = tmp_path / "out"
     assert {p.name for p in out.iterdir()} >= {
-        "suite.lock.yaml", "cells.json", "records", "logs", "cache", "results.nc", "panels", "curves",
+        "suite.lock.yaml", "cells.json", "records.jsonl", "cache", "results.nc", "panels", "curves",
         "leaderboard.md", "leaderboard.csv", "leaderboard.json",
     }  # fmt: skip
     assert sorted(p.name for p in (out / "panels").iterdir()) == [
