@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -19,10 +18,8 @@ from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally, verdicts_note
-from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
 from ctpbench.text import did_you_mean
-from ctpbench.written.document import read
 
 
 def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:
@@ -41,25 +38,6 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
             console.print(Text(judgement.comment.strip(), "dim"))
     console.print(Text(verdicts_note(judgements), "dim"))
     console.print(tally(judgements))
-
-
-def print_catalogue(catalogue: Catalogue, console: Console) -> None:
-    """Print what is installed, by kind, and what did not load."""
-    for kind in KINDS:
-        table = _table(f"{kind.capitalize()}s", "What it is", "From")
-        for name, offer in catalogue.named(kind).items():
-            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(offer.cls)), escape(offer.distribution))
-        console.print(table)
-    _print_failures(catalogue, console)
-
-
-def print_suites(suites: Mapping[str, Path], console: Console) -> None:
-    """Print the suites that ship, each with the first sentence of its description."""
-    table = _table("Suites", "What it is")
-    for name, path in suites.items():
-        described = str(read(path).data.get("description", ""))
-        table.add_row(f"[bold]{escape(name)}[/]", escape(summary(described)))
-    console.print(table)
 
 
 def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
@@ -141,10 +119,6 @@ def print_check(result: CheckResult, console: Console) -> None:
     mark = "[green]passed[/]" if result.passed else "[yellow]skipped[/]" if result.skipped else "[red]failed[/]"
     text = f": {escape(result.message)}" if result.message else ""
     console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
-
-
-def _summary(cls: type[Component]) -> str:
-    return (inspect.getdoc(cls) or "").split("\n")[0]
 
 
 def _table(*headings: str) -> Table:

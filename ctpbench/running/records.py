@@ -53,17 +53,22 @@ class Records:
 
     def records(self, keys: Iterable[str]) -> Iterator[Record | None]:
         """Yield the record of each cell, None where there is none that is sound."""
+        older = self._older_keys()
         for key, line in self._lines(keys):
-            yield self._older_record(key) if line is None else self._parsed(Record, key, _record_of(line))
+            if line is not None:
+                yield self._parsed(Record, key, _record_of(line))
+            else:
+                yield self._older_record(key) if key in older else None
 
     def summaries(self, keys: Iterable[str]) -> Iterator[Summary | None]:
         """Yield the summary of each cell's record, None where there is none that is sound."""
+        older = self._older_keys()
         for key, line in self._lines(keys):
-            if line is None:
-                older = self._older_record(key)
-                yield None if older is None else Summary.of(older)
-            else:
+            if line is not None:
                 yield self._parsed(Summary, key, _summary_of(line))
+            else:
+                record = self._older_record(key) if key in older else None
+                yield None if record is None else Summary.of(record)
 
     def append(self, record: Record) -> Record:
         """Write a record and return it as it was written, with its seal.
@@ -105,11 +110,11 @@ class Records:
 
     def take_over(self) -> None:
         """Move what an earlier version wrote into the file; records that are not sound stay, and are named."""
-        for path in sorted(self._older.glob("*.json")):
-            if (record := self._older_record(path.stem)) is not None:
+        for key in sorted(self._older_keys()):
+            if (record := self._older_record(key)) is not None:
                 self._look()
-                if record.key in self._places:
-                    path.unlink()
+                if key in self._places:
+                    (self._older / f"{key}.json").unlink()
                 else:
                     self.append(record)
         if self._older.is_dir() and not any(self._older.iterdir()):
@@ -189,6 +194,9 @@ class Records:
                 old.seek(start)
                 file.write(old.read(length))
         self._look()
+
+    def _older_keys(self) -> set[str]:
+        return {path.stem for path in self._older.glob("*.json")} if self._older.is_dir() else set()
 
     def _older_record(self, key: str) -> Record | None:
         """Return a record that an earlier version wrote, which has a file of its own."""
