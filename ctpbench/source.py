@@ -18,6 +18,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 _hashed: dict[Path, str] = {}
+_seen: dict[Path, tuple[str, tuple[int, int]]] = {}
+"""The names of the same files, and their sizes and times when they were first read."""
 _PARSED_BY = f"1 {sys.version}"
 """Of what parses here; another Python may write a tree otherwise. Raise the number when this module does."""
 _DIGITS, _MOST_KEPT = 64, 20_000
@@ -41,9 +43,10 @@ class Source:
 
 def source(file: Path) -> Source:
     """Return what a file is now."""
-    found = _source(file, *_stamp(file))
-    if is_code(file):
-        _hashed.setdefault(file, found.hash)
+    stamp = _stamp(file)
+    found = _source(file, *stamp)
+    if is_code(file) and file not in _hashed:
+        _hashed[file], _seen[file] = found.hash, (os.fspath(file), stamp)
     return found
 
 
@@ -54,12 +57,23 @@ def is_code(file: Path) -> bool:
 
 def edited() -> list[Path]:
     """Return the files of code that are no longer what they were when they were first read: edited or gone since."""
-    return [file for file, known in _hashed.items() if not file.is_file() or _source(file, *_stamp(file)).hash != known]
+    return [file for file, known in _hashed.items() if not _is_as_it_was(file, known)]
 
 
 def forget() -> None:
     """Forget which files were read, so that none counts as edited."""
     _hashed.clear()
+    _seen.clear()
+
+
+def _is_as_it_was(file: Path, known: str) -> bool:
+    name, stamp = _seen[file]
+    try:
+        found = os.stat(name)
+    except OSError:
+        return False
+    now = found.st_size, found.st_mtime_ns
+    return now == stamp or (file.is_file() and _source(file, *now).hash == known)
 
 
 def _stamp(file: Path) -> tuple[int, int]:

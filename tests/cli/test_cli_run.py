@@ -167,7 +167,7 @@ metrics: [error]
     done = ctpbench("run", write_suite(suite), "--out", "out")
     assert done.returncode == 3
     assert "torn, noise 1, test/1: test/1.nii: truncated; copy it again" in done.stdout
-    records = {(r["dataset"], r["config"]): r for r in map(json.loads, _texts(tmp_path / "out/records"))}
+    records = {(r["dataset"], r["config"]): r for r in stored_records(tmp_path / "out")}
     assert {name: record["status"] for name, record in records.items() if name[0] == "gone"} == {
         ("gone", "leave"): "skipped",
         ("gone", "learn"): "skipped",
@@ -180,10 +180,6 @@ metrics: [error]
     assert "Left out: torn, noise 1, test/1: test/1.nii: truncated" in (tmp_path / "out/leaderboard.md").read_text()
     again = ctpbench("run", write_suite(suite), "--out", "out", "--rerun", "failed")
     assert again.returncode == 3
-
-
-def _texts(folder: Path) -> list[str]:
-    return [path.read_text() for path in folder.glob("*.json")]
 
 
 def test_fail_fast_leaves_the_rest_for_another_time(ctpbench, write_suite, tmp_path):
