@@ -62,7 +62,7 @@ def store(tmp_path):
 
 def forget(store, cell):
     """Forget the cell's answer and its scores, but neither its data nor its reference."""
-    (store.folder / "records" / f"{cell.key}.json").unlink(missing_ok=True)
+    store.forget_records([cell.key])
     for stage in ("prediction", "scores"):
         for entry in (store.cache.folder / stage).glob("*"):
             store.cache.discard(stage, entry.name)

@@ -58,7 +58,21 @@ _LEFT_BEHIND = {".pyc", ".log", ".lock", ".tmp", ".swp", ".part", ".nbi", ".nbc"
 
 def digest(*parts: Any) -> str:
     """Return a content key: 32 hex digits over plain data."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
+    return digest_of(text_of(parts))
+
+
+def digest_of(text: str) -> str:
+    """Return the content key of plain data that is a text already: see `text_of`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def text_of(part: Any) -> str:
+    """Return plain data as the text that keys are taken of; that of a list is its items', joined by a comma and space.
+
+    >>> text_of([1, {"b": 2, "a": None}]) == "[" + ", ".join([text_of(1), text_of({"a": None, "b": 2})]) + "]"
+    True
+    """
+    return json.dumps(part, sort_keys=True, allow_nan=False)
 
 
 @cache

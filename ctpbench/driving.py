@@ -23,12 +23,12 @@ from ctpbench.running.folder import usable_folder
 from ctpbench.running.index import Index
 from ctpbench.running.plan import plan, select
 from ctpbench.running.provenance import provenance
-from ctpbench.running.record import Record
 from ctpbench.running.runner import Listener, Options, Runner, loggers
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.shared import SharedCache, limit_bytes, location
 from ctpbench.running.sharing import Machine, Sharing, without
-from ctpbench.running.store import Store
+from ctpbench.running.store import Finished, Store
+from ctpbench.running.summary import Summary
 from ctpbench.running.work import ItemId
 from ctpbench.suite.entries import Suite
 from ctpbench.suite.resolved import resolved
@@ -80,7 +80,7 @@ def drive(
     *,
     say: Callable[[str], None],
     finish: Callable[[Store], None],
-) -> list[Record]:
+) -> Finished:
     """Run a suite into a folder and return the records; what is finished there is not computed again.
 
     Parameters
@@ -129,9 +129,7 @@ def drive(
             finish(store)
             for item in done:
                 store.cache.forget(*item)
-            for cell in chosen:
-                if cell.row.cls.__qualname__ in asked.here:
-                    store.forget_record(cell.key)
+            store.forget_records([cell.key for cell in chosen if cell.row.cls.__qualname__ in asked.here])
 
 
 def planned(suite: Suite) -> list[Cell]:
@@ -148,7 +146,7 @@ def planned(suite: Suite) -> list[Cell]:
     return plan(suite)
 
 
-def partial_faults(record: Record) -> Iterator[str]:
+def partial_faults(record: Summary) -> Iterator[str]:
     """Yield what failed in a cell that went on: cases that could not be read, and metrics."""
     yield from (f"left out: {case}: {why}" for case, why in record.left_out.items())
     yield from (f"metric {label} failed in {record.config}: {why}" for label, why in record.faults.items())

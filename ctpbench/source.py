@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 _hashed: dict[Path, str] = {}
+_seen: dict[Path, tuple[str, tuple[int, int]]] = {}
+"""The names of the same files, and their sizes and times when they were first read."""
+_PARSED_BY = f"1 {sys.version}"
+"""Of what parses here; another Python may write a tree otherwise. Raise the number when this module does."""
+_DIGITS, _MOST_KEPT = 64, 20_000
 
 
 @dataclass(frozen=True)
@@ -34,9 +43,10 @@ class Source:
 
 def source(file: Path) -> Source:
     """Return what a file is now."""
-    found = _source(file, *_stamp(file))
-    if is_code(file):
-        _hashed.setdefault(file, found.hash)
+    stamp = _stamp(file)
+    found = _source(file, *stamp)
+    if is_code(file) and file not in _hashed:
+        _hashed[file], _seen[file] = found.hash, (os.fspath(file), stamp)
     return found
 
 
@@ -47,12 +57,23 @@ def is_code(file: Path) -> bool:
 
 def edited() -> list[Path]:
     """Return the files of code that are no longer what they were when they were first read: edited or gone since."""
-    return [file for file, known in _hashed.items() if not file.is_file() or _source(file, *_stamp(file)).hash != known]
+    return [file for file, known in _hashed.items() if not _is_as_it_was(file, known)]
 
 
 def forget() -> None:
     """Forget which files were read, so that none counts as edited."""
     _hashed.clear()
+    _seen.clear()
+
+
+def _is_as_it_was(file: Path, known: str) -> bool:
+    name, stamp = _seen[file]
+    try:
+        found = os.stat(name)
+    except OSError:
+        return False
+    now = found.st_size, found.st_mtime_ns
+    return now == stamp or (file.is_file() and _source(file, *now).hash == known)
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -63,15 +84,60 @@ def _stamp(file: Path) -> tuple[int, int]:
 @cache
 def _source(file: Path, size: int, changed_ns: int) -> Source:
     content = file.read_bytes()
-    if file.suffix == ".py":
-        try:
-            tree = ast.parse(content)
-        except (SyntaxError, ValueError):
-            return Source(hashlib.sha256(content).hexdigest(), ())
-        imports = tuple(_imports(tree))
-        content = ast.dump(_without_docstrings(tree)).encode("utf-8", "surrogatepass")
-        return Source(hashlib.sha256(content).hexdigest(), imports)
-    return Source(hashlib.sha256(content).hexdigest(), ())
+    if file.suffix != ".py":
+        return Source(hashlib.sha256(content).hexdigest(), ())
+    name = hashlib.sha256(f"{_PARSED_BY} ".encode() + content).hexdigest()
+    known = _kept()
+    if name not in known:
+        known[name] = _parsed(content)
+        _keep(name, known[name])
+    return known[name]
+
+
+def _parsed(content: bytes) -> Source:
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):
+        return Source(hashlib.sha256(content).hexdigest(), ())
+    imports = tuple(_imports(tree))
+    content = ast.dump(_without_docstrings(tree)).encode("utf-8", "surrogatepass")
+    return Source(hashlib.sha256(content).hexdigest(), imports)
+
+
+# -- kept between processes, for to parse some hundred files takes longer than all else that a command begins with -----
+
+
+def _kept_file() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ctpbench" / "sources.jsonl"
+
+
+@cache
+def _kept() -> dict[str, Source]:
+    """Return what files were when they were parsed, by a hash of all that decides it; what cannot be read is left out.
+
+    A file of too many lines is begun anew.
+    """
+    found: dict[str, Source] = {}
+    with suppress(OSError):
+        lines = _kept_file().read_bytes().splitlines()
+        if len(lines) > _MOST_KEPT:
+            _kept_file().unlink()
+        for line in lines:
+            with suppress(ValueError, TypeError, KeyError):
+                said = json.loads(line)
+                imports = tuple((str(module), tuple(map(str, names))) for module, names in said["imports"])
+                if len(said["hash"]) == len(said["of"]) == _DIGITS:
+                    found[said["of"]] = Source(said["hash"], imports)
+    return found
+
+
+def _keep(name: str, parsed: Source) -> None:
+    """Note what a file is; where that cannot be written, it is parsed again."""
+    line = json.dumps({"of": name, "hash": parsed.hash, "imports": parsed.imports})
+    with suppress(OSError):
+        _kept_file().parent.mkdir(parents=True, exist_ok=True)
+        with _kept_file().open("ab", buffering=0) as file:
+            file.write(f"\n{line}\n".encode())  # a line that was cut short before it stays alone
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

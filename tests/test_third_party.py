@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ import pytest
 
 from ctpbench.plugins import load_catalogue
 from ctpbench.scaffolds.package import new_package
+from tests.stored import stored_records
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,7 +33,7 @@ def run(suite: Path, site: Path) -> subprocess.CompletedProcess[str]:
 
 
 def statuses(folder: Path) -> dict[str, str]:
-    found = [json.loads(path.read_text()) for path in (folder / "records").glob("*.json")]
+    found = stored_records(folder)
     return {record["method"]: record["status"] for record in found}
 
 

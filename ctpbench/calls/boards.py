@@ -230,7 +230,9 @@ def _finished(suite: Suite, store: Store) -> set[str]:
     """Return the labels of the rows of which every cell is finished in a folder."""
     if not store.folder.is_dir():
         return set()
-    done = {(cell.row.label, store.record(cell.key) is not None) for cell in plan(suite)}
+    cells = plan(suite)
+    known = store.summaries([cell.key for cell in cells])
+    done = {(cell.row.label, summary is not None) for cell, summary in zip(cells, known, strict=True)}
     return {label for label, whole in done if whole and (label, False) not in done}
 
 

@@ -14,13 +14,10 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, console, main
 def list_command() -> None:
     """List datasets, denoisers and metrics that are installed, suites that ship, and plugins that did not load."""
 
-    from ctpbench.plugins import load_catalogue
-    from ctpbench.report.terminal import print_catalogue, print_suites
-    from ctpbench.suite.shipped import shipped_suites
+    from ctpbench.cli.kept import listing
+    from ctpbench.report.listing import print_listing
 
-    screen = console()
-    print_suites(shipped_suites(), screen)
-    print_catalogue(load_catalogue(), screen)
+    print_listing(listing(), console())
 
 
 @main.command(epilog="Example: ctpbench show tips")

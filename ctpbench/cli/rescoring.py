@@ -52,7 +52,7 @@ def rescore(run: Path, jobs: int) -> None:
     try:
         with store.locked(), LocalExecutor(limits) as executor, listener(console(), len(cells)) as listening:
             runner = Runner(store, executor, Options(jobs), listening)
-            records = runner.carry_out([cell.undertaking() for cell in cells])
+            done = runner.carry_out([cell.undertaking() for cell in cells])
             store.write_plan(rescored(index, cells, metrics), (run / SUITE).read_text())
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; {run} is as it was; give the same command to go on", err=True)
@@ -62,10 +62,11 @@ def rescore(run: Path, jobs: int) -> None:
     print_table(frame, console())
     for line in tuned:
         click.echo(line)
+    known = [summary for summary in done.summaries() if summary is not None]
     faults = dict.fromkeys(
-        f"metric {label} failed in {r.config}: {why}" for r in records for label, why in r.faults.items()
+        f"metric {label} failed in {each.config}: {why}" for each in known for label, why in each.faults.items()
     )
     for fault in faults:
         click.echo(fault)
-    click.echo(f"Scored anew: {len(records)} cells, no method ran. Written to {run}")
-    sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
+    click.echo(f"Scored anew: {len(known)} cells, no method ran. Written to {run}")
+    sys.exit(0 if all(each.whole for each in known) else EXIT_FAILED_CELLS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
 
     from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
-    from ctpbench.running.record import Record
     from ctpbench.running.runner import Options
-    from ctpbench.running.store import Store
+    from ctpbench.running.store import Finished, Store
     from ctpbench.suite.entries import Suite
 
 
@@ -46,6 +44,8 @@ CACHE = click.option(
     help="The cache that all runs share, or none; default: $CTPBENCH_CACHE, else ctpbench/cache in the user's cache.",
 )
 _LONGEST = 300  # characters of a message; the log has the whole
+_MOST_FAULTS = 50
+"""Lines about what failed, of each kind."""
 _ONLY = click.option(
     "--only",
     multiple=True,
@@ -115,7 +115,7 @@ def run(
         report=report,
         cache=cache,
     )
-    sys.exit(0 if all(record.whole for record in records) else EXIT_FAILED_CELLS)
+    sys.exit(0 if all(known is not None and known.whole for known in records.summaries()) else EXIT_FAILED_CELLS)
 
 
 def carried_out(
@@ -130,7 +130,7 @@ def carried_out(
     claims: str | None = None,
     report: bool = False,
     cache: str | None = None,
-) -> list[Record]:
+) -> Finished:
     """Run a suite into a folder, print what came of it, and return the records; interrupted, say so and exit.
 
     `report` asks for pictures and pages in the folder.
@@ -188,17 +188,29 @@ def _write_report(folder: Path, catalogue: Catalogue, frame: pd.DataFrame) -> No
         click.echo(f"no report: {str(error).removeprefix('--out ')}")
 
 
-def _print_faults(records: Sequence[Record], folder: Path) -> None:
-    """Print what failed, and where its log is."""
+def _print_faults(records: Finished, folder: Path) -> None:
+    """Print what failed, and where its log is; of very much the first."""
     from ctpbench.driving import partial_faults
     from ctpbench.text import cut
 
-    for record in records:
-        if record.status != "ok":
-            why = cut(record.message, _LONGEST)
-            click.echo(f"{record.status}: {record.config}: {why} (log: {folder / record.log})")
-    for fault in dict.fromkeys(fault for record in records for fault in partial_faults(record)):
+    failed, partly, more = 0, dict[str, None](), 0
+    for known in filter(None, records.summaries()):
+        if known.status != "ok":
+            failed += 1
+            if failed <= _MOST_FAULTS:
+                log = f" (log: {path})" if (path := folder / known.log).exists() else ""
+                click.echo(f"{known.status}: {known.config}: {cut(known.message, _LONGEST)}{log}")
+        for fault in partial_faults(known):
+            if len(partly) < _MOST_FAULTS:
+                partly[fault] = None
+            else:
+                more += fault not in partly
+    if failed > _MOST_FAULTS:
+        click.echo(f"... and {failed - _MOST_FAULTS} more cells; `ctpbench status {folder}` counts them")
+    for fault in partly:
         click.echo(fault)
+    if more:
+        click.echo("... and more that failed in cells that went on; the leaderboard names them")
 
 
 @main.command("plan", epilog="Example: ctpbench plan stroke -j 2")
@@ -248,9 +260,9 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
 @main.command(epilog="Example: ctpbench status runs/quick")
 @_RUN
 def status(run: Path) -> None:
-    """Say how far a run is, and what failed."""
+    """Say how far a run is, what failed, and while it runs how long the rest takes at its pace."""
 
-    from ctpbench.report.terminal import print_status
+    from ctpbench.report.status import print_status
     from ctpbench.running.store import Store
 
     print_status(Store(run), console())

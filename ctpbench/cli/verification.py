@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,6 +139,8 @@ def _secret_seed(work: Path) -> int:
     try:
         return int((work / _SEED).read_text())
     except (FileNotFoundError, ValueError):
+        import secrets
+
         seed = secrets.randbelow(_LARGEST_SEED)
         write_text(work / _SEED, str(seed))
         return seed

@@ -135,7 +135,7 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
-    index, records = store.index(), store.finished()
+    index, records = store.index(), list(store.finished())
     manifest = {record.key: record.seal for record in records}
     return results.build(records, {**index.provenance, "manifest": manifest}), index.cells
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -26,6 +27,8 @@ _KINDS: dict[Stage, str] = {
     "scores": "scores",
 }
 _MIB = 2**20
+_MOST = 200
+"""Lines of the table."""
 
 
 def print_plan(
@@ -38,28 +41,69 @@ def print_plan(
     hardware: str,
     shared: Shelf | None = None,
 ) -> None:
-    """Print each cell with what is done of it, and what the others would take with so many side by side."""
-    states = {}
-    for cell in cells:
-        record = store.record(cell.key)
-        states[cell.key] = record.status if record and record.status != "skipped" else "to run"
+    """Print each cell with what is done of it, and what the others would take with so many side by side.
+
+    Of very many cells those of a method at a noise level are one line.
+    """
+    keys = [cell.key for cell in cells]
+    known = zip(keys, store.summaries(keys), strict=True)
+    states = {key: each.status if each and each.status != "skipped" else "to run" for key, each in known}
     found = forecast([cell for cell in cells if states[cell.key] == "to run"], store, threads, hardware, jobs, shared)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in _HEADINGS:
-        table.add_column(heading, overflow="fold", justify="right" if heading == "Time" else "left")
+    console.print(_each(cells, states, found) if len(cells) <= _MOST else _together(cells, states, found))
+    sets = {id(each): each for cell in cells for each in (cell.test, cell.validation, *cell.train) if each}
+    data = {key for each in sets.values() for key in each.keys}
+    mine = {key for key in data if store.cache.holds("data", key)}
+    others = sum(shared.holds("data", key) for key in data - mine) if shared else 0
+    cached = f"{len(mine)} cached{f', {others} in the cache that runs share' if others else ''}"
+    console.print(f"{len(cells)} cells: {len(cells) - len(found.cells)} finished, {len(found.cells)} to run.")
+    console.print(f"{len(data)} cases at their noise levels: {cached}. Folder: {escape(str(store.folder))}")
+    for line in lines(found, free_bytes(store.folder), _memory_bytes()) if found.cells else ():
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _each(cells: Sequence[Cell], states: Mapping[str, str], found: Forecast) -> Table:
+    """Return a line for each cell."""
+    table = _table(_HEADINGS)
     for cell in cells:
         place = (cell.dataset, noise_column(cell.noise, cell.test.axis), cell.row.label, str(cell.seed))
         time = _short(found.cells[cell.key]) if cell.key in found.cells else ""
         table.add_row(*map(escape, place), _tuning(cell), states[cell.key], time)
-    console.print(table)
-    keys = {key for cell in cells for cases in (cell.test, cell.validation, *cell.train) if cases for key in cases.keys}
-    mine = {key for key in keys if store.cache.holds("data", key)}
-    others = sum(shared.holds("data", key) for key in keys - mine) if shared else 0
-    cached = f"{len(mine)} cached{f', {others} in the cache that runs share' if others else ''}"
-    console.print(f"{len(cells)} cells: {len(cells) - len(found.cells)} finished, {len(found.cells)} to run.")
-    console.print(f"{len(keys)} cases at their noise levels: {cached}. Folder: {escape(str(store.folder))}")
-    for line in lines(found, free_bytes(store.folder), _memory_bytes()) if found.cells else ():
-        console.print(line, soft_wrap=True, highlight=False)
+    return table
+
+
+def _together(cells: Sequence[Cell], states: Mapping[str, str], found: Forecast) -> Table:
+    """Return a line for the cells of each method at each noise level; of very many levels, at all of them."""
+    levels = {(cell.dataset, cell.noise, cell.row.name) for cell in cells}
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        noise = noise_column(cell.noise, cell.test.axis) if len(levels) <= _MOST else "all"
+        groups.setdefault((cell.dataset, noise, cell.row.name), []).append(cell)
+    table = _table(("Dataset", "Noise", "Method", "Cells", "State", "Time"))
+    for place, members in groups.items():
+        count = Counter(states[cell.key] for cell in members)
+        state = ", ".join(f"{number} {word}" for word, number in count.most_common())
+        left = Counter(found.cells[cell.key] for cell in members if cell.key in found.cells)
+        table.add_row(*map(escape, place), str(len(members)), state, _summed(left))
+    return table
+
+
+def _table(headings: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("Cells", "Time") else "left")
+    return table
+
+
+def _summed(left: Mapping[Estimate, int]) -> str:
+    """Return the time of so many cells of each estimate, one after another."""
+    if not left:
+        return ""
+    known = {estimate: count for estimate, count in left.items() if estimate.basis != "unknown"}
+    if not known:
+        return "unknown"
+    rough = any(estimate.basis != "same" for estimate in known)
+    seconds = sum(estimate.seconds.likely * count for estimate, count in known.items())
+    return f"{'~' * rough}{duration_text(seconds)}{' and more' * (len(known) < len(left))}"
 
 
 def lines(found: Forecast, free: int, memory: int) -> Iterator[str]:

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from ctpbench.running.record import Record
+from ctpbench.running.summary import Summary
 from ctpbench.running.work import Outcome
 from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, cut, level_text, parameters_text
 
@@ -64,7 +65,7 @@ class Lines:
     def work_done(self, label: str, outcome: Outcome) -> None:
         self._shown.pop(label, None)
 
-    def cell_finished(self, record: Record, reused: bool) -> None:
+    def cell_finished(self, record: Record | Summary, reused: bool) -> None:
         self._finished += 1
         style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
         level = level_text(record.dataset, record.noise, self._axes.get(record.dataset, UNKNOWN_AXIS))
@@ -105,7 +106,7 @@ class Bars(Lines):
         if label in self._work:
             self._progress.remove_task(self._work.pop(label))
 
-    def cell_finished(self, record: Record, reused: bool) -> None:
+    def cell_finished(self, record: Record | Summary, reused: bool) -> None:
         super().cell_finished(record, reused)
         self._progress.advance(self._all)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -20,43 +18,8 @@ from ctpbench.errors import PluginError
 from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
 from ctpbench.report.tables import tally, verdicts_note
-from ctpbench.running.store import Store
-from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
-from ctpbench.text import UNKNOWN_AXIS, did_you_mean, level_text
-from ctpbench.written.document import read
-
-
-def print_status(store: Store, console: Console) -> None:
-    """Print how far a run is, and each failure with its log."""
-    index = store.index()
-    axes = index.axes
-    records = store.finished()
-    counts = Counter(record.status for record in records)
-    holder = store.holder()
-    console.print(
-        f"{index.suite}: {len(records)} of {len(index.cells)} cells finished"
-        + (f"; running now (process {holder})" if holder else "")
-    )
-    console.print(", ".join(f"{count} {status}" for status, count in counts.most_common()) or "nothing finished yet")
-    for record in records:
-        where = escape(
-            f"{level_text(record.dataset, record.noise, axes.get(record.dataset, UNKNOWN_AXIS))}: {record.config}"
-        )
-        if record.status != "ok":
-            console.print(f"[red]{record.status}[/] {where}: {escape(record.message)}", soft_wrap=True)
-        for metric, fault in record.faults.items():
-            console.print(f"[red]metric failed[/] {where}: {escape(f'{metric}: {fault}')}", soft_wrap=True)
-        if record.status != "ok" or record.faults:
-            console.print(f"  log: {store.folder / record.log}", soft_wrap=True, highlight=False)
-    scored = [record.entries.prediction for record in records if record.entries]
-    if cleaned := sum(not store.cache.holds("prediction", key) for key in scored):
-        console.print(f"Maps of {cleaned} of {len(scored)} cells are gone: scores stand, pictures stay as they are.")
-    for path, wrong in store.damaged.items():
-        text = escape(f"{path}: {wrong}; give the same command to compute it again")
-        console.print(f"[red]damaged[/] {text}", soft_wrap=True)
-    if any(not record.whole and record.status != "skipped" for record in records):
-        console.print("Give the same command with --rerun failed to run them again.")
+from ctpbench.text import did_you_mean
 
 
 def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:
@@ -75,25 +38,6 @@ def print_claims(title: str, judgements: Sequence[Judgement], console: Console) 
             console.print(Text(judgement.comment.strip(), "dim"))
     console.print(Text(verdicts_note(judgements), "dim"))
     console.print(tally(judgements))
-
-
-def print_catalogue(catalogue: Catalogue, console: Console) -> None:
-    """Print what is installed, by kind, and what did not load."""
-    for kind in KINDS:
-        table = _table(f"{kind.capitalize()}s", "What it is", "From")
-        for name, offer in catalogue.named(kind).items():
-            table.add_row(f"[bold]{escape(name)}[/]", escape(_summary(offer.cls)), escape(offer.distribution))
-        console.print(table)
-    _print_failures(catalogue, console)
-
-
-def print_suites(suites: Mapping[str, Path], console: Console) -> None:
-    """Print the suites that ship, each with the first sentence of its description."""
-    table = _table("Suites", "What it is")
-    for name, path in suites.items():
-        described = str(read(path).data.get("description", ""))
-        table.add_row(f"[bold]{escape(name)}[/]", escape(summary(described)))
-    console.print(table)
 
 
 def print_component(catalogue: Catalogue, name: str, console: Console) -> None:
@@ -175,10 +119,6 @@ def print_check(result: CheckResult, console: Console) -> None:
     mark = "[green]passed[/]" if result.passed else "[yellow]skipped[/]" if result.skipped else "[red]failed[/]"
     text = f": {escape(result.message)}" if result.message else ""
     console.print(f"{mark} {escape(result.component)}: {escape(result.name)}{text}", soft_wrap=True, highlight=False)
-
-
-def _summary(cls: type[Component]) -> str:
-    return (inspect.getdoc(cls) or "").split("\n")[0]
 
 
 def _table(*headings: str) -> Table:

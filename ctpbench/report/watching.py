@@ -14,6 +14,7 @@ from rich.console import Console
 from ctpbench.report.progress import bar, listener
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Listener
+from ctpbench.running.summary import Summary
 from ctpbench.running.work import Outcome
 from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, level_text
 
@@ -89,7 +90,7 @@ class Fractions:
     def work_done(self, label: str, outcome: Outcome) -> None:
         return None
 
-    def cell_finished(self, record: Record, reused: bool) -> None:
+    def cell_finished(self, record: Record | Summary, reused: bool) -> None:
         self._finished += 1
         self._failed += record.status != "ok"
         level = level_text(record.dataset, record.noise, self._axes.get(record.dataset, UNKNOWN_AXIS))

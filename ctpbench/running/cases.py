@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ctpbench.code import digest
 from ctpbench.contract.components import Split
@@ -37,19 +38,19 @@ class CaseSet:
     members: tuple[Member, ...]
     axis: NoiseAxis = UNKNOWN_AXIS
 
-    @property
+    @cached_property
     def cases(self) -> tuple[str, ...]:
         return tuple(member.name for member in self.members)
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         return tuple(member.key for member in self.members)
 
-    @property
+    @cached_property
     def patients(self) -> tuple[str, ...]:
         return tuple(member.patient for member in self.members)
 
-    @property
+    @cached_property
     def key(self) -> str:
         return digest(self.cases, self.keys)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from ctpbench.code import component_hash, component_libraries
+from ctpbench.code import component_hash, component_libraries, text_of
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.contract.control import is_noiseless
 from ctpbench.running.cases import CaseSet, joint_key
 from ctpbench.running.files import file_name
-from ctpbench.running.keys import record_key, stage_key
+from ctpbench.running.keys import record_key_of, stage_key, stage_key_of
 from ctpbench.running.record import Objective
 from ctpbench.running.work import (
     ComponentSpec,
@@ -30,6 +30,37 @@ from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Suite
 from ctpbench.text import parameters_text
 
+T = TypeVar("T")
+
+
+class Common:
+    """What the cells of a plan have in common, worked out once: of the suite's metrics, and of each row."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[object, Any]] = {}
+
+    def metrics_text(self, suite: Suite) -> str:
+        """Return what decides the scores of a suite's metrics."""
+        return self._once("metrics", suite, lambda: text_of(_metric_identities(suite)))
+
+    def row_texts(self, row: DenoiserEntry) -> tuple[str, str]:
+        """Return what a row's method is, and how its maps are computed."""
+        return self._once("row", row, lambda: (text_of(_identity(row)), text_of([_plain(way) for way in row.maps])))
+
+    def denoiser(self, row: DenoiserEntry) -> Denoiser:
+        """Return the denoiser of a row that is not tuned."""
+        return self._once("denoiser", row, row.component)
+
+    def identity_text(self, denoiser: Denoiser) -> str:
+        """Return what decides a denoiser's answer, of one that `denoiser` returned."""
+        return self._once("identity", denoiser, lambda: text_of(ComponentSpec.of(denoiser).identity))
+
+    def _once(self, what: str, of: object, make: Callable[[], T]) -> T:
+        if (what, id(of)) not in self._known:
+            self._known[what, id(of)] = of, make()  # which keeps it, so that no other gets its id
+        made: T = self._known[what, id(of)][1]
+        return made
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -44,6 +75,7 @@ class Cell:
     validation: CaseSet | None
     train: tuple[CaseSet, ...]
     """The training split at each noise level of the dataset it learns from; empty where the row does not learn."""
+    common: Common = field(default_factory=Common, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -52,14 +84,13 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """The key of the record: all that decides it, and the labels it is filed under."""
-        train = joint_key(self.train if self.row.tune else self.training(self.row.component()))
+        train = None
+        if self.train:
+            train = joint_key(self.train if self.row.tune else self.training(self.common.denoiser(self.row)))
         sets = [self.test.key, self.validation.key if self.validation else None, train]
-        method = self.row.cls
-        code = [component_hash(method), component_libraries(method)]
-        name = [method.name, method.version, *code, dict(self.row.params), repr(self.row.tune)]
-        metrics = [(m.label, ComponentSpec.of(m.component).identity) for m in self.suite.metrics]
         place = [self.dataset, self.noise, self.row.label, self.seed]
-        return record_key(place, sets, name, metrics, [_plain(settings) for settings in self.row.maps])
+        name, maps = self.common.row_texts(self.row)
+        return record_key_of(text_of(place), text_of(sets), name, self.common.metrics_text(self.suite), maps)
 
     @property
     def objective(self) -> MetricEntry:
@@ -146,6 +177,14 @@ class Cell:
             alone=not trial,
         )
 
+    def prediction_key(self) -> str:
+        """Return the key that `prediction` has on the test split, of a row that is not tuned: quickly, for plans."""
+        denoiser = self.common.denoiser(self.row)
+        model = self.model(denoiser) if self.train else None
+        upstream = text_of([self.test.key, model.key if model else None])
+        identity, (_, maps) = self.common.identity_text(denoiser), self.common.row_texts(self.row)
+        return stage_key_of("prediction", text_of("test"), upstream, identity, text_of(self.seed), maps[1:-1])
+
     def scores(
         self,
         prediction: Item,
@@ -195,6 +234,16 @@ def scores_item(keys: tuple[str, str], task: ScoresTask, data: Inputs, *, group:
     identities = {name: spec.identity for name, spec in task.metrics.items()}
     key = stage_key("scores", *keys, identities)
     return Item(key=key, task=task, inputs={**data, **made}, group=group, label=label)
+
+
+def _identity(row: DenoiserEntry) -> list[Any]:
+    """Return what decides a row's answers, whatever it is called."""
+    code = [component_hash(row.cls), component_libraries(row.cls)]
+    return [row.cls.name, row.cls.version, *code, dict(row.params), repr(row.tune)]
+
+
+def _metric_identities(suite: Suite) -> list[tuple[str, dict[str, Any]]]:
+    return [(metric.label, ComponentSpec.of(metric.component).identity) for metric in suite.metrics]
 
 
 def _plain(settings: MapsSettings) -> dict[str, Any]:

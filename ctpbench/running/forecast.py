@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ctpbench.running.rates import Basis, Estimate, Rates, Span, Work
 from ctpbench.running.sharing import Shelf
 from ctpbench.running.store import Store
 from ctpbench.running.work import Stage
-from ctpbench.suite.entries import MAPS, Tune
+from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Tune
 from ctpbench.suite.sections import Range
 
 _WORST: tuple[Basis, ...] = ("same", "scaled", "rough", "unknown")
@@ -104,18 +105,25 @@ def forecast(
     rates = Rates(own, [cost for costs in beside for cost in costs], threads, hardware)
     left = _Left(cells, store, rates, shared)
     each = {cell.key: left.of_cell(cell) for cell in cells}
-    work = [*left.shared(), *(one for some in each.values() for one in some)]
-    estimates = {id(one): rates.estimate(one) for one in work}
+    count = Counter(id(one) for one in left.shared())
+    count.update(id(one) for some in each.values() for one in some)
+    work = {id(one): one for one in itertools.chain(left.shared(), *each.values())}
+    estimates = {place: rates.estimate(one) for place, one in work.items()}
     size: dict[Stage, Span] = {}
     pieces: Counter[Stage] = Counter()
-    for one in work:
-        pieces[one.stage] += one.count
+    for place, one in work.items():
+        pieces[one.stage] += one.count * count[place]
         if not (one.trial and one.stage == "prediction"):  # those of trials are thrown away
-            size[one.stage] = size.get(one.stage, Span()) + estimates[id(one)].size
+            size[one.stage] = size.get(one.stage, Span()) + estimates[place].size * count[place]
+    together: dict[tuple[int, ...], Estimate] = {}
+    for some in each.values():
+        places = tuple(map(id, some))
+        if places not in together:
+            together[places] = _together([estimates[place] for place in places])
     return Forecast(
-        cells={key: _together([estimates[id(one)] for one in some]) for key, some in each.items()},
+        cells={key: together[tuple(map(id, some))] for key, some in each.items()},
         shared=[estimates[id(one)] for one in left.shared()],
-        seconds=reduce(Span.__add__, (estimate.seconds for estimate in estimates.values()), Span()),
+        seconds=reduce(Span.__add__, (estimates[place].seconds * count[place] for place in work), Span()),
         pieces=pieces,
         size=size,
         longest_s=max((estimate.longest_s for estimate in estimates.values()), default=0.0),
@@ -136,7 +144,10 @@ def trials(tune: Tune) -> int:
 
 @dataclass
 class _Left:
-    """The work that is left of a plan, each piece once whichever cells ask for it."""
+    """The work that is left of a plan, each piece once whichever cells ask for it.
+
+    Work that is alike, as that of a row's seeds, is one object: of very many cells there are few kinds of it.
+    """
 
     cells: Sequence[Cell]
     store: Store
@@ -144,6 +155,7 @@ class _Left:
     shelf: Shelf | None = None
     models: set[str] = field(default_factory=set)
     _shared: list[Work] | None = None
+    _alike: dict[tuple[str | int, ...], Work] = field(default_factory=dict)
 
     def shared(self) -> list[Work]:
         """Return the cases and references that are not there."""
@@ -154,9 +166,14 @@ class _Left:
     def _holds(self, stage: Stage, key: str) -> bool:
         return self.store.cache.holds(stage, key) or (self.shelf is not None and self.shelf.holds(stage, key))
 
+    def _kinds(self) -> Iterable[Cell]:
+        """Return one cell of each row at each noise level: its other seeds share what it shares."""
+        return {(id(cell.row), id(cell.test)): cell for cell in self.cells}.values()
+
     def _data(self) -> Iterator[Work]:
-        asked = (each for cell in self.cells for each in (cell.test, cell.validation, *_learnt_from(cell)) if each)
-        sets = {id(each): each for each in asked}
+        sets: dict[int, CaseSet] = {}
+        for cell in self._kinds():
+            sets |= {id(each): each for each in (cell.test, cell.validation, *_learnt_from(cell)) if each}
         missing = {key: of for of, each in sets.items() for key in each.keys if not self._holds("data", key)}
         for of, count in Counter(missing.values()).items():
             spec = sets[of].dataset
@@ -164,7 +181,7 @@ class _Left:
 
     def _references(self) -> Iterator[Work]:
         known: set[tuple[int, str]] = set()
-        for cell in self.cells:
+        for cell in self._kinds():
             for cases in (cell.test, cell.validation):
                 for maps in cell.row.maps if cases else ():
                     assert cases is not None
@@ -182,35 +199,60 @@ class _Left:
         row = cell.row
         if not issubclass(row.cls, Trainable):
             return
-        amount = self._bytes(*_learnt_from(cell))
         if row.tune is None:
-            model = cell.model(row.component())
-            if model is not None and model.key not in self.models and not self._holds("model", model.key):
-                self.models.add(model.key)
-                yield Work("model", row.cls.name, row.params, False, *amount)
-        elif (shared := f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}") not in self.models:
-            self.models.add(shared)
-            yield Work("model", row.cls.name, row.params, False, *amount, trials(row.tune))
+            model = cell.model(cell.common.denoiser(row))
+            if model is None or model.key in self.models or self._holds("model", model.key):
+                return
+            shared, count = model.key, 1
+        else:
+            shared, count = f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}", trials(row.tune)
+            if shared in self.models:
+                return
+        self.models.add(shared)
+        yield self._once(
+            cell,
+            "fit",
+            lambda: Work("model", row.cls.name, row.params, False, *self._bytes(*_learnt_from(cell)), count),
+        )
 
     def _predictions(self, cell: Cell) -> Iterator[Work]:
-        row = cell.row
-        params: dict[str, Any] = {**row.params, **({MAPS: row.maps[0].label} if len(row.maps) == 1 else {})}
-        if row.tune and cell.validation:
-            amount = self._bytes(cell.validation)
-            yield Work("prediction", row.cls.name, params, True, *amount, trials(row.tune))
-        elif self.shelf is not None or self.store.cache.folder.exists():
-            made = cell.prediction(row.component(), cell.test, row.maps[0], trial=False)
-            if self._holds("prediction", made.key):
-                return
+        row, validation = cell.row, cell.validation
+        if (tune := row.tune) and validation:
+            yield self._once(
+                cell,
+                "try",
+                lambda: Work("prediction", row.cls.name, _known(row), True, *self._bytes(validation), trials(tune)),
+            )
+        elif self._any_prediction and self._holds("prediction", cell.prediction_key()):
+            return
         repeats = cell.suite.resources.repeats
-        yield Work("prediction", row.cls.name, params, False, *self._bytes(cell.test), 1, repeats)
+        yield self._once(
+            cell,
+            "prediction",
+            lambda: Work("prediction", row.cls.name, _known(row), False, *self._bytes(cell.test), 1, repeats),
+        )
 
     def _scores(self, cell: Cell) -> Iterator[Work]:
-        if cell.row.tune and cell.validation:
-            name = scores_name([cell.objective.component.name])
-            yield Work("scores", name, {}, True, *self._bytes(cell.validation), trials(cell.row.tune))
-        name = scores_name(metric.component.name for metric in cell.suite.metrics)
-        yield Work("scores", name, {}, False, *self._bytes(cell.test))
+        if (tune := cell.row.tune) and (validation := cell.validation):
+            yield self._once(
+                cell,
+                "score trials",
+                lambda: Work("scores", _metrics(cell.objective), {}, True, *self._bytes(validation), trials(tune)),
+            )
+        yield self._once(
+            cell, "score", lambda: Work("scores", _metrics(*cell.suite.metrics), {}, False, *self._bytes(cell.test))
+        )
+
+    @cached_property
+    def _any_prediction(self) -> bool:
+        return self.shelf is not None or (self.store.cache.folder / "prediction").exists()
+
+    def _once(self, cell: Cell, what: str, make: Callable[[], Work]) -> Work:
+        """Return work that is the same for every seed of a row at a noise level."""
+        place = (what, id(cell.row), id(cell.test))
+        if place not in self._alike:
+            self._alike[place] = make()
+        return self._alike[place]
 
     def _bytes(self, *sets: CaseSet) -> tuple[float | None, bool]:
         """Return how many bytes of observations sets hold, and whether that is sure; None where it is unknown."""
@@ -222,6 +264,15 @@ class _Left:
             total += known[0] * len(each.members)
             sure = sure and known[1]
         return total, sure
+
+
+def _metrics(*metrics: MetricEntry) -> str:
+    return scores_name(metric.component.name for metric in metrics)
+
+
+def _known(row: DenoiserEntry) -> dict[str, Any]:
+    """Return the parameters of a row that are known, with the way of its maps where there is one."""
+    return {**row.params, **({MAPS: row.maps[0].label} if len(row.maps) == 1 else {})}
 
 
 def _learnt_from(cell: Cell) -> tuple[CaseSet, ...]:

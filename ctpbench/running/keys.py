@@ -6,9 +6,10 @@ of the numeric libraries behind that code.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from ctpbench.code import core_hash, digest
+from ctpbench.code import core_hash, digest_of, text_of
 from ctpbench.distributions import versions
 from ctpbench.running.work import Stage
 
@@ -25,14 +26,24 @@ LIBRARIES: dict[Stage, tuple[str, ...]] = {
 
 def stage_key(stage: Stage, *parts: Any) -> str:
     """Return the key of an entry, whose `parts` are plain data."""
-    return digest(_FORMAT, stage, _core(stage), parts)
+    return stage_key_of(stage, *map(text_of, parts))
 
 
-def record_key(*parts: Any) -> str:
-    """Return the key of a cell's record."""
-    return digest(_FORMAT, "record", [_core(stage) for stage in LIBRARIES], parts)
+def stage_key_of(stage: Stage, *texts: str) -> str:
+    """Return the key of an entry, whose parts are given as `ctpbench.code.text_of` writes them."""
+    return digest_of(f'[{_FORMAT}, "{stage}", {_core(stage)}, [{", ".join(texts)}]]')
 
 
-def _core(stage: Stage) -> tuple[str, dict[str, str]]:
-    code = core_hash(f"ctpbench.running.stages.{stage}")
-    return code, versions(LIBRARIES[stage])
+def record_key_of(*texts: str) -> str:
+    """Return the key of a cell's record, whose parts are given as `ctpbench.code.text_of` writes them."""
+    core = ", ".join(_core(stage) for stage in LIBRARIES)
+    return digest_of(f'[{_FORMAT}, "record", [{core}], [{", ".join(texts)}]]')
+
+
+def _core(stage: Stage) -> str:
+    return _core_text(core_hash(f"ctpbench.running.stages.{stage}"), stage)
+
+
+@cache
+def _core_text(code: str, stage: Stage) -> str:
+    return text_of([code, versions(LIBRARIES[stage])])

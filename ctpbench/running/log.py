@@ -11,33 +11,38 @@ _TAIL = 2**20
 
 
 class Log:
-    """A file that is added to. Use as a context manager: what was kept back is written where it is left.
+    """A file that is added to, made with its first words. Use as a context manager: the rest is written at the end.
 
     What cannot be written, as on a full disk, is lost: whoever works goes on.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        self._room = max(LONGEST_LOG - _TAIL - self._file.tell(), 0)
+        self._path = path
+        written = path.stat().st_size if path.exists() else 0
+        self._room = max(LONGEST_LOG - _TAIL - written, 0)
         self._tail, self._left_out = bytearray(), 0
 
     def __enter__(self) -> Log:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        with suppress(OSError), self._file:
-            if self._left_out:
-                self._file.write(b"\n... %d bytes left out ...\n" % self._left_out)
-            self._file.write(self._tail)
+        if self._left_out:
+            self._add(b"\n... %d bytes left out ...\n" % self._left_out)
+        self._add(bytes(self._tail))
 
     def write(self, text: bytes) -> None:
         """Add text: at once while there is room, else keep its end for the last lines."""
-        with suppress(OSError):
-            self._file.write(text[: self._room])
+        self._add(text[: self._room])
         self._tail += text[self._room :]
         self._room = max(self._room - len(text), 0)
         excess = len(self._tail) - _TAIL
         if excess > 0:
             del self._tail[:excess]
             self._left_out += excess
+
+    def _add(self, text: bytes) -> None:
+        with suppress(OSError):
+            if text:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with self._path.open("ab", buffering=0) as file:
+                    file.write(text)

@@ -8,7 +8,7 @@ from itertools import product
 from ctpbench.contract.components import Dataset, Split, Trainable
 from ctpbench.errors import DataError, InputError
 from ctpbench.running.cases import CaseSet, Member
-from ctpbench.running.cell import Cell
+from ctpbench.running.cell import Cell, Common
 from ctpbench.running.keys import stage_key
 from ctpbench.running.work import ComponentSpec
 from ctpbench.suite.entries import DatasetEntry, DenoiserEntry, Suite
@@ -26,13 +26,20 @@ def plan(suite: Suite) -> list[Cell]:
         Where a dataset has no case for a split that a row needs, or nothing is left to run.
     """
     levels = {entry.label: _levels(entry, _needed_splits(suite, entry), suite.replicates) for entry in suite.datasets}
-    cells = []
+    cells: list[Cell] = []
+    common = Common()
     for entry in suite.datasets:
         if entry.train_only:
             continue
-        for noise, row, seed in product(levels[entry.label], suite.denoisers, suite.seeds):
-            if not any(exclusion.matches(entry.label, row, noise, seed) for exclusion in suite.exclude):
-                cells.append(_cell(suite, entry.label, noise, row, seed, levels))
+        for noise, row in product(levels[entry.label], suite.denoisers):
+            seeds = [
+                seed
+                for seed in suite.seeds
+                if not any(exclusion.matches(entry.label, row, noise, seed) for exclusion in suite.exclude)
+            ]
+            if seeds:
+                sets = _sets(entry.label, noise, row, levels)
+                cells += [Cell(suite, entry.label, noise, row, seed, *sets, common) for seed in seeds]
     if not cells:
         raise InputError(f"{suite.name}: nothing to run; exclude leaves no cell")
     return cells
@@ -46,33 +53,31 @@ def select(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     InputError
         Where the suite has no such name.
     """
+    if not only:
+        return list(cells)
     known = {name for cell in cells for name in _names(cell)}
     for name in only:
         if name not in known:
             hint = did_you_mean(name, known)
             raise InputError(f"--only: the suite has no {name!r}{hint}; it has {', '.join(sorted(known))}")
-    return [cell for cell in cells if not only or _names(cell) & set(only)]
+    return [cell for cell in cells if _names(cell) & set(only)]
 
 
 def _names(cell: Cell) -> set[str]:
     return {cell.row.name, cell.row.label, cell.dataset}
 
 
-def _cell(
-    suite: Suite, dataset: str, noise: float | None, row: DenoiserEntry, seed: int, levels: Mapping[str, Levels]
-) -> Cell:
+def _sets(
+    dataset: str, noise: float | None, row: DenoiserEntry, levels: Mapping[str, Levels]
+) -> tuple[CaseSet, CaseSet | None, tuple[CaseSet, ...]]:
+    """Return what a row needs at a noise level: the test split, the validation split, the training split."""
     sets = levels[dataset][noise]
     learns_on = row.train.dataset if row.train else dataset
     learns = issubclass(row.cls, Trainable)
-    return Cell(
-        suite=suite,
-        dataset=dataset,
-        noise=noise,
-        row=row,
-        seed=seed,
-        test=_needed(sets, "test", dataset, row),
-        validation=_needed(sets, "validation", dataset, row) if row.tune else None,
-        train=tuple(_needed(level, "train", learns_on, row) for level in levels[learns_on].values() if learns),
+    return (
+        _needed(sets, "test", dataset, row),
+        _needed(sets, "validation", dataset, row) if row.tune else None,
+        tuple(_needed(level, "train", learns_on, row) for level in levels[learns_on].values() if learns),
     )
 
 

@@ -79,8 +79,7 @@ def rescorings(store: Store, index: Index, metrics: Sequence[MetricEntry]) -> li
         )
     levels = {(level.dataset, level.noise): level.cases for level in index.levels}
     found, faults = [], []
-    for planned in index.cells:
-        record = store.record(planned.key)
+    for planned, record in zip(index.cells, store.records([cell.key for cell in index.cells]), strict=True):
         where = f"{level_text(planned.dataset, planned.noise)}: {planned.config}, seed {planned.seed}"
         if record is None or record.status == "skipped":
             faults.append(f"{where}: not finished")

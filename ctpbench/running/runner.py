@@ -8,7 +8,7 @@ import itertools
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -21,11 +21,13 @@ from ctpbench.running.course import course, skipped
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Executor, Returned
 from ctpbench.running.record import Record
 from ctpbench.running.sharing import Sharing
-from ctpbench.running.store import Store
-from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, input_paths
+from ctpbench.running.store import Finished, Store
+from ctpbench.running.summary import Summary
+from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, Stage, input_paths
 from ctpbench.source import edited
 
 _BATCH = 16  # items of one group that share a process
+_LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4
 _LOOK_S = 0.1  # between two looks at what another run makes, where nothing else is to be done
 _Queued: TypeAlias = tuple[int, int, Item]
 """The place of the cell that asked first, the order of asking, and the item."""
@@ -37,7 +39,7 @@ class Listener(Protocol):
     def work_started(self, label: str) -> None: ...
     def work_progress(self, label: str, fraction: float, text: str) -> None: ...
     def work_done(self, label: str, outcome: Outcome) -> None: ...
-    def cell_finished(self, record: Record, reused: bool) -> None: ...
+    def cell_finished(self, record: Record | Summary, reused: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Undertaking:
     key: str
     course: Callable[[], Generator[list[Item], Sequence[Outcome], Record]]
     skipped: Callable[[str], Record]
+    shares: Hashable = None
+    """What it has in common with others: the first of them is begun early, for what all of them wait for."""
 
 
 @dataclass
@@ -71,7 +75,10 @@ class _Active:
 
 
 class Runner:
-    """Runs cells to their records. The driver alone writes the store."""
+    """Runs cells to their records. The driver alone writes the store.
+
+    However many cells there are, only some are under way at once, and no record is kept in memory.
+    """
 
     def __init__(
         self,
@@ -95,17 +102,23 @@ class Runner:
         self._contended: set[ItemId] = set()
         self._since: dict[ItemId, float] = {}
         self._retried: set[ItemId] = set()
+        self._failed = False
 
-    def run(self, cells: Sequence[Cell]) -> list[Record]:
+    def run(self, cells: Sequence[Cell]) -> Finished:
         """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
         return self.carry_out(
             [
-                Undertaking(cell.key, partial(course, cell, self._store.cache, self._found), partial(skipped, cell))
+                Undertaking(
+                    cell.key,
+                    partial(course, cell, self._store.cache, self._found),
+                    partial(skipped, cell),
+                    (cell.dataset, cell.noise, cell.row.tune is None, not cell.train),
+                )
                 for cell in cells
             ]
         )
 
-    def carry_out(self, undertakings: Sequence[Undertaking]) -> list[Record]:
+    def carry_out(self, undertakings: Sequence[Undertaking]) -> Finished:
         """Carry out what ends in records and return these in the same order; finished ones are reused.
 
         Raises
@@ -115,40 +128,59 @@ class Runner:
         InputError
             Where code that is being run was edited meanwhile.
         """
-        records: dict[str, Record] = {}
-        for index, each in enumerate(undertakings):
-            known = self._finished(each.key)
-            if known is not None:
-                records[each.key] = known
-                self._listener.cell_finished(known, reused=True)
-            else:
-                self._store.log_path(each.key).unlink(missing_ok=True)
-                self._active[each.key] = _Active(index, each, each.course())
-        for key in list(self._active):
-            self._advance(key, None, records)
-        while self._active:
-            self._fill(records)
-            for event in self._executor.events():
-                self._handle(event, records)
+        finished = Finished(self._store, [each.key for each in undertakings])
+        known = zip(undertakings, finished.summaries(), strict=True)
+        left = [(index, each) for index, (each, found) in enumerate(known) if not self._reused(found)]
+        waiting = iter(self._in_order(left))
+        ended: dict[str, Record] = {}  # since they were last looked at
+        while True:
+            self._begin(waiting, ended)
+            if self._options.fail_fast and (self._failed or any(record.status != "ok" for record in ended.values())):
+                self._give_up(waiting, ended)
+            ended.clear()
+            if not self._active:
+                return finished
+            self._fill(ended)
+            self._hear(ended)
             if self._elsewhere and not self._executor.running:
                 time.sleep(_LOOK_S)
-            if self._options.fail_fast and any(record.status != "ok" for record in records.values()):
-                self._give_up(records)
-        return [records[each.key] for each in undertakings]
 
     # -- cells --------------------------------------------------------------------------------------------------
 
-    def _finished(self, key: str) -> Record | None:
-        record = self._store.record(key)
-        if record is None or record.status == "skipped" or self._stands_on_damage(record):
-            return None
-        return None if self._options.rerun_failed and not record.whole else record
-
-    def _stands_on_damage(self, record: Record) -> bool:
-        """Whether an entry that a record was made from is there, and was altered; one that is gone says nothing."""
-        if record.entries is None:
+    def _reused(self, known: Summary | None) -> bool:
+        """Whether a cell is finished, which is told."""
+        if known is None or known.status == "skipped" or self._stands_on_damage(known):
             return False
-        used: list[ItemId] = [("reference", record.entries.reference), ("prediction", record.entries.prediction)]
+        if self._options.rerun_failed and not known.whole:
+            return False
+        self._failed = self._failed or known.status != "ok"
+        self._listener.cell_finished(known, reused=True)
+        return True
+
+    def _in_order(self, left: Sequence[tuple[int, Undertaking]]) -> Iterable[tuple[int, Undertaking]]:
+        """Return what is to be begun: in order, but the first of those that share something before the others."""
+        if len(left) <= self._most_active:
+            return left
+        first = {each.shares: place for place, (_, each) in reversed(list(enumerate(left)))}
+        early = sorted(first.values())
+        return (left[place] for place in dict.fromkeys((*early, *range(len(left)))))
+
+    @property
+    def _most_active(self) -> int:
+        return max(_LEAST_ACTIVE, _ACTIVE_A_JOB * self._options.jobs)
+
+    def _begin(self, waiting: Iterator[tuple[int, Undertaking]], records: dict[str, Record]) -> None:
+        """Begin as many as may be under way at once."""
+        while len(self._active) < self._most_active and (found := next(waiting, None)) is not None:
+            index, each = found
+            self._store.log_path(each.key).unlink(missing_ok=True)
+            self._active[each.key] = _Active(index, each, each.course())
+            self._advance(each.key, None, records)
+
+    def _stands_on_damage(self, known: Summary) -> bool:
+        """Whether an entry that a record was made from is there, and was altered; one that is gone says nothing."""
+        made: list[tuple[Stage, str | None]] = [("reference", known.reference), ("prediction", known.prediction)]
+        used: list[ItemId] = [(stage, key) for stage, key in made if key is not None]
         return any(self._store.cache.holds(*each) and self._store.cache.outcome(*each) is None for each in used)
 
     def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, Record]) -> None:
@@ -169,15 +201,16 @@ class Runner:
             answers = [active.answers[item.id] for item in active.asked]
 
     def _finish(self, key: str, record: Record, records: dict[str, Record]) -> None:
-        del self._active[key]
+        self._active.pop(key, None)
         records[key] = record = self._store.write_record(record)
         self._on_record(record)
         self._listener.cell_finished(record, reused=False)
 
-    def _give_up(self, records: dict[str, Record]) -> None:
+    def _give_up(self, waiting: Iterator[tuple[int, Undertaking]], records: dict[str, Record]) -> None:
         """Leave what is not finished: it is skipped, and runs when the same command is given again."""
-        for key, active in list(self._active.items()):
-            self._finish(key, active.undertaking.skipped("a cell failed before it and --fail-fast was given"), records)
+        active = [each.undertaking for each in self._active.values()]
+        for each in itertools.chain(active, (undertaking for _, undertaking in waiting)):
+            self._finish(each.key, each.skipped("a cell failed before it and --fail-fast was given"), records)
         self._queue.clear()
         self._elsewhere.clear()
 
@@ -269,6 +302,22 @@ class Runner:
         log = self._store.log_path(self._waiting[item.id][0])
         return Assignment(item=item, inputs=inputs, out=out, scratch=scratch, checkpoints=checkpoints, log=log)
 
+    def _hear(self, records: dict[str, Record]) -> None:
+        """Take in what has happened: what began and went on at once, what ended after one look at the code for all."""
+        over: list[Event] = []
+        for event in self._executor.events():
+            if isinstance(event, Began | Advanced):
+                self._handle(event, records)
+            else:
+                over.append(event)
+        if over and (changed := edited()):
+            raise InputError(
+                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
+                "give the same command again: finished cells that do not depend on it are kept"
+            )
+        for event in over:
+            self._handle(event, records)
+
     def _handle(self, event: Event, records: dict[str, Record]) -> None:
         item = event.assignment.item
         match event:
@@ -291,11 +340,6 @@ class Runner:
     def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
         """Commit an entry, share it, and hand it to the cells that wait for it."""
         item = assignment.item
-        if changed := edited():
-            raise InputError(
-                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
-                "give the same command again: finished cells that do not depend on it are kept"
-            )
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, Measured):

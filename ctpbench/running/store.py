@@ -1,7 +1,7 @@
 """A run's folder on disk: cached stages by key, checkpoints of training, one record per finished cell, logs.
 
-Everything is written beside its place and renamed into it, so that killing the runner at any moment leaves
-whole entries or none. One runner at a time holds the folder.
+Everything but the records is written beside its place and renamed into it, so that killing the runner at any moment
+leaves whole entries or none; to the records a line is added. One runner at a time holds the folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,8 @@ from ctpbench.errors import ResultError
 from ctpbench.running.cache import Cache
 from ctpbench.running.index import Index
 from ctpbench.running.record import Record
-from ctpbench.running.seals import sealed
+from ctpbench.running.records import Records
+from ctpbench.running.summary import Summary
 
 INDEX, SUITE, CLAIMS = "cells.json", "suite.lock.yaml", "claims.yaml"
 
@@ -35,6 +36,8 @@ class Store:
         self.damaged: dict[str, str] = {}
         """What was found cut short or altered, and counts as missing: what is wrong with it, by its path."""
         self.cache = Cache(folder / "cache", folder / "tmp", self._note)
+        self._held = False
+        self._records = Records(folder, self._note, lambda: not self._held and self.holder() is not None)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -59,9 +62,14 @@ class Store:
             lock.flush()
             shutil.rmtree(self.folder / "tmp", ignore_errors=True)
             (self.folder / "tmp").mkdir()
+            self._held = True
             try:
+                self._records.take_over()
                 yield
             finally:
+                with suppress(OSError):  # a full disk has been told of
+                    self._records.tidy()
+                self._held = False
                 shutil.rmtree(self.folder / "tmp", ignore_errors=True)
 
     def holder(self) -> str | None:
@@ -87,29 +95,25 @@ class Store:
 
     def record(self, key: str) -> Record | None:
         """Return a finished cell's record, None where there is none that is sound: see `damaged`."""
-        path = self.folder / "records" / f"{key}.json"
-        try:
-            record = Record.model_validate_json(path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except ValidationError:
-            self._note(path, "cut short, or of another version")
-            return None
-        if record.seal != sealed(record).seal or record.key != key:
-            self._note(path, "altered, or of another version")
-            return None
-        return record
+        return next(self._records.records([key]))
 
-    def forget_record(self, key: str) -> None:
-        """Remove a cell's record and log."""
-        (self.folder / "records" / f"{key}.json").unlink(missing_ok=True)
-        self.log_path(key).unlink(missing_ok=True)
+    def records(self, keys: Iterable[str]) -> Iterator[Record | None]:
+        """Yield the record of each cell as `record` returns it, one at a time in memory."""
+        return self._records.records(keys)
+
+    def summaries(self, keys: Iterable[str]) -> Iterator[Summary | None]:
+        """Yield the summary of each cell's record, None where there is none that is sound."""
+        return self._records.summaries(keys)
+
+    def forget_records(self, keys: Collection[str]) -> None:
+        """Remove cells' records and logs."""
+        self._records.forget(keys)
+        for key in keys:
+            self.log_path(key).unlink(missing_ok=True)
 
     def write_record(self, record: Record) -> Record:
         """Write a finished cell's record, and return it as it was written, with its seal."""
-        written = sealed(record)
-        write_text(self.folder / "records" / f"{written.key}.json", written.model_dump_json())
-        return written
+        return self._records.append(record)
 
     def write_plan(self, index: Index, suite: str, claims: str | None = None) -> None:
         """Write what this run consists of: its cells, its suite with all defaults, and the claims that go with it."""
@@ -138,13 +142,30 @@ class Store:
             what = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".removeprefix(": ")
             raise ResultError(f"{path}: unreadable ({what}); run the suite again, finished cells are kept") from None
 
-    def finished(self) -> list[Record]:
-        """Return the records of the run's finished cells, in the suite's order."""
-        found = (self.record(cell.key) for cell in self.index().cells)
-        return [record for record in found if record is not None]
+    def finished(self) -> Iterator[Record]:
+        """Yield the records of the run's finished cells, in the suite's order."""
+        yield from (record for record in self.records([cell.key for cell in self.index().cells]) if record is not None)
 
     def _note(self, path: Path, wrong: str) -> None:
         self.damaged[path.relative_to(self.folder).as_posix()] = wrong
+
+
+class Finished:
+    """The records of some cells in order: read when they are looked at, and not kept in memory."""
+
+    def __init__(self, store: Store, keys: Sequence[str]) -> None:
+        self._store, self._keys = store, keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records of those that have one."""
+        return (record for record in self._store.records(self._keys) if record is not None)
+
+    def summaries(self) -> Iterator[Summary | None]:
+        """Yield each cell's summary, None where it has no record that is sound."""
+        return self._store.summaries(self._keys)
 
 
 def _taken(lock: IO[str], attempts: int = 5) -> bool:

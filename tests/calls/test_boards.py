@@ -14,6 +14,7 @@ import ctpbench
 from ctpbench.errors import CtpbenchError, InputError
 from ctpbench.running.store import Store
 from tests.fakes import ctpbench_fakes as fakes
+from tests.stored import stored_records
 
 SUITE: dict[str, Any] = {
     "name": "toys",
@@ -40,8 +41,8 @@ def scores(board: pd.DataFrame, label: str) -> list[float]:
 
 
 def files(folder: Path) -> set[str]:
-    parts = ("cache/*/*", "records/*", "logs/*")
-    return {path.relative_to(folder).as_posix() for part in parts for path in folder.glob(part)}
+    lying = {path.relative_to(folder).as_posix() for part in ("cache/*/*", "logs/*") for path in folder.glob(part)}
+    return lying | {record["key"] for record in stored_records(folder)}
 
 
 def test_a_function_is_scored_as_the_same_component(folder):

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from tests.stored import stored_records
+
 SUITE = """
 datasets: [{name: toy, params: {test_cases: 3, size: 12}, noise: [1]}]
 denoisers: [leave, {name: shrink, params: {weight: 0.3}}]
@@ -53,8 +55,7 @@ def test_a_run_says_how_far_its_metrics_agree_and_what_its_cases_are_like(done, 
 
 
 def test_every_record_has_the_numbers_of_its_cases_and_they_are_few_bytes(done, tmp_path):
-    texts = [path.read_text() for path in (tmp_path / "out/records").iterdir()]
-    found = [json.loads(text) for text in texts]
+    found = stored_records(tmp_path / "out")
     assert len(found) == 2
     assert found[0]["quality"] == found[1]["quality"]
     assert {len(values) for values in found[0]["quality"].values()} == {6}

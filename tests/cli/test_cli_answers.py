@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from ctpbench.perfusion import Tikhonov, perfusion_maps, subtract_baseline
+from tests.stored import stored_records
 
 NOISE = (2.0, 4.0)
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -83,7 +84,7 @@ def test_answers_of_cases_and_optima_of_splits_are_far_apart(toy):
 def test_what_is_learnt_comes_from_the_training_split_at_its_own_noise_level(toy, ctpbench, write_suite, tmp_path):
     suite = write_suite(SUITE.replace("DENOISERS", "learn"))
     assert ctpbench("run", suite, "--out", "out").returncode == 0
-    records = [json.loads(path.read_text()) for path in (tmp_path / "out/records").glob("*.json")]
+    records = stored_records(tmp_path / "out")
     logs = {r["noise"]: (tmp_path / "out" / r["log"]).read_text() for r in records}
 
     def printed(split, noise):

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from ctpbench.cli import main
 from tests.conftest import FAKES
 from tests.installed import Site, offering
+from tests.stored import stored_records
 
 BROKEN = "import no_such_module"
 WHY = "did not load: kit-broken 1.0, entry point 'main': ModuleNotFoundError: No module named 'no_such_module'"
@@ -188,9 +189,9 @@ def test_a_run_tells_components_of_one_name_apart_down_to_its_files(site, ctpben
     assert {"acme%3Abox.png", "zeta%3Abox-2.png", "zeta%3Abox-4.png"} <= names
     assert any("zeta%3Abox" in path.name for path in (out / "curves").iterdir())
     assert not [path for path in out.rglob("*") if ":" in path.name]
-    records = sorted(path.name for path in (out / "records").iterdir())
+    records = stored_records(out)
     again = ctpbench("run", "out/suite.lock.yaml", "--out", "out")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert sorted(path.name for path in (out / "records").iterdir()) == records
+    assert stored_records(out) == records
     plan = ctpbench("plan", "suite.yaml", "--out", "out").stdout
     assert "6 cells: 6 finished, 0 to run." in plan

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.stored import stored_records
 
 SUITE = """
 name: toy
@@ -93,8 +94,7 @@ def test_kinds_are_chosen_and_kept(ctpbench, run):
 
 
 def test_with_a_model_go_its_own_predictions_alone(ctpbench, run):
-    records = [json.loads(path.read_text()) for path in (run / "records").iterdir()]
-    kept = sorted(r["entries"]["prediction"] for r in records if r["config"] != "learn")
+    kept = sorted(r["entries"]["prediction"] for r in stored_records(run) if r["config"] != "learn")
     assert ctpbench("clean", "runs/toy", "--what", "models", "--yes").returncode == 0
     assert entries(run, "prediction") == kept
 

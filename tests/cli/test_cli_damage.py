@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
 import xarray as xr
+
+from tests.stored import change_records, stored_records
 
 SUITE = """
 datasets: [{name: toy, params: {test_cases: 2}, noise: [1]}]
@@ -31,9 +34,25 @@ def flipped(path: Path) -> None:
 
 
 def with_a_better_score(path: Path) -> None:
-    record = json.loads(path.read_text())
-    record["scores"]["error"]["values"][0][0] /= 2
-    path.write_text(json.dumps(record))
+    def better(record: dict) -> dict:
+        record = copy.deepcopy(record)
+        record["scores"]["error"]["values"][0][0] /= 2
+        return record
+
+    change_records(path.parent, better)
+
+
+def another_end(path: Path) -> None:
+    path.write_text(path.read_text().replace('"status":"ok"', '"status":"timeout"', 1))
+
+
+def the_last_cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def the_first_gone_to_nothing(path: Path) -> None:
+    first, _, rest = path.read_bytes().partition(b"\n")
+    path.write_bytes(b"\0" * len(first) + b"\n" + rest)
 
 
 def an_empty_list(path: Path) -> None:
@@ -52,9 +71,13 @@ DAMAGE = {
         "more.npz does not belong there",
     ),
     "how a prediction ended": ("cache/prediction/*/outcome.json", an_empty_list, "cut short, or of another version"),
-    "a record that is a list": ("records/*.json", an_empty_list, "cut short, or of another version"),
-    "a record that is cut short": ("records/*.json", truncated, "cut short, or of another version"),
-    "a better score": ("records/*.json", with_a_better_score, "altered, or of another version"),
+    "records that are a list": ("records.jsonl", an_empty_list, "cut short, or of another version"),
+    "records that are cut short": ("records.jsonl", truncated, "cut short, or of another version"),
+    "a record that is cut short": ("records.jsonl", the_last_cut_short, "cut short, or of another version"),
+    "a record that is gone": ("records.jsonl", the_first_gone_to_nothing, "cut short, or of another version"),
+    "a bit of a record": ("records.jsonl", flipped, "altered, or of another version"),
+    "a better score": ("records.jsonl", with_a_better_score, "altered, or of another version"),
+    "another end": ("records.jsonl", another_end, "altered, or of another version"),
 }
 
 
@@ -78,7 +101,9 @@ def test_what_is_damaged_is_named_and_computed_again(damage, ctpbench, write_sui
     before, path = scores(), only(tmp_path / "out", pattern)
     harm(path)
     if pattern.startswith("records"):
-        assert f"damaged {path.relative_to(tmp_path / 'out')}: {why}" in ctpbench("status", "out").stdout
+        shown = ctpbench("status", "out").stdout
+        assert "damaged records.jsonl:" in shown
+        assert f": {why}; give the same command" in shown
     again = ctpbench("run", suite, "--out", "out")
     assert again.returncode == 0, again.stdout
     assert f"damaged: {path.relative_to(tmp_path / 'out').as_posix()[:20]}" in again.stdout
@@ -107,8 +132,7 @@ def test_records_that_are_gone_are_made_again_from_what_is_cached(ctpbench, writ
     suite = write_suite(SUITE)
     assert ctpbench("run", suite, "--out", "out").returncode == 0
     before = scores()
-    for path in (tmp_path / "out/records").iterdir():
-        path.unlink()
+    (tmp_path / "out/records.jsonl").unlink()
     assert ctpbench("run", suite, "--out", "out").returncode == 0
     xr.testing.assert_identical(scores(), before)
 
@@ -117,5 +141,4 @@ def test_results_name_the_seals_of_the_records_that_they_are_made_of(ctpbench, w
     assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
     with xr.open_datatree(tmp_path / "out/results.nc") as tree:
         manifest = json.loads(tree.attrs["manifest"])
-    records = [json.loads(path.read_text()) for path in (tmp_path / "out/records").iterdir()]
-    assert manifest == {record["key"]: record["seal"] for record in records}
+    assert manifest == {record["key"]: record["seal"] for record in stored_records(tmp_path / "out")}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stored import stored_records
+
 PLUGIN = """
 import acme_factor
 from ctpbench import FrameDenoiser, hookimpl
@@ -47,7 +49,7 @@ def site(tmp_path, monkeypatch) -> Path:
 
 
 def scores(folder: Path) -> dict[str, float]:
-    found = [json.loads(path.read_text()) for path in (folder / "records").glob("*.json")]
+    found = stored_records(folder)
     index = {cell["key"] for cell in json.loads((folder / "cells.json").read_text())["cells"]}
     return {r["config"]: r["scores"]["error"]["values"][0][0] for r in found if r["key"] in index}
 

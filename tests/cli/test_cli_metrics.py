@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.stored import stored_records
+
 SUITE = """
 datasets: [{name: toy, noise: [1]}]
 denoisers: [leave, {name: shrink, params: {weight: 0.3}}]
@@ -24,7 +26,7 @@ SAYS = {
 
 
 def records(folder: Path) -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted((folder / "records").glob("*.json"))]
+    return sorted(stored_records(folder), key=lambda record: record["key"])
 
 
 @pytest.mark.parametrize("how", SAYS)

@@ -14,6 +14,8 @@ import pytest
 import xarray as xr
 import yaml
 
+from tests.stored import stored_records
+
 SMALL = """
 datasets: [{name: toy, noise: [1, 3]}]
 denoisers: [leave, {name: shrink, params: {weight: 0.3}}]
@@ -22,13 +24,8 @@ metrics: [error, frame-error]
 
 
 def records(folder: Path) -> dict[tuple[str, float | None], dict]:
-    index = json.loads((folder / "cells.json").read_text())
-    found = {}
-    for cell in index["cells"]:
-        path = folder / "records" / f"{cell['key']}.json"
-        if path.exists():
-            found[cell["config"], cell["noise"]] = json.loads(path.read_text())
-    return found
+    keys = {cell["key"] for cell in json.loads((folder / "cells.json").read_text())["cells"]}
+    return {(each["config"], each["noise"]): each for each in stored_records(folder) if each["key"] in keys}
 
 
 def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_suite, tmp_path):
@@ -37,7 +34,7 @@ def test_a_run_writes_results_leaderboards_panels_and_a_lock(ctpbench, write_sui
     assert "leave" in done.stdout
     out = tmp_path / "out"
     assert {p.name for p in out.iterdir()} >= {
-        "suite.lock.yaml", "cells.json", "records", "logs", "cache", "results.nc", "panels", "curves",
+        "suite.lock.yaml", "cells.json", "records.jsonl", "cache", "results.nc", "panels", "curves",
         "leaderboard.md", "leaderboard.csv", "leaderboard.json",
     }  # fmt: skip
     assert sorted(p.name for p in (out / "panels").iterdir()) == [
@@ -170,7 +167,7 @@ metrics: [error]
     done = ctpbench("run", write_suite(suite), "--out", "out")
     assert done.returncode == 3
     assert "torn, noise 1, test/1: test/1.nii: truncated; copy it again" in done.stdout
-    records = {(r["dataset"], r["config"]): r for r in map(json.loads, _texts(tmp_path / "out/records"))}
+    records = {(r["dataset"], r["config"]): r for r in stored_records(tmp_path / "out")}
     assert {name: record["status"] for name, record in records.items() if name[0] == "gone"} == {
         ("gone", "leave"): "skipped",
         ("gone", "learn"): "skipped",
@@ -183,10 +180,6 @@ metrics: [error]
     assert "Left out: torn, noise 1, test/1: test/1.nii: truncated" in (tmp_path / "out/leaderboard.md").read_text()
     again = ctpbench("run", write_suite(suite), "--out", "out", "--rerun", "failed")
     assert again.returncode == 3
-
-
-def _texts(folder: Path) -> list[str]:
-    return [path.read_text() for path in folder.glob("*.json")]
 
 
 def test_fail_fast_leaves_the_rest_for_another_time(ctpbench, write_suite, tmp_path):

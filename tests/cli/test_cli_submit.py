@@ -14,6 +14,7 @@ from ctpbench.report.submission import pack, whole_run
 from ctpbench.running.store import Store
 from tests.outcome.records import TIMINGS, record, rmse
 from tests.outcome.runs import finished_run
+from tests.stored import change_records
 
 SAID = ("--citation", "unpublished", "--licence", "MIT", "--code", "https://example.org/shrink")
 HELD = {**TIMINGS, "sandbox": "full"}
@@ -180,17 +181,18 @@ def test_a_manifest_that_names_files_elsewhere_or_is_none_is_refused(packed, ctp
 
 
 def test_half_a_run_is_refused_with_what_it_lacks(run, ctpbench, tmp_path):
-    (run.folder / "records" / f"{rows()[1].key}.json").unlink()
+    change_records(run.folder, lambda record: None if record["key"] == rows()[1].key else record)
     said = refused(ctpbench, "submit", "run", "--out", "packed", *SAID)
     assert said.startswith("run: 1 of 2 cells are not finished (phantom, noise 2e5: shrink, seed 0); give the run's")
     assert not (tmp_path / "packed").exists()
 
 
 def test_a_damaged_record_is_refused(run, ctpbench):
-    path = run.folder / "records" / f"{rows()[1].key}.json"
-    path.write_text(path.read_text().replace("4.0", "1.0"))
+    path = run.folder / "records.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[1].replace("4.0", "1.0")]))
     assert refused(ctpbench, "submit", "run", "--out", "packed", *SAID).startswith(
-        f"run: damaged: records/{path.name}: altered, or of another version; give the run's command again"
+        "run: damaged: records.jsonl:2: altered, or of another version; give the run's command again"
     )
 
 

@@ -5,12 +5,13 @@ Without a sandbox, for the learner of these tests notes its epochs in a file of 
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+
+from tests.stored import stored_records
 
 
 def epochs(tmp_path: Path, end: str) -> list[str]:
@@ -19,8 +20,7 @@ def epochs(tmp_path: Path, end: str) -> list[str]:
 
 
 def record(out: Path, config: str) -> dict:
-    records = [json.loads(path.read_text()) for path in (out / "records").glob("*.json")]
-    return next(record for record in records if record["config"] == config)
+    return next(record for record in stored_records(out) if record["config"] == config)
 
 
 def test_a_runner_killed_in_the_middle_of_a_fit_goes_on_from_its_checkpoint(start, ctpbench, write_suite, tmp_path):

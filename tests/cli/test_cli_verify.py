@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from ctpbench.running.record import Record
+from ctpbench.running.records import line_of
 from ctpbench.running.seals import sealed
 from tests.conftest import FAKES
 from tests.installed import Site
+from tests.stored import stored_records
 
 SUITE = """
 datasets: [{name: toy, params: {test_cases: 8}, noise: [1]}]
@@ -83,12 +85,15 @@ def test_what_is_honest_is_verified_and_the_board_says_so(ctpbench, write_suite,
 def test_a_forged_record_is_found(ctpbench, write_suite, tmp_path):
     out = tmp_path / "out"
     assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
-    for path in (out / "records").iterdir():
-        record = Record.model_validate_json(path.read_bytes())
+    lines = []
+    for stored in stored_records(out):
+        record = Record.model_validate(stored)
         if record.config == "leave":
             table = record.scores["error"]
             better = table.model_copy(update={"values": [[v / 2 for v in row] for row in table.values]})
-            path.write_text(sealed(record.model_copy(update={"scores": {"error": better}})).model_dump_json())
+            record = sealed(record.model_copy(update={"scores": {"error": better}}))
+        lines.append(line_of(record))
+    (out / "records.jsonl").write_bytes(b"".join(lines))
     assert ctpbench("leaderboard", "out").returncode == 0
     done = ctpbench("verify", "out", "--no-secret")
     assert done.returncode == 3

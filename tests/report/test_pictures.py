@@ -72,7 +72,7 @@ def test_a_picture_shows_the_slice_with_most_of_the_lesion_outlined_and_which_si
     labels.values[[0, 2]] = np.where(labels.values[[0, 2]] == core, white, labels.values[[0, 2]])
     frames = case.observation.frames.copy()
     frames.attrs["axes"] = RADIOLOGICAL
-    record = store.finished()[0]
+    record = next(store.finished())
     folder = store.cache.path("data", record.entries.observation)
     save_observation(type(case.observation)(frames), folder / "observation.npz")
     save_truth(Truth(labels=labels), folder / "truth.npz")

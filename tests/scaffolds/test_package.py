@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from ctpbench.plugins import load_catalogue
 from ctpbench.scaffolds.package import SCAFFOLDS, Names, new_package, rendered
 from ctpbench.suite.load import load_suite
 from ctpbench.testing import check_package
+from tests.stored import stored_records
 
 
 def install(project: Path, site: Path) -> None:
@@ -95,7 +95,7 @@ metrics: [own_metric]
 """)
     done = ctpbench("run", suite, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
-    records = [json.loads(path.read_text()) for path in (tmp_path / "out/records").glob("*.json")]
+    records = stored_records(tmp_path / "out")
     assert {record["method"]: record["status"] for record in records} == dict.fromkeys(
         ["none", "noiseless", "own_denoiser", "own_learner", "own_deconvolver"], "ok"
     )

@@ -64,7 +64,8 @@ class Source:
         """How far the run is; nothing where all of it is finished, or nobody knows."""
         if self.store is None:
             return ""
-        finished = len(self.store.finished())
+        known = self.store.summaries([cell.key for cell in self.cells])
+        finished = sum(summary is not None for summary in known)
         return "" if finished == len(self.cells) else f"{finished} of {len(self.cells)} cells are finished"
 
 
