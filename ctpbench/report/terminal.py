@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
-from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
-from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.running.store import Store
 from ctpbench.suite.shipped import summary
 from ctpbench.testing import CheckResult
@@ -57,24 +54,6 @@ def print_status(store: Store, console: Console) -> None:
         console.print(f"[red]damaged[/] {text}", soft_wrap=True)
     if any(not record.whole and record.status != "skipped" for record in records):
         console.print("Give the same command with --rerun failed to run them again.")
-
-
-def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:
-    """Print each claim with what its paper reports and a line for each noise level, and how many hold."""
-    console.print(Text(title), soft_wrap=True)
-    console.print()
-    for number, judgement in enumerate(judgements, 1):
-        console.print(Text(f"{number}. {judgement.says}", "bold"))
-        console.print(Text(f"Paper: {judgement.paper}", "dim"))
-        table = _table("Noise", "Ours", "Verdict")
-        for finding in judgement.findings:
-            style = {"holds": "green", "fails": "red"}.get(finding.verdict, "yellow")
-            table.add_row(finding.level, Text(finding.ours), Text(finding.text, style))
-        console.print(table)
-        if judgement.comment:
-            console.print(Text(judgement.comment.strip(), "dim"))
-    console.print(Text(verdicts_note(judgements), "dim"))
-    console.print(tally(judgements))
 
 
 def print_catalogue(catalogue: Catalogue, console: Console) -> None:
