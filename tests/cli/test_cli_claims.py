@@ -109,9 +109,7 @@ def test_claims_are_whole_at_any_width(run, monkeypatch, width):
     words = shown.split()
     assert [words.count(word) for word in ("undecided", "fails", "0.300")] == [3, 2, 1]
     assert "N0" not in words
-    assert set(
-        ["4", "of", "4", "comparisons", "hold;", "closest", "rmse_cbf:", "n2n", "4.00", "vs", "ttv", "5.00"]
-    ) <= set(words)
+    assert {"4", "comparisons", "closest", "rmse_cbf:", "n2n", "4.00", "vs", "ttv", "5.00"} <= set(words)
 
 
 def test_a_page_is_not_lost_to_faulty_claims(run):
