@@ -182,6 +182,9 @@ def test_curves_of_several_seeds_are_one_line_with_a_band(opened, site):
     ]
     page = opened(f"row.html#key={keys(site, WARD, 'tips')[1]}")
     page.locator(".plot .legend").wait_for()
+    buttons = page.locator(".modebar-btn")
+    assert "Reset axes" in buttons.evaluate_all("all => all.map((one) => one.dataset.title)")
+    assert buttons.locator("[data-title*=hare]").count() == 0  # a plot is given to nobody
     assert set(page.locator(".plot .legendtext").all_text_contents()) == {"median of 2 seeds", "their range", "chosen"}
     page.locator("summary", has_text="The numbers as a table").last.click()
     tried = page.locator(".figure", has_text="what was chosen is ringed").locator("tbody tr")
