@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from ctpbench.arrays import Float32
 from ctpbench.calls.frames import Frames, Given, given
 from ctpbench.calls.methods import Method, denoiser_of, label_of
+from ctpbench.calls.processed import inspected_scan, processed
 from ctpbench.calls.words import in_python
 from ctpbench.contract.case import MAP_UNITS, MAPS
-from ctpbench.contract.components import Context, Deconvolver, Denoiser, Trainable
+from ctpbench.contract.components import Deconvolver, Denoiser
 from ctpbench.contract.control import is_noiseless
-from ctpbench.device import resolve
-from ctpbench.errors import CtpbenchError, InputError, PluginError
+from ctpbench.errors import InputError
 from ctpbench.outcome.scores import title_of
 from ctpbench.plugins import load_catalogue
 from ctpbench.report.watching import Watch, watched
-from ctpbench.running.executors.protocol import Limits
-from ctpbench.scans.arrays import inspected
-from ctpbench.scans.inspection import Inspection, Progress
-from ctpbench.scans.processing import RECORDED, process
-from ctpbench.scans.training import ScanTraining, check_learns_from_noise, loaded
-from ctpbench.settings import MapsSettings, Resources
-from ctpbench.text import one_line
+from ctpbench.scans.inspection import Inspection
+from ctpbench.scans.processing import RECORDED
+from ctpbench.scans.training import check_learns_from_noise, loaded
+from ctpbench.settings import MapsSettings
 from ctpbench.written.document import plain
 from ctpbench.written.faults import Faults
 
 Folder = str | os.PathLike[str]
-_DEVICES = ("auto", "cpu", "cuda", "mps")
-_INSPECTED = 0.2  # share of the progress
 
 
 def denoise(
@@ -122,8 +114,8 @@ def denoise(
                 f"{denoiser.name}: deconvolves and has no denoised frames; use perfusion_maps(frames, method=...)"
             )
         with watched(progress, label_of(denoiser)) as tell:
-            inspection = _inspected(scan, tell)
-            about = _processed(inspection, denoiser, fitted, MapsSettings(**RECORDED), seed, device, tell)
+            inspection = inspected_scan(scan, tell)
+            about = processed(inspection, denoiser, fitted, MapsSettings(**RECORDED), seed, device, tell)
         return _series(scan, inspection, about)
 
 
@@ -191,8 +183,8 @@ def perfusion_maps(
         as_it_is = method is None and model is None
         denoiser, fitted = _method(_as_it_is if as_it_is else method, parameters or {}, model)
         with watched(progress, "maps" if as_it_is else label_of(denoiser)) as tell:
-            inspection = _inspected(scan, tell)
-            about = _processed(inspection, denoiser, fitted, settings, seed, device, tell)
+            inspection = inspected_scan(scan, tell)
+            about = processed(inspection, denoiser, fitted, settings, seed, device, tell)
         found = {
             name: scan.array(scan.series.made[name], (), {}).assign_attrs(
                 units=MAP_UNITS[name], long_name=title_of(name)
@@ -234,73 +226,6 @@ def _settings(maps: Mapping[str, Any]) -> MapsSettings:
         faults.add(("maps", "scaling"), "got 'truth'; allowed: 'none' or 'white_matter', for a scan has no truth")
     faults.raise_if_any()
     return settings
-
-
-def _inspected(scan: Given, tell: Progress) -> Inspection:
-    return inspected(
-        scan.series,
-        brain=scan.brain,
-        vessels=scan.vessels,
-        aif=scan.aif,
-        vof=scan.vof,
-        progress=lambda fraction, text: tell(_INSPECTED * fraction, text),
-    )
-
-
-def _processed(
-    inspection: Inspection,
-    denoiser: Denoiser,
-    fitted: Denoiser | None,
-    settings: MapsSettings,
-    seed: int,
-    device: str,
-    tell: Progress,
-) -> dict[str, Any]:
-    """Denoise and map a scan, which then holds what comes of it, and return what was done."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: got {seed!r}; allowed: a whole number, 0 or more")
-    if device not in _DEVICES:
-        raise InputError(f"device: got {device!r}; allowed: {', '.join(_DEVICES)}")
-    limits = Limits.of(Resources(), resolve(device), 1)
-    learns = fitted is None and isinstance(denoiser, Trainable)
-
-    def later(fraction: float, text: str) -> None:
-        tell(_INSPECTED + (1 - _INSPECTED) * fraction, text)
-
-    with _context(limits, seed, later) as context, _named(denoiser):
-        ready = fitted or denoiser
-        if learns and isinstance(denoiser, Trainable):
-            ready = denoiser.fit(ScanTraining(inspection, denoiser), context)
-        process(inspection, ready, settings, context, context.scratch)
-    about = {
-        "method": label_of(denoiser),
-        "version": type(denoiser).version,
-        "trained_on": "the scan itself" if learns else "a model" if fitted else "",
-        "seed": seed,
-        "device": limits.device,
-        "remarks": list(inspection.warnings),
-    }
-    return {key: value for key, value in about.items() if value != ""}
-
-
-@contextmanager
-def _context(limits: Limits, seed: int, progress: Progress) -> Iterator[Context]:
-    """Provide what a method works with, in folders that are gone afterwards."""
-    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as checkpoints:
-        rng = np.random.default_rng([seed])
-        yield Context(limits.device, limits.threads, rng, Path(scratch), Path(checkpoints), progress)
-
-
-@contextmanager
-def _named(denoiser: Denoiser) -> Iterator[None]:
-    """Say in one line which method an exception comes from."""
-    try:
-        yield
-    except CtpbenchError:
-        raise
-    except Exception as error:
-        text = f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
-        raise PluginError(f"{label_of(denoiser)}: {text}") from error
 
 
 def _series(scan: Given, inspection: Inspection, about: Mapping[str, Any]) -> xr.DataArray:

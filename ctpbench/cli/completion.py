@@ -29,4 +29,6 @@ def completion(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(main, {}, "ctpbench", "_CTPBENCH_COMPLETE").source())
+    # what is completed may hold commas, at which click's script for fish would cut it
+    script = kind(main, {}, "ctpbench", "_CTPBENCH_COMPLETE").source().replace("string split ", "string split --max 1 ")
+    click.echo(script)

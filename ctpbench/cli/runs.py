@@ -364,8 +364,8 @@ def claims_command(run: Path, file: Path | None) -> None:
     """
 
     from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+    from ctpbench.report.claims import print_claims
     from ctpbench.report.folder import results_of
-    from ctpbench.report.terminal import print_claims
 
     tree, cells = results_of(run)
     claims = load_claims(file or (run if run.is_dir() else run.parent) / FILE_NAME)

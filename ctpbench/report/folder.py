@@ -23,13 +23,14 @@ from ctpbench.outcome.quality import case_tables
 from ctpbench.outcome.verification import load_verification
 from ctpbench.report.agreement import agreement_markdown
 from ctpbench.report.cases import cases_markdown
+from ctpbench.report.claims import claims_markdown, faults_markdown
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.differences import draw_agreement
 from ctpbench.report.pictures import draw_panels
 from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.sources import sources_markdown
 from ctpbench.report.strips import draw_comparisons
-from ctpbench.report.tables import claims_markdown, faults_markdown, scans_markdown, to_markdown
+from ctpbench.report.tables import scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
 from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +14,18 @@ from ctpbench.errors import InputError, ResultError
 from ctpbench.outcome.comparison import UNKNOWN, Comparison, Where, spread_of
 from ctpbench.outcome.scores import decimals, interval_text, rounded
 from ctpbench.outcome.statistics import LEAST_PATIENTS, Estimate, Pair, patients_needed, smallest_difference
+from ctpbench.report.columns import in_lines, room, table_of, total, width_of
 from ctpbench.report.notes import WORDS
-from ctpbench.text import did_you_mean, in_brackets, level_text
+from ctpbench.text import did_you_mean, in_brackets, level_text, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console
     from rich.table import Table
+
+_BELOW = " "  # before a row that stands below the one it is held against
+_PATIENT_WIDTH = 16  # characters that a patient's name gets at least where it is as long
 
 
 def check_patients(compared: Mapping[Where, Comparison], run: Path) -> None:
@@ -53,14 +58,39 @@ def print_level(where: Where, compared: Comparison, pairs: Sequence[Pair], conso
     """Print pairs of rows of a level, how much better the first is of each, and whether that is more than chance."""
     from rich.text import Text
 
-    texts, numbers = ("First", "Second"), ("Difference [95% interval]", "p (Holm)", "Told apart")
-    table = _table(texts, numbers)
-    for pair in pairs:
-        labels = (Text(compared.rows[row].label) for row in (pair.first, pair.second))
-        table.add_row(*labels, Text(_estimate_text(pair.difference)), _p_text(pair.p_holm), _told_apart(pair))
+    table = _pairs_table(compared, pairs, console.width)
     console.print(Text(_title(where, compared), "bold"), table)
     console.print(Text(" ".join(_notes(compared, pairs)), "dim"))
     console.print()
+
+
+def _pairs_table(compared: Comparison, pairs: Sequence[Pair], width: int) -> Table:
+    """Return the pairs, a line each; where a terminal is too narrow for that, two, the second row below the first."""
+    from rich.text import Text
+
+    headings = ("First", "Second", "Difference [95% interval]", "p (Holm)", "Told apart")
+    rows = [
+        (
+            *(compared.rows[row].label for row in (pair.first, pair.second)),
+            _estimate_text(pair.difference),
+            _p_text(pair.p_holm),
+            _told_apart(pair),
+        )
+        for pair in pairs
+    ]
+    if total([width_of(column) for column in zip(headings, *rows, strict=True)]) <= width:
+        table = table_of(headings[:2], headings[2:])
+        for row in rows:
+            table.add_row(*map(Text, row))
+        return table
+    numbers = [(difference.replace(" ", "\n", 1), f"{p}\n{told}") for *_, difference, p, told in rows]
+    narrow = ("Difference\n[95% interval]", "p (Holm)\napart")
+    most = room(width, [width_of(column) for column in zip(narrow, *numbers, strict=True)], 1)
+    table = table_of((f"First\n{_BELOW}Second",), narrow)
+    for (first, second, *_), texts in zip(rows, numbers, strict=True):
+        below = indent(wrapped(second, max(most - len(_BELOW), 1)), _BELOW)
+        table.add_row(*map(Text, (f"{wrapped(first, most)}\n{below}", *texts)))
+    return table
 
 
 def pairs_of(compared: Comparison, rows: Sequence[str] = (), every: bool = False) -> Sequence[Pair]:
@@ -97,10 +127,14 @@ def _print_pair(where: Where, compared: Comparison, pair: Pair, console: Console
     differences = compared.differences(pair.first, pair.second)
     scores = [compared.by_patient(row) for row in (pair.first, pair.second)]
     both = ~np.isnan(differences)
-    table = _table(("Patient",), (first, second, f"{first} better by"))
     with np.errstate(invalid="ignore"):
         columns = [_column([*one, one[both].mean()]) for one in (*scores, differences)]
     names = [*(compared.patients or ("all cases",)), f"mean of {both.sum()}"]
+    least = min(width_of(names), _PATIENT_WIDTH)
+    most = room(console.width, [least], len(columns))
+    titles = (first, second, f"{first} better by")
+    headings = [in_lines(title, texts, most) for title, texts in zip(titles, columns, strict=True)]
+    table = table_of(("Patient",), headings)
     for place, (name, *texts) in enumerate(zip(names, *columns, strict=True)):
         if place == both.size:
             table.add_section()
@@ -197,19 +231,6 @@ def _column(values: Sequence[float]) -> list[str]:
     largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
     common = decimals(float(largest), 4 if largest >= 1 else 3)
     return ["" if np.isnan(value) else f"{value:.{common}f}" for value in values]
-
-
-def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in texts:
-        table.add_column(Text(heading), overflow="fold")
-    for heading in numbers:
-        table.add_column(Text(heading), justify="right", overflow="fold")
-    return table
 
 
 def counted(patients: int) -> str:

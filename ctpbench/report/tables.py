@@ -1,4 +1,4 @@
-"""The leaderboard and the claims held against it as people read them: Markdown, and tables on a terminal.
+"""The leaderboard as people read it: Markdown, and tables on a terminal.
 
 Every metric that the suite asks for is shown, in as many tables as it takes: the ranking column is the first, the
 columns of a metric stay together. Scores at maps other than CBF, CBV and MTT are in a fold of the page, and not on
@@ -8,7 +8,6 @@ the terminal.
 from __future__ import annotations
 
 import html
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,11 +15,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from ctpbench.outcome.claims import Judgement
 from ctpbench.outcome.scores import title_of
-from ctpbench.outcome.statistics import LEAST_PATIENTS
 from ctpbench.outcome.variables import axis_of
 from ctpbench.report.board import FAILED, Board, Column, Family, boards, units_note
+from ctpbench.report.columns import in_lines, total, width_of
 from ctpbench.report.markdown import escaped, folded, table_lines
 from ctpbench.text import cut, level_text
 
@@ -109,47 +107,6 @@ def scans_markdown(tree: xr.DataTree) -> str:
     return "\n".join(["## Recorded scans", "", *lines, ""]) if lines else ""
 
 
-def claims_markdown(title: str, judgements: Sequence[Judgement]) -> str:
-    """Return a section with a table of claims, a line for each noise level of each, and below it what explains them."""
-    rows = []
-    for judgement in judgements:
-        for i, finding in enumerate(judgement.findings):
-            cells = (judgement.says, finding.level, judgement.paper, finding.ours, finding.text)
-            rows.append(["" if i and column in (0, 2) else escaped(text) for column, text in enumerate(cells)])
-    words = ("Claim", "Paper", "Ours", "Verdict")
-    lines = table_lines(["Claim", "Noise", "Paper", "Ours", "Verdict"], rows, words)
-    note = escaped(verdicts_note(judgements))
-    comments = [f"**{escaped(each.says)}:** {each.comment.strip()}\n" for each in judgements if each.comment.strip()]
-    return "\n".join(["## Claims", "", f"{escaped(title)}. {tally(judgements)}", "", *lines, "", note, "", *comments])
-
-
-def faults_markdown(faults: str) -> str:
-    """Return a section that says why there is no table of claims."""
-    return "\n".join(["## Claims", "", *(f"- {escaped(fault)}" for fault in faults.splitlines()), ""])
-
-
-def tally(judgements: Sequence[Judgement]) -> str:
-    """Return how many claims hold, at every noise level, that is, and how many of them by values alone."""
-    holding = [judgement for judgement in judgements if judgement.verdict == "holds"]
-    by_values = sum(judgement.by_values for judgement in holding)
-    without = "" if not by_values else f", {'all' if by_values == len(holding) else by_values} without an interval"
-    return f"{len(holding)} of {len(judgements)} claims hold{without}."
-
-
-def verdicts_note(judgements: Sequence[Judgement]) -> str:
-    """Return what the verdicts mean, and what those mean that go by no interval, where there are such."""
-    note = (
-        "A claim holds where the 95% intervals over patients lie where it says, fails where one lies wholly elsewhere, "
-        "and is undecided where one covers both or something is missing."
-    )
-    if any(finding.reason for judgement in judgements for finding in judgement.findings):
-        note += (
-            " No interval: the verdict goes by values alone and says nothing of other patients; an interval needs "
-            f"{LEAST_PATIENTS} patients and results that say whose each case is, and trials and times have none."
-        )
-    return note
-
-
 def _groups(families: Iterable[Family], fits: Callable[[Sequence[Column], bool], bool]) -> Iterator[list[Column]]:
     """Yield the columns of one table after the other, the families in order and whole where one fits into a table.
 
@@ -207,8 +164,8 @@ def _terminal_table(board: Board, columns: Sequence[Column], main: bool, costs: 
     scaled = int(main and any(board.relative))
     headings = [*map(_heading, columns), *(["s/case"] if costs else [])]
     headings[scaled:scaled] = ["0-1"] if scaled else []
-    for heading in headings:
-        table.add_column(Text(heading), justify="right", no_wrap=True, vertical="top")
+    for text in headings:
+        table.add_column(Text(text), justify="right", no_wrap=True, vertical="top")
     if costs:
         table.add_column("Status", overflow="fold")
     for i in _rows(board, columns, main or costs):
@@ -230,9 +187,7 @@ def _style(column: Column, row: int) -> str:
 
 
 def _heading(column: Column) -> str:
-    """Return a column's title in lines no wider than its scores, or than its longest word."""
-    widest = max(map(len, (*column.texts, *column.score.title.split())))
-    return "\n".join(textwrap.wrap(column.score.title, widest, break_long_words=False, break_on_hyphens=False))
+    return in_lines(column.score.title, column.texts)
 
 
 def _fits(board: Board, width: int, costs: bool, columns: Sequence[Column], first: bool) -> bool:
@@ -242,18 +197,14 @@ def _fits(board: Board, width: int, costs: bool, columns: Sequence[Column], firs
     """
     texts = [*board.labels, *(board.tuned if first else [])]
     words = [len(word) for text in texts for word in text.split()]
-    label = min(_width(texts), max(_LABEL_WIDTH, *words))
+    label = min(width_of(texts), max(_LABEL_WIDTH, *words))
     widths = [
         max(map(len, board.ranks)),
         label,
-        *(_width([*column.texts, *_heading(column).split("\n")]) for column in columns),
+        *(width_of([*column.texts, _heading(column)]) for column in columns),
     ]
     if first and costs:
-        widths += [_width([*board.seconds, "s/case"]), _width([*board.statuses, "Status"])]
+        widths += [width_of([*board.seconds, "s/case"]), width_of([*board.statuses, "Status"])]
     if first and any(board.relative):
-        widths.append(_width([*board.relative, "0-1"]))
-    return sum(widths) + 3 * (len(widths) - 1) + 2 <= width  # three characters between columns, one at each edge
-
-
-def _width(texts: Sequence[str]) -> int:
-    return max(map(len, texts))
+        widths.append(width_of([*board.relative, "0-1"]))
+    return total(widths) <= width

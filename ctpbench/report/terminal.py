@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component, Metric
 from ctpbench.errors import PluginError
-from ctpbench.outcome.claims import Judgement
 from ctpbench.plugins import Catalogue, Offer
-from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.testing import CheckResult
 from ctpbench.text import did_you_mean
-
-
-def print_claims(title: str, judgements: Sequence[Judgement], console: Console) -> None:
-    """Print each claim with what its paper reports and a line for each noise level, and how many hold."""
-    console.print(Text(title), soft_wrap=True)
-    console.print()
-    for number, judgement in enumerate(judgements, 1):
-        console.print(Text(f"{number}. {judgement.says}", "bold"))
-        console.print(Text(f"Paper: {judgement.paper}", "dim"))
-        table = _table("Noise", "Ours", "Verdict")
-        for finding in judgement.findings:
-            style = {"holds": "green", "fails": "red"}.get(finding.verdict, "yellow")
-            table.add_row(finding.level, Text(finding.ours), Text(finding.text, style))
-        console.print(table)
-        if judgement.comment:
-            console.print(Text(judgement.comment.strip(), "dim"))
-    console.print(Text(verdicts_note(judgements), "dim"))
-    console.print(tally(judgements))
 
 
 def print_component(catalogue: Catalogue, name: str, console: Console) -> None:

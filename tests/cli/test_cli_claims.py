@@ -32,18 +32,28 @@ claims:
 SECTION = """
 ## Claims
 
-A \\| paper. 1 of 3 claims hold, all without an interval.
+A \\| paper. 1 of 3 claims hold, all without an interval. A claim holds where the 95% intervals over patients lie where it says, fails where one lies wholly elsewhere, and is undecided where one covers both or something is missing. No interval: the verdict goes by values alone and says nothing of other patients; an interval needs 6 patients and results that say whose each case is, and trials and times have none.
 
-| Claim | Noise | Paper | Ours | Verdict |
-| :--- | ---: | :--- | :--- | :--- |
-| n2n is ahead of the others | 1e5 | n2n ahead of none, ttv | 4 of 4 comparisons hold; closest rmse_cbf: n2n 4.00 vs ttv 5.00 | holds (no interval: 2 patients) |
-|  | 1e6 |  | 2 of 4 comparisons hold; not rmse_cbf: n2n 4.00 vs ttv 3.00, rmse_mtt: n2n 0.400 vs ttv 0.300 | fails (no interval: 2 patients) |
-| n2n needs beta | 1e5 | worst at beta=0 | rmse_cbf on validation: 7.00, elsewhere 4.00 | holds (no interval: one score a trial) |
-|  | 1e6 |  | rmse_cbf on validation: 7.00, elsewhere 4.00 | holds (no interval: one score a trial) |
-| ttv takes its time | 1e5 | 60 s | ttv: no fit_s | undecided |
-|  | 1e6 |  | ttv: no fit_s | undecided |
+1. **n2n is ahead of the others:** fails
 
-A claim holds where the 95% intervals over patients lie where it says, fails where one lies wholly elsewhere, and is undecided where one covers both or something is missing. No interval: the verdict goes by values alone and says nothing of other patients; an interval needs 6 patients and results that say whose each case is, and trials and times have none.
+   Paper: n2n ahead of none, ttv
+
+   - 1e5: holds (no interval: 2 patients); 4 of 4 comparisons hold; closest rmse_cbf: n2n 4.00 vs ttv 5.00
+   - 1e6: fails (no interval: 2 patients); 2 of 4 comparisons hold; not rmse_cbf: n2n 4.00 vs ttv 3.00, rmse_mtt: n2n 0.400 vs ttv 0.300
+
+2. **n2n needs beta:** holds
+
+   Paper: worst at beta=0
+
+   - 1e5: holds (no interval: one score a trial); rmse_cbf on validation: 7.00, elsewhere 4.00
+   - 1e6: holds (no interval: one score a trial); rmse_cbf on validation: 7.00, elsewhere 4.00
+
+3. **ttv takes its time:** undecided
+
+   Paper: 60 s
+
+   - 1e5: undecided; ttv: no fit_s
+   - 1e6: undecided; ttv: no fit_s
 """  # noqa: E501
 
 
@@ -79,16 +89,28 @@ def test_the_page_ends_with_the_claims(run):
     assert page(frame, tree, run.folder) == to_markdown(frame)
 
 
-def test_a_comment_explains_a_verdict_below_the_table_and_in_the_terminal(run):
+def test_a_comment_explains_a_verdict_below_it_and_in_the_terminal(run):
     last = "at_most_s: 60}"
-    text = CLAIMS.replace(last, last.replace("}", ", comment: 'It *learns*\\n\\nnothing.'}").replace("'", '"'))
+    text = CLAIMS.replace(
+        last, last.replace("}", ", comment: 'It *learns*\\nlong.\\n\\n- nothing\\n- all'}").replace("'", '"')
+    )
     (run.folder / "claims.yaml").write_text(text)
     tree = build(records(), {})
-    assert page(leaderboard(tree), tree, run.folder).endswith(
-        SECTION[-40:] + "\n**ttv takes its time:** It *learns*\n\nnothing.\n"
-    )
+    shown = page(leaderboard(tree), tree, run.folder)
+    assert shown.endswith(f"{SECTION[-40:]}\n   It *learns*\n   long.\n\n   - nothing\n   - all\n")
     _, shown, _ = invoked(run.folder)
-    assert "It *learns*" in shown
+    assert "It *learns* long.\n\n- nothing\n- all\n" in shown
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_claims_are_whole_at_any_width(run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, shown, _ = invoked(run.folder)
+    assert max(map(len, shown.splitlines())) <= width
+    words = shown.split()
+    assert [words.count(word) for word in ("undecided", "fails", "0.300")] == [3, 2, 1]
+    assert "N0" not in words
+    assert {"4", "comparisons", "closest", "rmse_cbf:", "n2n", "4.00", "vs", "ttv", "5.00"} <= set(words)
 
 
 def test_a_page_is_not_lost_to_faulty_claims(run):

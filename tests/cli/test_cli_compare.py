@@ -83,6 +83,30 @@ def test_all_pairs_are_shown_where_it_is_asked(run: Path) -> None:
     assert pictures(run) == ["phantom-2e5-all.png"]
 
 
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_a_narrow_terminal_breaks_no_number_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    long = "a row that is called after all that it is given"
+    run = store_of(tmp_path / "run", ward("a", 5.0), ward(long, 5.9, spread=1.3), ward("[red]_", 6.0, spread=1.1))
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, shown, _ = invoked(run)
+    lines = shown.partition("Picture")[0].splitlines()
+    assert max(map(len, lines)) <= width
+    heading = next(i for i, line in enumerate(lines) if "First" in line)
+    words = " ".join(lines[heading:]).split()
+    labels = [word for word in words if word in long.split()]
+    assert set(labels) == set(long.split())
+    assert "[red]_" in words
+    found = re.findall(r"(\d\.\d+)\s+(?:.*\s)?(\[\d\.\d+, \d\.\d+\])", shown)
+    assert len(found) == 2
+    assert words.count("yes") == 2
+    _, shown, _ = invoked(run, long, "a", "--out", tmp_path / "x.png")
+    lines = shown.partition("Picture")[0].splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(len(table(shown, f"p{patient}")[0]) == 4 for patient in range(8))
+
+
 def test_two_rows_are_shown_patient_by_patient_with_the_patients_that_it_takes(run: Path) -> None:
     code, shown, _ = invoked(run, "c", "a", "--noise", "2e5")
     assert code == 0

@@ -158,18 +158,59 @@ def test_the_scripts(shell, word, ctpbench):
     assert f"_CTPBENCH_COMPLETE={shell}_complete" in done.stdout
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_bash_offers_what_it_is_told(ctpbench, tab, tmp_path):
+@pytest.fixture
+def run(tab, tmp_path):
+    """Return what a command of a shell prints that finds this ctpbench and has no settings of its own."""
     program = tmp_path / "bin/ctpbench"
     program.parent.mkdir()
     program.write_text(f"#!{sys.executable}\nfrom ctpbench.cli import main\nmain(prog_name='ctpbench')\n")
     program.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
-    script = f"""{ctpbench("completion", "bash").stdout}
-COMP_WORDS=(ctpbench status runs/o); COMP_CWORD=2
+    home = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(tmp_path))
+    environment = {**os.environ, **home, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(command):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=50
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    return run
+
+
+ASKED = {
+    "bash": """COMP_WORDS=(ctpbench {words}); COMP_CWORD={last}
 _ctpbench_completion ctpbench; printf '%s\\n' "${{COMPREPLY[@]}}"
+""",
+    "fish": "complete --do-complete 'ctpbench {words}' | string split -f 1 \\t\n",
+}
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        pytest.param(shell, marks=pytest.mark.skipif(shutil.which(shell) is None, reason=f"there is no {shell} here"))
+        for shell in ("bash", "fish")
+    ],
+)
+@pytest.mark.parametrize(("words", "found"), [("status runs/o", "runs/one"), ("clean --keep models,da", "models,data")])
+def test_a_shell_offers_what_it_is_told(shell, words, found, ctpbench, run):
+    asked = ASKED[shell].format(words=words, last=len(words.split()))
+    script = f"{ctpbench('completion', shell).stdout}\n{asked}"
+    assert run([shell, "-c", script]) == f"{found}\n"
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+def test_zsh_completes_at_a_press_of_the_tab_key(ctpbench, run, tmp_path):
+    """It completes on a terminal alone, which zpty makes; `print` shows what became of the line."""
+    (tmp_path / "script").write_text(ctpbench("completion", "zsh").stdout)
+    typed = """zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1= TERM=dumb; autoload -U compinit; compinit -D -u; . ./script; print BE''GUN"
+zpty -r shell seen '*BEGUN*'
+zpty -w -n shell $'ctpbench status runs/o\\t'
+zpty -r shell seen '*runs/one*'
+print -r -- done
+zpty -d shell
 """
-    found = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=50
-    )
-    assert found.stdout == "runs/one\n", found.stderr
+    assert run(["zsh", "-f", "-c", typed]) == "done\n"

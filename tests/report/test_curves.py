@@ -88,22 +88,39 @@ def test_each_quantity_that_training_logged_is_drawn_against_its_step() -> None:
     assert scales["noise 2e5", loss] == scales["noise 2e5", bias] == "log"
 
 
-def test_each_seed_has_a_line_and_a_row_keeps_its_colour() -> None:
+def test_several_seeds_are_a_median_with_a_band_and_a_row_keeps_its_colour() -> None:
+    losses = ([2.0, 1.0], [3.0, 1.0], [9.0, 4.0])
     records = [
-        *(logged("n2n", noise, seed, loss=[2.0 + seed, 1.0]) for noise in (1e5, 2e5) for seed in (0, 1)),
+        *(logged("n2n", noise, seed, loss=loss) for noise in (1e5, 2e5) for seed, loss in enumerate(losses)),
         logged("supervised", 2e5, loss=[3.0, 1.0]),
     ]
     figure = learning_figure(group(*records))
-    here, there = (lines(axes) for axes in panels(figure).values())
-    assert [line.get_ydata()[0] for line in here["n2n"]] == [2, 3]
-    colours = {line.get_color() for line in (*here["n2n"], *there["n2n"])}
-    assert len(colours) == 1
-    assert there["supervised"][0].get_color() not in colours
+    shown = list(panels(figure).values())
+    here, there = map(lines, shown)
+    (line,) = here["n2n"]
+    np.testing.assert_array_equal(line.get_xydata(), [[0, 3], [100, 1]])
+    (band,) = bands(shown[0])
+    np.testing.assert_array_equal(band, [[2, 9], [1, 4]])
+    assert len(bands(shown[1])) == 1  # a single seed has none
+    colour = line.get_color()
+    assert [one.get_color() for one in there["n2n"]] == [colour]
+    assert there["supervised"][0].get_color() != colour
     assert figure is not None
+    assert [text.replace("\n", " ") for text in legend(figure)] == [
+        "n2n (median of 3 seeds, band: their range)",
+        "supervised",
+    ]
     assert [handle.get_color() for handle in figure.legends[0].get_lines()] == [
-        *colours,
+        colour,
         there["supervised"][0].get_color(),
     ]
+
+
+def test_a_seed_counts_between_its_points_and_not_beyond_them() -> None:
+    records = [record("n2n", 1e5, 0, learning={"step": [0, 20, 40], "loss": [8.0, 6.0, 4.0]})]
+    records.append(record("n2n", 1e5, 1, learning={"step": [0, 10, 20], "loss": [4.0, 3.0, 2.0]}))
+    (axes,) = panels(learning_figure(group(*records))).values()
+    np.testing.assert_array_equal(lines(axes)["n2n"][0].get_xydata(), [[0, 6], [10, 5], [20, 4], [40, 4]])
 
 
 # -- what tuning tried ---
@@ -204,11 +221,30 @@ def test_what_lies_on_no_grid_is_points() -> None:
         assert list(np.diff(line.get_xdata()) > 0) == [True, True]
 
 
-def test_seeds_are_swept_apart() -> None:
-    records = [tuned("n2n", {'{"b": 0}': 3.0 + s, '{"b": 1}': 2.0 - s}, '{"b": 1}', seed=s) for s in (0, 1)]
-    (axes,) = panels(sweep_figure(group(*records))).values()
-    assert [list(line.get_ydata()) for line in lines(axes)["n2n"]] == [[3, 2], [4, 1]]
-    assert rings(axes) == [(1, 2), (1, 1)]
+def test_a_sweep_of_several_seeds_is_a_median_with_a_band_and_each_choice_is_ringed() -> None:
+    tried = [{'{"b": 0}': 3.0, '{"b": 1}': 2.0}, {'{"b": 0}': 1.0, '{"b": 1}': 4.0, '{"b": 2}': 7.0}]
+    records = [tuned("n2n", tried[0], '{"b": 1}'), tuned("n2n", tried[1], '{"b": 0}', seed=1)]
+    figure = sweep_figure(group(*records))
+    (axes,) = panels(figure).values()
+    (line,) = lines(axes)["n2n"]
+    np.testing.assert_array_equal(line.get_xydata(), [[0, 2], [1, 3], [2, 7]])
+    corners = axes.collections[0].get_paths()[0].vertices
+    assert {tuple(corner) for corner in corners} == {(0, 1), (0, 3), (1, 2), (1, 4), (2, 7)}
+    assert rings(axes) == [(1, 2), (0, 1)]
+    assert figure is not None
+    assert figure.get_suptitle().replace("\n", " ") == (
+        "phantom: tuning on the validation split, the chosen value ringed; "
+        "of several seeds the median, with their range as a band"
+    )
+
+
+def test_points_of_several_seeds_that_lie_on_no_grid_stay_points() -> None:
+    texts = [json.dumps({"a": a, "b": 7.0 - a * a}) for a in (0.3, 0.1, 0.2)]
+    records = [tuned("tpe", dict(zip(texts, (3, 2, 1), strict=True)), texts[2], seed=seed) for seed in (0, 1)]
+    for axes in panels(sweep_figure(group(*records))).values():
+        assert [line.get_linestyle() for line in lines(axes)["tpe"]] == ["None", "None"]
+        assert len(rings(axes)) == 2
+        assert bands(axes) == []
 
 
 def test_a_choice_that_no_trial_holds_is_not_ringed() -> None:

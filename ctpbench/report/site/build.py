@@ -22,7 +22,17 @@ CASES = 3
 """Cases of each level that the image browser shows."""
 IMAGE_MIB = 64
 """What its images may take."""
-_PAGES = ("site.css", "theme.js", "core.js", "figure.js", "board.js", "row.js", "compare.js")
+_PAGES = (
+    "site.css",
+    "theme.js",
+    "core.js",
+    "figure.js",
+    "columns.js",
+    "copying.js",
+    "board.js",
+    "row.js",
+    "compare.js",
+)
 _BROWSER = (
     "pixels.js",
     "choice.js",

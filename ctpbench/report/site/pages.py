@@ -19,8 +19,8 @@ from ctpbench.outcome.quality import CaseTable, case_tables
 from ctpbench.outcome.scores import decimals, interval_text, rounded, title_of
 from ctpbench.outcome.statistics import Estimate, outlying
 from ctpbench.outcome.variables import axis_of
+from ctpbench.report.claims import tally, verdicts_note
 from ctpbench.report.site.sources import Source
-from ctpbench.report.tables import tally, verdicts_note
 from ctpbench.text import in_brackets, level_text, noise_column
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from ctpbench.arrays import Mask
@@ -16,8 +15,11 @@ from ctpbench.outcome.statistics.pairs import mean_over_seeds
 from ctpbench.outcome.tuning import Tuning, noise_of, tunings
 from ctpbench.outcome.variables import MISSING
 from ctpbench.outcome.verification import word_of
+from ctpbench.report.curves import learning_curves
+from ctpbench.report.seeds import Curve
 from ctpbench.report.site.board import row_key
 from ctpbench.report.site.sources import Source
+from ctpbench.report.sweeps import sweeps
 from ctpbench.running.store import Store
 from ctpbench.text import level_text
 
@@ -54,7 +56,7 @@ def rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
         node = source.tree.children[dataset]
         data = node.to_dataset(inherit=False)
         grids, tuned = list(score_grids(data)), tunings(node)
-        learnt = _learning(node)
+        learnt, swept = _learning(node), _sweeps(node)
         levels = [noise_of(noise) for noise in data["noise"].values]
         for row in members:
             noise = noise_of(row["noise"])
@@ -66,6 +68,7 @@ def rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
                     **_method(data, i),
                     "seeds": list(_seeds(data.isel(config=i, noise=j), source.store)),
                     "trials": _trials(tuned.get((row["config"], noise))),
+                    "sweeps": swept.get((row["config"], noise), []),
                     "learning": learnt.get((row["config"], noise), []),
                     **_scores(grids, i, j),
                     "seconds": _seconds(data.isel(config=i, noise=j)),
@@ -134,16 +137,25 @@ def _trials(tuning: Tuning | None) -> dict[str, Any] | None:
 
 
 def _learning(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str, Any]]]:
-    """Return what training logged by row and noise level: a curve for each quantity and seed."""
+    """Return what training logged by row and noise level: a curve for each quantity."""
     found: dict[tuple[str, float | None], list[dict[str, Any]]] = {}
-    if "learning" not in node.children:
-        return found
-    table: pd.DataFrame = node.children["learning"].to_dataset(inherit=False).to_dataframe()
-    labels = ["learning_config", "learning_noise", "quantity", "learning_seed"]
-    for (config, noise, quantity, seed), points in table.groupby(labels, sort=False, dropna=False):
-        curve = {"quantity": quantity, "seed": seed, "step": points["step"].tolist(), "value": points["value"].tolist()}
-        found.setdefault((str(config), noise_of(float(str(noise)))), []).append(curve)
+    for (quantity, config, noise), curve in learning_curves(node):
+        found.setdefault((config, noise_of(noise)), []).append({"quantity": quantity, **_curve(curve)})
     return found
+
+
+def _sweeps(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str, Any]]]:
+    """Return what tuning tried along each parameter that is a number, by row and noise level."""
+    found: dict[tuple[str, float | None], list[dict[str, Any]]] = {}
+    for sweep in sweeps(node):
+        shown = {"name": sweep.parameter, "joined": sweep.joined, "chosen": sweep.chosen}
+        curves = [_curve(curve) for curve in sweep.curves]
+        found.setdefault((sweep.config, sweep.noise), []).append({**shown, "curves": curves})
+    return found
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    return {"x": curve.x, "y": curve.y, "range": curve.range, "seeds": curve.seeds}
 
 
 def _scores(grids: list[ScoreGrid], i: int, j: int) -> dict[str, Any]:

@@ -109,18 +109,25 @@ def ward_run(folder: Path) -> Path:
         trial({"sigma_px": 9.0}, None),
     ]
     more = {"tuned": tuned, "parameters": tuned, "tuned_by": objective("rmse"), "trials": tried}
-    learning = {"step": [1.0, 2.0, 3.0], "loss": [3.0, 2.0, 1.0]}
     records = []
     for noise in (1e5, 2e5):
         records += [
             ward("noiseless", 0.5, noise=noise),
             ward("tips", 5.0, noise=noise, **more),
-            changed(ward("n2n", 5.02, spread=1.2, noise=noise, learning=learning), timings={"fit_s": 60.0}),
+            _learnt("n2n", noise, {"step": [1.0, 2.0, 3.0], "loss": [3.0, 2.0, 1.0]}),
             ward("none", 40.0, noise=noise),
             record("ttv", noise, status="crashed", message="signal 11 </script><script>globalThis.hacked = 4</script>"),
             *(ward(label, 6.0 + i, noise=noise, key=f"hostile-{noise:g}-{i}") for i, label in enumerate(HOSTILE)),
         ]
+    records += [
+        ward("tips", 5.0, noise=2e5, seed=1, **{**more, "trials": [trial({"sigma_px": 1.0}, 8.0), trial(tuned, 4.0)]}),
+        _learnt("n2n", 2e5, {"step": [1.0, 2.0, 3.0], "loss": [5.0, 3.0, 2.0]}, seed=1),
+    ]
     return _written(Store(folder), records)
+
+
+def _learnt(label: str, noise: float, learning: dict[str, Any], **more: Any) -> Record:
+    return changed(ward(label, 5.02, spread=1.2, noise=noise, learning=learning, **more), timings={"fit_s": 60.0})
 
 
 def _written(store: Store, records: Sequence[Record]) -> Path:

@@ -169,6 +169,32 @@ def test_a_row_shows_parameters_tuning_scores_by_patient_and_its_log(opened, sit
     assert "signal 11 </script>" in failed.locator(".fault").inner_text()
 
 
+def test_curves_of_several_seeds_are_one_line_with_a_band(opened, site):
+    page = opened(f"row.html#key={keys(site, WARD, 'n2n')[1]}")
+    page.locator(".plot .legend").wait_for()
+    assert page.locator(".plot .legendtext").all_text_contents() == ["median of 2 seeds", "their range"]
+    page.locator("summary", has_text="The numbers as a table").last.click()
+    learnt = page.locator(".figure", has_text="loss as training logged it").locator("tbody tr")
+    assert [row.split() for row in learnt.all_inner_texts()] == [
+        ["1", "4.000", "3.000", "5.000"],
+        ["2", "2.500", "2.000", "3.000"],
+        ["3", "1.500", "1.000", "2.000"],
+    ]
+    page = opened(f"row.html#key={keys(site, WARD, 'tips')[1]}")
+    page.locator(".plot .legend").wait_for()
+    buttons = page.locator(".modebar-btn")
+    assert "Reset axes" in buttons.evaluate_all("all => all.map((one) => one.dataset.title)")
+    assert buttons.locator("[data-title*=hare]").count() == 0  # a plot is given to nobody
+    assert set(page.locator(".plot .legendtext").all_text_contents()) == {"median of 2 seeds", "their range", "chosen"}
+    page.locator("summary", has_text="The numbers as a table").last.click()
+    tried = page.locator(".figure", has_text="what was chosen is ringed").locator("tbody tr")
+    assert [row.split() for row in tried.all_inner_texts()] == [
+        ["1", "7.5000", "7.0000", "8.0000"],
+        ["2", "4.5000", "4.0000", "5.0000"],
+        ["4", "6.0000", "6.0000", "6.0000"],
+    ]
+
+
 def test_two_rows_are_compared_by_patient(opened, site, runs):
     level = next(one for one in data(site, "board")["levels"] if one["run"] == WARD and one["noise"] == 1e5)
     a, b = keys(site, WARD, "tips")[0], keys(site, WARD, "n2n")[0]

@@ -89,7 +89,7 @@
     if (found.low === null) return `No interval: ${found.reason}.`;
     const name = found.name ? ` (${found.name})` : "";
     const apart = found.adjusted === null ? "" : found.adjusted <= 0.05 ? " They are told apart" : " They are not told apart";
-    const p = found.adjusted === null ? "" : `${apart} (paired t-test, p ${probability(found.p)}, ${probability(found.adjusted)} after Holm over all pairs of the level).`;
+    const p = found.adjusted === null ? "" : `${apart} (paired t-test, p ${probability(found.p)}; after Holm over all pairs of the level p ${probability(found.adjusted)}).`;
     return `95% interval of its lead: ${text(found.low)} to ${text(found.high)}${name}.${p}`;
   }
 

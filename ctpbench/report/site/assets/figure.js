@@ -35,7 +35,14 @@
     };
   }
 
-  const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"], plotlyServerURL: "" };
+  // Buttons that show under a pointer; without one they would lie on the plot for good. None sends anything anywhere.
+  const CONFIG = {
+    displaylogo: false,
+    displayModeBar: matchMedia("(hover: none)").matches ? false : "hover",
+    responsive: true,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "sendChartToCloud"],
+    plotlyServerURL: "",
+  };
 
   async function draw(plot, traces, layout) {
     await script("assets/plotly.js");

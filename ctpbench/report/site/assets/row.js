@@ -1,7 +1,7 @@
 "use strict";
 // All that is known of one row at one noise level.
 (() => {
-  const { h, label, table, facts: listed, load, readState, rounded, seconds, isNumber, units, figure, colour, dash, plain } = ctpbench;
+  const { h, label, table, facts: listed, load, readState, rounded, seconds, isNumber, units, figure, colour, plain } = ctpbench;
   const BEST = { lower: "lowest", higher: "highest", zero: "nearest 0", none: "" };
   const host = document.getElementById("row");
 
@@ -107,41 +107,43 @@
   // The units below, so that a low plot has room for both.
   const onTwoLines = (title) => title.split(/ (?=\()/).map(plain).join("<br>");
 
+  // A curve: of several seeds their median, with the range that they span around it. `named` says what a single one is.
+  function traces(curve, color, named, more = {}) {
+    const line = { color };
+    const middle = { x: curve.x, y: curve.y, name: curve.seeds > 1 ? `median of ${curve.seeds} seeds` : named, line, ...more };
+    if (!curve.range) return [{ ...middle, showlegend: Boolean(named) }];
+    const edge = { x: curve.x, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
+    return [
+      { ...edge, y: curve.range[0], showlegend: false },
+      { ...edge, y: curve.range[1], fill: "tonexty", fillcolor: `${color}33`, name: "their range" },
+      middle,
+    ];
+  }
+
+  const header = (x, y, seeds) => (seeds > 1 ? [x, `${y}, median of ${seeds} seeds`, "Least", "Greatest"] : [x, y]);
+  const body = (curve, digits) => curve.x.map((x, i) => [x, rounded(curve.y[i], digits), ...(curve.range ?? []).map((end) => rounded(end[i], digits))]);
+
   function tuning(board, row) {
     if (!row.trials) return [];
-    const { score, units: of, better, seeds } = row.trials;
-    const name = board.scores.find((one) => one.column === score)?.title ?? score;
-    const title = `validation ${name || "score"}${units(of)}`;
-    const all = Object.entries(seeds).flatMap(([seed, trials]) => trials.map((trial) => ({ seed, ...trial })));
-    const names = [...new Set(all.flatMap((trial) => Object.keys(trial.parameters)))];
-    const numeric = names.filter((name) => all.every((trial) => typeof trial.parameters[name] === "number") && new Set(all.map((trial) => trial.parameters[name])).size > 1);
-    const sign = better === "higher" ? -1 : 1;
-    const cost = (trial) => (better === "zero" ? Math.abs(trial.value) : sign * trial.value);
+    const { score, units: of, seeds } = row.trials;
+    const title = `validation ${(board.scores.find((one) => one.column === score)?.title ?? score) || "score"}${units(of)}`;
+    const all = Object.values(seeds).flat();
     const text = (trial) => Object.entries(trial.parameters).map(([name, value]) => `${name}=${value}`).join(", ");
     const rows = all.map((trial) => [text(trial), rounded(trial.value, 5), trial.status === "ok" ? "" : `${trial.status}: ${trial.message}`]);
-    const figures = numeric.map((name) => {
-      const traces = Object.keys(seeds).map((seed, i) => {
-        const best = new Map();
-        for (const trial of all.filter((one) => one.seed === seed && isNumber(one.value))) {
-          const x = trial.parameters[name];
-          if (!best.has(x) || cost(trial) < cost(best.get(x))) best.set(x, trial);
-        }
-        const xs = [...best.keys()].sort((a, b) => a - b);
-        const chosen = row.seeds.find((one) => String(one.seed) === seed)?.chosen[name];
-        return {
-          x: xs, y: xs.map((x) => best.get(x).value), mode: "lines+markers", name: `seed ${seed}`, text: xs.map((x) => plain(text(best.get(x)))), hoverinfo: "text+y",
-          line: { color: colour(i), dash: dash(i) }, marker: { size: xs.map((x) => (x === chosen ? 13 : 6)), symbol: xs.map((x) => (x === chosen ? "circle-open" : "circle")), line: { width: xs.map((x) => (x === chosen ? 2.5 : 0)) } },
-        };
-      });
-      const xs = traces.flatMap((trace) => trace.x);
+    const figures = row.sweeps.map((sweep) => {
+      const several = sweep.curves.length > 1;
+      const lines = sweep.curves.flatMap((curve, i) => traces(curve, colour(i), several ? `seed ${i + 1} of ${sweep.curves.length}` : "", { mode: sweep.joined ? "lines+markers" : "markers", marker: { size: 6 } }));
+      const ring = { symbol: "circle-open", size: 13, line: { width: 2.5 }, color: colour(0) };
+      const chosen = { x: sweep.chosen.map(([x]) => x), y: sweep.chosen.map(([, y]) => y), mode: "markers", marker: ring, hoverinfo: "skip", name: "chosen" };
+      const xs = sweep.curves.flatMap((curve) => curve.x);
       const wide = Math.min(...xs) > 0 && Math.max(...xs) > 20 * Math.min(...xs);
-      const layout = { height: 300, showlegend: traces.length > 1, xaxis: { title: { text: plain(name) }, type: wide ? "log" : "linear" }, yaxis: { title: { text: onTwoLines(title) } } };
-      const body = traces.flatMap((trace) => trace.x.map((x, i) => [x, rounded(trace.y[i], 5)]));
-      return figure(`${name}: ${title}; what was chosen is ringed`, traces, layout, [name, title], body);
+      const layout = { height: 300, showlegend: several || sweep.curves[0].seeds > 1, xaxis: { title: { text: plain(sweep.name) }, type: wide ? "log" : "linear" }, yaxis: { title: { text: onTwoLines(title) } } };
+      const heading = header(sweep.name, title, sweep.curves[0].seeds);
+      return figure(`${sweep.name}: ${title}; what was chosen is ringed`, [...lines, chosen], layout, heading, sweep.curves.flatMap((curve) => body(curve, 5)));
     });
     return [
       h("h2", {}, "Tuning"),
-      numeric.length > 1 ? h("p", { class: "fine" }, "Each value with the best of the other parameters.") : null,
+      row.sweeps.length > 1 ? h("p", { class: "fine" }, "Each value with the best of the other parameters.") : null,
       h("div", { class: "figures" }, ...figures),
       h("details", {}, h("summary", {}, `All ${all.length} trials`), table(["Parameters", title, ""], rows)),
     ];
@@ -149,14 +151,11 @@
 
   function learning(row) {
     if (!row.learning.length) return [];
-    const quantities = [...new Set(row.learning.map((curve) => curve.quantity))];
-    const figures = quantities.map((quantity) => {
-      const curves = row.learning.filter((curve) => curve.quantity === quantity);
-      const traces = curves.map((curve, i) => ({ x: curve.step, y: curve.value, mode: "lines", name: `seed ${curve.seed}`, line: { color: colour(i), dash: dash(i) } }));
-      const positive = curves.every((curve) => curve.value.every((value) => value > 0));
-      const layout = { height: 300, showlegend: curves.length > 1, xaxis: { title: { text: "step" } }, yaxis: { title: { text: plain(quantity) }, type: positive ? "log" : "linear", exponentformat: "power" } };
-      const body = curves.flatMap((curve) => curve.step.map((step, i) => [step, curve.seed, rounded(curve.value[i], 4)]));
-      return figure(`${quantity} as training logged it`, traces, layout, ["Step", "Seed", quantity], body);
+    const figures = row.learning.map((curve) => {
+      const positive = [curve.y, ...(curve.range ?? [])].every((values) => values.every((value) => value > 0));
+      const layout = { height: 300, showlegend: curve.seeds > 1, xaxis: { title: { text: "step" } }, yaxis: { title: { text: plain(curve.quantity) }, type: positive ? "log" : "linear", exponentformat: "power" } };
+      const lines = traces(curve, colour(0), "", { mode: "lines" });
+      return figure(`${curve.quantity} as training logged it`, lines, layout, header("Step", curve.quantity, curve.seeds), body(curve, 4));
     });
     return [h("h2", {}, "Learning"), h("div", { class: "figures" }, ...figures)];
   }
