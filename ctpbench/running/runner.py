@@ -188,8 +188,8 @@ class Runner:
 
     def _fill(self) -> None:
         """Keep the executor busy; work that wants to be timed alone waits until nothing runs."""
-        while self._queue and self._executor.running < self._options.jobs:
-            if self._options.serial_timing:
+        while self._queue and self._executor.running < self._most():
+            if self._options.serial_timing and self._executor.slots is None:
                 alone = self._queue[0][2].alone or any(a.item.alone for a in self._underway.values())
                 if alone and self._executor.running:
                     return
@@ -197,8 +197,13 @@ class Runner:
             self._executor.submit(batch)
             self._since[batch[0].item.id] = time.monotonic()
             self._underway |= {assignment.item.id: assignment for assignment in batch}
-            if self._executor.running > 1:
+            if self._executor.running > 1 and self._executor.slots is None:
                 self._contended |= set(self._underway)
+
+    def _most(self) -> int:
+        """How many batches may be at work at once."""
+        slots = self._executor.slots
+        return self._options.jobs if slots is None else min(self._options.jobs, slots)
 
     def _next_batch(self) -> list[Item]:
         first = heapq.heappop(self._queue)[2]
@@ -246,7 +251,8 @@ class Runner:
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, PredictionInfo):
-            info = outcome.info.model_copy(update={"contended": item.id in self._contended})
+            beside = outcome.info.contended or item.id in self._contended
+            info = outcome.info.model_copy(update={"contended": beside})
             outcome = outcome.model_copy(update={"info": info})
         since = self._since.pop(item.id, None)
         if self._ledger is not None and since is not None:
