@@ -190,10 +190,16 @@ def _where_there(workers: DaskExecutor, options: Options) -> _Where:
     each = f"{threads} thread{'s' * (threads > 1)} each, {most} at a time"
     names = f"{', '.join(hosts[:3])}{' and others' * (len(hosts) > 3)}"
     words = f"{len(posts)} worker{'s' * (len(posts) != 1)} on {names}: {' and '.join(hardware)}, {each}"
-    facts = {"cpu": " and ".join(hardware), "threads": threads, "jobs": most, "executor": "dask", "hosts": len(hosts)}
-    return _Where(
-        words, next(iter(hardware), ""), threads, {**facts, "device": workers.device, "memory_gib": "", "gpu": ""}
-    )
+    facts = {
+        "cpu": " and ".join(hardware),
+        "gpu": "",
+        "memory_gib": "",
+        "device": workers.device,
+        "threads": threads,
+        "jobs": most,
+        "workers": len(posts),
+    }
+    return _Where(words, next(iter(hardware), ""), threads, facts)
 
 
 def partial_faults(record: Record) -> Iterator[str]:

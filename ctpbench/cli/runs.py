@@ -130,9 +130,8 @@ def _cluster(
     if scheduler and cluster:
         raise InputError("--scheduler and --cluster: got both; allowed: one of them")
     if executor == "local" and (scheduler or cluster):
-        raise InputError(
-            f"--executor local: got {'--scheduler' if scheduler else '--cluster'} too; allowed: dask with it"
-        )
+        given = "--scheduler" if scheduler else "--cluster"
+        raise InputError(f"--executor local: got {given} too; allowed with it: dask")
     if not (scheduler or cluster or executor == "dask"):
         return None
     from ctpbench.running.executors.cluster import Request

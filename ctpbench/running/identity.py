@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ctpbench.code import component_libraries, core_hash, digest, module_hash
+from ctpbench.contract.components import Component
 from ctpbench.distributions import distribution_of_module, versions
 from ctpbench.errors import PluginError
 from ctpbench.running.keys import LIBRARIES
@@ -25,8 +26,9 @@ class Wanted(Plain):
     @classmethod
     def of(cls, suite: Suite) -> Wanted:
         """Return what the answers of a suite depend on."""
-        parts = [type(entry.component) for entry in (*suite.datasets, *suite.metrics)]
-        classes = [*parts, *(row.cls for row in suite.denoisers)]
+        classes: list[type[Component]] = [row.cls for row in suite.denoisers]
+        classes += [type(dataset.component) for dataset in suite.datasets]
+        classes += [type(metric.component) for metric in suite.metrics]
         libraries = {name for names in LIBRARIES.values() for name in names}
         libraries |= {name for each in classes for name in component_libraries(each)}
         return cls(modules=tuple(sorted({each.__module__ for each in classes})), libraries=tuple(sorted(libraries)))

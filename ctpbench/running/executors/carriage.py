@@ -1,4 +1,4 @@
-"""Files on their way to workers that share no disk with the runner, and back: in pieces, so that none fills a memory."""
+"""Files on their way to workers that share no disk with the runner, and back: in pieces, which fill no memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Work on a Dask cluster. The runner chooses each batch's worker, and alone decides what is tried again.
 
-Dask is asked for what it does well: to start workers, to reach them, to say which are left. Its own scheduling would run
-anew what killed a worker, and does not know what should be timed alone.
+Dask is asked for what it does well: to start workers, to reach them, to say which are left. Its own scheduling would
+run anew what killed a worker, and does not know what should be timed alone.
 """
 
 from __future__ import annotations

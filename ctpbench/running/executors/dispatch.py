@@ -112,9 +112,8 @@ class Dispatch:
                 other.beside = True
             post.loads.append(load)
             load.task = asyncio.create_task(self._carry(load, post))
-        self.roster.notice(
-            waiting=bool(self._waiting) or self.roster.hold is None, gpu=any(load.gpu for load in self._waiting)
-        )
+        waiting = bool(self._waiting) or self.roster.hold is None
+        self.roster.notice(waiting=waiting, gpu=any(load.gpu for load in self._waiting))
 
     async def _carry(self, load: Load, post: Post) -> None:
         """Bring a batch to a worker, wait for what becomes of it, and bring that back."""

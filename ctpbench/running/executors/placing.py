@@ -1,4 +1,4 @@
-"""Which worker a batch goes to: one with a place, with a GPU where it is wanted, on a machine of its own where it is timed alone."""
+"""Which worker a batch goes to: one with a place and what else it asks for, a GPU or a machine that is idle."""
 
 from __future__ import annotations
 
