@@ -129,6 +129,13 @@ def local_assignment(given: Assignment, post: Post, load: Load, number: int) -> 
     return given.model_copy(update={"inputs": paths, **places})
 
 
+def shared_assignment(given: Assignment) -> Assignment:
+    """Return an assignment with places that are found from any folder."""
+    inputs = {role: path.absolute() for role, path in given.inputs.items()}
+    own = {name: getattr(given, name).absolute() for name in ("out", "scratch", "checkpoints", "log")}
+    return given.model_copy(update={"inputs": inputs, **own})
+
+
 def _packed(files: Sequence[tuple[str, int]]) -> Iterator[list[Piece]]:
     """Yield pieces of files, large ones cut and small ones together, of about `_PIECE` bytes each time.
 

@@ -30,7 +30,8 @@ from ctpbench.running.work import Outcome
 
 _POLL_S = 0.25
 _SPEAKS_EVERY_S = 1.0
-_STALE_S = 600.0
+LEASE_S = 120.0
+"""How long what works for a run is kept, once nothing is heard of its runner any more."""
 _MARGIN = 0.02  # of a worker's lifetime, kept to hand back what it has
 
 Piece = tuple[str, int, int]
@@ -154,7 +155,7 @@ class _Site:
 
     folder: Path
     batches: int = 0
-    used_s: float = field(default_factory=time.monotonic)
+    kept_s: float = field(default_factory=time.monotonic)
     _station: _Station | None = None
 
     @property
@@ -172,6 +173,7 @@ class _Site:
 
 _SITES: dict[str, _Site] = {}
 _LOCK = threading.Lock()
+_WATCHES: list[asyncio.Task[None]] = []
 
 
 # -- called by the runner -------------------------------------------------------------------------------------------
@@ -179,6 +181,8 @@ _LOCK = threading.Lock()
 
 async def greet(run: str, question: str, probe: str | None, token: str, dask_worker: Any = None) -> str:
     """Return what this worker is like; `probe` is a file of the runner with the text `token`."""
+    if not _WATCHES:
+        _WATCHES.append(asyncio.create_task(_watch()))
     return (await asyncio.to_thread(_greeting, run, question, probe, token, dask_worker)).model_dump_json()
 
 
@@ -195,6 +199,13 @@ async def read(folder: str, pieces: Sequence[Piece]) -> bytes:
 async def discard(folder: str) -> None:
     """Remove the files of a batch."""
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def keep(run: str) -> None:
+    """Hear that the runner is there."""
+    with _LOCK:
+        if run in _SITES:
+            _SITES[run].kept_s = time.monotonic()
 
 
 async def forget(run: str) -> None:
@@ -232,7 +243,7 @@ class _Task:
         finally:
             station.drop(order.batch)
             with _LOCK:
-                site.batches, site.used_s = site.batches - 1, time.monotonic()
+                site.batches -= 1
                 if unwanted := not self._wanted and not site.batches:  # the runner may be gone for good
                     _SITES.pop(self._asked.run, None)
             if unwanted:
@@ -297,13 +308,24 @@ def _site(run: str, worker: Any) -> _Site:
         return _SITES.setdefault(run, _Site(folder))
 
 
-def _greeting(run: str, question: str, probe: str | None, token: str, worker: Any) -> Greeting:
+async def _watch() -> None:
+    """End what works for runners that went away without a word."""
+    while True:
+        await asyncio.sleep(LEASE_S / 10)
+        await asyncio.to_thread(end_stale)
+
+
+def end_stale() -> None:
+    """End what works for runs of which nothing was heard for `LEASE_S`, and remove its files."""
     now_s = time.monotonic()
     with _LOCK:
-        stale = [name for name, site in _SITES.items() if not site.batches and now_s - site.used_s > _STALE_S]
-        left = [_SITES.pop(name) for name in stale]
-    for each in left:  # of runners that went away without a word
-        each.close()
+        stale = [run for run, site in _SITES.items() if not site.batches and now_s - site.kept_s > LEASE_S]
+        left = [_SITES.pop(run) for run in stale]
+    for site in left:
+        site.close()
+
+
+def _greeting(run: str, question: str, probe: str | None, token: str, worker: Any) -> Greeting:
     site = _site(run, worker)
     report = site.station.ask(Question.model_validate_json(question)).get()
     if report is None or report.facts is None:

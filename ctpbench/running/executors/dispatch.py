@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctpbench.running.executors import dask_worker
-from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
+from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment, shared_assignment
 from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Answer, Commission
 from ctpbench.running.executors.placing import Load, Post, chosen
@@ -70,6 +70,7 @@ class Dispatch:
         while True:
             if time.monotonic() - looked_s >= _LOOK_EVERY_S:
                 await self.roster.look()
+                await self.roster.renew()
                 looked_s = time.monotonic()
             self.roster.settle()
             self._place()
@@ -140,9 +141,10 @@ class Dispatch:
 
     async def _worked_on(self, load: Load, post: Post) -> str:
         own = None if post.shared else post.folder / "work" / load.name
-        given = list(load.assignments)
-        if own is not None:
-            given = [local_assignment(each, post, load, number) for number, each in enumerate(given)]
+        if own is None:
+            given = [shared_assignment(each) for each in load.assignments]
+        else:
+            given = [local_assignment(each, post, load, number) for number, each in enumerate(load.assignments)]
         order = Order(batch=load.name, assignments=given, limits=self._limits(load, post))
         commission = Commission(run=self.roster.run, topic=self._topic, order=order, folder=own)
         future = self._client.submit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Roster:
         self._refused: dict[Key, str] = {}
         self._posts: dict[Key, Post] = {}
         self._weakest: Hold | None = None
-        self._missed_s = time.monotonic()
+        self._missed_s = self._renewed_s = time.monotonic()
         self._told = False
         self.hold: Hold | None = None
         """The weakest of the workers that were there when the run began; None before. Later ones hold no less."""
@@ -134,6 +134,12 @@ class Roster:
             elif key not in self._greetings and key not in self._refused and each["status"] == "running":
                 self._greetings[key] = asyncio.create_task(self._greet(key, each))
 
+    async def renew(self) -> None:
+        """Let workers know now and then that this run is still there."""
+        if time.monotonic() - self._renewed_s > dask_worker.LEASE_S / 4:
+            self._renewed_s = time.monotonic()
+            await self._tell_all(dask_worker.keep)
+
     def settle(self) -> None:
         """Note what the run's workers are like, once all have answered that are there at first.
 
@@ -173,8 +179,11 @@ class Roster:
         for task in self._greetings.values():
             task.cancel()
         self._probe.unlink(missing_ok=True)
+        await self._tell_all(dask_worker.forget)
+
+    async def _tell_all(self, function: Callable[[str], Awaitable[None]]) -> None:
         if addresses := [post.address for post in self._posts.values()]:
-            await self._client.run(dask_worker.forget, self.run, workers=addresses, on_error="ignore")
+            await self._client.run(function, self.run, workers=addresses, on_error="ignore")
 
     async def _greet(self, key: Key, about: dict[str, Any]) -> None:
         """Ask a worker what it is like, and take it on where it is as this machine is."""
