@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,7 +155,9 @@ def cluster_of(request: Request) -> Iterator[Cluster]:
     kind = _class(request)
     quiet()
     try:
-        made = kind(**request.options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\nPort|Port \d+ is already in use")  # of a page that nobody asked for
+            made = kind(**request.options)
         made.scale(request.minimum)
     except Exception as error:  # whatever a stranger's class does with its arguments
         raise InputError(f"{request.source}: {request.cls}: {type(error).__name__}: {one_line(error)}") from error
