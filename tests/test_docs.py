@@ -2,7 +2,8 @@
 
 A page is a session in a folder of its own, which holds the finished run of the tutorial's suite and a scan. Its blocks
 are taken in order: a block with a caption is that file; `console` is run, and each line below a command is a line that
-it prints, or a part of one, in their order, ``...`` aside; `python` is executed; other `yaml` is part of a suite, or says what cluster to make.
+it prints, or a part of one, in their order, ``...`` aside; `python` is executed; other `yaml` is part of a suite, or
+says what cluster to make.
 A block below ``<!-- not run: WHY -->`` is not run, and ``wrong.yaml`` need not load. All commands are held against the
 command line, those within a line of text, too.
 """

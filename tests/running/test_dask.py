@@ -160,15 +160,15 @@ def test_a_worker_with_other_code_is_refused_and_one_that_is_killed_gives_back_w
     with executor() as working:
         working.hold()
         refused = place.start_worker(path=other)
-        working.submit([assigned("fork"), assigned("well")])
-        events = hear(working, Began)
-        wait_for(lambda: events.extend(working.events(0.05)) or working.said)
+        wait_for(lambda: list(working.events(0.05)) or working.said)
         line = working.said.pop()
         assert line.startswith("worker tcp://")
         assert f"on {os.uname().nodename} is left out: it has rogues (code " in line
         assert line.endswith("; install the same on both")
         assert len(working.posts) == 1
 
+        working.submit([assigned("fork"), assigned("well")])
+        events = hear(working, Began)
         lost, started = place.workers[0], psutil.Process(place.workers[0].pid).children(recursive=True)
         place.start_worker()
         for process in (refused, lost):

@@ -217,23 +217,15 @@ def test_what_failed_before_its_worker_was_lost_is_not_done_again(scene):
 
 def test_a_worker_whose_time_is_over_gets_nothing_more_and_nobody_is_blamed(scene):
     async def story(scene, client):
-        for _ in range(4):
+        for number in range(4):
+            name = f"w{number}"
             scene.take("a")
-            await scene.until(lambda: any(not each.released for each in client.futures.get("w0", [])))
-            scene.dispatch.roster.posts[0].until_s = None
-            client.futures["w0"][-1].answered("time")
-            await scene.until(lambda: client.futures["w0"][-1].released)
-            await scene.until(lambda: scene.dispatch.roster.posts[0].until_s is not None)
-            scene.dispatch.roster.posts[0].until_s = None
-        assert scene.events.count((Returned, "a")) == 4
+            await scene.until(lambda name=name: scene.at(name) == [["a"]])
+            client.add(f"w{number + 1}")
+            client.futures[name][0].answered("time")
+            await scene.until(lambda n=number: scene.events.count((Returned, "a")) == n + 1)
         assert not scene.outcomes
-        scene.take("b")
-        await scene.until(lambda: scene.at("w0")[-1] == ["b"])
-        client.futures["w0"][-1].answered("time")
-        await scene.until(lambda: scene.events[-1] == (Returned, "b"))
-        scene.take("c")
-        client.add("w1")
-        await scene.until(lambda: scene.at("w1") == [["c"]])
+        assert scene.said[0] == "the time of worker w0 on w0 is over; what it was at goes to another"
 
     scene(story, workers={"w0": {}})
 
