@@ -89,7 +89,13 @@ def core_hash(*modules: str) -> str:
 
 @cache
 def component_hash(cls: type) -> str:
-    """Return a hash over the code that a component's class runs.
+    """Return a hash over the code that a component's class runs: that of its module, see `module_hash`."""
+    return module_hash(cls.__module__)
+
+
+@cache
+def module_hash(module: str) -> str:
+    """Return a hash over the code behind the components of a module, which need not be imported.
 
     That is its top-level package with the data that it ships, or its one module; whatever it imports of the same
     distribution, of another plugin, or of a folder that is no library's, such as a helper module beside it; and the
@@ -100,7 +106,7 @@ def component_hash(cls: type) -> str:
     PluginError
         Where it was read from no file, so that no change could ever be noticed.
     """
-    files = own_files(cls.__module__)
+    files = own_files(module)
     own = sorted((name, source(file).hash) for name, file in files.items())
     return digest(own, core_hash(*sorted(_core_imports(files.values()))))
 
@@ -138,7 +144,7 @@ def core_closure(modules: Iterable[str]) -> frozenset[str]:
 
 def read_anew() -> None:
     """Forget what was found out in this process: files may have changed since."""
-    for known in (core_hash, component_hash, component_libraries, own_files, _location):
+    for known in (core_hash, component_hash, module_hash, component_libraries, own_files, _location):
         known.cache_clear()
     forget()
 
@@ -192,7 +198,7 @@ def own_files(module: str) -> dict[str, Path]:
     Raises
     ------
     PluginError
-        As `component_hash`.
+        As `module_hash`.
     """
     top = module.partition(".")[0]
     files = _files(top, data=True)

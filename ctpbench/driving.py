@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ctpbench import device
 from ctpbench.contract.components import Component
@@ -16,6 +16,7 @@ from ctpbench.outcome.results import TAKEN
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
+from ctpbench.running.executors.cluster import INSTALL, Request
 from ctpbench.running.executors.here import HereExecutor
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
@@ -33,6 +34,9 @@ from ctpbench.running.work import ItemId
 from ctpbench.suite.entries import Suite
 from ctpbench.suite.resolved import resolved
 from ctpbench.written.document import dump
+
+if TYPE_CHECKING:
+    from ctpbench.running.executors.dask import DaskExecutor
 
 Sandboxing = Literal["none", "wanted", "required"]
 Listening = Callable[[int], AbstractContextManager[Listener]]
@@ -60,6 +64,8 @@ class Drive:
         is finished, nor shared.
     cache : str, path or None
         Where the shared cache lies, ``"none"`` for none; see `ctpbench.running.shared.location`.
+    cluster : Request or None
+        Whose workers do the work; None for processes on this machine.
     """
 
     suite: Suite
@@ -71,6 +77,7 @@ class Drive:
     claims: str | None = None
     here: Mapping[str, type[Component]] = field(default_factory=dict)
     cache: str | os.PathLike[str] | None = None
+    cluster: Request | None = None
 
 
 def drive(
@@ -103,27 +110,27 @@ def drive(
     """
     cells = planned(asked.suite)
     chosen = select(cells, asked.only)
-    chip, options, limit = device.resolve(asked.suite.resources.device), asked.options, limit_bytes()
-    limits = Limits.of(asked.suite.resources, chip, options.jobs, sandboxed=asked.sandbox != "none")
+    options, resources, limit = asked.options, asked.suite.resources, limit_bytes()
+    chip = device.resolve(resources.device) if asked.cluster is None else "cpu"
+    limits = Limits.of(resources, chip, options.jobs, sandboxed=asked.sandbox != "none")
     store = Store(usable_folder(asked.folder, asked.suite, into=asked.into))
     facts = provenance(asked.suite, catalogue, limits.device, limits.threads, options.jobs)
-    with store.locked(), LocalExecutor(limits) as local:
-        hold = local.hold()
+    with store.locked(), _workers(asked, limits, store, say) as workers:
+        hold = workers.hold()
         held = _held(hold, limits, say, required=asked.sandbox == "required")
-        index = Index.of(asked.suite, cells, {**facts, "sandbox": held})
+        where = _where_here(limits, options) if isinstance(workers, LocalExecutor) else _where_there(workers, options)
+        index = Index.of(asked.suite, cells, {**facts, **where.facts, "sandbox": held})
         store.write_plan(index, dump(resolved(asked.suite)), asked.claims)
-        hardware = device.hardware(limits.device)
-        where = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
-        say(f"{len(chosen)} cells on {hardware} ({limits.device}), {where}")
-        ledger = Ledger(store.folder, limits.threads, hardware)
+        say(f"{len(chosen)} cells on {where.words}")
+        ledger = Ledger(store.folder, where.threads, where.hardware)
         sharing = _sharing(asked, store, Machine.of(limits, hold.word), limit, say)
         done: list[ItemId] = []
         try:
             with listening(len(chosen)) as listener:
-                executor = HereExecutor(local, asked.here, limits, listener.work_progress, done)
+                executor = HereExecutor(workers, asked.here, limits, listener.work_progress, done)
                 return Runner(store, executor, options, listener, loggers(catalogue), ledger, sharing).run(chosen)
         finally:
-            local.close()  # what goes on after an interruption is lost
+            workers.close()  # what goes on after an interruption is lost
             if sharing:
                 sharing.close()
             finish(store)
@@ -144,6 +151,63 @@ def planned(suite: Suite) -> list[Cell]:
         if metric.label in TAKEN:
             raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
     return plan(suite)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where work is done: in words, on what, with how many threads each, and what results say of it."""
+
+    words: str
+    hardware: str
+    threads: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def _workers(asked: Drive, limits: Limits, store: Store, say: Callable[[str], None]) -> LocalExecutor | DaskExecutor:
+    """Return who does the work that was asked for."""
+    if asked.cluster is None:
+        return LocalExecutor(limits)
+    try:
+        from ctpbench.running.executors.dask import DaskExecutor
+    except ImportError as error:
+        raise InputError(f"{asked.cluster.source}: lacks a package ({error}); {INSTALL}") from error
+    from ctpbench.running.executors.roster import Terms
+    from ctpbench.running.identity import Wanted
+
+    terms = Terms(
+        resources=asked.suite.resources,
+        sandboxed=limits.sandboxed,
+        serial_timing=asked.options.serial_timing,
+        wanted=Wanted.of(asked.suite),
+        folder=store.cache.workspace(),
+    )
+    return DaskExecutor(asked.cluster, terms, say)
+
+
+def _where_here(limits: Limits, options: Options) -> _Where:
+    hardware = device.hardware(limits.device)
+    each = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
+    return _Where(f"{hardware} ({limits.device}), {each}", hardware, limits.threads)
+
+
+def _where_there(workers: DaskExecutor, options: Options) -> _Where:
+    """Return where the workers are that are there when the run begins; records name the hardware of each timing."""
+    posts = workers.posts
+    hosts, hardware = sorted({post.host for post in posts}), sorted({post.hardware for post in posts})
+    threads, most = max((post.threads for post in posts), default=1), min(options.jobs, workers.slots)
+    each = f"{threads} thread{'s' * (threads > 1)} each, {most} at a time"
+    names = f"{', '.join(hosts[:3])}{' and others' * (len(hosts) > 3)}"
+    words = f"{len(posts)} worker{'s' * (len(posts) != 1)} on {names}: {' and '.join(hardware)}, {each}"
+    facts = {
+        "cpu": " and ".join(hardware),
+        "gpu": "",
+        "memory_gib": "",
+        "device": workers.device,
+        "threads": threads,
+        "jobs": most,
+        "workers": len(posts),
+    }
+    return _Where(words, next(iter(hardware), ""), threads, facts)
 
 
 def partial_faults(record: Summary) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 A page is a session in a folder of its own, which holds the finished run of the tutorial's suite and a scan. Its blocks
 are taken in order: a block with a caption is that file; `console` is run, and each line below a command is a line that
-it prints, or a part of one, in their order, ``...`` aside; `python` is executed; other `yaml` is part of a suite.
+it prints, or a part of one, in their order, ``...`` aside; `python` is executed; other `yaml` is part of a suite, or
+says what cluster to make.
 A block below ``<!-- not run: WHY -->`` is not run, and ``wrong.yaml`` need not load. All commands are held against the
 command line, those within a line of text, too.
 """
@@ -189,6 +190,7 @@ class Session:
     def _check_yaml(self, block: Block) -> None:
         from ctpbench.outcome.claims import load_claims
         from ctpbench.plugins import load_catalogue
+        from ctpbench.running.executors.cluster import Request
         from ctpbench.suite.load import load_suite
 
         keys = re.findall(r"^(\w+):", block.text, flags=re.M)
@@ -196,6 +198,9 @@ class Session:
         if "claims" in keys:
             path.write_text(block.text if "paper" in keys else f"paper: A paper\n{block.text}")
             load_claims(path)
+        elif "cluster" in keys:
+            path.write_text(block.text)
+            Request.of_file(path)
         elif "datasets" in keys or "denoisers" in keys or keys:
             missing = "".join(f"{key}: {value}\n" for key, value in BASE.items() if key not in keys)
             path.write_text(missing + block.text)

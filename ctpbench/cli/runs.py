@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
+    from ctpbench.running.executors.cluster import Request
     from ctpbench.running.runner import Options
     from ctpbench.running.store import Finished, Store
     from ctpbench.suite.entries import Suite
@@ -59,7 +60,23 @@ _ONLY = click.option(
 @_SUITE
 @_OUT
 @_ONLY
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells side by side.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Cells side by side; default: 1, on a cluster as many as its workers take.",
+)
+@click.option(
+    "--executor", type=click.Choice(["local", "dask"]), help="dask: on a cluster of -j workers on this machine."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="On the workers of this Dask scheduler, such as tcp://node1:8786.")
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="On a cluster that this YAML file describes: SLURM, PBS, LSF or another.",
+)
 @click.option("--rerun", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
 @click.option("--serial-timing", is_flag=True, help="Time methods alone, whatever -j says.")
@@ -72,7 +89,10 @@ def run(
     suite: Path,
     out: Path | None,
     only: tuple[str, ...],
-    jobs: int,
+    jobs: int | None,
+    executor: str | None,
+    scheduler: str | None,
+    cluster: Path | None,
     rerun: str | None,
     fail_fast: bool,
     serial_timing: bool,
@@ -100,7 +120,8 @@ def run(
     loaded = load_suite(suite, catalogue)
     beside = suite.with_name(FILE_NAME)
     claims = load_claims(beside).document.text if beside.is_file() else None
-    options = Options(jobs, fail_fast, rerun == "failed", serial_timing)
+    asked = _cluster(executor, scheduler, cluster, jobs or 1, loaded.resources.threads)
+    options = Options(jobs or (sys.maxsize if asked else 1), fail_fast, rerun == "failed", serial_timing)
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
     records = carried_out(
@@ -109,6 +130,7 @@ def run(
         only,
         options,
         folder,
+        asked,
         sandbox=sandbox,
         into=into,
         claims=claims,
@@ -118,12 +140,32 @@ def run(
     sys.exit(0 if all(known is not None and known.whole for known in records.summaries()) else EXIT_FAILED_CELLS)
 
 
+def _cluster(
+    executor: str | None, scheduler: str | None, cluster: Path | None, jobs: int, threads: int | None
+) -> Request | None:
+    """Return the cluster that options ask for, None where they ask for none."""
+    if scheduler and cluster:
+        raise InputError("--scheduler and --cluster: got both; allowed: one of them")
+    if executor == "local" and (scheduler or cluster):
+        given = "--scheduler" if scheduler else "--cluster"
+        raise InputError(f"--executor local: got {given} too; allowed with it: dask")
+    if not (scheduler or cluster or executor == "dask"):
+        return None
+    from ctpbench.running.executors.cluster import Request
+    from ctpbench.running.executors.protocol import shared_threads
+
+    if scheduler:
+        return Request.of_scheduler(scheduler)
+    return Request.of_file(cluster) if cluster else Request.of_this_machine(jobs, threads or shared_threads(jobs))
+
+
 def carried_out(
     suite: Suite,
     catalogue: Catalogue,
     only: tuple[str, ...],
     options: Options,
     folder: Path,
+    cluster: Request | None = None,
     *,
     sandbox: Sandboxing = "wanted",
     into: bool = False,
@@ -139,7 +181,7 @@ def carried_out(
     from ctpbench.report.progress import listener
 
     screen = console()
-    asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache)
+    asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache, cluster=cluster)
     boards: list[pd.DataFrame] = []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

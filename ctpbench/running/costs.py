@@ -89,8 +89,8 @@ class Ledger:
             seconds=seconds,
             size=sum(path.stat().st_size for path in made),
             peak_memory_mib=info.peak_memory_mib if isinstance(info, Measured) else None,
-            threads=self._threads,
-            hardware=self._hardware,
+            threads=info.threads if isinstance(info, Measured) else self._threads,
+            hardware=info.hardware if isinstance(info, Measured) else self._hardware,
         )
         with suppress(OSError), self._path.open("a+b") as file:
             file.write(b"\n" * self._is_torn() + cost.model_dump_json().encode() + b"\n")

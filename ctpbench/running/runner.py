@@ -242,8 +242,8 @@ class Runner:
         for queued in self._elsewhere.values():
             heapq.heappush(self._queue, queued)
         self._elsewhere.clear()
-        while self._queue and self._executor.running < self._options.jobs:
-            if self._options.serial_timing:
+        while self._queue and self._executor.running < self._most():
+            if self._options.serial_timing and self._executor.slots is None:
                 alone = self._queue[0][2].alone or any(a.item.alone for a in self._underway.values())
                 if alone and self._executor.running:
                     return
@@ -252,8 +252,13 @@ class Runner:
             self._executor.submit(batch)
             self._since[batch[0].item.id] = time.monotonic()
             self._underway |= {assignment.item.id: assignment for assignment in batch}
-            if self._executor.running > 1:
+            if self._executor.running > 1 and self._executor.slots is None:
                 self._contended |= set(self._underway)
+
+    def _most(self) -> int:
+        """How many batches may be at work at once."""
+        slots = self._executor.slots
+        return self._options.jobs if slots is None else min(self._options.jobs, slots)
 
     def _next_batch(self) -> list[_Queued]:
         first = heapq.heappop(self._queue)
@@ -343,8 +348,10 @@ class Runner:
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, Measured):
-            facts = {"contended": item.id in self._contended} if isinstance(outcome.info, PredictionInfo) else {}
-            outcome = outcome.model_copy(update={"info": outcome.info.model_copy(update={**facts, "reused": False})})
+            facts: dict[str, bool] = {"reused": False}
+            if isinstance(outcome.info, PredictionInfo):
+                facts["contended"] = outcome.info.contended or item.id in self._contended
+            outcome = outcome.model_copy(update={"info": outcome.info.model_copy(update=facts)})
         since = self._since.pop(item.id, None)
         seconds = None if since is None else time.monotonic() - since
         if self._ledger is not None and seconds is not None:

@@ -19,7 +19,8 @@ from ctpbench.running.work import Assignment, Item, Outcome
 class Here:
     """Works on a batch when it is asked what has happened; keeps all items that it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int | None = None) -> None:
+        self.slots, self.most = slots, 0
         self.items: list[Item] = []
         self._batches: list[Sequence[Assignment]] = []
 
@@ -35,6 +36,7 @@ class Here:
 
     def submit(self, batch: Sequence[Assignment]) -> None:
         self._batches.append(batch)
+        self.most = max(self.most, self.running)
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         for assignment in self._batches.pop(0) if self._batches else ():

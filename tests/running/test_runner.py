@@ -36,11 +36,13 @@ class Flaky(Metric):
 def run(catalogue, write_suite, tmp_path):
     """Run a suite in one folder; return the records by row, which of them were there already, and the items done."""
 
-    def run(text: str, *more: Metric, **options) -> tuple[dict[str, Record], dict[str, bool], list[Item]]:
+    def run(
+        text: str, *more: Metric, here: Here | None = None, **options
+    ) -> tuple[dict[str, Record], dict[str, bool], list[Item]]:
         suite = load_suite(write_suite(text), catalogue)
         extra = tuple(MetricEntry(metric.name, metric.name, metric) for metric in more)
         cells = plan(replace(suite, metrics=suite.metrics + extra))
-        here, listening, store = Here(), Listening(), Store(tmp_path / "run")
+        here, listening, store = here or Here(), Listening(), Store(tmp_path / "run")
         executor: Executor = here
         with store.locked():
             records = Runner(store, executor, Options(**options), listening).run(cells)
@@ -118,3 +120,16 @@ metrics: [error]
         **options,
     )
     assert {record.timings.contended for record in records.values()} == contended
+
+
+@pytest.mark.parametrize(("jobs", "most"), [(100, 3), (2, 2)])
+def test_who_places_work_is_given_what_it_takes_and_says_itself_what_ran_beside_it(jobs, most, run):
+    here = Here(slots=3)
+    text = """
+datasets: [{name: toy, noise: [1]}]
+denoisers: [{name: leave, grid: {wait_s: [0, 0.001, 0.002, 0.003]}}]
+metrics: [error]
+"""
+    records, _, _ = run(text, here=here, jobs=jobs, serial_timing=True)
+    assert here.most == most
+    assert {record.timings.contended for record in records.values()} == {False}

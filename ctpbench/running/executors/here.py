@@ -78,6 +78,11 @@ class HereExecutor:
         """How many batches are at work."""
         return self._others.running + bool(self._waiting)
 
+    @property
+    def slots(self) -> int | None:
+        """How many batches the others take, where they place them themselves."""
+        return self._others.slots
+
     def submit(self, batch: Sequence[Assignment]) -> None:
         """Start work on a batch, or put it where `events` finds it."""
         if any(spec.qualname in self._classes for spec in batch[0].item.task.components):

@@ -86,6 +86,11 @@ class LocalExecutor:
         """How many children are at work."""
         return len(self._children)
 
+    @property
+    def slots(self) -> None:
+        """Nothing: it takes what it is given."""
+        return None
+
     def submit(self, batch: Sequence[Assignment]) -> None:
         """Start a child on a batch."""
         order = self._order(batch)

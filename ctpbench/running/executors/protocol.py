@@ -26,8 +26,13 @@ class Limits:
     @classmethod
     def of(cls, resources: Resources, device: str, jobs: int, *, sandboxed: bool = True) -> Limits:
         """Return what a suite's resources mean on this machine: cores are shared out where it names no threads."""
-        threads = resources.threads or max(1, (os.cpu_count() or 1) // jobs)
+        threads = resources.threads or shared_threads(jobs)
         return cls(device, threads, resources.memory_gib, resources.timeout_s, resources.cpu_s, sandboxed)
+
+
+def shared_threads(jobs: int) -> int:
+    """Return the threads of each cell where so many share the cores of this machine."""
+    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,13 @@ class Executor(Protocol):
     @property
     def running(self) -> int:
         """How many batches are at work."""
+        ...
+
+    @property
+    def slots(self) -> int | None:
+        """How many batches it takes at once, where it places them itself: it times alone what asks for that, and says
+        beside what else a prediction ran. None where whoever submits them sees to all that.
+        """
         ...
 
     def submit(self, batch: Sequence[Assignment]) -> None:

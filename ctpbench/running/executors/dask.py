@@ -1,0 +1,175 @@
+"""Work on a Dask cluster. The runner chooses each batch's worker, and alone decides what is tried again.
+
+Dask is asked for what it does well: to start workers, to reach them, to say which are left. Its own scheduling would
+run anew what killed a worker, and does not know what should be timed alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from typing import Self
+
+from distributed import Client
+
+from ctpbench.errors import InputError
+from ctpbench.running.executors.cluster import Cluster, Request, cluster_of, quiet
+from ctpbench.running.executors.dispatch import Dispatch, Over, Told
+from ctpbench.running.executors.placing import Post
+from ctpbench.running.executors.protocol import Event
+from ctpbench.running.executors.roster import Terms
+from ctpbench.running.sandbox.enclosure import Hold
+from ctpbench.running.work import Assignment
+from ctpbench.text import one_line
+
+_CONNECTS_WITHIN_S = 20
+_ENDS_WITHIN_S = 5.0
+_POLL_S = 0.1
+
+
+class DaskExecutor:
+    """Runs batches on the workers of a Dask cluster. Use as a context manager: leaving it ends what still runs.
+
+    Parameters
+    ----------
+    request : Request
+        Where the workers are, or how they are come by.
+    terms : Terms
+        What they are asked for.
+    say : callable(text)
+        Hears what a person should know: that a worker was lost, say.
+    """
+
+    def __init__(self, request: Request, terms: Terms, say: Callable[[str], None]) -> None:
+        self._request, self._terms, self._say = request, terms, say
+        self._told: queue.SimpleQueue[Told | BaseException] = queue.SimpleQueue()
+        self._early: list[Event] = []
+        self._names = itertools.count()
+        self._running = 0
+        self._made = ExitStack()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dispatch: Dispatch | None = None
+        self._stop = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        quiet()
+        cluster = self._made.enter_context(cluster_of(self._request))
+        self._thread = threading.Thread(target=self._serve, args=(cluster,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def hold(self) -> Hold:
+        """Return how far the kernel holds the processes of components, on the weakest worker; waits for the first.
+
+        Raises
+        ------
+        InputError
+            Where the scheduler cannot be reached, or none of its workers be used.
+        """
+        while self._dispatch is None or self._dispatch.roster.hold is None:
+            self._early += self._heard(_POLL_S)
+        return self._dispatch.roster.hold
+
+    @property
+    def posts(self) -> list[Post]:
+        """The workers that take work now."""
+        return [] if self._dispatch is None else self._dispatch.roster.posts
+
+    @property
+    def device(self) -> str:
+        """What methods run on."""
+        return "cuda" if self._dispatch is not None and self._dispatch.roster.gpu else "cpu"
+
+    @property
+    def slots(self) -> int:
+        """How many batches its workers take at once."""
+        return 0 if self._dispatch is None else self._dispatch.roster.slots
+
+    @property
+    def running(self) -> int:
+        """How many batches are at work, or wait for a worker."""
+        return self._running
+
+    def submit(self, batch: Sequence[Assignment]) -> None:
+        """Have a batch worked on where there is a place for it."""
+        assert self._loop is not None
+        assert self._dispatch is not None
+        self._running += 1
+        self._loop.call_soon_threadsafe(self._dispatch.take, str(next(self._names)), list(batch))
+
+    def events(self, wait_s: float = 0.25) -> Iterator[Event]:
+        """Yield what has happened; waits for at most `wait_s` where nothing has."""
+        early, self._early = self._early, []
+        yield from early
+        yield from self._heard(0 if early else wait_s)
+
+    def close(self) -> None:
+        """End what still runs, and the cluster where it was made for this."""
+        if self._thread is not None and self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(3 * _ENDS_WITHIN_S)
+        self._thread = None
+        self._running = 0
+        self._made.close()
+
+    def _heard(self, wait_s: float) -> Iterator[Event]:
+        """Yield events and say what is to be said, until there is no more of either."""
+        try:
+            told = self._told.get(timeout=wait_s) if wait_s else self._told.get_nowait()
+            while True:
+                match told:
+                    case BaseException():
+                        raise told
+                    case str():
+                        self._say(told)
+                    case Over():
+                        self._running -= 1
+                    case _:
+                        yield told
+                told = self._told.get_nowait()
+        except queue.Empty:
+            return
+
+    # -- in a thread of its own ---------------------------------------------------------------------------------
+
+    def _serve(self, cluster: Cluster) -> None:
+        try:
+            asyncio.run(self._work(cluster))
+        except BaseException as error:  # the thread that waits for events must hear of it
+            self._told.put(error)
+
+    async def _work(self, cluster: Cluster) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            client = await Client(
+                cluster.address,
+                asynchronous=True,
+                timeout=_CONNECTS_WITHIN_S,
+                security=cluster.security,
+                set_as_default=False,
+            )
+        except Exception as error:  # whatever an address may lead to
+            raise InputError(
+                f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
+                "give the address that `dask scheduler` prints"
+            ) from error
+        self._dispatch = dispatch = Dispatch(client, cluster, self._terms, self._told.put)
+        working, stopping = asyncio.create_task(dispatch.work()), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            working.cancel()
+            stopping.cancel()
+            for ending in (dispatch.disband(), client.close(_ENDS_WITHIN_S)):
+                with suppress(Exception, asyncio.CancelledError):  # a scheduler that is gone cannot be told
+                    await asyncio.wait_for(ending, _ENDS_WITHIN_S)

@@ -1,0 +1,379 @@
+"""What a runner has done in a Dask worker, which is told where its files are and hands batches on to a station.
+
+A Dask worker may have no children by multiprocessing, and a task of Dask cannot be ended from outside. So the work is
+done by children of a process of its own, the station, and each task watches whether it is still wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+from distributed import get_worker
+
+from ctpbench.running.executors.station import Drop, Facts, Order, Question, Report
+from ctpbench.running.messages import Done, Progressed, Started
+from ctpbench.running.record import Plain
+from ctpbench.running.work import Outcome
+
+_POLL_S = 0.25
+_SPEAKS_EVERY_S = 1.0
+LEASE_S = 120.0
+"""How long what works for a run is kept, once nothing is heard of its runner any more."""
+_MARGIN = 0.02  # of a worker's lifetime, kept to hand back what it has
+
+Piece = tuple[str, int, int]
+"""A file, where in it, and how many bytes."""
+
+
+class Greeting(Plain):
+    """What a worker is like: `left_s` are the seconds until it ends, None where nobody says."""
+
+    facts: Facts
+    folder: Path
+    shared: bool
+    left_s: float | None
+
+
+class Commission(Plain):
+    """A batch as it comes to a worker.
+
+    Attributes
+    ----------
+    run : str
+        Of whose run it is.
+    topic : str
+        Where events are told.
+    order : Order
+    folder : Path or None
+        Where the batch's own files lie; None where they lie in the run's folder itself.
+    """
+
+    run: str
+    topic: str
+    order: Order
+    folder: Path | None
+
+
+class Answer(Plain):
+    """What became of a batch.
+
+    Attributes
+    ----------
+    fate : {"over", "time", "gone"}
+        Whether it was worked through, was handed back because the worker's time is over, or its process went away.
+    done : mapping
+        How those of its items ended that did, by key.
+    files : list of (path, bytes)
+        What they left: ``NUMBER/out/...``, ``NUMBER/log``, ``NUMBER/checkpoints/...``.
+    """
+
+    fate: Literal["over", "time", "gone"]
+    done: dict[str, Outcome]
+    files: list[tuple[str, int]]
+
+
+class _Station:
+    """The process that works for one run on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ctpbench.running.executors.station"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        self._heard: dict[str, queue.SimpleQueue[Report | None]] = {}
+        self._lock = threading.Lock()
+        self.ended = False
+        threading.Thread(target=self._hear, daemon=True).start()
+
+    def ask(self, word: Order | Question) -> queue.SimpleQueue[Report | None]:
+        """Send a batch or a question; return where reports arrive, None as the last one where the process ends."""
+        reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        with self._lock:
+            self._heard[word.batch] = reports
+            if self.ended:
+                reports.put(None)
+            else:
+                self._write(word)
+        return reports
+
+    def drop(self, batch: str) -> None:
+        """Have what works on a batch killed."""
+        with self._lock:
+            self._heard.pop(batch, None)
+            if not self.ended:
+                self._write(Drop(batch=batch))
+
+    def close(self) -> None:
+        """End the process, and all that works for it."""
+        self._process.kill()
+        self._process.wait()
+
+    def _write(self, word: Order | Drop | Question) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it ends: whoever listens hears of it
+            self._process.stdin.write(word.model_dump_json().encode("utf-8", "replace") + b"\n")
+            self._process.stdin.flush()
+
+    def _hear(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            for line in self._process.stdout:
+                report = Report.model_validate_json(line)
+                with self._lock:
+                    reports = self._heard.pop(report.batch, None) if report.over else self._heard.get(report.batch)
+                if reports is not None:
+                    reports.put(report)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            with self._lock:
+                self.ended = True
+                for reports in self._heard.values():
+                    reports.put(None)
+
+
+@dataclass
+class _Site:
+    """What one run has on this worker: a folder and a station."""
+
+    folder: Path
+    batches: int = 0
+    kept_s: float = field(default_factory=time.monotonic)
+    _station: _Station | None = None
+
+    @property
+    def station(self) -> _Station:
+        """The station: a new one where there is none, or none any more."""
+        if self._station is None or self._station.ended:
+            self._station = _Station(self.folder)
+        return self._station
+
+    def close(self) -> None:
+        if self._station is not None:
+            self._station.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_SITES: dict[str, _Site] = {}
+_LOCK = threading.Lock()
+_WATCHES: list[asyncio.Task[None]] = []
+
+
+# -- called by the runner -------------------------------------------------------------------------------------------
+
+
+async def greet(run: str, question: str, probe: str | None, token: str, dask_worker: Any = None) -> str:
+    """Return what this worker is like; `probe` is a file of the runner with the text `token`."""
+    if not _WATCHES:
+        _WATCHES.append(asyncio.create_task(_watch()))
+    return (await asyncio.to_thread(_greeting, run, question, probe, token, dask_worker)).model_dump_json()
+
+
+async def write(folder: str, pieces: Sequence[tuple[str, int, bytes]]) -> None:
+    """Write pieces of files, each with its place in its file."""
+    await asyncio.to_thread(_write, Path(folder), pieces)
+
+
+async def read(folder: str, pieces: Sequence[Piece]) -> bytes:
+    """Return pieces of files, one after the other."""
+    return await asyncio.to_thread(lambda: b"".join(_read(Path(folder), pieces)))
+
+
+async def discard(folder: str) -> None:
+    """Remove the files of a batch."""
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def keep(run: str) -> None:
+    """Hear that the runner is there."""
+    with _LOCK:
+        if run in _SITES:
+            _SITES[run].kept_s = time.monotonic()
+
+
+async def forget(run: str) -> None:
+    """End what works for a run and remove its files."""
+    with _LOCK:
+        site = _SITES.pop(run, None)
+    if site is not None:
+        await asyncio.to_thread(site.close)
+
+
+def work(commission: str) -> str:
+    """Have a batch worked on; a task of Dask. Once nobody wants it any more, what works on it is killed."""
+    asked = Commission.model_validate_json(commission)
+    return _Task(asked, get_worker()).answer().model_dump_json()
+
+
+class _Task:
+    def __init__(self, asked: Commission, worker: Any) -> None:
+        self._asked, self._worker = asked, worker
+        self._key = worker.get_current_task()
+        self._spoke_s: dict[str, float] = {}
+        self._done: dict[str, Outcome] = {}
+
+    def answer(self) -> Answer:
+        order = self._asked.order
+        for assignment in order.assignments:
+            for place in (assignment.out, assignment.scratch, assignment.checkpoints, assignment.log.parent):
+                place.mkdir(parents=True, exist_ok=True)
+        site = _site(self._asked.run, self._worker)
+        with _LOCK:
+            site.batches += 1
+        station = site.station
+        try:
+            fate = self._listen(station.ask(order))
+        finally:
+            station.drop(order.batch)
+            with _LOCK:
+                site.batches -= 1
+                if unwanted := not self._wanted and not site.batches:  # the runner may be gone for good
+                    _SITES.pop(self._asked.run, None)
+            if unwanted:
+                site.close()
+        return Answer(fate=fate, done=self._done, files=list(self._files(fate)) if self._wanted else [])
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether the task was not cancelled, nor the worker told to end."""
+        known = self._worker.state.tasks.get(self._key)
+        return known is not None and known.state == "executing" and self._worker.status.name in ("running", "paused")
+
+    def _listen(self, reports: queue.SimpleQueue[Report | None]) -> Literal["over", "time", "gone"]:
+        until_s = None if (left_s := _left_s(self._worker)) is None else time.monotonic() + left_s
+        while self._wanted:
+            if until_s is not None and time.monotonic() > until_s:
+                return "time"
+            with suppress(queue.Empty):
+                report = reports.get(timeout=_POLL_S)
+                if report is None:
+                    return "gone"
+                if report.over:
+                    return "over"
+                self._tell(report)
+        return "gone"
+
+    def _tell(self, report: Report) -> None:
+        """Pass a message on: a failure at once, for no one shall try it again where the rest is lost."""
+        match report.message:
+            case Done(key=key, outcome=outcome):
+                self._done[key] = outcome
+                if outcome.ok:
+                    return
+            case Progressed(key=key):
+                if time.monotonic() - self._spoke_s.get(key, 0.0) < _SPEAKS_EVERY_S:
+                    return
+                self._spoke_s[key] = time.monotonic()
+            case Started():
+                pass
+            case None:
+                return
+        self._worker.log_event(self._asked.topic, report.model_dump_json())
+
+    def _files(self, fate: str) -> Iterator[tuple[str, int]]:
+        for number, assignment in enumerate(self._asked.order.assignments):
+            if (outcome := self._done.get(assignment.item.key)) is not None and outcome.ok:
+                yield from _found(assignment.out, f"{number}/out")
+            if self._asked.folder is None:
+                continue
+            yield from _found(assignment.log, f"{number}/log")
+            if fate != "over" and outcome is None and assignment.item.stage == "model":
+                yield from _found(assignment.checkpoints, f"{number}/checkpoints")
+
+
+# -- on this machine ------------------------------------------------------------------------------------------------
+
+
+def _site(run: str, worker: Any) -> _Site:
+    folder = Path(worker.local_directory).resolve() / f"ctpbench-{run}"
+    with _LOCK:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _SITES.setdefault(run, _Site(folder))
+
+
+async def _watch() -> None:
+    """End what works for runners that went away without a word."""
+    while True:
+        await asyncio.sleep(LEASE_S / 10)
+        await asyncio.to_thread(end_stale)
+
+
+def end_stale() -> None:
+    """End what works for runs of which nothing was heard for `LEASE_S`, and remove its files."""
+    now_s = time.monotonic()
+    with _LOCK:
+        stale = [run for run, site in _SITES.items() if not site.batches and now_s - site.kept_s > LEASE_S]
+        left = [_SITES.pop(run) for run in stale]
+    for site in left:
+        site.close()
+
+
+def _greeting(run: str, question: str, probe: str | None, token: str, worker: Any) -> Greeting:
+    site = _site(run, worker)
+    report = site.station.ask(Question.model_validate_json(question)).get()
+    if report is None or report.facts is None:
+        raise RuntimeError("the process that should work there ends at once; see the worker's log")
+    shared = probe is not None and _sees(Path(probe), token)
+    return Greeting(facts=report.facts, folder=site.folder, shared=shared, left_s=_left_s(worker))
+
+
+def _sees(probe: Path, token: str) -> bool:
+    """Whether a file that the runner wrote is here, and files beside it can be written."""
+    own = probe.with_name(f"{probe.name}-{os.getpid()}")
+    with suppress(OSError):
+        seen = probe.read_text() == token
+        own.touch()
+        own.unlink()
+        return seen
+    return False
+
+
+def _left_s(worker: Any) -> float | None:
+    """Return the seconds until a worker should hand back what it has, None where it was given no lifetime."""
+    if not worker.lifetime:
+        return None
+    lifetime_s = float(worker.lifetime)
+    age_s = time.time() - psutil.Process().create_time()
+    return lifetime_s * (1 - _MARGIN) - age_s - 2 * _POLL_S
+
+
+def _write(folder: Path, pieces: Sequence[tuple[str, int, bytes]]) -> None:
+    for name, offset, content in pieces:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(content)
+
+
+def _read(folder: Path, pieces: Sequence[Piece]) -> Iterator[bytes]:
+    for name, offset, size in pieces:
+        with (folder / name).open("rb") as file:
+            file.seek(offset)
+            yield file.read(size)
+
+
+def _found(place: Path, name: str) -> Iterator[tuple[str, int]]:
+    """Yield the files at a place, which may be one itself, each with its size."""
+    if place.is_file():
+        yield name, place.stat().st_size
+    for path in sorted(place.rglob("*")) if place.is_dir() else ():
+        if path.is_file() and not path.is_symlink():
+            yield f"{name}/{path.relative_to(place).as_posix()}", path.stat().st_size

@@ -1,0 +1,245 @@
+"""Batches on their way through workers: each to the one that was chosen for it, and what becomes of it there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctpbench.running.executors import dask_worker
+from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment, shared_assignment
+from ctpbench.running.executors.cluster import Cluster
+from ctpbench.running.executors.dask_worker import Answer, Commission
+from ctpbench.running.executors.placing import Load, Post, chosen
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
+from ctpbench.running.executors.roster import Roster, Terms
+from ctpbench.running.executors.station import Order, Report
+from ctpbench.running.messages import Done, Progressed, Started
+from ctpbench.running.work import Assignment, ItemId, Outcome, PredictionInfo
+from ctpbench.text import cut, one_line
+
+_LOOK_EVERY_S = 0.5
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Over:
+    """All that will happen to a batch has happened."""
+
+
+Told = Event | Over | OSError | str
+"""What happens, what cannot be written here, what a person should know."""
+
+
+class Dispatch:
+    """Hands batches to workers. All of it happens in one event loop.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        An asynchronous one.
+    cluster : Cluster
+    terms : Terms
+    tell : callable(what)
+        Hears all that happens.
+    """
+
+    def __init__(self, client: Any, cluster: Cluster, terms: Terms, tell: Callable[[Told], None]) -> None:
+        self._client, self._cluster, self._terms, self._tell = client, cluster, terms, tell
+        self.roster = Roster(client, cluster, terms, tell, self._left)
+        self._carriage = Carriage(client)
+        self._loads: dict[str, Load] = {}
+        self._waiting: list[Load] = []
+        self._lost: dict[ItemId, list[str]] = {}
+        self._wake = asyncio.Event()
+        self._topic = f"ctpbench-{self.roster.run}"
+        client.subscribe_topic(self._topic, self._hear)
+
+    async def work(self) -> None:
+        """Look after workers and batches until cancelled.
+
+        Raises
+        ------
+        InputError
+            Where the scheduler is gone, or none of its workers can be used.
+        """
+        looked_s = -_LOOK_EVERY_S
+        while True:
+            if time.monotonic() - looked_s >= _LOOK_EVERY_S:
+                await self.roster.look()
+                await self.roster.renew()
+                looked_s = time.monotonic()
+            self.roster.settle()
+            self._place()
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def disband(self) -> None:
+        """End all that works for this run."""
+        tasks = [load.task for load in self._loads.values() if load.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.roster.farewell()
+
+    def take(self, name: str, assignments: Sequence[Assignment]) -> None:
+        """Take a batch; what is told says what becomes of it."""
+        item = assignments[0].item
+        gpu = self.roster.gpu and item.stage in ("model", "prediction")
+        load = Load(name, assignments, gpu, alone=self._terms.serial_timing and item.alone)
+        self._loads[name] = load
+        self._waiting.append(load)
+        self._wake.set()
+
+    # -- to a worker --------------------------------------------------------------------------------------------
+
+    def _place(self) -> None:
+        posts, reserved = self.roster.posts, set[str]()
+        if self._waiting and posts:
+            self._cluster.grow(len(self._loads), max(post.places for post in posts))
+        for load in list(self._waiting):
+            post = chosen(load, posts, self._lost.get(load.assignments[0].item.id, ()), reserved)
+            if post is None:
+                continue
+            self._waiting.remove(load)
+            beside = [other for near in posts if near.host == post.host for other in near.loads]
+            for other in (load, *beside) if beside else ():
+                other.beside = True
+            post.loads.append(load)
+            load.task = asyncio.create_task(self._carry(load, post))
+        waiting = bool(self._waiting) or self.roster.hold is None
+        self.roster.notice(waiting=waiting, gpu=any(load.gpu for load in self._waiting))
+
+    async def _carry(self, load: Load, post: Post) -> None:
+        """Bring a batch to a worker, wait for what becomes of it, and bring that back."""
+        try:
+            if not post.shared:
+                await self._carriage.send(post, load)
+            load.handed = True
+            answer = Answer.model_validate_json(await self._worked_on(load, post))
+            if post.shared:
+                await self._carriage.await_files(load, answer.files)
+            else:
+                await self._carriage.fetch(post, load, answer.files)
+        except HereFault as fault:
+            self._tell(fault.error)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                self.roster.refuse(post, "its disk is full")
+                load.handed = False
+            self._lose(load, post, one_line(error))
+        except Exception as error:  # of the worker, of Dask, of what lies between
+            self._lose(load, post, f"{type(error).__name__}: {one_line(error)}")
+        else:
+            self._end(load, post, answer)
+
+    async def _worked_on(self, load: Load, post: Post) -> str:
+        own = None if post.shared else post.folder / "work" / load.name
+        if own is None:
+            given = [shared_assignment(each) for each in load.assignments]
+        else:
+            given = [local_assignment(each, post, load, number) for number, each in enumerate(load.assignments)]
+        order = Order(batch=load.name, assignments=given, limits=self._limits(load, post))
+        commission = Commission(run=self.roster.run, topic=self._topic, order=order, folder=own)
+        future = self._client.submit(
+            dask_worker.work,
+            commission.model_dump_json(),
+            key=f"ctpbench-{self.roster.run}-{load.name}",
+            workers=[post.address],
+            allow_other_workers=False,
+            resources={"GPU": 1} if load.gpu else None,
+            pure=False,
+        )
+        try:
+            return str(await future)
+        finally:
+            future.release()  # one that is cancelled, too: its worker sees that nobody wants it
+
+    def _limits(self, load: Load, post: Post) -> Limits:
+        asked = self._terms.resources
+        device = "cuda" if load.gpu else "mps" if asked.device == "mps" else "cpu"
+        return Limits(
+            device, post.threads, asked.memory_gib, asked.timeout_s, asked.cpu_s, sandboxed=self._terms.sandboxed
+        )
+
+    # -- what becomes of it -------------------------------------------------------------------------------------
+
+    def _hear(self, event: tuple[float, str]) -> None:
+        """Hear what a worker tells of a batch while it is at it."""
+        report = Report.model_validate_json(event[1])
+        load, message = self._loads.get(report.batch), report.message
+        if load is None or message is None:
+            return
+        assignment = next((each for each in load.assignments if each.item.key == message.key), None)
+        match message:
+            case _ if assignment is None:
+                return
+            case Started():
+                self._begin(load, assignment)
+            case Progressed(fraction=fraction, text=text):
+                self._tell(Advanced(assignment, fraction, text))
+            case Done(key=key, outcome=outcome):
+                load.failed[key] = outcome
+
+    def _begin(self, load: Load, assignment: Assignment) -> None:
+        if assignment.item.id not in load.begun:
+            load.begun.append(assignment.item.id)
+            self._tell(Began(assignment))
+
+    def _end(self, load: Load, post: Post, answer: Answer) -> None:
+        if answer.fate == "gone":
+            self._lose(load, post, "its process there ended", answer.done)
+            return
+        if answer.fate == "time":
+            post.until_s = time.monotonic()
+            self._tell(f"the time of worker {post.address} on {post.host} is over; what it was at goes to another")
+        self._close(load, post, answer.done)
+
+    def _lose(self, load: Load, post: Post, why: str, done: dict[str, Outcome] | None = None) -> None:
+        """Give back a batch that a worker was lost with; what it was at then, it is not given a fourth time."""
+        ended = {**load.failed, **(done or {})}
+        open_items = [each.item for each in load.assignments if each.item.key not in ended]
+        if load.handed and open_items:
+            at = next((item for item in open_items if item.id in load.begun), open_items[0])
+            hosts = self._lost.setdefault(at.id, [])
+            hosts.append(post.host)
+            if len(hosts) == _TRIES:
+                where = ", ".join(dict.fromkeys(hosts))
+                text = f"its worker went away {_TRIES} times, on {where}; it is not tried again (the last: {why})"
+                ended[at.key] = Outcome(status="crashed", message=cut(text, 1000))
+            else:
+                again = f"{at.label} is tried again"
+                self._tell(f"worker {post.address} on {post.host} was lost ({cut(why, 200)}); {again}")
+        self._close(load, post, ended)
+
+    def _left(self, post: Post) -> None:
+        """A worker went away, with all that it was at."""
+        for load in list(post.loads):
+            if load.task is not None:
+                load.task.cancel()
+            self._lose(load, post, "it went away")
+
+    def _close(self, load: Load, post: Post, ended: dict[str, Outcome]) -> None:
+        post.loads.remove(load)
+        del self._loads[load.name]
+        for assignment in load.assignments:
+            outcome = ended.get(assignment.item.key)
+            if outcome is not None and outcome.disk_full and not post.shared:
+                self.roster.refuse(post, "its disk is full")
+                outcome = None
+            if outcome is None:
+                self._tell(Returned(assignment))
+                continue
+            self._begin(load, assignment)
+            if isinstance(outcome.info, PredictionInfo):
+                info = outcome.info.model_copy(update={"contended": load.beside})
+                outcome = outcome.model_copy(update={"info": info})
+            self._tell(Ended(assignment, outcome))
+        self._tell(Over())
+        self._wake.set()
