@@ -198,15 +198,22 @@ class Host:
             messages.send_order(mine.fileno(), told)
         return self._guest
 
-    def _dismiss(self) -> int | None:
-        """End the guest and return its exit code, negative where a signal ended it; None where nobody knows."""
-        if self._guest is None or self._porter is None:
-            return None
+    def _dismiss(self) -> None:
+        """End the guest, if there is one."""
+        if self._guest is not None and self._porter is not None:
+            self._let_go()
+            self._porter.dismiss()
+
+    def _verdict(self) -> int | None:
+        """Return the exit code of a guest that ends, negative where a signal ended it; None where nobody knows."""
+        self._let_go()
+        return None if self._porter is None else self._porter.verdict()
+
+    def _let_go(self) -> None:
         here, self._guest = self._guest, None
-        here.channel.close()
-        exit_code = self._porter.dismiss()
-        os.close(here.printed)
-        return exit_code
+        if here is not None:
+            here.channel.close()
+            os.close(here.printed)
 
     def _listen(self, here: _Guest, errand: messages.Errand, log: Log, progress: Progress) -> Outcome:
         """Hear a guest out; one that ends, or says what makes no sense, is dismissed."""
@@ -235,7 +242,7 @@ class Host:
                 return Outcome(status="error", message=text[:1000])
             if here.mailbox.closed:
                 _drain(here.printed, log)
-                return crash(self._dismiss())
+                return crash(self._verdict())
 
     def _hand_over(self, inputs: Mapping[str, Path]) -> dict[str, Path]:
         """Let the guest read these files and folders, and no other any more; return where it finds them."""

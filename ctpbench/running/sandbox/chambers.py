@@ -20,8 +20,8 @@ from ctpbench.running.sandbox import namespaces
 
 _CLOSED, _OPEN, _END = b"c", b"o", b"e"
 """What is asked for: a chamber without network, one with it, the end of the one that there is."""
-_SETTLED, _UNSETTLED, _NONE, _DONE = b"s", b"u", b"n", b"d"
-"""What is answered: a chamber, with a descriptor of its first process (pidfd); none; or that what was asked is done."""
+_SETTLED, _UNSETTLED, _NONE, _READY = b"s", b"u", b"n", b"r"
+"""What is answered: a chamber, with a descriptor of its first process (pidfd), or none; at first, what is possible."""
 _PROGRAM = "import sys; sys.path.insert(0, {root!r}); from ctpbench.running.sandbox.chambers import serve; serve()"
 _ROOT = str(Path(__file__).parents[3])
 
@@ -48,7 +48,7 @@ class Chambers:
         with theirs:
             command = [python, "-I", "-S", "-B", "-c", _PROGRAM.format(root=_ROOT)]
             libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(command, stdin=theirs, env=libraries)
+            self.process = subprocess.Popen(command, stdin=theirs.fileno(), env=libraries)
 
     @property
     def channel(self) -> int:
@@ -57,10 +57,13 @@ class Chambers:
 
     def possible(self) -> bool:
         """Whether the system lets users make chambers; to be called once, before all else."""
-        return self._channel.recv(1) == _DONE
+        return self._channel.recv(1) == _READY
 
     def make(self, *, network: bool) -> Chamber | None:
-        """Return a new chamber, in which the network is the system's or none; None where it cannot be made."""
+        """Return a new chamber, in which the network is the system's or none; None where it cannot be made.
+
+        Nothing is left in the one before.
+        """
         self._channel.sendall(_OPEN if network else _CLOSED)
         reply, files, _, _ = socket.recv_fds(self._channel, 1, 1)
         return Chamber(files[0], reply == _SETTLED) if files else None
@@ -68,10 +71,6 @@ class Chambers:
     def end(self) -> None:
         """Have all that runs in the chamber killed; who has forked something into it must wait for that."""
         self._channel.sendall(_END)
-
-    def ended(self) -> None:
-        """Wait until nothing is left in the chamber."""
-        self._channel.recv(1)
 
     def close(self) -> None:
         """End the process, and its chamber with it."""
@@ -95,38 +94,53 @@ def serve() -> None:
         os.waitpid(maker, 0)
         return
     namespaces.die_with_parent()
-    channel.sendall(_DONE)
-    first = 0
+    channel.sendall(_READY)
+    first, spare = _Made(), _Made()
     while asked := channel.recv(1):
         if asked == _END:
-            os.kill(first, signal.SIGKILL)  # the first process of a namespace takes all others with it
-            os.waitpid(first, 0)
-            channel.sendall(_DONE)
+            first.end()
+            spare = _made(first.kind)  # while nobody waits for it
+            continue
+        if spare.kind != asked:
+            spare.end()
+            spare = _made(asked)
+        first, spare = spare, _Made()
+        if first.process:
+            handle = os.pidfd_open(first.process)
+            socket.send_fds(channel, [first.settled], [handle])
+            os.close(handle)
         else:
-            first, settled = _made(network=asked == _OPEN)
-            if first:
-                handle = os.pidfd_open(first)
-                socket.send_fds(channel, [settled], [handle])
-                os.close(handle)
-            else:
-                channel.sendall(_NONE)
+            channel.sendall(_NONE)
 
 
-def _made(*, network: bool) -> tuple[int, bytes]:
-    """Make a chamber; return its first process, 0 where there is none, and whether it has settled."""
+@dataclass(frozen=True)
+class _Made:
+    """The first process of a chamber, 0 where there is none, what was asked for, and whether it has settled."""
+
+    process: int = 0
+    kind: bytes = b""
+    settled: bytes = _NONE
+
+    def end(self) -> None:
+        if self.process:
+            os.kill(self.process, signal.SIGKILL)  # the first process of a namespace takes all others with it
+            os.waitpid(self.process, 0)
+
+
+def _made(kind: bytes) -> _Made:
     told, tell = os.pipe()
     try:
         first = namespaces.fork_first()
     except OSError:
         first = -1
     if first == 0:
-        _hold(tell, network=network)
+        _hold(tell, network=kind == _OPEN)
     os.close(tell)
     settled = os.read(told, 1)
     os.close(told)
     if first > 0 and not settled:
         os.waitpid(first, 0)
-    return (first, settled) if settled else (0, _NONE)
+    return _Made(first, kind, settled) if settled else _Made()
 
 
 def _hold(tell: int, *, network: bool) -> NoReturn:

@@ -22,8 +22,8 @@ from typing import NoReturn, Self
 from ctpbench.running.sandbox import namespaces
 from ctpbench.running.sandbox.chambers import Chambers
 
-_APART, _TOGETHER, _END = b"a", b"t", b"e"
-"""What is asked for: a guest without network, one with it, the end of the one that is there."""
+_APART, _TOGETHER, _END, _TELL = b"a", b"t", b"e", b"w"
+"""What is asked for: a guest without network, one with it; the end of the one that is there, or how it ended."""
 _ADMITTED, _ENDED = struct.Struct("i?"), struct.Struct("i?")
 _MOST_FILES = 8
 _GRACE_S = 2.0
@@ -76,13 +76,18 @@ class Porter:
         self.leaves_nothing &= apart
         return int(guest)
 
-    def dismiss(self) -> int | None:
-        """End the guest, with all that it started; return its exit code, negative where a signal ended it.
+    def dismiss(self) -> None:
+        """End the guest, with all that it started. It is gone when the next one is let in."""
+        with suppress(OSError):  # the porter is gone, and the guest with it
+            self._channel.sendall(_END)
 
-        It has a moment to end by itself; None where it did not.
+    def verdict(self) -> int | None:
+        """Wait for a guest that ends, and dismiss it; return its exit code, negative where a signal ended it.
+
+        It has a moment to do so; None where it does not.
         """
         try:
-            self._channel.sendall(_END)
+            self._channel.sendall(_TELL)
             status, itself = _ENDED.unpack(self._channel.recv(_ENDED.size))
         except (OSError, struct.error):  # the porter is gone, and the guest with it
             return None
@@ -117,7 +122,10 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Pl
         if not asked:
             return
         if asked == _END:
-            channel.sendall(_ENDED.pack(*_dismissed(guest, chambers if place.apart else None)))
+            _end(guest, chambers if place.apart else None)
+        elif asked == _TELL:
+            itself = _ends(guest)
+            channel.sendall(_ENDED.pack(_end(guest, chambers if place.apart else None), itself))
         else:
             guest, place = _admitted(files, chambers, live, network=asked == _TOGETHER)
             channel.sendall(_ADMITTED.pack(guest, place.apart))
@@ -155,17 +163,13 @@ def _enter(place: Place, files: Sequence[int], live: Callable[[Place, Sequence[i
     live(place, files)
 
 
-def _dismissed(guest: int, chambers: Chambers | None) -> tuple[int, bool]:
-    """End a guest; return its wait status, and whether it has ended by itself."""
-    itself = _ends(guest)
+def _end(guest: int, chambers: Chambers | None) -> int:
+    """End a guest; return its wait status."""
     if chambers is not None:
         chambers.end()
-    elif not itself:
-        os.kill(guest, signal.SIGKILL)
-    _, status = os.waitpid(guest, 0)
-    if chambers is not None:
-        chambers.ended()
-    return status, itself
+    else:
+        os.kill(guest, signal.SIGKILL)  # one that has ended is there until it is waited for
+    return os.waitpid(guest, 0)[1]
 
 
 def _ends(guest: int) -> bool:
