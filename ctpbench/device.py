@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ def hardware(device: str) -> str:
     return processor()
 
 
+@cache
 def processor() -> str:
     """Name this machine's processor and its number of cores."""
     name = platform.processor() or platform.machine()

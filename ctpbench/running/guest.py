@@ -6,34 +6,53 @@ lines of JSON; arrays lie in files.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
+import tempfile
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from ctpbench.running import messages
 from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.faults import failure, invalid
 from ctpbench.running.job import Job
-from ctpbench.running.sandbox.enclosure import Hold
+from ctpbench.running.sandbox.enclosure import shut_in
+from ctpbench.running.sandbox.porter import Place
 from ctpbench.running.work import Outcome
 
+_CHANNEL = 3
 
-def receive(channel: int, hold: Hold, home: Path | None, device: str, threads: int) -> None:
-    """Do what is asked for by the channel, one errand after the other, until it is closed.
 
-    `home` is the scratch folder that is its home; None where nothing is kept from it, and it stays where it is.
+def live(place: Place, files: Sequence[int]) -> None:
+    """Do what is asked for by the first of two files, one errand after the other, until it is closed.
+
+    It is a socket; what is printed goes to the second.
     """
-    if home is not None:
+    channel, prints = files
+    for standard in (1, 2):
+        os.dup2(prints, standard)
+    os.dup2(channel, _CHANNEL)
+    os.closerange(_CHANNEL + 1, 2**16)
+    sys.stdout, sys.stderr = (os.fdopen(file, "w", buffering=1, closefd=False) for file in (1, 2))
+    faulthandler.enable(2)
+    orders = messages.Orders(_CHANNEL)
+    told = orders.next(messages.Invitation)
+    if told is None:
+        return
+    os.environ.update(told.environment)
+    tempfile.tempdir = None  # what was found before this process had its environment
+    hold = shut_in(told.reach, place)
+    if (home := told.home) is not None:
         os.chdir(home)
         os.environ.update(HOME=str(home), TMPDIR=str(home), XDG_CACHE_HOME=str(home / ".cache"))
-    messages.send(channel, messages.Ready(landlock=hold.landlock, namespaces=hold.namespaces))
-    while (errand := messages.receive_errand(channel)) is not None:
-        outcome = _attempt(errand, channel, device, threads)
+    messages.send(_CHANNEL, messages.Ready(landlock=hold.landlock, namespaces=hold.namespaces))
+    while (errand := orders.next(messages.Errand)) is not None:
+        outcome = _attempt(errand, _CHANNEL, told.device, told.threads)
         sys.stdout.flush()
         sys.stderr.flush()
-        messages.send(channel, messages.Done(key=errand.key, outcome=_sendable(outcome)))
+        messages.send(_CHANNEL, messages.Done(key=errand.key, outcome=_sendable(outcome)))
 
 
 def _attempt(errand: messages.Errand, to: int, device: str, threads: int) -> Outcome:

@@ -6,14 +6,11 @@ that the guest may read, at the moment when its clock starts.
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import select
 import shutil
-import signal
 import socket
 import stat
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,7 +19,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import psutil
 
 from ctpbench.arrays import Float32
 from ctpbench.code import digest
@@ -30,22 +26,22 @@ from ctpbench.running import guest, messages
 from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.faults import crash
 from ctpbench.running.log import Log
-from ctpbench.running.sandbox.enclosure import Enclosed, Hold, Reach, enclose
+from ctpbench.running.sandbox.enclosure import Hold, Reach
+from ctpbench.running.sandbox.porter import Porter
 from ctpbench.running.work import ErrandTask, Outcome
 
 Progress = Callable[[float, str], None]
 _READ = 2**16
-_GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
 class _Guest:
-    """A guest's process, its checkpoints, the two ends by which it is heard, and the keys of what it has done.
+    """A guest's process number, its checkpoints, the two ends by which it is heard, and the keys of what it has done.
 
     The ends are those of its messages and of what it prints.
     """
 
-    process: Enclosed
+    process: int
     checkpoints: Path
     channel: socket.socket
     mailbox: messages.Mailbox
@@ -69,16 +65,24 @@ class Host:
         Environment variables that it gets beside those of this process.
     device : str
     threads : int
+    porter : Porter or None
+        Whose copies the guests are; None for one of its own, made of this process when the first guest is invited.
     """
 
     def __init__(
-        self, room: Path, reach: Reach | None, environment: Mapping[str, str], device: str, threads: int
+        self,
+        room: Path,
+        reach: Reach | None,
+        environment: Mapping[str, str],
+        device: str,
+        threads: int,
+        porter: Porter | None = None,
     ) -> None:
         self.given, self.made, self.home = (room.resolve() / name for name in ("given", "made", "home"))
         self.hold: Hold | None = None
         """What of the sandbox the kernel provided."""
         self.device, self.threads = device, threads
-        self._reach, self._environment = reach, environment
+        self._reach, self._environment, self._porter, self._own_porter = reach, environment, porter, porter is None
         self._guest: _Guest | None = None
         self._asked = 0
 
@@ -89,6 +93,8 @@ class Host:
 
     def __exit__(self, *exception: object) -> None:
         self._dismiss()
+        if self._own_porter and self._porter is not None:
+            self._porter.close()
 
     def ask(
         self, key: str, task: ErrandTask, inputs: Mapping[str, Path], checkpoints: Path, log: Log, progress: Progress
@@ -160,10 +166,9 @@ class Host:
 
     def peak_memory_mib(self) -> float | None:
         """Return the most memory that the guest has held; None where the system does not tell."""
-        with suppress(psutil.Error, OSError, LookupError, StopIteration):
+        with suppress(OSError, StopIteration):
             if self._guest is not None:
-                inmate = psutil.Process(self._guest.process.keeper).children()[0].children()[0]
-                lines = Path(f"/proc/{inmate.pid}/status").read_text().splitlines()
+                lines = Path(f"/proc/{self._guest.process}/status").read_text().splitlines()
                 return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM"))
         return None
 
@@ -174,46 +179,41 @@ class Host:
         self._dismiss()
         mine, theirs = socket.socketpair()
         printed, prints = os.pipe()
-        reach = self._reach
+        reach, home = self._reach, None
         if reach is not None:
-            kernels = os.environ.get("NUMBA_CACHE_DIR")
+            home, kernels = self.home, self._environment.get("NUMBA_CACHE_DIR")
             own = (self.made, self.home, checkpoints, *((Path(kernels),) if kernels else ()))
             reach = replace(reach, readable=(*reach.readable, self.given), writable=(*reach.writable, *own))
 
-        def live(hold: Hold) -> None:
-            os.dup2(prints, 1)
-            os.dup2(prints, 2)
-            channel = os.dup2(theirs.fileno(), 3)
-            os.closerange(4, 2**16)
-            sys.stdout, sys.stderr = (os.fdopen(file, "w", buffering=1, closefd=False) for file in (1, 2))
-            faulthandler.enable(2)
-            os.environ.update(self._environment)
-            home = None if reach is None else self.home
-            guest.receive(channel, hold, home, self.device, self.threads)
-
-        process = enclose(live, reach)
+        self._porter = self._porter or Porter(guest.live)
+        process = self._porter.admit(theirs.fileno(), prints, network=reach is None)
         theirs.close()
         os.close(prints)
         os.set_blocking(printed, False)
         self._guest = _Guest(process, checkpoints, mine, messages.Mailbox(mine.fileno()), printed)
+        told = messages.Invitation(
+            reach=reach, environment=dict(self._environment), home=home, device=self.device, threads=self.threads
+        )
+        with suppress(BrokenPipeError):
+            messages.send_order(mine.fileno(), told)
         return self._guest
 
-    def _dismiss(self) -> int | None:
-        """End the guest and return its exit code, negative where a signal ended it; None where nobody knows."""
-        if self._guest is None:
-            return None
+    def _dismiss(self) -> None:
+        """End the guest, if there is one."""
+        if self._guest is not None and self._porter is not None:
+            self._let_go()
+            self._porter.dismiss()
+
+    def _verdict(self) -> int | None:
+        """Return the exit code of a guest that ends, negative where a signal ended it; None where nobody knows."""
+        self._let_go()
+        return None if self._porter is None else self._porter.verdict()
+
+    def _let_go(self) -> None:
         here, self._guest = self._guest, None
-        with suppress(OSError):  # of a guest that is gone
-            here.channel.shutdown(socket.SHUT_RDWR)  # to close it is not enough: the keeper has a copy of this end
-        here.channel.close()
-        ready, _, _ = select.select([here.process.verdict], [], [], _GRACE_S)
-        told = os.read(here.process.verdict, 4) if ready else b""
-        with suppress(ProcessLookupError):
-            os.kill(here.process.keeper, signal.SIGKILL)
-        os.waitpid(here.process.keeper, 0)
-        os.close(here.process.verdict)
-        os.close(here.printed)
-        return os.waitstatus_to_exitcode(int.from_bytes(told, sys.byteorder, signed=True)) if len(told) == 4 else None
+        if here is not None:
+            here.channel.close()
+            os.close(here.printed)
 
     def _listen(self, here: _Guest, errand: messages.Errand, log: Log, progress: Progress) -> Outcome:
         """Hear a guest out; one that ends, or says what makes no sense, is dismissed."""
@@ -224,6 +224,8 @@ class Host:
                 for message in here.mailbox.messages():
                     if isinstance(message, messages.Ready):
                         self.hold = self.hold or Hold(message.landlock, message.namespaces)
+                    elif isinstance(message, messages.Idle):
+                        raise messages.Malformed("idle, which a guest does not say")
                     elif message.key in here.done:
                         continue  # of one that is over, for which it had no more to say
                     elif isinstance(message, messages.Started) or message.key != errand.key:
@@ -240,7 +242,7 @@ class Host:
                 return Outcome(status="error", message=text[:1000])
             if here.mailbox.closed:
                 _drain(here.printed, log)
-                return crash(self._dismiss())
+                return crash(self._verdict())
 
     def _hand_over(self, inputs: Mapping[str, Path]) -> dict[str, Path]:
         """Let the guest read these files and folders, and no other any more; return where it finds them."""

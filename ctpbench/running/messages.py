@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+import select
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -24,6 +25,7 @@ LONGEST_LINE = 2**26
 """Bytes. A record's largest part, scores over time of hundreds of cases, is far below."""
 LONGEST_TEXT = 200
 _READ = 2**16
+O = TypeVar("O", bound=Plain)  # noqa: E741
 
 
 class Batch(Plain):
@@ -54,12 +56,40 @@ class Errand(Plain):
     checkpoints: Path
 
 
+class Invitation(Plain):
+    """What a guest is told first: what it may reach, its home, and what it computes with.
+
+    Attributes
+    ----------
+    reach : Reach or None
+        What its process may reach; None where nothing is kept from it.
+    environment : mapping
+        Environment variables beside those that every process gets.
+    home : Path or None
+        The scratch folder that is its home; None where it stays where it is.
+    device : str
+    threads : int
+    """
+
+    reach: Reach | None
+    environment: dict[str, str]
+    home: Path | None
+    device: str
+    threads: int
+
+
 class Ready(Plain):
     """A guest is there, held by so much: see `ctpbench.running.sandbox.enclosure.Hold`."""
 
     event: Literal["ready"] = "ready"
     landlock: int
     namespaces: bool
+
+
+class Idle(Plain):
+    """A worker is done with its batch, has cleared up and waits for the next."""
+
+    event: Literal["idle"] = "idle"
 
 
 class Started(Plain):
@@ -86,7 +116,7 @@ class Done(Plain):
     outcome: Outcome
 
 
-Message = Annotated[Ready | Started | Progressed | Done, Field(discriminator="event")]
+Message = Annotated[Ready | Idle | Started | Progressed | Done, Field(discriminator="event")]
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 
 
@@ -106,38 +136,26 @@ def send_progress(to: int, key: str, fraction: float, text: str) -> None:
         send(to, Progressed(key=key, fraction=done, text=words))
 
 
-def send_order(to: int, order: Batch | Errand) -> None:
+def send_order(to: int, order: Batch | Invitation | Errand) -> None:
     """Write what a process shall do to a file descriptor."""
     _write(to, order.model_dump_json().encode("utf-8", "replace"))
 
 
-def receive_batch(source: int) -> Batch:
-    """Wait for the batch that a worker is sent."""
-    line = _line(source)
-    if not line:
-        raise EOFError("the runner ended before it said what to do")
-    return Batch.model_validate_json(line)
+class Orders:
+    """What a process is told, as it waits for it at a file descriptor."""
 
+    def __init__(self, source: int) -> None:
+        self._source, self._rest = source, bytearray()
 
-def receive_errand(source: int) -> Errand | None:
-    """Wait for the next errand that a guest is sent; None where there is no more."""
-    line = _line(source)
-    return Errand.model_validate_json(line) if line else None
-
-
-def receive_ready(source: int) -> Ready:
-    """Wait for what is said of a sandbox that was tried."""
-    return Ready.model_validate_json(_line(source))
-
-
-def _line(source: int) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        read = os.read(source, _READ)
-        if not read:
-            return b""
-        line += read
-    return line
+    def next(self, kind: type[O]) -> O | None:
+        """Wait for the next thing that it is told, which is of some kind; None where there is no more."""
+        while b"\n" not in self._rest:
+            read = os.read(self._source, _READ)
+            if not read:
+                return None
+            self._rest += read
+        line, _, self._rest = self._rest.partition(b"\n")
+        return kind.model_validate_json(line)
 
 
 class Mailbox:
@@ -187,4 +205,7 @@ def _parsed(line: bytearray) -> Message:
 def _write(to: int, line: bytes) -> None:
     rest = memoryview(line + b"\n")
     while rest:
-        rest = rest[os.write(to, rest) :]
+        try:
+            rest = rest[os.write(to, rest) :]
+        except BlockingIOError:
+            select.select([], [to], [])

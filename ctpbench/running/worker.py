@@ -1,4 +1,4 @@
-"""The worker: does a batch of items, one after the other, and reports each by a pipe. No stranger's code runs in it.
+"""The worker: does batches of items, one after the other, and reports each by a pipe. No stranger's code runs in it.
 
 What a component does is done by a guest, whom the kernel shuts in where it can. Whatever happens there becomes an
 outcome. When the runner dies, so does the worker, and its guest with it.
@@ -6,11 +6,11 @@ outcome. When the runner dies, so does the worker, and its guest with it.
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -19,36 +19,65 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ctpbench.code import kernel_cache
-from ctpbench.running import messages
+from ctpbench.running import guest, messages, processes
 from ctpbench.running.attempts import attempt
 from ctpbench.running.host import Host
 from ctpbench.running.log import Log
-from ctpbench.running.sandbox.enclosure import Reach, enclose
+from ctpbench.running.sandbox.enclosure import Reach
 from ctpbench.running.sandbox.namespaces import die_with_parent, die_with_writer
+from ctpbench.running.sandbox.porter import Porter
 from ctpbench.running.work import Assignment, Outcome
 
 _PROGRESS_EVERY_S = 0.05
+_GROWN_BYTES = 2**25
+"""By how much a worker may have grown and still be given the next batch: what one item takes is not another's."""
 
 
 def main(pipe: Connection, device: str, threads: int) -> None:
-    """Work on the assignments that the pipe brings, in order, and send messages of how it goes."""
+    """Work on the batches that the pipe brings, and send messages of how it goes.
+
+    A worker ends when it is asked for no more, and after a batch that left something behind: in its memory, or among
+    the processes of the system.
+    """
     os.setsid()  # a group of its own: whatever a method starts can be killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()  # what the server imported is no garbage; looking through it takes longer than many an item
     to = pipe.fileno()
-    batch = messages.receive_batch(to)
-    kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
-    kernels.mkdir(parents=True, exist_ok=True)
-    os.environ["NUMBA_CACHE_DIR"] = str(kernels)
+    orders = messages.Orders(to)
     if sys.platform == "linux":
         die_with_parent()
         if (runner := multiprocessing.parent_process()) is not None:  # the parent is the server that forked this
             die_with_writer(runner.sentinel)
-    room = Path(tempfile.mkdtemp(dir=batch.assignments[0].out.parent))
-    try:
-        with Host(room, batch.reach, batch.environment, device, threads) as host:
+    with Porter(guest.live) as porter:  # before anything is received: its copies are the guests
+        at_first = processes.resident_bytes(os.getpid())
+        while (batch := orders.next(messages.Batch)) is not None:
             if sys.platform != "linux":
                 threading.Thread(target=_die_with_parent, args=(to,), daemon=True).start()
+            _work(batch, to, porter, device, threads)
+            if not porter.leaves_nothing or processes.resident_bytes(os.getpid()) - at_first > _GROWN_BYTES:
+                break
+            messages.send(to, messages.Idle())
+    pipe.close()
+
+
+def tell_hold(pipe: Connection) -> None:
+    """Send how far the kernel holds a process here: see `messages.Ready`."""
+    mine, theirs = socket.socketpair()
+    with Porter(guest.live) as porter:
+        porter.admit(theirs.fileno(), 2, network=False)
+        told = messages.Invitation(reach=Reach(), environment={}, home=None, device="cpu", threads=1)
+        messages.send_order(mine.fileno(), told)
+        if (ready := messages.Orders(mine.fileno()).next(messages.Ready)) is not None:
+            messages.send(pipe.fileno(), ready)
+
+
+def _work(batch: messages.Batch, to: int, porter: Porter, device: str, threads: int) -> None:
+    """Do a batch, with one guest where none is lost."""
+    kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
+    kernels.mkdir(parents=True, exist_ok=True)
+    environment = {**batch.environment, "NUMBA_CACHE_DIR": str(kernels)}
+    room = Path(tempfile.mkdtemp(dir=batch.assignments[0].out.parent))
+    try:
+        with Host(room, batch.reach, environment, device, threads, porter) as host:
             for assignment in batch.assignments:
                 messages.send(to, messages.Started(key=assignment.item.key))
                 with Log(assignment.log) as log:
@@ -56,16 +85,6 @@ def main(pipe: Connection, device: str, threads: int) -> None:
                 messages.send(to, messages.Done(key=assignment.item.key, outcome=outcome))
     finally:
         shutil.rmtree(room, ignore_errors=True)
-    pipe.close()
-
-
-def tell_hold(pipe: Connection) -> None:
-    """Send how far the kernel holds a process here: see `messages.Ready`."""
-    to = pipe.fileno()
-    enclosed = enclose(
-        lambda hold: messages.send(to, messages.Ready(landlock=hold.landlock, namespaces=hold.namespaces)), Reach()
-    )
-    os.waitpid(enclosed.keeper, 0)
 
 
 def _attempt(assignment: Assignment, to: int, host: Host, log: Log) -> Outcome:

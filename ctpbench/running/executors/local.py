@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import multiprocessing
 import os
+import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
 from types import ModuleType
 from typing import Any, Self
 
-import psutil
-
-from ctpbench.running import messages, worker
+from ctpbench.running import messages, processes, worker
 from ctpbench.running.environment import allowed
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
 from ctpbench.running.faults import crash
@@ -24,38 +25,66 @@ from ctpbench.running.sandbox.code import code_reach
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment, Outcome
 
-_POLL_S = 0.02
+_LOOK_S, _LOOK_S_AT_MOST = 0.02, 0.25
+"""How often a child's memory and processor time are looked at."""
 _GRACE_S = 2.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # Idle threads of one library must sleep, not spin: else they starve another library's in the same process.
 IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
-_PRELOADED = ["ctpbench.running.worker", "scipy.ndimage", "pandas"]
+_PRELOADED = ["ctpbench.running.rehearsal"]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Child:
+    """A worker's process and what it is at.
+
+    Attributes
+    ----------
+    pending : list of Assignment
+        What of its batch has not ended.
+    current : Assignment or None
+        What it has begun.
+    since : float
+        When that began, or the batch was handed over.
+    look_at : float
+        When its limits are looked at next.
+    batches, ended : int
+        How many batches it was given, and how many items of the last one have ended.
+    outcome : Outcome or None
+        How the item ends that it is killed for.
+    """
+
     process: Any
     pipe: connection.Connection
     mailbox: messages.Mailbox
-    pending: list[Assignment]
+    pending: list[Assignment] = field(default_factory=list)
     current: Assignment | None = None
-    since: float = field(default_factory=time.monotonic)
+    since: float = 0.0
+    look_at: float = math.inf
     cpu_before_s: float = 0.0
+    batches: int = 0
     ended: int = 0
+    idle: bool = True
     outcome: Outcome | None = None
+    exit_code: int | None = None
 
     @property
     def interrupted(self) -> Assignment | None:
-        """What ends with the process: the item under way; between two items nobody, the next ones never began."""
-        return self.current or (self.pending[0] if self.pending and not self.ended else None)
+        """What ends with the process: the item under way; between two items nobody, the next ones never began.
+
+        A process that ends before its first item has failed at that; one that had done others before has not.
+        """
+        first = self.pending[0] if self.pending and not self.ended and self.batches == 1 else None
+        return self.current or first
 
 
 class LocalExecutor:
-    """Runs batches in child processes. Use as a context manager: leaving it kills what still runs."""
+    """Runs batches in child processes, which are used again. Use as a context manager: leaving it kills them."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._children: list[_Child] = []
+        self._selector = selectors.DefaultSelector()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
@@ -75,16 +104,16 @@ class LocalExecutor:
             process.start()
         theirs.close()
         try:
-            found: messages.Ready = messages.receive_ready(mine.fileno())
+            found = messages.Orders(mine.fileno()).next(messages.Ready)
         finally:
             mine.close()
             process.join()
-        return Hold(found.landlock, found.namespaces)
+        return Hold(found.landlock, found.namespaces) if found else Hold(0, namespaces=False)
 
     @property
     def running(self) -> int:
         """How many children are at work."""
-        return len(self._children)
+        return sum(not child.idle for child in self._children)
 
     @property
     def slots(self) -> None:
@@ -92,17 +121,27 @@ class LocalExecutor:
         return None
 
     def submit(self, batch: Sequence[Assignment]) -> None:
-        """Start a child on a batch."""
+        """Have a child work on a batch: one that waits for work, or a new one."""
         order = self._order(batch)
+        child = next((child for child in self._children if child.idle), None) or self._started()
+        child.pending, child.idle, child.ended = list(batch), False, 0
+        child.batches += 1
+        self._begin(child)
+        with suppress(OSError):  # a child that is gone already is seen as such when it is polled
+            messages.send_order(child.pipe.fileno(), order)
+
+    def _started(self) -> _Child:
         mine, theirs = self._context.Pipe()
         arguments = (theirs, self._limits.device, self._limits.threads)
         process = self._context.Process(target=worker.main, args=arguments, daemon=False)
         with _environment(self._limits.threads):
             process.start()
         theirs.close()
-        with suppress(OSError):  # a child that is gone already is seen as such when it is polled
-            messages.send_order(mine.fileno(), order)
-        self._children.append(_Child(process, mine, messages.Mailbox(mine.fileno()), list(batch)))
+        child = _Child(process, mine, messages.Mailbox(mine.fileno()))
+        self._children.append(child)
+        for source in (mine, process.sentinel):
+            self._selector.register(source, selectors.EVENT_READ, child)
+        return child
 
     def _order(self, batch: Sequence[Assignment]) -> messages.Batch:
         """Return a batch with what its components may reach: those of data sets all, for their files lie anywhere."""
@@ -117,39 +156,70 @@ class LocalExecutor:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
         deadline = time.monotonic() + wait_s
         while True:
-            found = [event for child in list(self._children) for event in self._poll(child)]
-            if found or not self._children or time.monotonic() > deadline:
+            found = [event for child in self._moved(deadline) for event in self._poll(child)]
+            if found or not self.running or time.monotonic() > deadline:
                 yield from found
                 return
-            connection.wait([child.pipe for child in self._children], timeout=_POLL_S)
 
     def close(self) -> None:
         """Kill what still runs."""
         for child in self._children:
             _kill(child.process)
-        for child in self._children:
+        for child in list(self._children):
             child.process.join()
-        self._children.clear()
+            self._forget(child)
+
+    def _moved(self, deadline: float) -> list[_Child]:
+        """Wait for a child that says something or ends, or whose limits are due; return which do."""
+        due = min((child.look_at for child in self._children), default=math.inf)
+        ready = self._selector.select(max(0.0, min(deadline, due) - time.monotonic()))
+        moved = {id(key.data) for key, _ in ready}
+        now = time.monotonic()
+        return [child for child in self._children if id(child) in moved or child.look_at <= now]
 
     def _poll(self, child: _Child) -> Iterator[Event]:
         yield from self._received(child)
-        if child.outcome is None and child.process.is_alive():
+        if child.outcome is None and child.look_at <= time.monotonic():
             child.outcome = self._breach(child)
-        if child.outcome is not None and child.process.is_alive():
+            child.look_at = self._next_look(child)
+        if child.outcome is not None:
             _kill(child.process)
+        if child.mailbox.closed:  # nothing more to wait for there
+            with suppress(KeyError):
+                self._selector.unregister(child.pipe)
         if child.process.is_alive():
             return
         yield from self._received(child)
-        self._children.remove(child)
-        child.pipe.close()
-        exit_code = child.process.exitcode
-        _kill_group(child.process.pid)  # what a method started and left running
-        child.process.close()
+        self._forget(child)
         if (item := child.interrupted) is not None:
             child.pending.remove(item)
-            yield Ended(item, child.outcome or crash(exit_code))
+            yield Ended(item, child.outcome or crash(child.exit_code))
         for assignment in child.pending:
             yield Returned(assignment)
+
+    def _forget(self, child: _Child) -> None:
+        """Let go of a child that has ended, and kill what it left running."""
+        self._children.remove(child)
+        for source in (child.pipe, child.process.sentinel):
+            with suppress(KeyError):
+                self._selector.unregister(source)
+        child.pipe.close()
+        _kill_group(child.process.pid)
+        child.exit_code = child.process.exitcode
+        child.process.close()
+
+    def _begin(self, child: _Child) -> None:
+        """Start the clock of an item."""
+        child.since = time.monotonic()
+        child.look_at = self._next_look(child)
+
+    def _next_look(self, child: _Child) -> float:
+        """Return when a child's limits are looked at next: often at first, later in proportion to what has passed."""
+        limits, now = self._limits, time.monotonic()
+        ends = child.since + limits.timeout_s if limits.timeout_s is not None else math.inf
+        if limits.cpu_s is None and limits.memory_gib is None:
+            return ends
+        return min(ends, now + min(max((now - child.since) / 4, _LOOK_S), _LOOK_S_AT_MOST))
 
     def _received(self, child: _Child) -> Iterator[Event]:
         """Yield what a child's messages say; one that makes no sense is its last."""
@@ -157,7 +227,10 @@ class LocalExecutor:
             return
         try:
             for message in child.mailbox.messages():
-                yield self._event(child, message)
+                if isinstance(message, messages.Idle) and not child.pending:
+                    child.idle, child.look_at = True, math.inf
+                else:
+                    yield self._event(child, message)
         except messages.Malformed as error:
             text = f"its process sent what is no message of the harness: {error}"
             child.outcome = Outcome(status="error", message=text[:1000])
@@ -167,11 +240,12 @@ class LocalExecutor:
         if isinstance(message, messages.Started):
             if current is not None or not child.pending or child.pending[0].item.key != message.key:
                 raise messages.Malformed(f"started {message.key[:60]!r} out of turn")
-            child.current, child.since = child.pending[0], time.monotonic()
-            child.cpu_before_s = _cpu_s(child.process.pid)
+            child.current = child.pending[0]
+            child.cpu_before_s = 0.0 if self._limits.cpu_s is None else _cpu_s(child.process.pid)
+            self._begin(child)
             return Began(child.current)
-        if isinstance(message, messages.Ready):
-            raise messages.Malformed("ready, which a worker does not say")
+        if isinstance(message, messages.Ready | messages.Idle):
+            raise messages.Malformed(f"{message.event}, which a worker does not say now")
         if current is None or current.item.key != message.key:
             raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which is not under way")
         if isinstance(message, messages.Progressed):
@@ -179,7 +253,8 @@ class LocalExecutor:
         info = message.outcome.info
         if message.outcome.ok != (info is not None and info.stage == current.item.stage):
             raise messages.Malformed(f"{current.item.stage} is done with what belongs to no such work")
-        child.current, child.since = None, time.monotonic()
+        child.current = None
+        self._begin(child)
         child.pending.remove(current)
         child.ended += 1
         return Ended(current, message.outcome)
@@ -199,32 +274,16 @@ class LocalExecutor:
         return None
 
 
-def _resident_gib(pid: int) -> float:
-    """Return the memory of a process and of all that it started."""
-    return _total(pid, lambda process: process.memory_info().rss) / 2**30
+def _resident_gib(worker: int) -> float:
+    """Return the memory of a worker and of all that works for it; the two that it starts itself only wait."""
+    working = [worker, *itertools.chain.from_iterable(processes.started_by(worker)[1:])]
+    return sum(map(processes.resident_bytes, working)) / 2**30
 
 
-def _cpu_s(pid: int) -> float:
-    """Return the processor time of a process and of all that it started, those included that have ended."""
-    return _total(pid, lambda process: sum(process.cpu_times()[:4]))
-
-
-def _total(pid: int, measure: Callable[[psutil.Process], float]) -> float:
-    """Return the sum of a measure over a worker and all that its guests started, 0 where it is gone.
-
-    The two processes between the worker and a guest are copies of it that wait.
-    """
-    total = 0.0
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        total = measure(process)
-        for keeper in process.children():
-            with suppress(psutil.Error):
-                for first in keeper.children():
-                    for descendant in first.children(recursive=True):
-                        with suppress(psutil.Error):
-                            total += measure(descendant)
-    return total
+def _cpu_s(worker: int) -> float:
+    """Return the processor time of a worker and of all that it started, those included that have ended."""
+    all_of_them = [worker, *itertools.chain.from_iterable(processes.started_by(worker))]
+    return sum(map(processes.processor_s, all_of_them))
 
 
 def _kill(process: Any) -> None:

@@ -7,6 +7,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from ctpbench.code import CORE, LIBRARY_FOLDERS, own_places
@@ -37,6 +38,7 @@ def code_reach(modules: frozenset[str], device: str) -> Reach:
     loose = {place.resolve() for module in modules for place in own_places(module)} | {CORE}
     loose = {path for path in loose if not any(path.is_relative_to(place) for place in hidden | readable)}
     listable = {path.parent for path in loose}
+    loose |= {Path(cache_from_source(path)) for path in loose if path.suffix == ".py"}  # else it is compiled each time
     devices = [Path(name) for name in _DEVICES]
     if device == "cuda":
         devices += [found for pattern in _GPU_DEVICES for found in Path("/dev").glob(pattern)]

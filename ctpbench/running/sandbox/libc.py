@@ -29,6 +29,11 @@ def unshare(flags: int) -> None:
     _checked(_libc().unshare(flags))
 
 
+def setns(place: int, flags: int) -> None:
+    """Enter namespaces of another process, or one, of which this is a file descriptor: see setns(2)."""
+    _checked(_libc().setns(place, flags))
+
+
 def mount(source: str, target: str, kind: str, flags: int) -> None:
     """Mount a file system: see mount(2)."""
     _checked(_libc().mount(*(os.fsencode(text) for text in (source, target, kind)), ctypes.c_ulong(flags), None))

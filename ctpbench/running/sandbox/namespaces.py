@@ -13,7 +13,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from ctpbench.running.sandbox.libc import give_up_capabilities, mount, prctl, unshare
+from ctpbench.running.sandbox.libc import give_up_capabilities, mount, prctl, setns, unshare
 
 _MOUNTS, _IPC, _USER, _PID, _NETWORK = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 _SIGNAL_WHEN_PARENT_DIES, _DROP_CAPABILITY, _LAST_CAPABILITY = 1, 24, 63
@@ -21,15 +21,10 @@ _PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
 _SAFE = 0x2 | 0x4 | 0x8  # MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
-def enter(*, network: bool) -> None:
-    """Leave the system's namespaces; the next process that is forked is the first of its own.
+def enter() -> None:
+    """Leave the system's namespace of users, which lets this process make others.
 
     The user stays who they are and no longer has any power over what others own.
-
-    Parameters
-    ----------
-    network : bool
-        Whether to leave the network, too.
 
     Raises
     ------
@@ -37,10 +32,63 @@ def enter(*, network: bool) -> None:
         Where the system does not allow it.
     """
     user, group = os.geteuid(), os.getegid()
-    unshare(_USER | _PID | _IPC | _MOUNTS | (_NETWORK if network else 0))
+    unshare(_USER)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def fork_first() -> int:
+    """Fork the first process of a new namespace of processes; see `os.fork`.
+
+    It takes a process that is in such a namespace itself to do it more than once: one's way back into the system's is
+    barred.
+
+    Raises
+    ------
+    OSError
+        Where the system does not allow it.
+    """
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(_PID)  # it is the next process that will be in it
+        first = os.fork()
+        if first:
+            with suppress(OSError):
+                setns(own, _PID)
+        return first
+    finally:
+        os.close(own)
+
+
+def leave(*, network: bool) -> None:
+    """Leave the system's mounts and shared memory for one's own; its network, too, for one in which nobody is.
+
+    Raises
+    ------
+    OSError
+        Where the system does not allow it.
+    """
+    unshare(_IPC | _MOUNTS | (_NETWORK if network else 0))
+
+
+def join_users(process: int) -> None:
+    """Be a user as another process is, of which this is a descriptor (pidfd)."""
+    setns(process, _USER)
+
+
+def fork_beside(process: int, *, network: bool) -> int:
+    """Fork a process in the namespaces of another one, of which this is a descriptor (pidfd); see `os.fork`.
+
+    It stays in the folder that this process is in, and in its network unless that is the other's, too.
+    """
+    here = os.getcwd()
+    setns(process, _PID)  # it is the next process that will be in it
+    forked = os.fork()
+    if not forked:
+        setns(process, _IPC | _MOUNTS | (_NETWORK if network else 0))
+        os.chdir(here)
+    return forked
 
 
 def settle() -> bool:
@@ -63,8 +111,10 @@ def settle() -> bool:
 def drop_powers() -> None:
     """Give up for ever what the first user of a user namespace may do in it."""
     for capability in range(_LAST_CAPABILITY + 1):
-        with suppress(OSError):  # the kernel knows fewer
+        try:
             prctl(_DROP_CAPABILITY, capability)
+        except OSError:  # the kernel knows no more
+            break
     give_up_capabilities()
 
 

@@ -1,0 +1,210 @@
+"""The porter: a process that has seen nothing yet. Each guest is a copy of it, and one is there at a time.
+
+It is forked before anything is done, so that no data, no path and no secret is in the memory that a guest gets; what a
+guest is told it is told by its host once it is there. It is forked warm, with all imported that its guests need.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import spawn
+from typing import NoReturn, Self
+
+from ctpbench.running.sandbox import namespaces
+from ctpbench.running.sandbox.chambers import Chambers
+
+_APART, _TOGETHER, _END, _TELL = b"a", b"t", b"e", b"w"
+"""What is asked for: a guest without network, one with it; the end of the one that is there, or how it ended."""
+_ADMITTED, _ENDED = struct.Struct("i?"), struct.Struct("i?")
+_MOST_FILES = 8
+_GRACE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a guest is: `apart` in namespaces of its own; `settled` where ``/proc`` is its own, too."""
+
+    apart: bool
+    settled: bool
+
+
+class Porter:
+    """Lets guests in. Use as a context manager: leaving it ends it, and the guest with it.
+
+    This process must have no other thread when it is made.
+
+    Parameters
+    ----------
+    live : callable(place, files)
+        What a guest does with the file descriptors that it is given. It ends with code 0 after it, 1 where it raises.
+    """
+
+    def __init__(self, live: Callable[[Place, Sequence[int]], None]) -> None:
+        self._chambers = Chambers(os.fsdecode(spawn.get_executable())) if sys.platform == "linux" else None
+        self._channel, theirs = socket.socketpair()
+        self.leaves_nothing = True
+        """Whether all guests so far were in namespaces of their own, so that nothing that they started is left."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._process = os.fork()
+        if self._process == 0:
+            _ending(lambda: _serve(theirs, self._chambers, live))
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def admit(self, *files: int, network: bool) -> int:
+        """Start a guest with some file descriptors, with the system's network or none; return its process's number."""
+        socket.send_fds(self._channel, [_TOGETHER if network else _APART], files)
+        reply = self._channel.recv(_ADMITTED.size)
+        if not reply:
+            raise ConnectionResetError("the process that starts methods went away; the system may be out of memory")
+        guest, apart = _ADMITTED.unpack(reply)
+        self.leaves_nothing &= apart
+        return int(guest)
+
+    def dismiss(self) -> None:
+        """End the guest, with all that it started. It is gone when the next one is let in."""
+        with suppress(OSError):  # the porter is gone, and the guest with it
+            self._channel.sendall(_END)
+
+    def verdict(self) -> int | None:
+        """Wait for a guest that ends, and dismiss it; return its exit code, negative where a signal ended it.
+
+        It has a moment to do so; None where it does not.
+        """
+        try:
+            self._channel.sendall(_TELL)
+            status, itself = _ENDED.unpack(self._channel.recv(_ENDED.size))
+        except (OSError, struct.error):  # the porter is gone, and the guest with it
+            return None
+        return os.waitstatus_to_exitcode(status) if itself else None
+
+    def close(self) -> None:
+        """End the porter, and the guest that is there."""
+        self._channel.close()
+        with suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+        if self._chambers is not None:
+            self._chambers.close()
+
+
+def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Place, Sequence[int]], None]) -> None:
+    """Be the porter."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if chambers is not None:
+        namespaces.die_with_parent()
+    _keep_open({0, 1, 2, channel.fileno()} | ({chambers.channel} if chambers else set()))
+    if chambers is not None and not chambers.possible():
+        chambers = None
+    if chambers is not None:
+        maker = os.pidfd_open(chambers.process.pid)
+        namespaces.join_users(maker)
+        namespaces.die_with_parent()  # who changes what one is, is forgotten to die
+        os.close(maker)
+    guest, place = 0, Place(apart=False, settled=False)
+    while True:
+        asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
+        if not asked:
+            return
+        if asked == _END:
+            _end(guest, chambers if place.apart else None)
+        elif asked == _TELL:
+            itself = _ends(guest)
+            channel.sendall(_ENDED.pack(_end(guest, chambers if place.apart else None), itself))
+        else:
+            guest, place = _admitted(files, chambers, live, network=asked == _TOGETHER)
+            channel.sendall(_ADMITTED.pack(guest, place.apart))
+        for file in files:
+            os.close(file)
+
+
+def _admitted(
+    files: Sequence[int],
+    chambers: Chambers | None,
+    live: Callable[[Place, Sequence[int]], None],
+    *,
+    network: bool,
+) -> tuple[int, Place]:
+    """Fork a guest into a chamber, or beside this process where there is none."""
+    chamber = chambers.make(network=network) if chambers else None
+    place = Place(chamber is not None, chamber is not None and chamber.settled)
+    if chamber is None:
+        guest = os.fork()
+    else:
+        guest = namespaces.fork_beside(chamber.first, network=not network)
+        os.close(chamber.first)
+    if guest == 0:
+        _ending(lambda: _enter(place, files, live))
+    return guest, place
+
+
+def _enter(place: Place, files: Sequence[int], live: Callable[[Place, Sequence[int]], None]) -> None:
+    """Be the guest: with no power, and to end with the porter."""
+    _keep_open({0, 1, 2, *files})
+    if place.apart:
+        namespaces.drop_powers()
+    if sys.platform == "linux":
+        namespaces.die_with_parent()
+    live(place, files)
+
+
+def _end(guest: int, chambers: Chambers | None) -> int:
+    """End a guest; return its wait status."""
+    if chambers is not None:
+        chambers.end()
+    else:
+        os.kill(guest, signal.SIGKILL)  # one that has ended is there until it is waited for
+    return os.waitpid(guest, 0)[1]
+
+
+def _ends(guest: int) -> bool:
+    """Whether a guest ends by itself now."""
+    if hasattr(os, "pidfd_open"):
+        watched = os.pidfd_open(guest)
+        ready, _, _ = select.select([watched], [], [], _GRACE_S)
+        os.close(watched)
+        return bool(ready)
+    deadline = time.monotonic() + _GRACE_S
+    while (waited := os.waitid(os.P_PID, guest, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.002)
+    return waited is not None
+
+
+def _keep_open(files: set[int]) -> None:
+    """Close all file descriptors but these."""
+    kept = [*sorted(files), 2**16]
+    for low, high in zip([-1, *kept], kept, strict=False):
+        if low + 1 < high:  # else `closerange(0, 0)` closes them all
+            os.closerange(low + 1, high)
+
+
+def _ending(work: Callable[[], None]) -> NoReturn:
+    """Do some work in a forked process, of which nothing may return to what forked it."""
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
