@@ -11,13 +11,16 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from ctpbench.contract.components import Trainable
+from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.running.cases import CaseSet
 from ctpbench.running.cell import Cell
-from ctpbench.running.costs import folders_beside, read_costs, scores_name
+from ctpbench.running.costs import scores_name
 from ctpbench.running.rates import Basis, Estimate, Rates, Span, Work
+from ctpbench.running.recollection import known_costs, runs_beside
 from ctpbench.running.store import Store
+from ctpbench.running.tuning import proposals
 from ctpbench.running.work import Stage
+from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, Tune
 from ctpbench.suite.sections import Range
 
@@ -95,7 +98,7 @@ def forecast(cells: Sequence[Cell], store: Store, threads: int, hardware: str, j
     jobs : int
         Cells side by side.
     """
-    own, beside = read_costs(store.folder), [read_costs(folder) for folder in folders_beside(store.folder)]
+    own, beside = known_costs(store.folder), [known_costs(folder) for folder in runs_beside(store.folder)]
     rates = Rates(own, [cost for costs in beside for cost in costs], threads, hardware)
     left = _Left(cells, store, rates)
     each = {cell.key: left.of_cell(cell) for cell in cells}
@@ -138,6 +141,7 @@ class _Left:
     rates: Rates
     models: set[str] = field(default_factory=set)
     _shared: list[Work] | None = None
+    _left: dict[str, list[tuple[Denoiser, MapsSettings]]] = field(default_factory=dict)
 
     def shared(self) -> list[Work]:
         """Return the cases and references that are not there."""
@@ -174,11 +178,13 @@ class _Left:
         if not issubclass(row.cls, Trainable):
             return
         amount = self._bytes(*_learnt_from(cell))
-        if row.tune is None:
-            model = cell.model(row.component())
-            if model is not None and model.key not in self.models and not self.store.cache.holds("model", model.key):
-                self.models.add(model.key)
-                yield Work("model", row.cls.name, row.params, False, *amount)
+        if row.tune is None or row.tune.search == "exhaustive":
+            tried = [row.component()] if row.tune is None else [denoiser for denoiser, _ in self._unscored(cell)]
+            keys = {model.key for denoiser in tried if (model := cell.model(denoiser)) is not None} - self.models
+            missing = {key for key in keys if not self.store.cache.holds("model", key)}
+            self.models |= missing
+            if missing:
+                yield Work("model", row.cls.name, row.params, False, *amount, len(missing))
         elif (shared := f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}") not in self.models:
             self.models.add(shared)
             yield Work("model", row.cls.name, row.params, False, *amount, trials(row.tune))
@@ -187,8 +193,8 @@ class _Left:
         row = cell.row
         params: dict[str, Any] = {**row.params, **({MAPS: row.maps[0].label} if len(row.maps) == 1 else {})}
         if row.tune and cell.validation:
-            amount = self._bytes(cell.validation)
-            yield Work("prediction", row.cls.name, params, True, *amount, trials(row.tune))
+            if left := self._trials(cell):
+                yield Work("prediction", row.cls.name, params, True, *self._bytes(cell.validation), left)
         elif (self.store.cache.folder).exists():
             made = cell.prediction(row.component(), cell.test, row.maps[0], trial=False)
             if self.store.cache.holds("prediction", made.key):
@@ -197,11 +203,27 @@ class _Left:
         yield Work("prediction", row.cls.name, params, False, *self._bytes(cell.test), 1, repeats)
 
     def _scores(self, cell: Cell) -> Iterator[Work]:
-        if cell.row.tune and cell.validation:
+        if cell.row.tune and cell.validation and (left := self._trials(cell)):
             name = scores_name([cell.objective.component.name])
-            yield Work("scores", name, {}, True, *self._bytes(cell.validation), trials(cell.row.tune))
+            yield Work("scores", name, {}, True, *self._bytes(cell.validation), left)
         name = scores_name(metric.component.name for metric in cell.suite.metrics)
         yield Work("scores", name, {}, False, *self._bytes(cell.test))
+
+    def _trials(self, cell: Cell) -> int:
+        """Return how many trials a cell has left; of a search all, for what it tries depends on what it finds."""
+        assert cell.row.tune is not None
+        return len(self._unscored(cell)) if cell.row.tune.search == "exhaustive" else trials(cell.row.tune)
+
+    def _unscored(self, cell: Cell) -> list[tuple[Denoiser, MapsSettings]]:
+        """Return the combinations that tuning has no score of: the method, and how maps are computed."""
+        if cell.key not in self._left:
+            row, cache = cell.row, self.store.cache
+            assert row.tune is not None
+            batch = next(proposals(row.tune, cell.objective.component.better))
+            tried = [(row.component(**parameters), row.maps_by(**parameters)) for parameters in batch]
+            known = (cache.folder / "scores").exists() and cell.validation
+            self._left[cell.key] = [one for one in tried if not (known and cache.holds("scores", _trial(cell, *one)))]
+        return self._left[cell.key]
 
     def _bytes(self, *sets: CaseSet) -> tuple[float | None, bool]:
         """Return how many bytes of observations sets hold, and whether that is sure; None where it is unknown."""
@@ -213,6 +235,14 @@ class _Left:
             total += known[0] * len(each.members)
             sure = sure and known[1]
         return total, sure
+
+
+def _trial(cell: Cell, denoiser: Denoiser, maps: MapsSettings) -> str:
+    """Return the key of the scores of a trial."""
+    assert cell.validation is not None
+    made = cell.prediction(denoiser, cell.validation, maps, trial=True)
+    reference = cell.reference(cell.validation, maps)
+    return cell.scores(made, reference, {}, cell.validation, (cell.objective,), trial=True).key
 
 
 def _learnt_from(cell: Cell) -> tuple[CaseSet, ...]:
