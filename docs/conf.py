@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import ctpbench
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+
+def quiet_kernels() -> None:
+    """Let the kernels of notebooks, and who runs them, say what is an error and nothing else on their logs.
+
+    A kernel reads its settings from a folder of this build, not from that of whoever builds.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="ctpbench-docs-")
+    atexit.register(folder.cleanup)
+    profile = Path(folder.name) / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_kernel_config.py").write_text(f"get_config().IPKernelApp.log_level = {logging.ERROR}\n")
+    os.environ["IPYTHONDIR"] = folder.name
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+
+
+quiet_kernels()
 
 project = "ctpbench"
 author = "The ctpbench developers"

@@ -2,13 +2,15 @@
 
 What decides is what was declared: data set, parameters, split, metrics and maps must be the same. Where the code behind
 them differs, as between two releases, a control that both ran must have scored alike: it is the same method on the same
-data, so that whatever it scores otherwise comes of the code.
+data, so that whatever it scores otherwise comes of the code. Results of before the protocol was kept do not say which
+code it was, nor all parameters: the control `none` must then show that they are the same, for `noiseless` may score 0
+on any data.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import xarray as xr
 
 from ctpbench.contract.control import NOISELESS, UNFILTERED
 from ctpbench.errors import ResultError
+from ctpbench.outcome.declared import declared
 from ctpbench.outcome.rows import endings
 from ctpbench.outcome.scores import score_grids
 from ctpbench.outcome.variables import axis_of
@@ -35,14 +38,16 @@ def protocol_of(tree: xr.DataTree, name: str) -> dict[str, Any]:
     Raises
     ------
     ResultError
-        Where the results do not say, as those of older versions.
+        Where the results do not say.
     """
+    if PROTOCOL not in tree.attrs:
+        return declared(tree, name)
     try:
         found: dict[str, Any] = json.loads(str(tree.attrs[PROTOCOL]))
         return {part: found[part] for part in ("datasets", "metrics", "maps", "core")}
     except (KeyError, TypeError, ValueError):
         raise ResultError(
-            f"{name}: its results do not say what they were scored on and with, as those of older versions; "
+            f"{name}: what its results say of what they were scored on and with cannot be read; "
             "give its run command again: finished cells are kept"
         ) from None
 
@@ -64,6 +69,16 @@ def why_not(one: xr.DataTree, other: xr.DataTree, names: tuple[str, str]) -> str
     apart = _controls_apart(one, other, names)
     if apart:
         return apart[0]
+    unsaid = next((name for name, each in zip(names, (a, b), strict=True) if each["core"] is None), None)
+    if unsaid is not None:
+        shows = _unfiltered(one) & _unfiltered(other)
+        if shared and {dataset for dataset, _, _ in shows}.issuperset(shared):
+            return ""
+        return (
+            f"{unsaid} is of an older version, which does not say what code it was scored with, and no row "
+            f"{UNFILTERED} that both ran at one level of each data set shows that it scores alike; add {UNFILTERED} to "
+            f"both, or run {unsaid} again"
+        )
     changed = _code_that_differs(a, b, shared)
     if changed and apart is None:
         return (
@@ -89,7 +104,7 @@ def _differences(
     for label in shared:
         a, b = one["datasets"][label], other["datasets"][label]
         yield from _unlike(f"data set {label!r}", a, b, names)
-        if a["fingerprint"] != b["fingerprint"]:
+        if None not in (a["fingerprint"], b["fingerprint"]) and a["fingerprint"] != b["fingerprint"]:
             yield f"data set {label!r}: {names[1]} read other files than {names[0]}"
         if a["cases"] != b["cases"]:
             odd = sorted(dict(a["cases"].items() ^ b["cases"].items()))
@@ -108,11 +123,13 @@ def _differences(
 
 
 def _unlike(what: str, one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
-    """Yield how two components declare themselves otherwise."""
+    """Yield how two components declare themselves otherwise, as far as both say."""
     for key in ("name", "version"):
-        if one[key] != other[key]:
+        if None not in (one[key], other[key]) and one[key] != other[key]:
             yield f"{what}: {key} {one[key]} in {names[0]}, {other[key]} in {names[1]}; run the older one again"
-    for key in sorted(one["params"].keys() | other["params"].keys()):
+    said = [each["params"].keys() for each in (one, other)]
+    whole = None not in (one["version"], other["version"])
+    for key in sorted(said[0] | said[1] if whole else said[0] & said[1]):
         a, b = one["params"].get(key), other["params"].get(key)
         if a != b:
             yield f"{what}: {key} is {shown(a)} in {names[0]}, {shown(b)} in {names[1]}"
@@ -146,12 +163,17 @@ def _controls_apart(one: xr.DataTree, other: xr.DataTree, names: tuple[str, str]
     return []
 
 
-def _controls(tree: xr.DataTree) -> dict[_Place, dict[str, float]]:
+def _unfiltered(tree: xr.DataTree) -> set[_Place]:
+    """Return where the control without any denoising went well."""
+    return set(_controls(tree, (UNFILTERED,)))
+
+
+def _controls(tree: xr.DataTree, methods: Sequence[str] = (UNFILTERED, NOISELESS)) -> dict[_Place, dict[str, float]]:
     """Return the mean scores of the controls that went well, by column, at each data set and noise level."""
     found: dict[_Place, dict[str, float]] = {}
     for dataset, node in tree.children.items():
         data = node.to_dataset(inherit=False)
-        places = np.isin(data["method"].values.astype(str), (UNFILTERED, NOISELESS))
+        places = np.isin(data["method"].values.astype(str), methods)
         controls = data.isel(config=places)
         ended = endings(controls)
         for grid in score_grids(controls):

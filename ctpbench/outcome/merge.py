@@ -144,7 +144,8 @@ def _same_row(one: xr.DataTree, other: xr.DataTree, label: str) -> bool:
 def _attrs(runs: Mapping[str, xr.DataTree], title: str) -> dict[str, Any]:
     """Return the root's attributes: what the runs have in common, and of each where it comes from."""
     trees = list(runs.values())
-    protocols = [protocol_of(tree, name) for name, tree in runs.items()]
+    said = [protocol_of(tree, name) for name, tree in runs.items()]
+    protocols = sorted(said, key=lambda each: each["core"] is None)  # those that say all come first
     datasets = {label: each for found in reversed(protocols) for label, each in found["datasets"].items()}
     origins = [
         origin

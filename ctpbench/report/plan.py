@@ -144,7 +144,7 @@ def _but(found: Forecast) -> str:
 def _how(found: Forecast) -> str:
     rough = any(estimate.basis in ("scaled", "rough") for estimate in found.cells.values())
     runs = "an earlier run" if found.sources == 1 else f"{found.sources} earlier runs"
-    marked = " ~: from other parameters, other data or another machine." if rough else ""
+    marked = " ~: from other parameters, data or machine, or an older version." if rough else ""
     return f"[dim]Estimated from what {runs} took, pictures left out.{marked}[/]"
 
 

@@ -106,12 +106,6 @@ def read_costs(folder: Path) -> list[Cost]:
     return list(_readable((folder / FILE_NAME).read_bytes().splitlines()) if (folder / FILE_NAME).is_file() else ())
 
 
-def folders_beside(folder: Path) -> list[Path]:
-    """Return the other runs that lie beside one and noted what they took."""
-    found = sorted(path.parent for path in folder.absolute().parent.glob(f"*/{FILE_NAME}"))
-    return [other for other in found if other != folder.absolute()]
-
-
 def _readable(lines: Iterable[bytes]) -> Iterator[Cost]:
     for line in lines:
         with suppress(ValidationError):

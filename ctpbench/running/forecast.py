@@ -12,14 +12,17 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
-from ctpbench.contract.components import Trainable
+from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.running.cases import CaseSet
 from ctpbench.running.cell import Cell
-from ctpbench.running.costs import folders_beside, read_costs, scores_name
+from ctpbench.running.costs import scores_name
 from ctpbench.running.rates import Basis, Estimate, Rates, Span, Work
+from ctpbench.running.recollection import known_costs, runs_beside
 from ctpbench.running.sharing import Shelf
 from ctpbench.running.store import Store
+from ctpbench.running.tuning import proposals
 from ctpbench.running.work import Stage
+from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Tune
 from ctpbench.suite.sections import Range
 
@@ -101,7 +104,7 @@ def forecast(
     shared : Shelf or None
         What other runs made that this one would take.
     """
-    own, beside = read_costs(store.folder), [read_costs(folder) for folder in folders_beside(store.folder)]
+    own, beside = known_costs(store.folder), [known_costs(folder) for folder in runs_beside(store.folder)]
     rates = Rates(own, [cost for costs in beside for cost in costs], threads, hardware)
     left = _Left(cells, store, rates, shared)
     each = {cell.key: left.of_cell(cell) for cell in cells}
@@ -156,6 +159,7 @@ class _Left:
     models: set[str] = field(default_factory=set)
     _shared: list[Work] | None = None
     _alike: dict[tuple[str | int, ...], Work] = field(default_factory=dict)
+    _left: dict[str, list[tuple[Denoiser, MapsSettings]]] = field(default_factory=dict)
 
     def shared(self) -> list[Work]:
         """Return the cases and references that are not there."""
@@ -201,28 +205,29 @@ class _Left:
             return
         if row.tune is None:
             model = cell.model(cell.common.denoiser(row))
-            if model is None or model.key in self.models or self._holds("model", model.key):
-                return
-            shared, count = model.key, 1
+            missing = set() if model is None or self._holds("model", model.key) else {model.key}
+            shared, count = "", len(missing - self.models)
         else:
-            shared, count = f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}", trials(row.tune)
-            if shared in self.models:
-                return
-        self.models.add(shared)
+            shared, missing = f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}", set[str]()
+            count = 0 if shared in self.models else self._models_left(cell, row.tune)
+        self.models |= {shared, *missing}
+        if not count:
+            return
         yield self._once(
             cell,
-            "fit",
+            f"fit {count}",
             lambda: Work("model", row.cls.name, row.params, False, *self._bytes(*_learnt_from(cell)), count),
         )
 
     def _predictions(self, cell: Cell) -> Iterator[Work]:
         row, validation = cell.row, cell.validation
-        if (tune := row.tune) and validation:
-            yield self._once(
-                cell,
-                "try",
-                lambda: Work("prediction", row.cls.name, _known(row), True, *self._bytes(validation), trials(tune)),
-            )
+        if row.tune and validation:
+            if left := self._trials(cell):
+                yield self._once(
+                    cell,
+                    f"try {left}",
+                    lambda: Work("prediction", row.cls.name, _known(row), True, *self._bytes(validation), left),
+                )
         elif self._any_prediction and self._holds("prediction", cell.prediction_key()):
             return
         repeats = cell.suite.resources.repeats
@@ -233,11 +238,11 @@ class _Left:
         )
 
     def _scores(self, cell: Cell) -> Iterator[Work]:
-        if (tune := cell.row.tune) and (validation := cell.validation):
+        if cell.row.tune and (validation := cell.validation) and (left := self._trials(cell)):
             yield self._once(
                 cell,
-                "score trials",
-                lambda: Work("scores", _metrics(cell.objective), {}, True, *self._bytes(validation), trials(tune)),
+                f"score {left} trials",
+                lambda: Work("scores", _metrics(cell.objective), {}, True, *self._bytes(validation), left),
             )
         yield self._once(
             cell, "score", lambda: Work("scores", _metrics(*cell.suite.metrics), {}, False, *self._bytes(cell.test))
@@ -253,6 +258,38 @@ class _Left:
         if place not in self._alike:
             self._alike[place] = make()
         return self._alike[place]
+
+    def _trials(self, cell: Cell) -> int:
+        """Return how many trials a cell has left; of a search all, for what it tries depends on what it finds."""
+        assert cell.row.tune is not None
+        return len(self._unscored(cell)) if self._tells(cell.row.tune) else trials(cell.row.tune)
+
+    def _models_left(self, cell: Cell, tune: Tune) -> int:
+        """Return how many models the trials of a cell are still to be fitted."""
+        if not self._tells(tune):
+            return trials(tune)
+        keys = {model.key for denoiser, _ in self._unscored(cell) if (model := cell.model(denoiser)) is not None}
+        missing = {key for key in keys - self.models if not self._holds("model", key)}
+        self.models |= missing
+        return len(missing)
+
+    def _tells(self, tune: Tune) -> bool:
+        """Whether the caches can tell what is left of a search."""
+        return tune.search == "exhaustive" and self._any_score
+
+    @cached_property
+    def _any_score(self) -> bool:
+        return self.shelf is not None or (self.store.cache.folder / "scores").exists()
+
+    def _unscored(self, cell: Cell) -> list[tuple[Denoiser, MapsSettings]]:
+        """Return the combinations that tuning has no score of: the method, and how maps are computed."""
+        if cell.key not in self._left:
+            row = cell.row
+            assert row.tune is not None
+            batch = next(proposals(row.tune, cell.objective.component.better))
+            tried = [(row.component(**parameters), row.maps_by(**parameters)) for parameters in batch]
+            self._left[cell.key] = [one for one in tried if not self._holds("scores", _trial(cell, *one))]
+        return self._left[cell.key]
 
     def _bytes(self, *sets: CaseSet) -> tuple[float | None, bool]:
         """Return how many bytes of observations sets hold, and whether that is sure; None where it is unknown."""
@@ -273,6 +310,14 @@ def _metrics(*metrics: MetricEntry) -> str:
 def _known(row: DenoiserEntry) -> dict[str, Any]:
     """Return the parameters of a row that are known, with the way of its maps where there is one."""
     return {**row.params, **({MAPS: row.maps[0].label} if len(row.maps) == 1 else {})}
+
+
+def _trial(cell: Cell, denoiser: Denoiser, maps: MapsSettings) -> str:
+    """Return the key of the scores of a trial."""
+    assert cell.validation is not None
+    made = cell.prediction(denoiser, cell.validation, maps, trial=True)
+    reference = cell.reference(cell.validation, maps)
+    return cell.scores(made, reference, {}, cell.validation, (cell.objective,), trial=True).key
 
 
 def _learnt_from(cell: Cell) -> tuple[CaseSet, ...]:

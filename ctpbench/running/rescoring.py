@@ -75,7 +75,8 @@ def rescorings(store: Store, index: Index, metrics: Sequence[MetricEntry]) -> li
     """
     if "protocol" not in index.provenance:
         raise ResultError(
-            f"{store.folder}: a run of an older version, which does not say what it was scored on; run it again"
+            f"{store.folder}: a run of an older version, which kept neither the keys of its test cases' data nor the "
+            "versions that scored it, so that nobody can tell what its predictions are of; give its run command again"
         )
     levels = {(level.dataset, level.noise): level.cases for level in index.levels}
     found, faults = [], []

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ctpbench.errors import ResultError
-from ctpbench.outcome.comparable import why_not
+from ctpbench.outcome.comparable import PROTOCOL, why_not
 from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.merge import merge
 from ctpbench.outcome.results import open_results, save
 from ctpbench.report.sources import sources_markdown
+from ctpbench.settings import MapsSettings
 from tests.outcome.records import TIMINGS, changed, objective, record, rmse, trial
 from tests.outcome.runs import DATASET, METRIC, protocol, tree
 
@@ -193,9 +194,70 @@ def test_controls_of_other_keys_are_there_once():
     assert list(found.tree["phantom"]["config"].values) == ["none", "tips", "mine"]
 
 
-def test_results_that_do_not_say_what_they_were_scored_on_are_refused():
-    with pytest.raises(ResultError, match=r"^b: its results do not say what they were scored on"):
+def test_what_results_say_of_their_scoring_must_be_readable():
+    with pytest.raises(ResultError, match=r"^b: what its results say of what they were scored on and with cannot be"):
         both([record("tips")], [record("mine")], protocol="")
+
+
+WRITTEN = "datasets: [{name: 'p:phantom', label: phantom, params: {size_px: 64}}]\ndenoisers: [none]\nmetrics: [rmse]\n"
+
+
+def older(records, suite=WRITTEN):
+    """Results of before the protocol was kept."""
+    found = tree([changed(made, patients=[f"patient of {case}" for case in made.cases]) for made in records])
+    del found.attrs[PROTOCOL]
+    found.attrs["suite_text"] = suite
+    return found
+
+
+def test_older_results_are_joined_where_none_shows_that_they_compare():
+    known = protocol(maps=[MapsSettings().model_dump(mode="json")])
+    for one, other in ((older, tree), (tree, older)):
+        runs = {"a": one([none(), record("tips")]), "b": other([none(), record("mine")])}
+        for run in runs.values():
+            if PROTOCOL in run.attrs:
+                run.attrs[PROTOCOL] = json.dumps(known)
+        found = merge(runs, "joined").tree
+        assert list(found["phantom"]["config"].values) == ["none", "tips", "mine"]
+        assert json.loads(found.attrs[PROTOCOL])["core"] == known["core"]
+    both = merge({"a": older([none(), record("tips")]), "b": older([none(), record("mine")])}, "joined").tree
+    again = {"ab": both, "c": older([control(), record("third")])}
+    with pytest.raises(ResultError, match="c cannot be joined with ab: ab is of an older version"):
+        merge(again, "all")
+
+
+@pytest.mark.parametrize(
+    ("records", "suite", "why"),
+    [
+        (
+            [control()],
+            WRITTEN,
+            "b cannot be joined with a: b is of an older version, which does not say what code it was scored with, and "
+            "no row none that both ran",
+        ),
+        ([none(noise=1e6)], WRITTEN, "b cannot be joined with a: b is of an older version"),
+        ([none(20.1)], WRITTEN, "b cannot be joined with a: the control 'none' does not score alike"),
+        (
+            [none()],
+            WRITTEN.replace("64", "32"),
+            "b cannot be joined with a: data set 'phantom': size_px is 64 in a, 32 in b",
+        ),
+        ([none()], WRITTEN.replace("[rmse]", "[rmse, ssim]"), "b cannot be joined with a: metrics: a has no 'ssim'"),
+        ([none()], WRITTEN + "maps: {deconvolution: osvd}\n", "b cannot be joined with a: maps: a does not compute"),
+        ([none()], "", "b: results of an older version, which do not say what they were scored on and with, and the"),
+        (
+            [none()],
+            WRITTEN.replace("label: phantom", "label: x"),
+            "b: results of an older version, which do not say of",
+        ),
+    ],
+)
+def test_older_results_are_refused_with_what_speaks_against_them_or_is_not_known(records, suite, why):
+    known = protocol(maps=[MapsSettings().model_dump(mode="json")])
+    with pytest.raises(ResultError) as caught:
+        merge({"a": tree([none(), control(), record("tips")], protocol=known), "b": older(records, suite)}, "joined")
+    assert str(caught.value).startswith(why)
+    assert "\n" not in str(caught.value)
 
 
 def test_every_run_that_may_not_be_joined_is_named():

@@ -57,7 +57,10 @@ def test_what_nothing_is_known_of_is_counted():
 
 def test_rough_estimates_are_marked():
     rough = Estimate("rough", Span(1, 3, 9))
-    assert "~: from other parameters, other data or another machine." in list(lines(forecast([ONE, rough]), GB, GB))[-1]
+    assert (
+        "~: from other parameters, data or machine, or an older version."
+        in list(lines(forecast([ONE, rough]), GB, GB))[-1]
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ctpbench.running.costs import Cost, Ledger, folders_beside, read_costs
+from ctpbench.running.costs import Cost, Ledger, read_costs
 from ctpbench.running.work import Assignment, ComponentSpec, DataInfo, DataTask, Item, Outcome
 
 OK = Outcome(status="ok", info=DataInfo())
@@ -65,14 +65,3 @@ def test_a_full_disk_loses_the_note_and_not_the_run(done, tmp_path, monkeypatch)
 
     monkeypatch.setattr(Path, "open", full)
     Ledger(tmp_path, 1, "").note(done, OK, 1.0)
-
-
-def test_the_runs_beside_one_are_those_that_noted_something(tmp_path, monkeypatch):
-    for name in ("a", "b", "c"):
-        (tmp_path / name).mkdir()
-    for name in ("a", "b"):
-        (tmp_path / name / "costs.jsonl").touch()
-    assert folders_beside(tmp_path / "a") == [tmp_path / "b"]
-    monkeypatch.chdir(tmp_path)
-    assert folders_beside(Path("b")) == [tmp_path / "a"]
-    assert folders_beside(tmp_path / "new") == [tmp_path / "a", tmp_path / "b"]

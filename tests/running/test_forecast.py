@@ -64,7 +64,7 @@ def test_one_half_of_a_suite_tells_what_the_other_takes(ahead, ctpbench, write_s
     assert found.seconds.likely > 0
 
     found = ahead(SUITE % ("2", ", frame-error"), "runs/two")
-    assert found.pieces == {"prediction": 4, "scores": 1 + 1 + 4}, "of what is there, the tuned row's alone"
+    assert found.pieces == {"prediction": 1, "scores": 3}, "trials are scored; what they chose, nobody looked up"
 
     shown = ctpbench("plan", write_suite(SUITE % ("1, 5", "")), "--out", "runs/one", "-j", "2").stdout
     assert "6 cells: 3 finished, 3 to run." in shown

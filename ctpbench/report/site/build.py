@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from ctpbench.report.colours import ASIST, DIFFERENCE, GREY, lookup
 from ctpbench.report.site.board import board
@@ -17,6 +18,7 @@ from ctpbench.report.site.pages import PAGES, claims_context, page, provenance_c
 from ctpbench.report.site.rows import rows
 from ctpbench.report.site.script import script
 from ctpbench.report.site.sources import Source
+from ctpbench.report.sources import RUN_FACTS
 
 CASES = 3
 """Cases of each level that the image browser shows."""
@@ -110,10 +112,10 @@ def _write_pages(folder: SiteFolder, sources: Sequence[Source]) -> None:
     notes = [f"{source.name}: {source.progress}" for source in sources if source.progress]
     common = {"runs": names, "progress": notes}
     came_from = provenance_context(sources)
-    contexts = {
+    contexts: dict[str, dict[str, Any]] = {
         "claims": {"claims": claims_context(sources)},
         "qc": {"quality": quality_context(sources)},
-        "provenance": {"provenance": came_from},
+        "provenance": {"provenance": came_from, "run_facts": RUN_FACTS},
     }
     for name, title in {**PAGES, "row": "Row"}.items():
         folder.write(f"{name}.html", page(name, title, **common, **contexts.get(name, {})))

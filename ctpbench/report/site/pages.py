@@ -21,6 +21,7 @@ from ctpbench.outcome.statistics import Estimate, outlying
 from ctpbench.outcome.variables import axis_of
 from ctpbench.report.claims import tally, verdicts_note
 from ctpbench.report.site.sources import Source
+from ctpbench.report.sources import runs_joined
 from ctpbench.text import in_brackets, level_text, noise_column
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def quality_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
 
 
 def provenance_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """Return where each run comes from, and how to repeat it."""
+    """Return where each run comes from, and how to repeat it, or which runs it was joined from."""
     found = []
     for place, source in enumerate(sources):
         attrs = source.tree.attrs
@@ -97,12 +98,13 @@ def provenance_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
                 "run": source.name,
                 "description": str(attrs.get("description", "")),
                 "facts": [(name, str(attrs[name])) for name in _FACTS if str(attrs.get(name, ""))],
-                "plugins": list(_mapping(attrs.get("plugins")).items()),
+                "plugins": [(name, version) for name, version in _mapping(attrs.get("plugins")).items() if name],
                 "packages": list(_mapping(attrs.get("packages")).items()),
                 "suite": suite,
                 "file": file if suite else "",
                 "sha256": str(attrs.get("suite_sha256", "")),
                 "manifest": list(manifest.items()),
+                "joined": runs_joined(source.tree),
                 "verify": f"ctpbench verify {shlex.quote(str(source.folder))}",
             }
         )

@@ -15,6 +15,7 @@ from scipy import stats
 
 from ctpbench.cli import main
 from ctpbench.errors import InputError, ResultError
+from ctpbench.outcome.merge import merge
 from ctpbench.outcome.results import save
 from ctpbench.plugins import CONTROL, load_catalogue
 from ctpbench.report.folder import results_of
@@ -35,6 +36,7 @@ from ctpbench.running.store import Store
 from ctpbench.running.work import Outcome
 from ctpbench.testing import example_case
 from tests.outcome.records import changed, record, rmse
+from tests.outcome.runs import tree
 from tests.report.site.made import HOSTILE, ward_run
 
 
@@ -71,6 +73,15 @@ def test_pages_escape_what_suites_and_records_say(site):
         assert "default-src 'none'" in text
         assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
     assert "&lt;script&gt;globalThis.hacked = 3" in (site / "provenance.html").read_text()
+
+
+def test_joined_results_say_what_can_be_repeated_and_offer_nothing_that_cannot(tmp_path):
+    trees = {name: tree([record("none", scores={"rmse": rmse([9.0, 9.0])}), record(name)]) for name in ("a", "<b>")}
+    save(merge(trees, "both").tree, tmp_path / "both" / "results.nc")
+    build_site(sources_of([tmp_path / "both"]), tmp_path / "site", {})
+    text = (tmp_path / "site/provenance.html").read_text()
+    assert "ctpbench verify" not in text
+    assert all(f'<th scope="row"><bdi>{name}</bdi></th>' in text for name in ("a", "&lt;b&gt;"))
 
 
 def test_scripts_of_packages_are_shipped_as_a_page_from_disk_can_load_them(site):
