@@ -198,7 +198,7 @@ class _Left:
         if row.tune and cell.validation:
             amount = self._bytes(cell.validation)
             yield Work("prediction", row.cls.name, params, True, *amount, trials(row.tune))
-        elif self.shelf is not None or self.store.cache.folder.exists():
+        elif self.store.cache.folder.exists() or (self.shelf is not None and not self.shelf.is_empty("prediction")):
             made = cell.prediction(row.component(), cell.test, row.maps[0], trial=False)
             if self._holds("prediction", made.key):
                 return

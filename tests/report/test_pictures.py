@@ -10,6 +10,7 @@ import pytest
 from ctpbench.contract.case import Truth
 from ctpbench.contract.observation import RADIOLOGICAL
 from ctpbench.report import pictures
+from ctpbench.running.cache import Cache
 from ctpbench.running.files import load_observation, load_truth, save_observation, save_truth
 from ctpbench.running.store import Store
 from ctpbench.testing import example_case
@@ -60,7 +61,7 @@ def test_without_a_truth_there_is_nothing_to_take_from_it(store, monkeypatch):
 
 
 def test_without_the_cached_observation_there_is_no_picture(store, monkeypatch):
-    monkeypatch.setattr(Store, "outcome", lambda self, stage, key: None)
+    monkeypatch.setattr(Cache, "outcome", lambda self, stage, key: None)
     assert shown(store, monkeypatch) == {}
 
 

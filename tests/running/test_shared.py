@@ -277,6 +277,14 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
     assert not SharedCache(tmp_path / "photos").is_there()
 
 
+def test_a_cache_that_another_run_begins_just_now_is_ours(tmp_path):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / ".CACHEDIR.TAG.123").touch()
+    SharedCache(folder).prepare()
+    assert SharedCache(folder).is_there()
+
+
 def test_what_is_made_is_for_its_owner_alone_and_left_out_of_backups(shared):
     assert stat.S_IMODE(shared.folder.stat().st_mode) == 0o700
     assert (shared.folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
