@@ -238,8 +238,10 @@ class SharedCache:
                 yield Kept(stage, name, self._about(stage, name))
 
     def bytes_here_alone(self) -> int:
-        """Return the bytes of files that lie in no run's folder as well: those that are free once they are removed."""
-        files = (os.lstat(os.path.join(at, name)) for at, _, names in os.walk(self.folder) for name in names)
+        """Return the bytes of files of which no run's folder has a link: those that are free once they are removed."""
+        entries = (self._place(stage, name) / "entry" for stage in STAGES for name in self.names(stage))
+        folders = (found for entry in entries for found in os.walk(entry))
+        files = (os.lstat(os.path.join(folder, name)) for folder, _, names in folders for name in names)
         return sum(about.st_size for about in files if about.st_nlink == 1)
 
     def prune(self, to: int | None, older_s: float | None = None, stages: Collection[Stage] = STAGES) -> list[Kept]:
