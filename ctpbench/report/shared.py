@@ -13,7 +13,7 @@ from ctpbench.text import duration_text, size_text
 
 
 def print_shared(shared: SharedCache, said_by: str, limit: int, console: Console) -> None:
-    """Print where it lies and who said so, what each stage holds and saved, and what of it no run's folder holds."""
+    """Print where it lies and who said so, what each stage holds and saved, and what of it no run links to."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Stage", "Entries", "Size", "Taken", "Saved"):
         table.add_column(heading, justify="left" if heading == "Stage" else "right")
@@ -31,6 +31,6 @@ def print_shared(shared: SharedCache, said_by: str, limit: int, console: Console
         console.print("It is empty.")
         return
     console.print(table)
-    alone = f"{size_text(shared.bytes_here_alone())} of it lie in no run's folder as well."
+    alone = f"To prune it all would free {size_text(shared.bytes_here_alone())}; the rest is linked from runs' folders."
     most = f"It may grow to {size_text(limit)} ({LIMIT_VARIABLE} = {limit / GIB:g})."
     console.print(f"{len(entries)} entries, {size_text(total)}. {alone} {most}", soft_wrap=True, highlight=False)

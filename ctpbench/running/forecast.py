@@ -248,9 +248,13 @@ class _Left:
             cell, "score", lambda: Work("scores", _metrics(*cell.suite.metrics), {}, False, *self._bytes(cell.test))
         )
 
+    def _holds_any(self, stage: Stage) -> bool:
+        mine = (self.store.cache.folder / stage).exists()
+        return mine or (self.shelf is not None and not self.shelf.is_empty(stage))
+
     @cached_property
     def _any_prediction(self) -> bool:
-        return self.shelf is not None or (self.store.cache.folder / "prediction").exists()
+        return self._holds_any("prediction")
 
     def _once(self, cell: Cell, what: str, make: Callable[[], Work]) -> Work:
         """Return work that is the same for every seed of a row at a noise level."""
@@ -279,7 +283,7 @@ class _Left:
 
     @cached_property
     def _any_score(self) -> bool:
-        return self.shelf is not None or (self.store.cache.folder / "scores").exists()
+        return self._holds_any("scores")
 
     def _unscored(self, cell: Cell) -> list[tuple[Denoiser, MapsSettings]]:
         """Return the combinations that tuning has no score of: the method, and how maps are computed."""

@@ -146,14 +146,14 @@ class SharedCache:
         return False
 
     def _check_ours(self) -> None:
-        tag = self.folder / _TAG
-        if self.is_there():
+        held = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith(f".{_TAG}."))
+        if self.is_there():  # looked at last: the tag comes before all else, and another runner may be at it just now
             return
-        if held := sorted(path.name for path in self.folder.iterdir()):
+        if held:
             raise ResultError(f"{self.folder}: holds other things, such as {held[0]}, and is no cache of ctpbench")
         temporary = self.folder / f".{_TAG}.{os.getpid()}"
         temporary.write_text(_OURS)
-        temporary.replace(tag)
+        temporary.replace(self.folder / _TAG)
 
     # -- entries, each under its lock ---------------------------------------------------------------------------
 
@@ -164,6 +164,10 @@ class SharedCache:
     def holds(self, stage: Stage, name: str) -> bool:
         """Whether there is an entry, sound or not."""
         return self._place(stage, name).exists()
+
+    def names(self, stage: Stage) -> frozenset[str]:
+        """Return the names of the entries of a stage, sound or not."""
+        return frozenset(name for name in self._names(stage) if not name.endswith(_HALF))
 
     def seal(self, stage: Stage, name: str) -> str | None:
         """Return the seal of an entry, None where there is none."""
@@ -230,13 +234,14 @@ class SharedCache:
     def kept(self) -> Iterator[Kept]:
         """Yield the entries that there are."""
         for stage in STAGES:
-            for name in self._names(stage):
-                if not name.endswith(_HALF):
-                    yield Kept(stage, name, self._about(stage, name))
+            for name in sorted(self.names(stage)):
+                yield Kept(stage, name, self._about(stage, name))
 
     def bytes_here_alone(self) -> int:
-        """Return the bytes of files that lie in no run's folder as well: those that are free once they are removed."""
-        files = (os.lstat(os.path.join(at, name)) for at, _, names in os.walk(self.folder) for name in names)
+        """Return the bytes of files of which no run's folder has a link: those that are free once they are removed."""
+        entries = (self._place(stage, name) / "entry" for stage in STAGES for name in self.names(stage))
+        folders = (found for entry in entries for found in os.walk(entry))
+        files = (os.lstat(os.path.join(folder, name)) for folder, _, names in folders for name in names)
         return sum(about.st_size for about in files if about.st_nlink == 1)
 
     def prune(self, to: int | None, older_s: float | None = None, stages: Collection[Stage] = STAGES) -> list[Kept]:
@@ -279,7 +284,7 @@ class SharedCache:
 
     def _names(self, folder: str) -> list[str]:
         with suppress(FileNotFoundError):
-            return sorted(os.listdir(self.folder / folder))
+            return os.listdir(self.folder / folder)
         return []
 
     def _place(self, stage: Stage, name: str) -> Path:

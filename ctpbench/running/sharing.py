@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
 
 from ctpbench.code import digest
@@ -73,14 +74,22 @@ class Machine:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What a run on this machine would find in the shared cache, however far methods are held."""
+    """What a run on this machine would find in the shared cache as it is now, however far methods are held."""
 
     shared: SharedCache
     machine: Machine
 
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
-        return any(self.shared.holds(stage, name) for name in self.machine.names(stage, key))
+        return not self._names[stage].isdisjoint(self.machine.names(stage, key))
+
+    def is_empty(self, stage: Stage) -> bool:
+        """Whether there is nothing of a stage, whatever its key."""
+        return not self._names[stage]
+
+    @cached_property
+    def _names(self) -> dict[Stage, frozenset[str]]:
+        return {stage: self.shared.names(stage) for stage in STAGES}
 
 
 class Sharing:

@@ -71,6 +71,19 @@ def test_only_the_controls_and_what_is_finished_stand_beside(tmp_path):
     assert labels() == ["lambda", "leave", "noiseless"]
 
 
+def test_calls_share_data_and_the_suites_rows_and_nothing_of_a_function(tmp_path):
+    boards = [
+        ctpbench.evaluate(shrink, SUITE, label="mine", weight=0.5, folder=tmp_path / name, cache=tmp_path / "shared")
+        for name in ("a", "b")
+    ]
+    assert scores(boards[0], "mine") == scores(boards[1], "mine")
+    assert [bool(board.set_index("config").loc["mine", "reused"]) for board in boards] == [False, False]
+    adopted = (tmp_path / "b" / "cache" / "adopted.txt").read_text().split()
+    assert sorted(name.partition("/")[0] for name in adopted) == ["data", "data", "prediction", "reference", "scores"]
+    shared = [path for path in (tmp_path / "shared").glob("*/*") if path.parent.name in ("prediction", "scores")]
+    assert len(shared) == 2, "those of the control"
+
+
 def test_nothing_of_a_function_is_kept_for_another_call(folder):
     factor = 0.5
 

@@ -61,13 +61,16 @@ def _done(given: Assignment) -> Outcome:
 
 
 class Listening:
-    """Notes which records were there already."""
+    """Notes which records were there already, and what is said of the work under way."""
 
     def __init__(self) -> None:
         self.reused: dict[str, bool] = {}
+        self.told: list[str] = []
 
     def work_started(self, label: str) -> None: ...
-    def work_progress(self, label: str, fraction: float, text: str) -> None: ...
+    def work_progress(self, label: str, fraction: float, text: str) -> None:
+        self.told.append(f"{label} {text}")
+
     def work_done(self, label: str, outcome: Outcome) -> None: ...
     def cell_finished(self, record: Record, reused: bool) -> None:
         self.reused[record.config] = reused

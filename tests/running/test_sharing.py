@@ -47,6 +47,7 @@ class Done:
     items: list[Item]
     said: list[str]
     store: Store
+    told: list[str]
 
     @property
     def made(self) -> Counter[str]:
@@ -66,16 +67,16 @@ def run(catalogue, write_suite, tmp_path, shared):
 
     def run(text: str, folder: str, *, machine: Machine = HERE, own=(), limit: int = GIB, **options) -> Done:
         cells = plan(load_suite(write_suite(text), catalogue))
-        here, store, said = Here(), Store(tmp_path / folder), []
+        here, store, said, listening = Here(), Store(tmp_path / folder), [], Listening()
         calm = options.get("serial_timing", False)
         sharing = Sharing(store.cache, shared, machine, limit, said.append, own=own, calm=calm)
         with store.locked():
             try:
-                runner = Runner(store, here, Options(**options), Listening(), sharing=sharing)
+                runner = Runner(store, here, Options(**options), listening, sharing=sharing)
                 records = runner.run(cells)
             finally:
                 sharing.close()
-        return Done({record.config: record for record in records}, here.items, said, store)
+        return Done({record.config: record for record in records}, here.items, said, store, listening.told)
 
     return run
 
@@ -256,6 +257,7 @@ def test_what_another_run_makes_is_waited_for_and_other_work_done_meanwhile(run,
     two = PLAIN.replace("noise: [1]", "noise: [1, 2]")
     second = run(two, "b")
     assert len(slept) == 3
+    assert set(second.told) == {"toy, noise 1, test/0 (waits for another run, which makes it)"}
     assert second.made == {"data": 2, "reference": 1, "prediction": 1, "scores": 1}, "the other level's alone"
 
 
