@@ -104,7 +104,8 @@ def _distinct(texts: Iterable[Any]) -> list[str]:
 
 
 def _machine(hardware: Any, threads: float) -> str:
-    return f"{hardware}, {int(threads)} thread{'s' * (threads != 1)}"
+    count = int(threads)
+    return f"{hardware}, {count} thread{'s' * (count != 1)}"
 
 
 def _parsed(text: str) -> Any:

@@ -70,6 +70,16 @@ class Records:
                 record = self._older_record(key) if key in older else None
                 yield None if record is None else Summary.of(record)
 
+    def checks(self, keys: Iterable[str]) -> Iterator[str | None]:
+        """Yield the checksum of each cell's line, None where there is none; of an earlier version's record its seal."""
+        older = self._older_keys()
+        for key, line in self._lines(keys):
+            if line is not None:
+                yield line[len(_BEGIN) : len(_BEGIN) + _DIGITS].decode()
+            else:
+                record = self._older_record(key) if key in older else None
+                yield None if record is None else record.seal
+
     def append(self, record: Record) -> Record:
         """Write a record and return it as it was written, with its seal.
 
