@@ -11,10 +11,11 @@ import warnings
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, overload
 
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
+from ctpbench.running.cache import Cache
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
 from ctpbench.running.course import course, skipped
@@ -70,6 +71,28 @@ class _Active:
     answers: dict[ItemId, Outcome] = field(default_factory=dict)
 
 
+class _Cells(Sequence[Undertaking]):
+    """The undertakings of cells, each made when it is asked for: there may be very many."""
+
+    def __init__(self, cells: Sequence[Cell], cache: Cache) -> None:
+        self._cells, self._cache = cells, cache
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    @overload
+    def __getitem__(self, place: int) -> Undertaking: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Undertaking]: ...
+
+    def __getitem__(self, place: int | slice) -> Undertaking | Sequence[Undertaking]:
+        if isinstance(place, slice):
+            return _Cells(self._cells[place], self._cache)
+        cell = self._cells[place]
+        shares = cell.dataset, cell.noise, cell.row.tune is None, not cell.train
+        return Undertaking(cell.key, partial(course, cell, self._cache), partial(skipped, cell), shares)
+
+
 class Runner:
     """Runs cells to their records. The driver alone writes the store.
 
@@ -99,17 +122,7 @@ class Runner:
 
     def run(self, cells: Sequence[Cell]) -> Finished:
         """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
-        return self.carry_out(
-            [
-                Undertaking(
-                    cell.key,
-                    partial(course, cell, self._store.cache),
-                    partial(skipped, cell),
-                    (cell.dataset, cell.noise, cell.row.tune is None, not cell.train),
-                )
-                for cell in cells
-            ]
-        )
+        return self.carry_out(_Cells(cells, self._store.cache))
 
     def carry_out(self, undertakings: Sequence[Undertaking]) -> Finished:
         """Carry out what ends in records and return these in the same order; finished ones are reused.
@@ -122,9 +135,8 @@ class Runner:
             Where code that is being run was edited meanwhile.
         """
         finished = Finished(self._store, [each.key for each in undertakings])
-        known = zip(undertakings, finished.summaries(), strict=True)
-        left = [(index, each) for index, (each, found) in enumerate(known) if not self._reused(found)]
-        waiting = iter(self._in_order(left))
+        left = [place for place, known in enumerate(finished.summaries()) if not self._reused(known)]
+        waiting = ((place, undertakings[place]) for place in self._in_order(left, undertakings))
         ended: dict[str, Record] = {}  # since they were last looked at
         while True:
             self._begin(waiting, ended)
@@ -148,13 +160,13 @@ class Runner:
         self._listener.cell_finished(known, reused=True)
         return True
 
-    def _in_order(self, left: Sequence[tuple[int, Undertaking]]) -> Iterable[tuple[int, Undertaking]]:
+    def _in_order(self, left: Sequence[int], undertakings: Sequence[Undertaking]) -> Iterable[int]:
         """Return what is to be begun: in order, but the first of those that share something before the others."""
         if len(left) <= self._most_active:
             return left
-        first = {each.shares: place for place, (_, each) in reversed(list(enumerate(left)))}
-        early = sorted(first.values())
-        return (left[place] for place in dict.fromkeys((*early, *range(len(left)))))
+        first = {undertakings[place].shares: place for place in reversed(left)}
+        early = set(first.values())
+        return itertools.chain(sorted(early), (place for place in left if place not in early))
 
     @property
     def _most_active(self) -> int:

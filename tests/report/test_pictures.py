@@ -137,9 +137,11 @@ def test_of_very_many_rows_the_controls_and_the_best_are_shown(store, monkeypatc
     monkeypatch.setattr(folder, "MOST_METHODS", 2)
     asked = {}
     monkeypatch.setattr(folder, "draw_panels", lambda store, records, axis, note: asked.update({note: records}) or [])
-    folder.draw(store)
+    board = folder.render(store)
+    folder.draw(store, board)
     ((note, records),) = asked.items()
-    assert [record.config for record in records] == ["noiseless", "leave"]
+    best = board[board["method"] != "noiseless"].sort_values("rank")["config"].iloc[0]
+    assert [record.config for record in records] == ["noiseless", best]
     assert note == "the best 2 of 3 rows"
     one = pictures._Shown(store, records[0], records[0].entries, AXIS, note)
     assert one.title == "toy, sd = 2 HU: test/0; the best 2 of 3 rows"
