@@ -14,6 +14,7 @@ from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+from ctpbench.outcome.compact import compacted
 from ctpbench.outcome.crate import FILE_NAME as CRATE
 from ctpbench.outcome.crate import crate
 from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
@@ -137,7 +138,7 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
-    index, records = store.index(), list(store.finished())
+    index, records = store.index(), list(compacted(store.finished()))
     manifest = {record.key: record.seal for record in records}
     return results.build(records, {**index.provenance, "manifest": manifest}), index.cells
 

@@ -113,10 +113,13 @@ class Records:
             (self._older / f"{key}.json").unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Leave out what is damaged, and what was superseded where it outweighs the rest."""
+        """Leave out what is damaged, and what was superseded where it outweighs the rest; see all of it to the disk."""
         self._look()
         if self._damaged or self._count > 2 * len(self._places):
             self._rewrite()
+        elif self._path.exists():
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def take_over(self) -> None:
         """Move what an earlier version wrote into the file; records that are not sound stay, and are named."""
