@@ -150,14 +150,14 @@ class Runner:
 
     # -- cells --------------------------------------------------------------------------------------------------
 
-    def _reused(self, known: Summary | None) -> bool:
+    def _reused(self, record: Summary | None) -> bool:
         """Whether a cell is finished, which is told."""
-        if known is None or known.status == "skipped" or self._stands_on_damage(known):
+        if record is None or record.status == "skipped" or self._stands_on_damage(record):
             return False
-        if self._options.rerun_failed and not known.whole:
+        if self._options.rerun_failed and not record.whole:
             return False
-        self._failed = self._failed or known.status != "ok"
-        self._listener.cell_finished(known, reused=True)
+        self._failed = self._failed or record.status != "ok"
+        self._listener.cell_finished(record, reused=True)
         return True
 
     def _in_order(self, left: Sequence[int], undertakings: Sequence[Undertaking]) -> Iterable[int]:
