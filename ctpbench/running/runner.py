@@ -27,7 +27,7 @@ from ctpbench.running.work import Assignment, Item, ItemId, Outcome, PredictionI
 from ctpbench.source import edited
 
 _BATCH = 16  # items of one group that share a process
-_LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4
+_LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4  # cells under way at once: at least, and for each job
 
 
 class Listener(Protocol):
@@ -146,7 +146,8 @@ class Runner:
             if not self._active:
                 return finished
             self._fill()
-            self._hear(ended)
+            for event in self._executor.events():
+                self._handle(event, ended)
 
     # -- cells --------------------------------------------------------------------------------------------------
 
@@ -266,22 +267,6 @@ class Runner:
         log = self._store.log_path(self._waiting[item.id][0])
         return Assignment(item=item, inputs=inputs, out=out, scratch=scratch, checkpoints=checkpoints, log=log)
 
-    def _hear(self, records: dict[str, Record]) -> None:
-        """Take in what has happened: what began and went on at once, what ended after one look at the code for all."""
-        over: list[Event] = []
-        for event in self._executor.events():
-            if isinstance(event, Began | Advanced):
-                self._handle(event, records)
-            else:
-                over.append(event)
-        if over and (changed := edited()):
-            raise InputError(
-                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
-                "give the same command again: finished cells that do not depend on it are kept"
-            )
-        for event in over:
-            self._handle(event, records)
-
     def _handle(self, event: Event, records: dict[str, Record]) -> None:
         item = event.assignment.item
         match event:
@@ -302,6 +287,11 @@ class Runner:
     def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
         """Commit an entry and hand it to the cells that wait for it."""
         item = assignment.item
+        if changed := edited():
+            raise InputError(
+                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
+                "give the same command again: finished cells that do not depend on it are kept"
+            )
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, PredictionInfo):
