@@ -20,8 +20,8 @@ from pathlib import Path
 _hashed: dict[Path, str] = {}
 _seen: dict[Path, tuple[str, tuple[int, int]]] = {}
 """The names of the same files, and their sizes and times when they were first read."""
-_PARSED_BY = f"1 {sys.version}"
-"""Of what parses here; another Python may write a tree otherwise. Raise the number when this module does."""
+_PARSED_BY = f"{sys.version} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
+"""What parses here: another Python may write a tree otherwise, and so may another version of this module."""
 _DIGITS, _MOST_KEPT = 64, 20_000
 
 

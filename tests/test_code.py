@@ -292,3 +292,44 @@ def test_a_stage_depends_on_no_other_stage_nor_on_what_drives_it(stage):
     rooms = {name.split(".")[1] for name in closure if "." in name}
     assert not closure & (others | drivers)
     assert not rooms & {"cli", "report", "outcome", "suite", "written", "testing", "plugins"}
+
+
+def test_what_was_parsed_is_kept_between_processes_and_counts_by_content_alone(tmp_path, monkeypatch):
+    from ctpbench import source as module
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    parsed = []
+    parse = module._parsed
+    monkeypatch.setattr(module, "_parsed", lambda content: parsed.append(content) or parse(content))
+
+    def found(name, text):
+        module._kept.cache_clear()
+        module._source.cache_clear()
+        (tmp_path / name).write_text(text)
+        return module.source(tmp_path / name)
+
+    try:
+        first = found("a.py", "import numpy\nx = 1\n")
+        assert found("b.py", "import numpy\nx = 1\n") == first
+        assert len(parsed) == 1
+        assert found("a.py", "import numpy\nx = 1  # a comment\n") == first
+        assert found("a.py", "import numpy\nx = 2\n").hash != first.hash
+        assert len(parsed) == 3
+        kept = tmp_path / "cache/ctpbench/sources.jsonl"
+        whole = kept.read_text()
+        for text in ("", "{}", "[", '{"of": 1, "hash": 2, "imports": 3}', whole[: len(whole) // 2 - 7]):
+            kept.write_text(text)
+            before = len(parsed)
+            assert found("c.py", "import numpy\nx = 2\n") == found("a.py", "import numpy\nx = 2\n")
+            assert len(parsed) == before + 1
+        monkeypatch.setattr(module, "_MOST_KEPT", 1)
+        found("a.py", "y = 1\n")
+        assert not module._kept_file().exists() or len(kept.read_text().split()) < len(whole.split())
+        kept.unlink(missing_ok=True)
+        shutil.rmtree(kept.parent.parent)
+        kept.parent.parent.write_text("a file")
+        assert found("a.py", "import numpy\nx = 1\n") == first, "what cannot be kept is parsed again"
+    finally:
+        module._kept.cache_clear()
+        module._source.cache_clear()
+        module.forget()

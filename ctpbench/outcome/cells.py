@@ -43,8 +43,9 @@ class Cells:
         for dim in sorted(map(str, kept), key=lambda d: _place(d, SCORE_DIMS)):
             labels[dim] = in_order(dim, unique(label for table in tables for label in table.coords.get(dim, ())))
         placed: dict[tuple[int, ...], Record] = {}
+        position = {dim: {label: place for place, label in enumerate(labels[dim])} for dim in CELL_DIMS}
         for record in records:
-            place = tuple(labels[dim].index(getattr(record, dim)) for dim in CELL_DIMS)
+            place = tuple(position[dim][getattr(record, dim)] for dim in CELL_DIMS)
             if place in placed:
                 raise ResultError(
                     f"records {placed[place].key} and {record.key}: one cell (row {record.config!r} "

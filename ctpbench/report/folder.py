@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+from ctpbench.outcome.compact import compacted
 from ctpbench.outcome.crate import FILE_NAME as CRATE
 from ctpbench.outcome.crate import crate
 from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
@@ -26,15 +28,16 @@ from ctpbench.report.cases import cases_markdown
 from ctpbench.report.claims import claims_markdown, faults_markdown
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.differences import draw_agreement
-from ctpbench.report.pictures import draw_panels
+from ctpbench.report.drawn import Drawn
+from ctpbench.report.pictures import MOST_METHODS, best_of, cached, draw_panels
 from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.sources import sources_markdown
 from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
 from ctpbench.running.index import PlannedCell
-from ctpbench.running.record import Record
 from ctpbench.running.store import Store
+from ctpbench.running.summary import Summary
 from ctpbench.text import UNKNOWN_AXIS
 
 AGREEMENT = "agreement.csv"
@@ -136,7 +139,7 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 
 def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
-    index, records = store.index(), list(store.finished())
+    index, records = store.index(), list(compacted(store.finished()))
     manifest = {record.key: record.seal for record in records}
     return results.build(records, {**index.provenance, "manifest": manifest}), index.cells
 
@@ -144,24 +147,63 @@ def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
     """Draw maps of the first test case of each dataset and noise level, curves, rows against the leader, and more.
 
-    Returns the pictures; see `ctpbench.report.pictures.draw_panels` for the maps. `frame` is what `render` returned,
-    computed anew where it is not given.
+    Returns the pictures; see `ctpbench.report.pictures.draw_panels` for the maps. Those that are there and would be the
+    same are not drawn again: see `ctpbench.report.drawn`. `frame` is what `render` returned, computed anew where it is
+    needed and not given.
     """
-    groups: dict[tuple[str, float | None], list[Record]] = {}
-    for record in store.finished():
-        if record.status == "ok":
-            groups.setdefault((record.dataset, record.noise), []).append(record)
-    axes = store.index().axes
-    panels = [
-        path
-        for (dataset, _), records in groups.items()
-        for path in draw_panels(store, records, axes.get(dataset, UNKNOWN_AXIS))
-    ]
-    tree, _ = _built(store)
-    found = agreements(tree, leaderboard(tree) if frame is None else frame)
-    return [
-        *panels,
-        *draw_curves(tree, store.folder / "curves"),
-        *draw_comparisons(tree, store.folder / COMPARISON),
-        *draw_agreement(found, store.folder / "agreement"),
-    ]
+    drawing = _Drawing(store, frame)
+    return [*drawing.panels(), *drawing.others()]
+
+
+class _Drawing:
+    """The pictures of a run's folder: what they are drawn from is made where one of them is."""
+
+    def __init__(self, store: Store, frame: pd.DataFrame | None) -> None:
+        self._store, self._index, self._given = store, store.index(), frame
+        self._drawn = Drawn(store.folder)
+        self._keys = [cell.key for cell in self._index.cells]
+
+    def panels(self) -> list[Path]:
+        """Draw the maps of each level."""
+        levels: dict[tuple[str, float | None], list[Summary]] = {}
+        for known in self._store.summaries(self._keys):
+            if known is not None and known.status == "ok" and known.prediction is not None:
+                found = levels.setdefault((known.dataset, known.noise), [])
+                if not found or found[0].seed == known.seed:
+                    found.append(known)
+        return [path for level, found in levels.items() for path in self._level(*level, found)]
+
+    def _level(self, dataset: str, noise: float | None, found: Sequence[Summary]) -> list[Path]:
+        configs = [known.config for known in found]
+        shown = configs if len(configs) <= MOST_METHODS else set(best_of(self._frame, dataset, noise, configs))
+        keys = [known.key for known in found if known.config in shown]
+        records = [record for record in self._store.records(keys) if record is not None]
+        if not records:
+            return []
+        note = "" if len(records) == len(found) else f"the best {len(records)} of {len(found)} rows"
+        axis = self._index.axes.get(dataset, UNKNOWN_AXIS)
+        parts = [axis.symbol, axis.units, note, [[record.seal, *cached(self._store, record)] for record in records]]
+        return self._drawn.once(
+            f"panels of {dataset} {noise}", parts, lambda: draw_panels(self._store, records, axis, note)
+        )
+
+    def others(self) -> list[Path]:
+        """Draw what follows from the results alone."""
+        facts = {name: self._index.provenance.get(name) for name in ("metrics", "noise_axes")}
+        return self._drawn.once("others", [facts, list(self._store.checks(self._keys))], self._draw_others)
+
+    def _draw_others(self) -> list[Path]:
+        folder, tree = self._store.folder, self._tree
+        return [
+            *draw_curves(tree, folder / "curves"),
+            *draw_comparisons(tree, folder / COMPARISON),
+            *draw_agreement(agreements(tree, self._frame), folder / "agreement"),
+        ]
+
+    @cached_property
+    def _tree(self) -> xr.DataTree:
+        return _built(self._store)[0]
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        return leaderboard(self._tree) if self._given is None else self._given

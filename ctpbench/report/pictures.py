@@ -9,12 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ctpbench.arrays import Mask
 from ctpbench.contract.case import Truth
 from ctpbench.contract.classes import class_mask
-from ctpbench.contract.control import NOISELESS
+from ctpbench.contract.control import NOISELESS, UNFILTERED
 from ctpbench.contract.observation import RADIOLOGICAL, Observation
 from ctpbench.report.draws import LEAST_DRAWS, Draws, draws_panels
 from ctpbench.report.panels import Columns, difference_panels, map_panels
@@ -23,13 +24,49 @@ from ctpbench.running.estimation import baseline_subtracted, concentration_maps,
 from ctpbench.running.files import file_name, load_arrays, load_observation, load_truth
 from ctpbench.running.record import Entries, Record
 from ctpbench.running.store import Store
+from ctpbench.running.work import ItemId
 from ctpbench.settings import MapsSettings
 from ctpbench.text import NoiseAxis, level_text, noise_text
 
 FOLDER = "panels"
+MOST_METHODS = 24
+"""Columns of a picture beside its references."""
 
 
-def draw_panels(store: Store, records: Sequence[Record], axis: NoiseAxis) -> list[Path]:
+def best_of(frame: pd.DataFrame, dataset: str, noise: float | None, configs: Sequence[str]) -> list[str]:
+    """Return the rows of a level that pictures show, in their order: the controls, and the best by what ranks them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The leaderboard.
+    dataset, noise
+        The level.
+    configs : sequence of str
+        The labels of its rows.
+    """
+    at = frame["noise"].isna() if noise is None else frame["noise"] == noise
+    level = frame[(frame["dataset"] == dataset) & at]
+    ranks = {str(row["config"]): row["rank"] for row in level.to_dict("records") if row["rank"] == row["rank"]}
+    controls = set(level["config"][level["method"].isin([NOISELESS, UNFILTERED])])
+    order = sorted(configs, key=lambda label: (label not in controls, ranks.get(label, np.inf)))
+    kept = set(order[:MOST_METHODS])
+    return [label for label in configs if label in kept]
+
+
+def cached(store: Store, record: Record) -> tuple[bool, ...]:
+    """Return what is still there of what a record's pictures are drawn from."""
+    if record.entries is None:
+        return ()
+    places: tuple[ItemId, ...] = (
+        ("data", record.entries.observation),
+        ("reference", record.entries.reference),
+        ("prediction", record.entries.prediction),
+    )
+    return tuple(store.cache.holds(*place) for place in places)
+
+
+def draw_panels(store: Store, records: Sequence[Record], axis: NoiseAxis, note: str = "") -> list[Path]:
     """Draw the first test case of a dataset at a noise level, and return the pictures that were drawn.
 
     They are ``<dataset>-<noise>.png``, the maps; ``...-clinic.png``, the same in the clinic's colours;
@@ -44,11 +81,13 @@ def draw_panels(store: Store, records: Sequence[Record], axis: NoiseAxis) -> lis
         Those of one dataset and noise level that went well.
     axis : NoiseAxis
         What the noise level is.
+    note : str
+        What else the title says.
     """
     first = records[0]
     if first.entries is None or store.cache.outcome("data", first.entries.observation) is None:
         return []
-    shown = _Shown(store, first, first.entries, axis)
+    shown = _Shown(store, first, first.entries, axis, note)
     mine = [record for record in records if record.seed == first.seed]
     if shown.path().exists() and not all(_has_maps(store, record) for record in mine):
         return []
@@ -67,6 +106,7 @@ class _Shown:
     first: Record
     entries: Entries
     axis: NoiseAxis
+    note: str = ""
 
     @property
     def case(self) -> str:
@@ -110,7 +150,8 @@ class _Shown:
     def title(self) -> str:
         slices = self.observation.tissue.shape[0]
         of_slices = f", slice {self.z + 1} of {slices}" if slices > 1 else ""
-        return f"{level_text(self.first.dataset, self.first.noise, self.axis)}: {self.case}{of_slices}"
+        noted = f"; {self.note}" if self.note else ""
+        return f"{level_text(self.first.dataset, self.first.noise, self.axis)}: {self.case}{of_slices}{noted}"
 
     def path(self, ending: str = "") -> Path:
         noise = self.first.noise

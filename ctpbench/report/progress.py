@@ -28,7 +28,9 @@ from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, cut, level_text, parameters_t
 def listener(console: Console, cells: int, axes: Mapping[str, NoiseAxis] = {}) -> Iterator[Lines]:
     """Yield what shows a run on this console while it lasts; `axes` are those of `ctpbench.suite.entries.Suite`."""
     if not console.is_terminal:
-        yield Lines(console, cells, axes)
+        lines = Lines(console, cells, axes)
+        yield lines
+        lines.tell_reused()
         return
     columns = (
         SpinnerColumn(),
@@ -38,11 +40,15 @@ def listener(console: Console, cells: int, axes: Mapping[str, NoiseAxis] = {}) -
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield Bars(console, cells, axes, progress)
+        bars = Bars(console, cells, axes, progress)
+        yield bars
+        bars.tell_reused()
 
 
 _QUIET_S = 60.0
 _LONGEST = 100  # characters of a message; what failed is told at the end
+_MOST_REUSED = 100
+"""Lines about cells that were finished before."""
 
 
 class Lines:
@@ -50,7 +56,7 @@ class Lines:
 
     def __init__(self, console: Console, cells: int, axes: Mapping[str, NoiseAxis] = {}) -> None:
         self._console, self._cells, self._axes = console, cells, axes
-        self._finished = 0
+        self._finished = self._reused = 0
         self._shown: dict[str, float] = {}
 
     def work_started(self, label: str) -> None:
@@ -67,6 +73,12 @@ class Lines:
 
     def cell_finished(self, record: Record | Summary, reused: bool) -> None:
         self._finished += 1
+        if reused:
+            self._reused += 1
+            if self._reused > _MOST_REUSED:
+                return
+        else:
+            self.tell_reused()
         style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
         level = level_text(record.dataset, record.noise, self._axes.get(record.dataset, UNKNOWN_AXIS))
         words = [f"{self._finished}/{self._cells} {level}: {record.config}"]
@@ -80,6 +92,12 @@ class Lines:
         for metric, message in record.faults.items():
             fault = f"  {metric} failed: {cut(message, _LONGEST)}"
             self._console.print(fault, style="red", highlight=False, markup=False, soft_wrap=True)
+
+    def tell_reused(self) -> None:
+        """Say how many more cells were finished before than had a line."""
+        if (more := self._reused - _MOST_REUSED) > 0:
+            self._console.print(f"... and {more} more (cached)", highlight=False)
+        self._reused = 0
 
 
 class Bars(Lines):

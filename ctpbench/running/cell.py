@@ -238,8 +238,9 @@ def scores_item(keys: tuple[str, str], task: ScoresTask, data: Inputs, *, group:
 
 def _identity(row: DenoiserEntry) -> list[Any]:
     """Return what decides a row's answers, whatever it is called."""
-    code = [component_hash(row.cls), component_libraries(row.cls)]
-    return [row.cls.name, row.cls.version, *code, dict(row.params), repr(row.tune)]
+    method = row.cls
+    code = [component_hash(method), component_libraries(method)]
+    return [method.name, method.version, *code, dict(row.params), repr(row.tune)]
 
 
 def _metric_identities(suite: Suite) -> list[tuple[str, dict[str, Any]]]:

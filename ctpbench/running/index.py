@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ctpbench.running.cell import Cell
 from ctpbench.running.protocol import protocol
@@ -14,8 +15,11 @@ from ctpbench.suite.entries import Suite
 from ctpbench.text import NoiseAxis
 
 
-class PlannedCell(Plain):
-    """One cell of the grid, whether it has run or not."""
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One cell of the grid, whether it has run or not; no model, for a run may have very many."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     key: str
     dataset: str

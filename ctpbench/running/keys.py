@@ -41,9 +41,9 @@ def record_key_of(*texts: str) -> str:
 
 
 def _core(stage: Stage) -> str:
-    return _core_text(core_hash(f"ctpbench.running.stages.{stage}"), stage)
+    return _core_text(core_hash(f"ctpbench.running.stages.{stage}"), LIBRARIES[stage])
 
 
 @cache
-def _core_text(code: str, stage: Stage) -> str:
-    return text_of([code, versions(LIBRARIES[stage])])
+def _core_text(code: str, libraries: tuple[str, ...]) -> str:
+    return text_of([code, versions(libraries)])

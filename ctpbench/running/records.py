@@ -70,6 +70,16 @@ class Records:
                 record = self._older_record(key) if key in older else None
                 yield None if record is None else Summary.of(record)
 
+    def checks(self, keys: Iterable[str]) -> Iterator[str | None]:
+        """Yield the checksum of each cell's line, None where there is none; of an earlier version's record its seal."""
+        older = self._older_keys()
+        for key, line in self._lines(keys):
+            if line is not None:
+                yield line[len(_BEGIN) : len(_BEGIN) + _DIGITS].decode()
+            else:
+                record = self._older_record(key) if key in older else None
+                yield None if record is None else record.seal
+
     def append(self, record: Record) -> Record:
         """Write a record and return it as it was written, with its seal.
 
@@ -103,10 +113,13 @@ class Records:
             (self._older / f"{key}.json").unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Leave out what is damaged, and what was superseded where it outweighs the rest."""
+        """Leave out what is damaged, and what was superseded where it outweighs the rest; see all of it to the disk."""
         self._look()
         if self._damaged or self._count > 2 * len(self._places):
             self._rewrite()
+        elif self._path.exists():
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def take_over(self) -> None:
         """Move what an earlier version wrote into the file; records that are not sound stay, and are named."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctpbench.errors import ResultError
 from ctpbench.running.cell import metric_specs, scores_item
 from ctpbench.running.course import CellFailed, Steps, scored
-from ctpbench.running.index import Index, PlannedCell
+from ctpbench.running.index import Index
 from ctpbench.running.keys import stage_key
 from ctpbench.running.protocol import scored_with
 from ctpbench.running.record import Record
@@ -112,7 +112,7 @@ def raised(index: Index, metrics: Sequence[MetricEntry]) -> dict[str, str]:
 def rescored(index: Index, done: Sequence[Rescoring], metrics: Sequence[MetricEntry]) -> Index:
     """Return what a run consists of once it was scored anew with other metrics."""
     keys = {each.record.key: each.key for each in done}
-    cells = [PlannedCell(**{**cell.model_dump(), "key": keys.get(cell.key, cell.key)}) for cell in index.cells]
+    cells = [replace(cell, key=keys.get(cell.key, cell.key)) for cell in index.cells]
     protocol = scored_with(index.provenance["protocol"], metrics)
     return index.model_copy(update={"cells": cells, "provenance": {**index.provenance, "protocol": protocol}})
 

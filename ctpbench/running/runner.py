@@ -11,10 +11,11 @@ import warnings
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, overload
 
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
+from ctpbench.running.cache import Cache
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
 from ctpbench.running.course import course, skipped
@@ -27,7 +28,7 @@ from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, P
 from ctpbench.source import edited
 
 _BATCH = 16  # items of one group that share a process
-_LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4
+_LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4  # cells under way at once: at least, and for each job
 _LOOK_S = 0.1  # between two looks at what another run makes, where nothing else is to be done
 _Queued: TypeAlias = tuple[int, int, Item]
 """The place of the cell that asked first, the order of asking, and the item."""
@@ -74,6 +75,28 @@ class _Active:
     answers: dict[ItemId, Outcome] = field(default_factory=dict)
 
 
+class _Cells(Sequence[Undertaking]):
+    """The undertakings of cells, each made when it is asked for: there may be very many."""
+
+    def __init__(self, cells: Sequence[Cell], cache: Cache, found: Callable[[Item], Outcome | None]) -> None:
+        self._cells, self._cache, self._found = cells, cache, found
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    @overload
+    def __getitem__(self, place: int) -> Undertaking: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Undertaking]: ...
+
+    def __getitem__(self, place: int | slice) -> Undertaking | Sequence[Undertaking]:
+        if isinstance(place, slice):
+            return _Cells(self._cells[place], self._cache, self._found)
+        cell = self._cells[place]
+        shares = cell.dataset, cell.noise, cell.row.tune is None, not cell.train
+        return Undertaking(cell.key, partial(course, cell, self._cache, self._found), partial(skipped, cell), shares)
+
+
 class Runner:
     """Runs cells to their records. The driver alone writes the store.
 
@@ -106,17 +129,7 @@ class Runner:
 
     def run(self, cells: Sequence[Cell]) -> Finished:
         """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
-        return self.carry_out(
-            [
-                Undertaking(
-                    cell.key,
-                    partial(course, cell, self._store.cache, self._found),
-                    partial(skipped, cell),
-                    (cell.dataset, cell.noise, cell.row.tune is None, not cell.train),
-                )
-                for cell in cells
-            ]
-        )
+        return self.carry_out(_Cells(cells, self._store.cache, self._found))
 
     def carry_out(self, undertakings: Sequence[Undertaking]) -> Finished:
         """Carry out what ends in records and return these in the same order; finished ones are reused.
@@ -129,9 +142,8 @@ class Runner:
             Where code that is being run was edited meanwhile.
         """
         finished = Finished(self._store, [each.key for each in undertakings])
-        known = zip(undertakings, finished.summaries(), strict=True)
-        left = [(index, each) for index, (each, found) in enumerate(known) if not self._reused(found)]
-        waiting = iter(self._in_order(left))
+        left = [place for place, known in enumerate(finished.summaries()) if not self._reused(known)]
+        waiting = ((place, undertakings[place]) for place in self._in_order(left, undertakings))
         ended: dict[str, Record] = {}  # since they were last looked at
         while True:
             self._begin(waiting, ended)
@@ -141,29 +153,30 @@ class Runner:
             if not self._active:
                 return finished
             self._fill(ended)
-            self._hear(ended)
+            for event in self._executor.events():
+                self._handle(event, ended)
             if self._elsewhere and not self._executor.running:
                 time.sleep(_LOOK_S)
 
     # -- cells --------------------------------------------------------------------------------------------------
 
-    def _reused(self, known: Summary | None) -> bool:
+    def _reused(self, record: Summary | None) -> bool:
         """Whether a cell is finished, which is told."""
-        if known is None or known.status == "skipped" or self._stands_on_damage(known):
+        if record is None or record.status == "skipped" or self._stands_on_damage(record):
             return False
-        if self._options.rerun_failed and not known.whole:
+        if self._options.rerun_failed and not record.whole:
             return False
-        self._failed = self._failed or known.status != "ok"
-        self._listener.cell_finished(known, reused=True)
+        self._failed = self._failed or record.status != "ok"
+        self._listener.cell_finished(record, reused=True)
         return True
 
-    def _in_order(self, left: Sequence[tuple[int, Undertaking]]) -> Iterable[tuple[int, Undertaking]]:
+    def _in_order(self, left: Sequence[int], undertakings: Sequence[Undertaking]) -> Iterable[int]:
         """Return what is to be begun: in order, but the first of those that share something before the others."""
         if len(left) <= self._most_active:
             return left
-        first = {each.shares: place for place, (_, each) in reversed(list(enumerate(left)))}
-        early = sorted(first.values())
-        return (left[place] for place in dict.fromkeys((*early, *range(len(left)))))
+        first = {undertakings[place].shares: place for place in reversed(left)}
+        early = set(first.values())
+        return itertools.chain(sorted(early), (place for place in left if place not in early))
 
     @property
     def _most_active(self) -> int:
@@ -307,22 +320,6 @@ class Runner:
         log = self._store.log_path(self._waiting[item.id][0])
         return Assignment(item=item, inputs=inputs, out=out, scratch=scratch, checkpoints=checkpoints, log=log)
 
-    def _hear(self, records: dict[str, Record]) -> None:
-        """Take in what has happened: what began and went on at once, what ended after one look at the code for all."""
-        over: list[Event] = []
-        for event in self._executor.events():
-            if isinstance(event, Began | Advanced):
-                self._handle(event, records)
-            else:
-                over.append(event)
-        if over and (changed := edited()):
-            raise InputError(
-                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
-                "give the same command again: finished cells that do not depend on it are kept"
-            )
-        for event in over:
-            self._handle(event, records)
-
     def _handle(self, event: Event, records: dict[str, Record]) -> None:
         item = event.assignment.item
         match event:
@@ -345,6 +342,11 @@ class Runner:
     def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
         """Commit an entry, share it, and hand it to the cells that wait for it."""
         item = assignment.item
+        if changed := edited():
+            raise InputError(
+                f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
+                "give the same command again: finished cells that do not depend on it are kept"
+            )
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, Measured):

@@ -105,6 +105,10 @@ class Store:
         """Yield the summary of each cell's record, None where there is none that is sound."""
         return self._records.summaries(keys)
 
+    def checks(self, keys: Iterable[str]) -> Iterator[str | None]:
+        """Yield what changes with each cell's record, None where there is none that is sound; nothing is parsed."""
+        return self._records.checks(keys)
+
     def forget_records(self, keys: Collection[str]) -> None:
         """Remove cells' records and logs."""
         self._records.forget(keys)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ctpbench.contract.case import Truth
 from ctpbench.contract.observation import RADIOLOGICAL
-from ctpbench.report import pictures
+from ctpbench.report import folder, pictures
 from ctpbench.running.cache import Cache
 from ctpbench.running.files import load_observation, load_truth, save_observation, save_truth
 from ctpbench.running.store import Store
@@ -86,3 +88,60 @@ def test_a_picture_shows_the_slice_with_most_of_the_lesion_outlined_and_which_si
     outlines = {name: mask for name, mask, _ in one.marks.outlines}
     np.testing.assert_array_equal(outlines["infarct core"], load_truth(folder / "truth.npz").labels.values[1] == core)
     assert (outlines["penumbra"] >= outlines["infarct core"]).all()
+
+
+def test_pictures_are_drawn_again_where_their_data_changed_and_not_else(store, monkeypatch):
+    drawn = []
+
+    def panels(store, records, axis, note):
+        drawn.append([record.config for record in records])
+        path = store.folder / "panels" / "toy-2.png"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        return [path]
+
+    monkeypatch.setattr(folder, "draw_panels", panels)
+    monkeypatch.setattr(folder, "draw_curves", lambda tree, place: drawn.append("curves") or [])
+    everything = [["noiseless", "leave", "shrink(weight=0.5)"], "curves"]
+    (path,) = folder.draw(store)
+    assert drawn == everything
+    assert folder.draw(store) == folder.draw(Store(store.folder)) == [path]
+    assert drawn == everything
+    path.unlink()
+    folder.draw(store)
+    assert drawn == [*everything, everything[0]]
+    with store.locked():
+        store.write_record(next(store.finished()).model_copy(update={"message": "done again"}))
+    drawn.clear()
+    folder.draw(store)
+    assert drawn == everything
+    shutil.rmtree(store.cache.folder / "prediction")
+    folder.draw(store)
+    assert drawn == [*everything, everything[0]], "what can be shown decides, too"
+
+
+def test_of_very_many_rows_the_controls_and_the_best_are_shown(store, monkeypatch):
+    rows = [("none", "none", np.nan), ("bad", "tips", 3.0), ("failed", "tips", np.nan), ("good", "n2n", 1.0)]
+    frame = pd.DataFrame(
+        [
+            {"dataset": "toy", "noise": noise, "config": label, "method": method, "rank": rank * sign}
+            for noise, sign in ((2.0, 1), (3.0, -1), (np.nan, 1))
+            for label, method, rank in rows
+        ]
+    )
+    labels = [label for label, *_ in rows]
+    monkeypatch.setattr(pictures, "MOST_METHODS", 2)
+    assert pictures.best_of(frame, "toy", 2.0, labels) == ["none", "good"]
+    assert pictures.best_of(frame, "toy", 3.0, labels) == ["none", "bad"]
+    assert pictures.best_of(frame, "toy", None, ["good", "failed", "bad"]) == ["good", "bad"]
+    monkeypatch.setattr(folder, "MOST_METHODS", 2)
+    asked = {}
+    monkeypatch.setattr(folder, "draw_panels", lambda store, records, axis, note: asked.update({note: records}) or [])
+    board = folder.render(store)
+    folder.draw(store, board)
+    ((note, records),) = asked.items()
+    best = board[board["method"] != "noiseless"].sort_values("rank")["config"].iloc[0]
+    assert [record.config for record in records] == ["noiseless", best]
+    assert note == "the best 2 of 3 rows"
+    one = pictures._Shown(store, records[0], records[0].entries, AXIS, note)
+    assert one.title == "toy, sd = 2 HU: test/0; the best 2 of 3 rows"

@@ -64,3 +64,24 @@ def test_a_finished_cell_is_a_line_with_what_was_tuned_and_what_failed(run):
         "4/1 phantom, noise 2e5: ttv: ok",
         "  ssim failed: error: a [b]",
     ]
+
+
+def test_of_very_many_cells_that_were_finished_before_most_are_counted(monkeypatch):
+    monkeypatch.setattr(progress, "_MOST_REUSED", 2)
+    console = Console(file=io.StringIO(), width=80)
+    with listener(console, 6) as lines:
+        for name in "abcd":
+            lines.cell_finished(record(name, None), reused=True)
+        lines.cell_finished(record("e", None), reused=False)
+        lines.cell_finished(record("f", None), reused=True)
+    assert console.file.getvalue().splitlines() == [
+        "1/6 phantom: a (cached): ok",
+        "2/6 phantom: b (cached): ok",
+        "... and 2 more (cached)",
+        "5/6 phantom: e: ok",
+        "6/6 phantom: f (cached): ok",
+    ]
+    with listener(console, 3) as lines:
+        for name in "abc":
+            lines.cell_finished(record(name, None), reused=True)
+    assert console.file.getvalue().splitlines()[-1] == "... and 1 more (cached)"

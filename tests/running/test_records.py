@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import tracemalloc
 
 import pytest
@@ -229,3 +230,29 @@ def test_who_looks_at_a_folder_that_is_gone_sees_nothing(full):
     os.unlink(full / "records.jsonl")
     assert opened.read(A) == [None]
     assert list(Opened(full / "records.jsonl" / "x").records.records(["k"])) == [None]
+
+
+def test_what_was_written_before_a_kill_is_there(tmp_path):
+    """A process writes records, of a few bytes and of many pages, and tells of each; it is killed at any moment."""
+    told: list[str] = []
+    for kill in range(8):
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            records = Opened(tmp_path).records
+            for number in range(100_000):
+                size = 200_000 if number % 3 == 2 else 10
+                made = records.append(A.model_copy(update={"key": f"{kill}-{number}", "message": "x" * size}))
+                os.write(write, f"{made.key}\n".encode())
+        os.close(write)
+        with os.fdopen(read, "rb") as said:
+            for _ in range(1 + 2 * kill):
+                said.readline()
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        told += [f"{kill}-{number}" for number in range(1 + 2 * kill)]
+        opened = Opened(tmp_path)
+        found = list(opened.records.records(told))
+        assert [each and each.key for each in found] == told
+        assert set(opened.noted.values()) <= {"cut short, or of another version"}
+        opened.records.tidy()

@@ -133,3 +133,65 @@ metrics: [error]
     records, _, _ = run(text, here=here, jobs=jobs, serial_timing=True)
     assert here.most == most
     assert {record.timings.contended for record in records.values()} == {False}
+
+
+MANY = """
+datasets: [{name: toy, params: {test_cases: 1, size: 4, frames: 6}, noise: [1, 2, 3]}]
+denoisers: [{name: shrink, grid: {weight: [0.1, 0.2, 0.3, 0.4]}}]
+metrics: [error]
+"""
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Let three cells be under way at once; return how many were, whenever one was begun, and which ones."""
+    from ctpbench.running import runner
+
+    begun: list[tuple[int, str]] = []
+    advance = Runner._advance
+
+    def counting(self, key, answers, records):
+        if answers is None:
+            begun.append((len(self._active), self._active[key].undertaking.key))
+        advance(self, key, answers, records)
+
+    monkeypatch.setattr(Runner, "_advance", counting)
+    monkeypatch.setattr(runner, "_LEAST_ACTIVE", 3)
+    monkeypatch.setattr(runner, "_ACTIVE_A_JOB", 1)
+    return begun
+
+
+def cells_of(text, catalogue, write_suite):
+    return plan(load_suite(write_suite(text), catalogue))
+
+
+def carried_out(cells, folder, **options):
+    here, store = Here(), Store(folder)
+    with store.locked():
+        return Runner(store, here, Options(**options), Listening()).run(cells), here.items
+
+
+def test_few_cells_are_under_way_at_once_and_each_level_has_its_data_early(counted, catalogue, write_suite, tmp_path):
+    cells = cells_of(MANY, catalogue, write_suite)
+    records, items = carried_out(cells, tmp_path / "run")
+    assert [(record.key, record.status) for record in records] == [(cell.key, "ok") for cell in cells]
+    assert len(records) == len(counted) == 12
+    assert max(active for active, _ in counted) == 3
+    assert [key for _, key in counted[:3]] == [cells[place].key for place in (0, 4, 8)]
+    assert [item.stage for item in items[:3]] == ["data"] * 3, "all noise levels of a case share a process"
+
+
+def test_what_is_not_begun_is_skipped_too_where_the_first_failure_ends_a_run(counted, catalogue, write_suite, tmp_path):
+    cells = cells_of(MANY.replace("size: 4", "broken_case: test/0, size: 4"), catalogue, write_suite)
+    records, _ = carried_out(cells, tmp_path / "run", fail_fast=True)
+    assert [record.status for record in records] == ["skipped"] * 12
+    assert len(counted) < 12
+
+
+def test_a_run_keeps_no_record_and_no_course_of_a_cell_that_ended(catalogue, write_suite, tmp_path):
+    import gc
+
+    records, _ = carried_out(cells_of(MANY, catalogue, write_suite), tmp_path / "run")
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) is Record]
+    assert len(list(records)) == 12
