@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 from ctpbench import Metric
+from ctpbench.running import guest
 from ctpbench.running.executors.protocol import Began, Ended, Event, Executor
 from ctpbench.running.host import Host
 from ctpbench.running.hosted import Failed, HostedJob
@@ -20,6 +21,7 @@ from ctpbench.running.log import Log
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Options, Runner
+from ctpbench.running.sandbox.porter import Porter
 from ctpbench.running.store import Store
 from ctpbench.running.work import Assignment, Item, Outcome
 from ctpbench.suite.entries import MetricEntry
@@ -32,8 +34,10 @@ class Here:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self._batches: list[Sequence[Assignment]] = []
+        self._porter: Porter | None = None
 
     def __enter__(self) -> Self:
+        self._porter = Porter(guest.live)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -50,16 +54,19 @@ class Here:
         for assignment in self._batches.pop(0):
             self.items.append(assignment.item)
             yield Began(assignment)
-            yield Ended(assignment, _done(assignment))
+            yield Ended(assignment, _done(assignment, self._porter))
 
     def close(self) -> None:
         self._batches.clear()
+        if self._porter is not None:
+            self._porter.close()
+            self._porter = None
 
 
-def _done(given: Assignment) -> Outcome:
+def _done(given: Assignment, porter: Porter | None) -> Outcome:
     places = (given.inputs, given.out, given.scratch, given.checkpoints)
     room = Path(tempfile.mkdtemp(dir=given.out.parent))
-    with Host(room, None, {}, "cpu", 1) as host, Log(given.log) as log:
+    with Host(room, None, {}, "cpu", 1, porter) as host, Log(given.log) as log:
         job = HostedJob(*places, "cpu", 1, lambda fraction, text: None, given.item.key, host, log)
         try:
             stage = import_module(f"ctpbench.running.stages.{given.item.stage}")
@@ -102,7 +109,7 @@ def run(catalogue, write_suite, tmp_path):
         cells = plan(replace(suite, metrics=suite.metrics + extra))
         here, listening, store = Here(), Listening(), Store(tmp_path / "run")
         executor: Executor = here
-        with store.locked():
+        with store.locked(), here:
             records = Runner(store, executor, Options(**options), listening).run(cells)
         return {record.config: record for record in records}, listening.reused, here.items
 
