@@ -44,6 +44,8 @@ seeds: {list(range(AT_ONCE))}
 BENCHOPT = os.environ.get("BENCHOPT") or shutil.which("benchopt")
 """The program of this peer, which is no dependency: see README.md."""
 BENCHOPT_CELLS = 100
+PEER = "benchopt, in process"
+BARE = Peer(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True))
 
 
 class Silent:
@@ -131,29 +133,18 @@ def distance(record, score) -> float:
     return float(np.abs(np.array(record.scores["distance"].values[0]) / score - 1).max())
 
 
-def nothing() -> None:
-    """What a bare process does."""
-
-
 def forked() -> None:
-    """Start a process from a server that has all of it imported, and wait for it."""
-    process = multiprocessing.get_context("forkserver").Process(target=nothing)
+    """Start a process from the server that has all of it imported, to do nothing, and wait for it."""
+    process = multiprocessing.get_context("forkserver").Process(target=os.getpid)
     process.start()
     process.join()
 
 
-def benchopt(folder: Path) -> Callable[[], None]:
-    """Return the function that has benchopt run its cells, all in one process; most of its start is in it."""
-    if not BENCHOPT:
-        pytest.skip("benchopt is not installed: see benchmarks/README.md")
-    words = ["run", str(HERE / "benchopt_peer"), "-n", "1", "-r", "1", "--no-plot", "--no-cache"]
-
-    def run() -> None:
-        subprocess.run(
-            [BENCHOPT, *words, "--output", str(folder / "peer")], check=True, capture_output=True, cwd=folder
-        )
-
-    return run
+def benchopt(program: str, folder: Path) -> Callable[[], None]:
+    """Return the function that has benchopt run its cells, all in one process; its own start is part of it."""
+    output = ["--no-plot", "--no-cache", "--output", str(folder / "peer")]
+    words = [program, "run", str(HERE / "benchopt_peer"), "-n", "1", "-r", "1", *output]
+    return lambda: subprocess.run(words, check=True, capture_output=True, cwd=folder)
 
 
 @pytest.mark.parametrize("who", ["ours", "bare call", "python -c pass", "fork, all imported"])
@@ -167,30 +158,33 @@ def test_a_cell(contest, cells, store, run, context, who):
         ours=lambda: run([cell])[0],
         peers={
             "bare call": Peer(bare_call(store, cell, context), Agreement(1e-5, "relative", distance)),
-            "python -c pass": Peer(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)),
+            "python -c pass": BARE,
             "fork, all imported": Peer(forked),
         },
         setup=lambda: forget(store, [cell]),
     )
 
 
-@pytest.mark.parametrize("who", ["ours", "benchopt, in process"])
+@pytest.mark.parametrize("who", ["ours", "python -c pass", PEER])
 def test_many_cells(contest, cells, store, run, tmp_path, who):
+    peers = {"python -c pass": BARE, **({PEER: Peer(benchopt(BENCHOPT, tmp_path))} if BENCHOPT else {})}
+    if who not in ("ours", *peers):
+        pytest.skip("benchopt is not installed: see benchmarks/README.md")
     run(cells)
-    peers = {"benchopt, in process": Peer(benchopt(tmp_path))} if who != "ours" else {}
     contest(
         who,
         task="trivial cells, two at a time",
         size="10x10x12",
         ours=lambda: run(cells, jobs=2),
         peers=peers,
-        images={"ours": AT_ONCE, "benchopt, in process": BENCHOPT_CELLS},
+        images={"ours": AT_ONCE, PEER: BENCHOPT_CELLS},
         setup=lambda: forget(store, cells),
     )
 
 
+@pytest.mark.parametrize("who", ["ours", "fork, all imported"])
 @pytest.mark.parametrize("stage", ["prediction", "scores"])
-def test_a_stage(contest, cells, store, run, executor, stage):
+def test_a_stage(contest, cells, run, executor, stage, who):
     """One piece of work as the runner hands it to a process, without what the runner does beside it."""
     cell = cells[0]
     run([cell])
@@ -208,4 +202,5 @@ def test_a_stage(contest, cells, store, run, executor, stage):
             ended += [event.outcome for event in executor.events() if isinstance(event, Ended)]
         assert [outcome.status for outcome in ended] == ["ok"], ended
 
-    contest("ours", task=f"a trivial cell: {stage}", size="10x10x12", ours=work, peers={}, setup=places)
+    peers = {"fork, all imported": Peer(forked)}
+    contest(who, task=f"a trivial cell: {stage}", size="10x10x12", ours=work, peers=peers, setup=places)
