@@ -26,6 +26,8 @@ def live(place, files):
         SEEN.append(what)
         os.environ["SEEN"] = os.environ.get("SEEN", "") + what
         os.write(to, f"{SEEN} {os.environ['SEEN']}".encode())
+    elif what == "where":
+        os.write(to, " ".join(_namespaces("self")).encode())
     elif what == "fail":
         raise ValueError("it failed")
     elif what == "leave":
@@ -39,6 +41,10 @@ def live(place, files):
     elif what == "stay":
         os.close(to)
         time.sleep(600)
+
+
+def _namespaces(process):
+    return [os.readlink(f"/proc/{process}/ns/{kind}") for kind in ("user", "pid", "ipc", "mnt", "net")]
 
 
 @pytest.fixture
@@ -70,6 +76,15 @@ def test_a_guest_knows_nothing_of_the_one_before(porter, tell):
     for what in ("see one", "see two"):
         assert tell(what) == f"{[what]} {what}"
         porter.dismiss()
+
+
+def test_a_guest_is_in_namespaces_of_its_own(porter, tell):
+    found = tell("where").split()
+    if not porter.leaves_nothing:
+        pytest.skip("this system lets nobody make namespaces")
+    *others, network = zip(found, _namespaces(porter._process), _namespaces("self"), strict=True)
+    assert all(mine not in theirs for mine, *theirs in others)  # of the user, too, who has a keyring
+    assert len(set(network)) == 1  # which was asked for
 
 
 @pytest.mark.parametrize(("what", "code"), [("see", 0), ("fail", 1), ("die", -signal.SIGKILL)])
