@@ -177,23 +177,29 @@ def test_limits_are_looked_at_less_often_the_longer_an_item_lasts():
     assert LocalExecutor(Limits())._next_look(_Child(None, None, None, since=now)) == math.inf
 
 
-@pytest.mark.parametrize(("grown", "said"), [(2**40, ["started", "done", "idle"]), (-(2**40), ["started", "done"])])
-def test_a_process_that_has_grown_is_given_no_more(grown, said, assigned, monkeypatch):
+@pytest.mark.parametrize(
+    ("grown", "apart", "more"),
+    [(2**40, True, True), (-(2**40), True, False), (2**40, False, False)],
+    ids=["as before", "grown", "nobody knows what was left running"],
+)
+def test_a_process_that_a_batch_left_something_in_is_given_no_more(grown, apart, more, assigned, monkeypatch):
+    said = ["started", "done", *["idle"] * more]
     monkeypatch.setattr(worker, "_GROWN_BYTES", grown)
+    monkeypatch.setattr(worker.Porter, "leaves_nothing", property(lambda self: apart, lambda self, value: None), False)
     mine, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=worker.main, args=(theirs, "cpu", 1))
     process.start()
     theirs.close()
     messages.send_order(mine.fileno(), messages.Batch(assignments=[assigned("well")]))
     heard, mailbox = [], messages.Mailbox(mine.fileno())
-    while len(heard) < len(said) or (grown < 0 and not mailbox.closed):
+    while len(heard) < len(said) or not (more or mailbox.closed):
         multiprocessing.connection.wait([mine], 10)
         heard += [message.event for message in mailbox.messages()]
-    if grown > 0:
-        process.kill()  # it waits for more
+    if more:
+        process.kill()  # it waits for them
     process.join()
     mine.close()
-    assert (heard, process.exitcode) == (said, -signal.SIGKILL if grown > 0 else 0)
+    assert (heard, process.exitcode) == (said, -signal.SIGKILL if more else 0)
 
 
 def test_what_a_child_may_use_is_what_the_suite_says(tmp_path: Path):
