@@ -20,8 +20,8 @@ from ctpbench.contract.case import MAPS, ScoredCase, Truth
 from ctpbench.contract.components import Component, Context, FrameDenoiser, Metric
 from ctpbench.contract.observation import Observation, check_observation
 from ctpbench.public import HOME
-from ctpbench.running import processes, worker
-from ctpbench.running.errands import answer, build, data, model, scores
+from ctpbench.running import processes
+from ctpbench.running.errands import answer, build, scores
 from ctpbench.running.estimation import answer_from, answer_shape, estimate
 from ctpbench.running.files import file_name, load_observation, save_arrays, save_observation, save_truth
 from ctpbench.running.job import Job
@@ -39,7 +39,6 @@ from ctpbench.running.work import (
 )
 from ctpbench.settings import MapsSettings
 
-__all__ = ["data", "model", "rehearse", "worker"]
 _CASE = "case"
 
 
@@ -64,7 +63,7 @@ class Level(Metric):
 
 def rehearse() -> None:
     """Take a tiny case from its data to its scores, in a folder that is removed."""
-    for name in {*HOME.values(), *(f"running.stages.{stage}" for stage in STAGES)}:
+    for name in {*HOME.values(), "running.worker", *(f"running.stages.{stage}" for stage in STAGES)}:
         import_module(f"ctpbench.{name}")
     with tempfile.TemporaryDirectory() as folder:
         room, settings = Path(folder), MapsSettings()

@@ -64,6 +64,7 @@ def tell_hold(pipe: Connection) -> None:
     mine, theirs = socket.socketpair()
     with Porter(guest.live) as porter:
         porter.admit(theirs.fileno(), 2, network=False)
+        theirs.close()
         told = messages.Invitation(reach=Reach(), environment={}, home=None, device="cpu", threads=1)
         messages.send_order(mine.fileno(), told)
         if (ready := messages.Orders(mine.fileno()).next(messages.Ready)) is not None:
@@ -74,7 +75,7 @@ def _work(batch: messages.Batch, to: int, porter: Porter, device: str, threads: 
     """Do a batch, with one guest where none is lost."""
     kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
     kernels.mkdir(parents=True, exist_ok=True)
-    environment = {**batch.environment, "NUMBA_CACHE_DIR": str(kernels)}
+    environment = {"NUMBA_CACHE_DIR": str(kernels), **batch.environment}
     room = Path(tempfile.mkdtemp(dir=batch.assignments[0].out.parent))
     try:
         with Host(room, batch.reach, environment, device, threads, porter) as host:

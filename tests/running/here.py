@@ -8,11 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Self
 
+from ctpbench.running import guest
 from ctpbench.running.executors.protocol import Began, Ended, Event
 from ctpbench.running.host import Host
 from ctpbench.running.hosted import Failed, HostedJob
 from ctpbench.running.log import Log
 from ctpbench.running.record import Record
+from ctpbench.running.sandbox.porter import Porter
 from ctpbench.running.work import Assignment, Item, Outcome
 
 
@@ -23,8 +25,10 @@ class Here:
         self.slots, self.most = slots, 0
         self.items: list[Item] = []
         self._batches: list[Sequence[Assignment]] = []
+        self._porter: Porter | None = None
 
     def __enter__(self) -> Self:
+        self._porter = Porter(guest.live)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -42,16 +46,19 @@ class Here:
         for assignment in self._batches.pop(0) if self._batches else ():
             self.items.append(assignment.item)
             yield Began(assignment)
-            yield Ended(assignment, _done(assignment))
+            yield Ended(assignment, _done(assignment, self._porter))
 
     def close(self) -> None:
         self._batches.clear()
+        if self._porter is not None:
+            self._porter.close()
+            self._porter = None
 
 
-def _done(given: Assignment) -> Outcome:
+def _done(given: Assignment, porter: Porter | None) -> Outcome:
     places = (given.inputs, given.out, given.scratch, given.checkpoints)
     room = Path(tempfile.mkdtemp(dir=given.out.parent))
-    with Host(room, None, {}, "cpu", 1) as host, Log(given.log) as log:
+    with Host(room, None, {}, "cpu", 1, porter) as host, Log(given.log) as log:
         job = HostedJob(*places, "cpu", 1, lambda fraction, text: None, given.item.key, host, log)
         try:
             stage = import_module(f"ctpbench.running.stages.{given.item.stage}")

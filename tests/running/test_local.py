@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import multiprocessing
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ctpbench.running.executors.local import LocalExecutor
+from ctpbench.running import messages, processes, worker
+from ctpbench.running.executors.local import LocalExecutor, _Child
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Executor, Limits, Returned
 from ctpbench.running.work import Assignment, ComponentSpec, DataInfo, DataTask, Item
 
@@ -124,6 +130,76 @@ def test_nothing_runs_on_once_the_executor_is_closed(assigned):
         executor.close()
         assert executor.running == 0
         assert not worker.is_running()
+
+
+def batches(executor: LocalExecutor, *given: Assignment) -> list[object]:
+    """Have batches of one done, one after the other; return what happened."""
+    events: list[object] = []
+    for assignment in given:
+        executor.submit([assignment])
+        while executor.running:
+            events += executor.events()
+    return events
+
+
+def test_a_process_is_used_again_and_one_that_was_killed_is_not(assigned):
+    with LocalExecutor(Limits(timeout_s=2)) as executor:
+        first, second = assigned("well"), assigned("exit")
+        assert ends(batches(executor, first, second)) == {"rogue-well": "ok", "rogue-exit": "crashed"}
+        (child,) = executor._children
+        assert child.batches == 2
+        assert ends(batches(executor, assigned("sleep"))) == {"rogue-sleep": "timeout"}
+        assert executor._children == []
+
+
+def test_a_process_that_ends_while_it_waits_takes_no_item_with_it(assigned):
+    with LocalExecutor(Limits()) as executor:
+        batches(executor, assigned("well"))
+        (child,) = executor._children
+        os.kill(child.process.pid, signal.SIGKILL)
+        child.process.join()
+        given = assigned("garbage")
+        assert batches(executor, given) == [Returned(given)]
+        assert ends(batches(executor, given)) == {"rogue-garbage": "error"}
+
+
+def test_what_has_no_limits_is_not_looked_at(assigned, monkeypatch):
+    monkeypatch.setattr(processes, "started_by", lambda process: pytest.fail("looked"))
+    with LocalExecutor(Limits(timeout_s=60)) as executor:
+        assert ends(batches(executor, assigned("well"))) == {"rogue-well": "ok"}
+
+
+def test_limits_are_looked_at_less_often_the_longer_an_item_lasts():
+    executor = LocalExecutor(Limits(memory_gib=1, timeout_s=100))
+    now = time.monotonic()
+    waits = [executor._next_look(_Child(None, None, None, since=now - lasted)) - now for lasted in (0, 0.4, 9, 99.9)]
+    assert waits == pytest.approx([0.02, 0.1, 0.25, 0.1], abs=0.01)
+    assert LocalExecutor(Limits())._next_look(_Child(None, None, None, since=now)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("grown", "apart", "more"),
+    [(2**40, True, True), (-(2**40), True, False), (2**40, False, False)],
+    ids=["as before", "grown", "nobody knows what was left running"],
+)
+def test_a_process_that_a_batch_left_something_in_is_given_no_more(grown, apart, more, assigned, monkeypatch):
+    said = ["started", "done", *["idle"] * more]
+    monkeypatch.setattr(worker, "_GROWN_BYTES", grown)
+    monkeypatch.setattr(worker.Porter, "leaves_nothing", property(lambda self: apart, lambda self, value: None), False)
+    mine, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=worker.main, args=(theirs, "cpu", 1))
+    process.start()
+    theirs.close()
+    messages.send_order(mine.fileno(), messages.Batch(assignments=[assigned("well")]))
+    heard, mailbox = [], messages.Mailbox(mine.fileno())
+    while len(heard) < len(said) or not (more or mailbox.closed):
+        multiprocessing.connection.wait([mine], 10)
+        heard += [message.event for message in mailbox.messages()]
+    if more:
+        process.kill()  # it waits for them
+    process.join()
+    mine.close()
+    assert (heard, process.exitcode) == (said, -signal.SIGKILL if more else 0)
 
 
 def test_what_a_child_may_use_is_what_the_suite_says(tmp_path: Path):

@@ -44,7 +44,7 @@ def run(catalogue, write_suite, tmp_path):
         cells = plan(replace(suite, metrics=suite.metrics + extra))
         here, listening, store = here or Here(), Listening(), Store(tmp_path / "run")
         executor: Executor = here
-        with store.locked():
+        with store.locked(), here:
             records = Runner(store, executor, Options(**options), listening).run(cells)
         return {record.config: record for record in records}, listening.reused, here.items
 
@@ -167,7 +167,7 @@ def cells_of(text, catalogue, write_suite):
 
 def carried_out(cells, folder, **options):
     here, store = Here(), Store(folder)
-    with store.locked():
+    with store.locked(), here:
         return Runner(store, here, Options(**options), Listening()).run(cells), here.items
 
 

@@ -16,13 +16,13 @@ from ctpbench.running.executors.protocol import Ended, Limits
 from ctpbench.running.files import save_observation, save_truth
 from ctpbench.running.sandbox import landlock
 from ctpbench.running.sandbox.code import code_reach
-from ctpbench.running.work import Assignment, ComponentSpec, Item, Outcome, PredictionTask
+from ctpbench.running.work import Assignment, ComponentSpec, DataTask, Item, Outcome, PredictionTask
 from ctpbench.settings import MapsSettings
 
 pytestmark = pytest.mark.skipif(landlock.version() < 6, reason="this kernel cannot hold a process")
 
 CHEAT = '''
-import os, signal, socket, subprocess, sys, time
+import os, re, signal, socket, subprocess, sys, time
 from pathlib import Path
 from ctpbench import FrameDenoiser
 
@@ -44,6 +44,19 @@ def dataset():
 
 def environment():
     return any(b"hidden-here" in Path(f"/proc/{name}/environ").read_bytes() for name in ("self", os.getppid(), 1))
+
+
+def told_before():
+    words = re.compile(b"told-" + b"[b]efore")  # which is not what it finds
+    with open("/proc/self/mem", "rb", buffering=0) as memory:
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            place, rights, *_ = line.split()
+            start, end = (int(end, 16) for end in place.split("-"))
+            if rights.startswith("rw"):
+                memory.seek(start)
+                if words.search(memory.read(end - start)):
+                    return True
+    return False
 
 
 def udp():
@@ -94,6 +107,7 @@ class Cheat(FrameDenoiser):
             "names": lambda: len(os.listdir(outside)) > 0,
             "dataset": dataset,
             "environment": environment,
+            "told_before": told_before,
             "memory": lambda: opened(f"/proc/{self.runner}/mem"),
             "signal": lambda: os.kill(self.runner, 0) is None,
             "udp": udp,
@@ -178,6 +192,28 @@ def test_a_method_comes_by_nothing_but_its_input(cheat, tmp_path, monkeypatch):
         tmp_path / "look.log"
     ).read_text()
     assert ended.info.sandbox == "full"
+
+
+def test_what_a_data_set_was_told_is_in_no_methods_memory(cheat, tmp_path, monkeypatch):
+    """One worker has both done; the environment, with its secrets, is for data sets alone."""
+    from ctpbench_fakes import Toy
+
+    monkeypatch.setenv("ACME_SECRET", "told-before")
+    look = cheat("look")
+    places = {name: tmp_path / "data" / name for name in ("out", "scratch", "checkpoints")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    task = DataTask(dataset=ComponentSpec.of(Toy()), case="test/0", noise=1.0)
+    load = Assignment(item=Item(key="data", task=task), inputs={}, log=tmp_path / "data.log", **places)
+    with LocalExecutor(Limits(timeout_s=60)) as executor:
+        workers, ended = set(), []
+        for assignment in (load, look):
+            executor.submit([assignment])
+            workers |= {child.process.pid for child in executor._children}
+            while executor.running:
+                ended += [event.outcome for event in executor.events() if isinstance(event, Ended)]
+    assert len(workers) == 1
+    assert ended[1].info.diagnostics["told_before"] == [0.0]
 
 
 def test_without_the_sandbox_it_would_come_by_it(cheat):

@@ -70,7 +70,7 @@ def run(catalogue, write_suite, tmp_path, shared):
         here, store, said, listening = Here(), Store(tmp_path / folder), [], Listening()
         calm = options.get("serial_timing", False)
         sharing = Sharing(store.cache, shared, machine, limit, said.append, own=own, calm=calm)
-        with store.locked():
+        with store.locked(), here:
             try:
                 runner = Runner(store, here, Options(**options), listening, sharing=sharing)
                 records = runner.run(cells)

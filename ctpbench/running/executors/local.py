@@ -27,6 +27,7 @@ from ctpbench.running.work import Assignment, Outcome
 
 _LOOK_S, _LOOK_S_AT_MOST = 0.02, 0.25
 """How often a child's memory and processor time are looked at."""
+_TRIES = 5
 _GRACE_S = 2.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # Idle threads of one library must sleep, not spin: else they starve another library's in the same process.
@@ -275,15 +276,24 @@ class LocalExecutor:
 
 
 def _resident_gib(worker: int) -> float:
-    """Return the memory of a worker and of all that works for it; the two that it starts itself only wait."""
+    """Return the memory of a worker and of all that works for it; what it starts itself only waits."""
     working = [worker, *itertools.chain.from_iterable(processes.started_by(worker)[1:])]
     return sum(map(processes.resident_bytes, working)) / 2**30
 
 
 def _cpu_s(worker: int) -> float:
-    """Return the processor time of a worker and of all that it started, those included that have ended."""
-    all_of_them = [worker, *itertools.chain.from_iterable(processes.started_by(worker))]
-    return sum(map(processes.processor_s, all_of_them))
+    """Return the processor time of a worker and of all that it started, those included that have ended.
+
+    The time of one that ends while this is read could be missed, or counted with its parent's as well: then it is read
+    anew.
+    """
+    found = processes.started_by(worker)
+    for _ in range(_TRIES):
+        total = sum(map(processes.processor_s, (worker, *itertools.chain.from_iterable(found))))
+        before, found = found, processes.started_by(worker)
+        if found == before:
+            break
+    return total
 
 
 def _kill(process: Any) -> None:

@@ -99,7 +99,7 @@ def serve() -> None:
     while asked := channel.recv(1):
         if asked == _END:
             first.end()
-            spare = _made(first.kind)  # while nobody waits for it
+            first, spare = _Made(), _made(first.kind)  # while nobody waits for it
             continue
         if spare.kind != asked:
             spare.end()
@@ -149,11 +149,9 @@ def _hold(tell: int, *, network: bool) -> NoReturn:
         namespaces.die_with_parent()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         namespaces.leave(network=not network)
-        settled = namespaces.settle()
-        namespaces.drop_powers()
-        os.write(tell, _SETTLED if settled else _UNSETTLED)
-        os.close(tell)
-        while True:
+        os.write(tell, _SETTLED if namespaces.settle() else _UNSETTLED)
+        os.closerange(0, 2**16)
+        while True:  # with all its powers: who has none, as those that it waits for, cannot look into it
             signal.sigwait({signal.SIGCHLD})
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:

@@ -22,9 +22,9 @@ _SAFE = 0x2 | 0x4 | 0x8  # MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
 def enter() -> None:
-    """Leave the system's namespace of users, which lets this process make others.
+    """Leave the namespace of users for one of one's own, which lets this process make other namespaces.
 
-    The user stays who they are and no longer has any power over what others own.
+    The user stays who they are and no longer has any power over what others own. Their keyring is a new one.
 
     Raises
     ------

@@ -157,6 +157,7 @@ def _enter(place: Place, files: Sequence[int], live: Callable[[Place, Sequence[i
     """Be the guest: with no power, and to end with the porter."""
     _keep_open({0, 1, 2, *files})
     if place.apart:
+        namespaces.enter()  # the porter's own is that of all its guests, and has a keyring
         namespaces.drop_powers()
     if sys.platform == "linux":
         namespaces.die_with_parent()

@@ -1,0 +1,138 @@
+"""Guests are copies of a process that has seen nothing, one after the other; nothing of one is left for the next."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+
+from ctpbench.running.sandbox import porter as porter_module
+from ctpbench.running.sandbox.porter import Porter
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+SEEN: list[str] = []
+
+
+def live(place, files):
+    """Do what the first file says, with the second to tell of it."""
+    source, to = files
+    what = os.read(source, 1000).decode()
+    if what.startswith("see "):
+        SEEN.append(what)
+        os.environ["SEEN"] = os.environ.get("SEEN", "") + what
+        os.write(to, f"{SEEN} {os.environ['SEEN']}".encode())
+    elif what == "where":
+        os.write(to, " ".join(_namespaces("self")).encode())
+    elif what == "fail":
+        raise ValueError("it failed")
+    elif what == "leave":
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            time.sleep(600)
+        os.write(to, b"left")
+    elif what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "stay":
+        os.close(to)
+        time.sleep(600)
+
+
+def _namespaces(process):
+    return [os.readlink(f"/proc/{process}/ns/{kind}") for kind in ("user", "pid", "ipc", "mnt", "net")]
+
+
+@pytest.fixture
+def porter():
+    with Porter(live) as porter:
+        yield porter
+
+
+@pytest.fixture
+def tell(porter):
+    """Let a guest in and tell it what to do; return what it says of that."""
+
+    def tell(what: str) -> str:
+        source, to = os.pipe()
+        answer, answers = os.pipe()
+        porter.admit(source, answers, network=True)
+        os.close(source)
+        os.close(answers)
+        os.write(to, what.encode())
+        os.close(to)
+        said = os.read(answer, 1000).decode()
+        os.close(answer)
+        return said
+
+    return tell
+
+
+def test_a_guest_knows_nothing_of_the_one_before(porter, tell):
+    for what in ("see one", "see two"):
+        assert tell(what) == f"{[what]} {what}"
+        porter.dismiss()
+
+
+def test_a_guest_is_in_namespaces_of_its_own(porter, tell):
+    found = tell("where").split()
+    if not porter.leaves_nothing:
+        pytest.skip("this system lets nobody make namespaces")
+    *others, network = zip(found, _namespaces(porter._process), _namespaces("self"), strict=True)
+    assert all(mine not in theirs for mine, *theirs in others)  # of the user, too, who has a keyring
+    assert len(set(network)) == 1  # which was asked for
+
+
+@pytest.mark.parametrize(("what", "code"), [("see", 0), ("fail", 1), ("die", -signal.SIGKILL)])
+def test_how_a_guest_ended_is_told(what, code, porter, tell):
+    tell(what)
+    assert porter.verdict() == code
+    tell("see more")
+    assert porter.verdict() == 0
+
+
+def test_of_one_that_does_not_end_nothing_is_told_and_it_is_ended(monkeypatch):
+    monkeypatch.setattr(porter_module, "_GRACE_S", 0.1)
+    with Porter(live) as porter:
+        source, to = os.pipe()
+        guest = porter.admit(source, to, network=True)
+        os.write(to, b"stay")
+        process = psutil.Process(guest)
+        assert porter.verdict() is None
+        assert not process.is_running()
+
+
+def test_what_a_guest_left_running_is_gone_when_the_next_one_is_let_in(porter, tell):
+    assert tell("leave") == "left"
+    if not porter.leaves_nothing:
+        pytest.skip("this system lets nobody make namespaces")
+    left = [each for each in psutil.Process().children(recursive=True) if each.cmdline() == psutil.Process().cmdline()]
+    assert len(left) >= 2  # the porter, and what the guest left
+    porter.dismiss()
+    tell("see")
+    alive = [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert len(alive) == 1
+
+
+def test_a_porter_that_is_gone_is_named(porter, tell):
+    os.kill(porter._process, signal.SIGKILL)
+    with pytest.raises(OSError, match=r"went away|Broken pipe|reset"):
+        tell("see")
+    assert porter.verdict() is None
+    porter.dismiss()
+
+
+def test_nothing_runs_on_once_a_porter_is_closed():
+    with Porter(live) as porter:
+        (source, to), (answer, answers) = os.pipe(), os.pipe()
+        os.write(to, b"leave")
+        porter.admit(source, answers, network=True)
+        assert os.read(answer, 1000) == b"left"
+        running = psutil.Process().children(recursive=True)
+        assert len(running) >= 3
+    _, alive = psutil.wait_procs(running, timeout=5)
+    assert not alive

@@ -1,0 +1,52 @@
+"""What processes take, read from /proc, is what psutil says of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from ctpbench.running import processes
+
+BUSY = "sum(range(3 * 10**6)); x = b'x' * 2**24; print('there', flush=True); input()"
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BUSY!r}])"
+
+
+@pytest.fixture(scope="module")
+def parent():
+    """A process that has started another one, which is busy for a while and waits."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout.readline() == b"there\n"
+        yield process.pid
+        process.stdin.close()
+
+
+@pytest.fixture(params=[True, False], ids=["proc", "psutil"])
+def way(request, monkeypatch):
+    if request.param and not processes._FAST:
+        pytest.skip("this system has no such /proc")
+    monkeypatch.setattr(processes, "_FAST", request.param)
+
+
+def test_what_a_process_started_is_found(way, parent):
+    ((child,),) = processes.started_by(parent)
+    assert [child] == [each.pid for each in psutil.Process(parent).children(recursive=True)]
+    assert parent in processes.children(os.getpid())
+
+
+def test_what_it_takes_is_what_psutil_says(way, parent):
+    (child,) = processes.children(parent)
+    assert processes.resident_bytes(child) == psutil.Process(child).memory_info().rss > 2**24
+    assert processes.processor_s(child) == pytest.approx(sum(psutil.Process(child).cpu_times()[:4]))
+    assert processes.processor_s(child) > 0
+
+
+def test_one_that_is_gone_takes_nothing(way):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    assert (processes.resident_bytes(gone.pid), processes.processor_s(gone.pid)) == (0, 0.0)
+    assert processes.started_by(gone.pid) == []
