@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ denoisers: [{name: learn, params: {factor: 0.5}}]
 metrics: [error]
 resources: {threads: 1}
 """
-LOCAL = {"cluster": "local", "options": {"threads_per_worker": 1, "n_workers": 0, "dashboard_address": None}}
+LOCAL = {"cluster": "local", "options": {"threads_per_worker": 1}}
 
 
 def scores(folder: Path) -> xr.Dataset:
@@ -125,6 +126,16 @@ def test_options_that_make_no_sense_are_refused_in_one_line(words, said, ctpbenc
     assert done.returncode == 2
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
+
+
+def test_without_dask_it_is_said_how_it_is_installed(ctpbench, write_suite, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    for name in ("dask", "dask_worker", "carriage", "dispatch", "roster"):
+        monkeypatch.delitem(sys.modules, f"ctpbench.running.executors.{name}", raising=False)
+    done = ctpbench("run", write_suite(SMALL), "--out", "out", "--executor", "dask")
+    assert done.returncode == 2
+    assert done.stderr.startswith("--executor dask: lacks a package (")
+    assert done.stderr.endswith("install it with: pip install 'ctpbench[dask]'\n")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ _CLASSES = {
     "sge": "dask_jobqueue:SGECluster",
     "slurm": "dask_jobqueue:SLURMCluster",
 }
+_LOCAL = {"n_workers": 0, "dashboard_address": None, "memory_limit": None}
+"""Workers are asked for later, nobody looks at a page of the cluster's, and the limit of memory is a cell's."""
 INSTALL = "install it with: pip install 'ctpbench[dask]'"
 _Count = Annotated[int, Field(ge=1)]
 
@@ -109,12 +111,13 @@ class Request:
         workers = found.workers
         least, most = (workers, workers) if isinstance(workers, int) else (workers.minimum, workers.maximum)
         name = _CLASSES.get(found.cluster, found.cluster)
-        return cls(f"--cluster {path}", "", name, found.options, least, most, found.shared_disk)
+        options = {**_LOCAL, **found.options} if found.cluster == "local" else found.options
+        return cls(f"--cluster {path}", "", name, options, least, most, found.shared_disk)
 
     @classmethod
     def of_this_machine(cls, workers: int, threads: int) -> Request:
         """Return the request for a cluster of processes on this machine."""
-        options = {"threads_per_worker": threads, "n_workers": 0, "dashboard_address": None, "memory_limit": None}
+        options = {**_LOCAL, "threads_per_worker": threads}
         return cls("--executor dask", "", _CLASSES["local"], options, workers, workers)
 
 

@@ -46,7 +46,7 @@ class DaskExecutor:
 
     def __init__(self, request: Request, terms: Terms, say: Callable[[str], None]) -> None:
         self._request, self._terms, self._say = request, terms, say
-        self._told: queue.SimpleQueue[Told | BaseException] = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._early: list[Event] = []
         self._names = itertools.count()
         self._running = 0
@@ -147,29 +147,30 @@ class DaskExecutor:
             self._told.put(error)
 
     async def _work(self, cluster: Cluster) -> None:
+        """Do what is wanted until it fails or is to stop."""
         self._loop = asyncio.get_running_loop()
+        working = asyncio.create_task(self._employ(cluster))
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+    async def _employ(self, cluster: Cluster) -> None:
+        options = {"timeout": _CONNECTS_WITHIN_S, "security": cluster.security, "set_as_default": False}
         try:
-            client = await Client(
-                cluster.address,
-                asynchronous=True,
-                timeout=_CONNECTS_WITHIN_S,
-                security=cluster.security,
-                set_as_default=False,
-            )
+            client = await Client(cluster.address, asynchronous=True, **options)
         except Exception as error:  # whatever an address may lead to
             raise InputError(
                 f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
                 "give the address that `dask scheduler` prints"
             ) from error
         self._dispatch = dispatch = Dispatch(client, cluster, self._terms, self._told.put)
-        working, stopping = asyncio.create_task(dispatch.work()), asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
+            await dispatch.work()
         finally:
-            working.cancel()
-            stopping.cancel()
             for ending in (dispatch.disband(), client.close(_ENDS_WITHIN_S)):
-                with suppress(Exception, asyncio.CancelledError):  # a scheduler that is gone cannot be told
+                with suppress(Exception):  # a scheduler that is gone cannot be told
                     await asyncio.wait_for(ending, _ENDS_WITHIN_S)

@@ -130,7 +130,7 @@ class Roster:
             self._greetings.pop(key).cancel()
         for key, each in found.items():
             if key in self._posts:
-                self._posts[key].open = each["status"] == "running"
+                self._posts[key].open = each["status"] == "running" and not self._posts[key].barred
             elif key not in self._greetings and key not in self._refused and each["status"] == "running":
                 self._greetings[key] = asyncio.create_task(self._greet(key, each))
 
@@ -169,10 +169,10 @@ class Roster:
             self._say(f"waiting for {what} at {self._cluster.address}; end with Ctrl-C, finished cells are kept")
 
     def refuse(self, post: Post, why: str) -> None:
-        """Give a worker no more work, and say why."""
-        for key, known in list(self._posts.items()):
-            if known is post:
-                self._leave_out(key, post.host, why)
+        """Give a worker no more work, and say why, once."""
+        if not post.barred:
+            post.barred, post.open = True, False
+            self._say(_left_out(post.address, post.host, why))
 
     async def farewell(self) -> None:
         """End what works for this run on all workers."""
@@ -199,7 +199,8 @@ class Roster:
             why = f"it cannot say what it is like ({type(error).__name__}: {cut(one_line(error), 200)})"
         self._greetings.pop(key, None)
         if why:
-            self._leave_out(key, host, why)
+            self._refused[key] = _left_out(key[0], host, why)
+            self._say(self._refused[key])
             return
         hold = greeting.facts.hold
         if self._weakest is None or _STRENGTH[hold.word] < _STRENGTH[self._weakest.word]:
@@ -215,10 +216,9 @@ class Roster:
             return f"its sandbox is {facts.hold.word}, that of the run's other workers {self.hold.word}"
         return ""
 
-    def _leave_out(self, key: Key, host: str, why: str) -> None:
-        self._posts.pop(key, None)
-        self._refused[key] = f"worker {key[0]} on {host} is left out: {why}"
-        self._say(self._refused[key])
+
+def _left_out(address: str, host: str, why: str) -> str:
+    return f"worker {address} on {host} is left out: {why}"
 
 
 def _post(address: str, greeting: Greeting, about: dict[str, Any], resources: Resources) -> Post:
