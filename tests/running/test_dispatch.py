@@ -353,6 +353,14 @@ def test_workers_that_differ_are_left_out_by_name_and_where_none_is_left_the_run
     scene(story, workers={"w0": {"host": "node7", **other}})
 
 
+def test_a_worker_that_differs_from_the_first_on_is_named_once_where_others_are_there(scene):
+    async def story(scene, client):
+        await scene.until(lambda: scene.said)
+        assert [line.partition(":")[0] for line in scene.said] == ["worker w1 on w1 is left out"]
+
+    scene(story, workers={"w0": {}, "w1": {"numpy": "1.0"}})
+
+
 def test_a_worker_that_cannot_say_what_it_is_like_is_left_out(scene):
     async def story(scene, client):
         client.add("w1", host="node8")

@@ -156,7 +156,6 @@ def cluster_of(request: Request) -> Iterator[Cluster]:
         yield Cluster(request)
         return
     kind = _class(request)
-    quiet()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"\nPort|Port \d+ is already in use")  # of a page that nobody asked for

@@ -237,7 +237,7 @@ class _Task:
         site = _site(self._asked.run, self._worker)
         with _LOCK:
             site.batches += 1
-        station = site.station
+            station = site.station
         try:
             fate = self._listen(station.ask(order))
         finally:
@@ -327,7 +327,9 @@ def end_stale() -> None:
 
 def _greeting(run: str, question: str, probe: str | None, token: str, worker: Any) -> Greeting:
     site = _site(run, worker)
-    report = site.station.ask(Question.model_validate_json(question)).get()
+    with _LOCK:
+        station = site.station
+    report = station.ask(Question.model_validate_json(question)).get()
     if report is None or report.facts is None:
         raise RuntimeError("the process that should work there ends at once; see the worker's log")
     shared = probe is not None and _sees(Path(probe), token)

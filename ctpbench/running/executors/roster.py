@@ -154,6 +154,8 @@ class Roster:
             self.hold = self._weakest
             if self._terms.resources.device == "auto":
                 self.gpu = any(post.gpus for post in self._posts.values())
+            for line in self._refused.values():
+                self._say(line)
         elif self._refused:
             *others, last = self._refused.values()
             raise InputError("\n".join([*others, f"{last}; no worker is left"]))
@@ -200,7 +202,8 @@ class Roster:
         self._greetings.pop(key, None)
         if why:
             self._refused[key] = _left_out(key[0], host, why)
-            self._say(self._refused[key])
+            if self.hold is not None:  # else it is said with the others, or why the run ends
+                self._say(self._refused[key])
             return
         hold = greeting.facts.hold
         if self._weakest is None or _STRENGTH[hold.word] < _STRENGTH[self._weakest.word]:
