@@ -141,7 +141,7 @@ def test_without_dask_it_is_said_how_it_is_installed(ctpbench, write_suite, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("workers: 2", "cluster.yaml: 'cluster' is missing"),
+        ("workers: 2", "cluster.yaml:1: 'cluster' is missing"),
         (
             "cluster: slrum",
             "cluster.yaml:1: cluster: got 'slrum'; allowed: local, htcondor, lsf, oar, pbs, sge, slurm, or",
@@ -151,7 +151,8 @@ def test_without_dask_it_is_said_how_it_is_installed(ctpbench, write_suite, monk
         ("cluster: local\nqueue: all", "cluster.yaml:2: unknown key 'queue'"),
         ("cluster: 'nowhere:Cluster'", "--cluster cluster.yaml: cannot import nowhere (No module named 'nowhere')"),
         ("cluster: 'json:Cluster'", "--cluster cluster.yaml: json has no class 'Cluster'"),
-        ("cluster: local\noptions: {colour: 1}", "--cluster cluster.yaml: distributed:LocalCluster: TypeError: "),
+        ("cluster: 'json:dumps'", "--cluster cluster.yaml: json:dumps: TypeError: dumps() missing 1 required"),
+        ("cluster: 'collections:OrderedDict'", "--cluster cluster.yaml: collections:OrderedDict: AttributeError: "),
     ],
 )
 def test_what_is_wrong_with_a_cluster_file_is_said(text, said, ctpbench, write_suite):

@@ -30,8 +30,8 @@ _CLASSES = {
     "sge": "dask_jobqueue:SGECluster",
     "slurm": "dask_jobqueue:SLURMCluster",
 }
-_LOCAL = {"n_workers": 0, "dashboard_address": None, "memory_limit": None}
-"""Workers are asked for later, nobody looks at a page of the cluster's, and the limit of memory is a cell's."""
+_LOCAL = {"n_workers": 0, "dashboard_address": None, "memory_limit": None, "silence_logs": logging.CRITICAL}
+"""Workers are asked for later, nobody looks at the cluster's own page and logs, and memory is limited by cell."""
 INSTALL = "install it with: pip install 'ctpbench[dask]'"
 _Count = Annotated[int, Field(ge=1)]
 
@@ -156,17 +156,25 @@ def cluster_of(request: Request) -> Iterator[Cluster]:
         yield Cluster(request)
         return
     kind = _class(request)
+    with _blamed(request), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Port \d+ is already in use")  # of a page that nobody asked for
+        made = kind(**request.options)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"\nPort|Port \d+ is already in use")  # of a page that nobody asked for
-            made = kind(**request.options)
-        made.scale(request.minimum)
-    except Exception as error:  # whatever a stranger's class does with its arguments
-        raise InputError(f"{request.source}: {request.cls}: {type(error).__name__}: {one_line(error)}") from error
-    try:
+        with _blamed(request):
+            made.scale(request.minimum)
         yield Cluster(request, made)
     finally:
-        made.close()
+        if hasattr(made, "close"):
+            made.close()
+
+
+@contextmanager
+def _blamed(request: Request) -> Iterator[None]:
+    """Say of whatever a stranger's class raises what asked for it."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{request.source}: {request.cls}: {type(error).__name__}: {one_line(error)}") from error
 
 
 def quiet() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Self
 
@@ -160,17 +160,25 @@ class DaskExecutor:
 
     async def _employ(self, cluster: Cluster) -> None:
         options = {"timeout": _CONNECTS_WITHIN_S, "security": cluster.security, "set_as_default": False}
+        client = Client(cluster.address, asynchronous=True, **options)
         try:
-            client = await Client(cluster.address, asynchronous=True, **options)
-        except Exception as error:  # whatever an address may lead to
-            raise InputError(
-                f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
-                "give the address that `dask scheduler` prints"
-            ) from error
-        self._dispatch = dispatch = Dispatch(client, cluster, self._terms, self._told.put)
-        try:
-            await dispatch.work()
+            try:
+                await client
+            except Exception as error:  # whatever an address may lead to
+                raise InputError(
+                    f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
+                    "give the address that `dask scheduler` prints"
+                ) from error
+            self._dispatch = Dispatch(client, cluster, self._terms, self._told.put)
+            try:
+                await self._dispatch.work()
+            finally:
+                await _ended(self._dispatch.disband())
         finally:
-            for ending in (dispatch.disband(), client.close(_ENDS_WITHIN_S)):
-                with suppress(Exception):  # a scheduler that is gone cannot be told
-                    await asyncio.wait_for(ending, _ENDS_WITHIN_S)
+            await _ended(client.close(_ENDS_WITHIN_S))
+
+
+async def _ended(ending: Awaitable[None]) -> None:
+    """Wait for an end, not for ever: a scheduler that is gone cannot be told."""
+    with suppress(Exception):
+        await asyncio.wait_for(ending, _ENDS_WITHIN_S)

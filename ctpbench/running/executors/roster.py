@@ -15,6 +15,7 @@ from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Greeting
 from ctpbench.running.executors.placing import Post
+from ctpbench.running.executors.site import LEASE_S
 from ctpbench.running.executors.station import Question
 from ctpbench.running.identity import Wanted, differences, identity
 from ctpbench.running.record import Sandbox
@@ -136,7 +137,7 @@ class Roster:
 
     async def renew(self) -> None:
         """Let workers know now and then that this run is still there."""
-        if time.monotonic() - self._renewed_s > dask_worker.LEASE_S / 4:
+        if time.monotonic() - self._renewed_s > LEASE_S / 4:
             self._renewed_s = time.monotonic()
             await self._tell_all(dask_worker.keep)
 
