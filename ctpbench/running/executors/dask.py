@@ -47,7 +47,6 @@ class DaskExecutor:
     def __init__(self, request: Request, terms: Terms, say: Callable[[str], None]) -> None:
         self._request, self._terms, self._say = request, terms, say
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        self._early: list[Event] = []
         self._names = itertools.count()
         self._running = 0
         self._made = ExitStack()
@@ -75,7 +74,7 @@ class DaskExecutor:
             Where the scheduler cannot be reached, or none of its workers be used.
         """
         while self._dispatch is None or self._dispatch.roster.hold is None:
-            self._early += self._heard(_POLL_S)
+            list(self._heard(_POLL_S))
         return self._dispatch.roster.hold
 
     @property
@@ -103,27 +102,27 @@ class DaskExecutor:
         assert self._loop is not None
         assert self._dispatch is not None
         self._running += 1
-        self._loop.call_soon_threadsafe(self._dispatch.take, str(next(self._names)), list(batch))
+        with suppress(RuntimeError):  # the loop has ended: what ended it is among what was told
+            self._loop.call_soon_threadsafe(self._dispatch.take, str(next(self._names)), list(batch))
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
-        early, self._early = self._early, []
-        yield from early
-        yield from self._heard(0 if early else wait_s)
+        yield from self._heard(wait_s)
 
     def close(self) -> None:
         """End what still runs, and the cluster where it was made for this."""
-        if self._thread is not None and self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None and self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(3 * _ENDS_WITHIN_S)
         self._thread = None
         self._running = 0
         self._made.close()
 
     def _heard(self, wait_s: float) -> Iterator[Event]:
-        """Yield events and say what is to be said, until there is no more of either."""
+        """Yield events and say what is to be said, until there is no more of either; wait a while for the first."""
         try:
-            told = self._told.get(timeout=wait_s) if wait_s else self._told.get_nowait()
+            told = self._told.get(timeout=wait_s)
             while True:
                 match told:
                     case BaseException():
