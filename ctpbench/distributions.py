@@ -106,7 +106,8 @@ def address_of(distribution: str) -> str:
     facts = _metadata(distribution)
     pairs = [text.partition(",") for text in facts.get_all("Project-URL") or ()] if facts else []
     found = {label.strip().casefold(): url.strip() for label, _, url in pairs}
-    found |= {"home-page": str(facts["Home-page"])} if facts and facts["Home-page"] else {}
+    pages = [text for text in facts.get_all("Home-page") or () if text] if facts else []
+    found |= {"home-page": pages[0]} if pages else {}
     wanted = ("source", "source code", "repository", "code", "github", "homepage", "home", "home-page")
     return next((found[label] for label in wanted if label in found), next(iter(found.values()), ""))
 
