@@ -106,8 +106,8 @@ def address_of(distribution: str) -> str:
     facts = _metadata(distribution)
     pairs = [text.partition(",") for text in facts.get_all("Project-URL") or ()] if facts else []
     found = {label.strip().casefold(): url.strip() for label, _, url in pairs}
-    homes = facts.get_all("Home-page") if facts else None  # subscripts raise where a backport of metadata is there
-    found |= {"home-page": homes[0]} if homes else {}
+    pages = [text for text in facts.get_all("Home-page") or () if text] if facts else []
+    found |= {"home-page": pages[0]} if pages else {}
     wanted = ("source", "source code", "repository", "code", "github", "homepage", "home", "home-page")
     return next((found[label] for label in wanted if label in found), next(iter(found.values()), ""))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ denoisers: [{name: learn, params: {factor: 0.5}}]
 metrics: [error]
 resources: {threads: 1}
 """
-LOCAL = {"cluster": "local", "options": {"threads_per_worker": 1, "n_workers": 0, "dashboard_address": None}}
+LOCAL = {"cluster": "local", "options": {"threads_per_worker": 1}}
 
 
 def scores(folder: Path) -> xr.Dataset:
@@ -74,9 +75,9 @@ def test_a_cluster_gives_the_results_that_this_machine_gives(there, ctpbench, wr
 
 
 def test_processes_of_dask_on_this_machine(there, write_suite, tmp_path):
-    code, out, err = there(write_suite(SMALL), "--out", "out", "--executor", "dask", "-j", "2", "--serial-timing")
+    code, out, err = there(write_suite(SMALL), "--out", "out", "--executor", "dask", "--serial-timing")
     assert (code, err) == (0, "")
-    assert "2 at a time" in out
+    assert "1 thread each, 1 at a time" in out
     assert "1/1 toy, noise 1: learn(factor=0.5): ok" in out
     assert not scores(tmp_path / "out")["contended"].any()
 
@@ -127,10 +128,20 @@ def test_options_that_make_no_sense_are_refused_in_one_line(words, said, ctpbenc
     assert done.stderr.count("\n") == 1
 
 
+def test_without_dask_it_is_said_how_it_is_installed(ctpbench, write_suite, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    for name in ("dask", "dask_worker", "carriage", "dispatch", "roster"):
+        monkeypatch.delitem(sys.modules, f"ctpbench.running.executors.{name}", raising=False)
+    done = ctpbench("run", write_suite(SMALL), "--out", "out", "--executor", "dask")
+    assert done.returncode == 2
+    assert done.stderr.startswith("--executor dask: lacks a package (")
+    assert done.stderr.endswith("install it with: pip install 'ctpbench[dask]'\n")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("workers: 2", "cluster.yaml: 'cluster' is missing"),
+        ("workers: 2", "cluster.yaml:1: 'cluster' is missing"),
         (
             "cluster: slrum",
             "cluster.yaml:1: cluster: got 'slrum'; allowed: local, htcondor, lsf, oar, pbs, sge, slurm, or",
@@ -140,7 +151,8 @@ def test_options_that_make_no_sense_are_refused_in_one_line(words, said, ctpbenc
         ("cluster: local\nqueue: all", "cluster.yaml:2: unknown key 'queue'"),
         ("cluster: 'nowhere:Cluster'", "--cluster cluster.yaml: cannot import nowhere (No module named 'nowhere')"),
         ("cluster: 'json:Cluster'", "--cluster cluster.yaml: json has no class 'Cluster'"),
-        ("cluster: local\noptions: {colour: 1}", "--cluster cluster.yaml: distributed:LocalCluster: TypeError: "),
+        ("cluster: 'json:dumps'", "--cluster cluster.yaml: json:dumps: TypeError: dumps() missing 1 required"),
+        ("cluster: 'collections:OrderedDict'", "--cluster cluster.yaml: collections:OrderedDict: AttributeError: "),
     ],
 )
 def test_what_is_wrong_with_a_cluster_file_is_said(text, said, ctpbench, write_suite):

@@ -211,7 +211,7 @@ metrics: [error]
     assert err.startswith(f"--scheduler {place.address}: the scheduler at {place.address} is gone (")
     assert err.endswith("; finished cells are kept; give the same command to go on\n")
     assert err.count("\n") == 1
-    assert "leave: ok (cached)" in out
+    assert "leave (cached): ok" in out
     wait_for(lambda: not worker.is_running() or not worker.children(), 30)
 
 

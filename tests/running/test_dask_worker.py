@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from ctpbench.running.executors import dask_worker
+from ctpbench.running.executors import dask_worker, site
 from ctpbench.running.executors.dask_worker import Answer, Commission
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.executors.station import Order, Report
@@ -47,8 +47,8 @@ class Station:
 @pytest.fixture
 def station(monkeypatch) -> Station:
     station = Station()
-    monkeypatch.setattr(dask_worker, "_Station", lambda folder: station)
-    monkeypatch.setattr(dask_worker, "_SITES", {})
+    monkeypatch.setattr(site, "Station", lambda folder: station)
+    monkeypatch.setattr(site, "_SITES", {})
     monkeypatch.setattr(dask_worker, "_POLL_S", 0.02)
     return station
 
@@ -154,19 +154,16 @@ def test_a_station_that_ends_is_told_from_work_that_does(station, worker, commis
     assert answer(commission).fate == "gone"
 
 
-def test_what_works_for_a_runner_that_is_heard_of_no_more_is_ended(station, worker, monkeypatch):
+def test_what_works_for_a_runner_that_is_heard_of_no_more_is_ended(station, tmp_path, monkeypatch):
     for run in ("gone", "there", "busy"):
-        site = dask_worker._site(run, worker)
-        assert site.station is station
-    dask_worker._SITES["busy"].batches = 1
-    monkeypatch.setattr(dask_worker, "LEASE_S", 0.2)
+        assert site.station_of(site.site_of(run, tmp_path), batches=run == "busy") is station
+    monkeypatch.setattr(site, "LEASE_S", 0.2)
     time.sleep(0.25)
     asyncio.run(dask_worker.keep("there"))
     asyncio.run(dask_worker.keep("another"))
-    dask_worker.end_stale()
-    assert set(dask_worker._SITES) == {"there", "busy"}
+    site.end_stale()
     assert station.closed
-    assert {path.name for path in Path(worker.local_directory).iterdir()} == {"ctpbench-there", "ctpbench-busy"}
+    assert {path.name for path in tmp_path.iterdir()} == {"ctpbench-there", "ctpbench-busy"}
 
 
 @pytest.mark.parametrize(("content", "sees"), [("token", True), ("other", False), (None, False)])

@@ -64,12 +64,22 @@ class Client:
         self.hear: Callable[[tuple[float, str]], None] = lambda event: None
         self.scheduler = SimpleNamespace(identity=self._identity)
 
-    def add(self, name: str, host: str = "", *, hold: Hold = FULL, threads: int = 1, gpus: int = 0, **other: str):
+    def add(
+        self,
+        name: str,
+        host: str = "",
+        *,
+        hold: Hold = FULL,
+        threads: int = 1,
+        gpus: int = 0,
+        shared: bool = True,
+        **other: str,
+    ):
         resources = {"GPU": gpus} if gpus else {}
         about = {"local_directory": f"/{name}", "nthreads": threads, "status": "running", "resources": resources}
         self.workers[name] = {**about, "host": host or name}
         facts = Facts(host=host or name, hardware="a CPU", identity=identity(WANTED) | other, hold=hold)
-        self.greetings[name] = Greeting(facts=facts, folder=Path(f"/{name}"), shared=True, left_s=None)
+        self.greetings[name] = Greeting(facts=facts, folder=Path(f"/{name}"), shared=shared, left_s=None)
 
     def told(self, name: str, message: Started | Done) -> None:
         """Let a worker tell of the batch that it was given last."""
@@ -84,7 +94,7 @@ class Client:
     async def run(self, function: Callable, *arguments: object, workers: list[str], on_error: str = "raise") -> dict:
         self.calls += [(function.__name__, worker) for worker in workers]
         if function is not dask_worker.greet:
-            return {}
+            return dict.fromkeys(workers, b"")
         greeting = self.greetings[workers[0]]
         if isinstance(greeting, Exception):
             raise greeting
@@ -230,6 +240,23 @@ def test_a_worker_whose_time_is_over_gets_nothing_more_and_nobody_is_blamed(scen
     scene(story, workers={"w0": {}})
 
 
+def test_a_worker_whose_disk_is_full_gets_nothing_more_and_what_it_is_at_is_not_forgotten(scene):
+    async def story(scene, client):
+        scene.take("a")
+        scene.take("b")
+        await scene.until(lambda: len(scene.at("w0")) == 2)
+        full = Outcome(status="error", message="No space left on device", disk_full=True)
+        client.futures["w0"][0].answered(done={"a": full})
+        await scene.until(lambda: (Returned, "a") in scene.events)
+        assert scene.said == ["worker w0 on w0 is left out: its disk is full"]
+        assert scene.dispatch.roster.slots == 0
+        del client.workers["w0"]
+        await scene.until(lambda: (Returned, "b") in scene.events)
+        assert not scene.outcomes
+
+    scene(story, workers={"w0": {"threads": 2, "shared": False}}, threads=1)
+
+
 def test_work_goes_elsewhere_after_a_loss_where_there_is_another(scene):
     async def story(scene, client):
         scene.take("a")
@@ -324,6 +351,14 @@ def test_workers_that_differ_are_left_out_by_name_and_where_none_is_left_the_run
 
     other = {"ctpbench": "0.0.9 (code 12345678)", "numpy": "1.0"}
     scene(story, workers={"w0": {"host": "node7", **other}})
+
+
+def test_a_worker_that_differs_from_the_first_on_is_named_once_where_others_are_there(scene):
+    async def story(scene, client):
+        await scene.until(lambda: scene.said)
+        assert [line.partition(":")[0] for line in scene.said] == ["worker w1 on w1 is left out"]
+
+    scene(story, workers={"w0": {}, "w1": {"numpy": "1.0"}})
 
 
 def test_a_worker_that_cannot_say_what_it_is_like_is_left_out(scene):

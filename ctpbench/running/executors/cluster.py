@@ -30,6 +30,8 @@ _CLASSES = {
     "sge": "dask_jobqueue:SGECluster",
     "slurm": "dask_jobqueue:SLURMCluster",
 }
+_LOCAL = {"n_workers": 0, "dashboard_address": None, "memory_limit": None, "silence_logs": logging.CRITICAL}
+"""Workers are asked for later, nobody looks at the cluster's own page and logs, and memory is limited by cell."""
 INSTALL = "install it with: pip install 'ctpbench[dask]'"
 _Count = Annotated[int, Field(ge=1)]
 
@@ -109,12 +111,13 @@ class Request:
         workers = found.workers
         least, most = (workers, workers) if isinstance(workers, int) else (workers.minimum, workers.maximum)
         name = _CLASSES.get(found.cluster, found.cluster)
-        return cls(f"--cluster {path}", "", name, found.options, least, most, found.shared_disk)
+        options = {**_LOCAL, **found.options} if found.cluster == "local" else found.options
+        return cls(f"--cluster {path}", "", name, options, least, most, found.shared_disk)
 
     @classmethod
     def of_this_machine(cls, workers: int, threads: int) -> Request:
         """Return the request for a cluster of processes on this machine."""
-        options = {"threads_per_worker": threads, "n_workers": 0, "dashboard_address": None, "memory_limit": None}
+        options = {**_LOCAL, "threads_per_worker": threads}
         return cls("--executor dask", "", _CLASSES["local"], options, workers, workers)
 
 
@@ -153,18 +156,25 @@ def cluster_of(request: Request) -> Iterator[Cluster]:
         yield Cluster(request)
         return
     kind = _class(request)
-    quiet()
+    with _blamed(request), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Port \d+ is already in use")  # of a page that nobody asked for
+        made = kind(**request.options)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"\nPort|Port \d+ is already in use")  # of a page that nobody asked for
-            made = kind(**request.options)
-        made.scale(request.minimum)
-    except Exception as error:  # whatever a stranger's class does with its arguments
-        raise InputError(f"{request.source}: {request.cls}: {type(error).__name__}: {one_line(error)}") from error
-    try:
+        with _blamed(request):
+            made.scale(request.minimum)
         yield Cluster(request, made)
     finally:
-        made.close()
+        if hasattr(made, "close"):
+            made.close()
+
+
+@contextmanager
+def _blamed(request: Request) -> Iterator[None]:
+    """Say of whatever a stranger's class raises what asked for it."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{request.source}: {request.cls}: {type(error).__name__}: {one_line(error)}") from error
 
 
 def quiet() -> None:

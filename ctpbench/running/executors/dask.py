@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Self
 
@@ -46,8 +46,7 @@ class DaskExecutor:
 
     def __init__(self, request: Request, terms: Terms, say: Callable[[str], None]) -> None:
         self._request, self._terms, self._say = request, terms, say
-        self._told: queue.SimpleQueue[Told | BaseException] = queue.SimpleQueue()
-        self._early: list[Event] = []
+        self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._names = itertools.count()
         self._running = 0
         self._made = ExitStack()
@@ -75,7 +74,7 @@ class DaskExecutor:
             Where the scheduler cannot be reached, or none of its workers be used.
         """
         while self._dispatch is None or self._dispatch.roster.hold is None:
-            self._early += self._heard(_POLL_S)
+            list(self._heard(_POLL_S))
         return self._dispatch.roster.hold
 
     @property
@@ -103,27 +102,27 @@ class DaskExecutor:
         assert self._loop is not None
         assert self._dispatch is not None
         self._running += 1
-        self._loop.call_soon_threadsafe(self._dispatch.take, str(next(self._names)), list(batch))
+        with suppress(RuntimeError):  # the loop has ended: what ended it is among what was told
+            self._loop.call_soon_threadsafe(self._dispatch.take, str(next(self._names)), list(batch))
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
-        early, self._early = self._early, []
-        yield from early
-        yield from self._heard(0 if early else wait_s)
+        yield from self._heard(wait_s)
 
     def close(self) -> None:
         """End what still runs, and the cluster where it was made for this."""
-        if self._thread is not None and self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None and self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(3 * _ENDS_WITHIN_S)
         self._thread = None
         self._running = 0
         self._made.close()
 
     def _heard(self, wait_s: float) -> Iterator[Event]:
-        """Yield events and say what is to be said, until there is no more of either."""
+        """Yield events and say what is to be said, until there is no more of either; wait a while for the first."""
         try:
-            told = self._told.get(timeout=wait_s) if wait_s else self._told.get_nowait()
+            told = self._told.get(timeout=wait_s)
             while True:
                 match told:
                     case BaseException():
@@ -147,29 +146,38 @@ class DaskExecutor:
             self._told.put(error)
 
     async def _work(self, cluster: Cluster) -> None:
+        """Do what is wanted until it fails or is to stop."""
         self._loop = asyncio.get_running_loop()
+        working = asyncio.create_task(self._employ(cluster))
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+    async def _employ(self, cluster: Cluster) -> None:
+        options = {"timeout": _CONNECTS_WITHIN_S, "security": cluster.security, "set_as_default": False}
+        client = Client(cluster.address, asynchronous=True, **options)
         try:
-            client = await Client(
-                cluster.address,
-                asynchronous=True,
-                timeout=_CONNECTS_WITHIN_S,
-                security=cluster.security,
-                set_as_default=False,
-            )
-        except Exception as error:  # whatever an address may lead to
-            raise InputError(
-                f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
-                "give the address that `dask scheduler` prints"
-            ) from error
-        self._dispatch = dispatch = Dispatch(client, cluster, self._terms, self._told.put)
-        working, stopping = asyncio.create_task(dispatch.work()), asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
+            try:
+                await client
+            except Exception as error:  # whatever an address may lead to
+                raise InputError(
+                    f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
+                    "give the address that `dask scheduler` prints"
+                ) from error
+            self._dispatch = Dispatch(client, cluster, self._terms, self._told.put)
+            try:
+                await self._dispatch.work()
+            finally:
+                await _ended(self._dispatch.disband())
         finally:
-            working.cancel()
-            stopping.cancel()
-            for ending in (dispatch.disband(), client.close(_ENDS_WITHIN_S)):
-                with suppress(Exception, asyncio.CancelledError):  # a scheduler that is gone cannot be told
-                    await asyncio.wait_for(ending, _ENDS_WITHIN_S)
+            await _ended(client.close(_ENDS_WITHIN_S))
+
+
+async def _ended(ending: Awaitable[None]) -> None:
+    """Wait for an end, not for ever: a scheduler that is gone cannot be told."""
+    with suppress(Exception):
+        await asyncio.wait_for(ending, _ENDS_WITHIN_S)

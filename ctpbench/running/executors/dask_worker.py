@@ -10,29 +10,26 @@ import asyncio
 import os
 import queue
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 from distributed import get_worker
 
-from ctpbench.running.executors.station import Drop, Facts, Order, Question, Report
+from ctpbench.running.executors import site
+from ctpbench.running.executors.station import Facts, Order, Question, Report
 from ctpbench.running.messages import Done, Progressed, Started
 from ctpbench.running.record import Plain
 from ctpbench.running.work import Outcome
 
 _POLL_S = 0.25
 _SPEAKS_EVERY_S = 1.0
-LEASE_S = 120.0
-"""How long what works for a run is kept, once nothing is heard of its runner any more."""
 _MARGIN = 0.02  # of a worker's lifetime, kept to hand back what it has
+
+_WATCHES: list[asyncio.Task[None]] = []
 
 Piece = tuple[str, int, int]
 """A file, where in it, and how many bytes."""
@@ -85,97 +82,6 @@ class Answer(Plain):
     files: list[tuple[str, int]]
 
 
-class _Station:
-    """The process that works for one run on this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ctpbench.running.executors.station"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        self._heard: dict[str, queue.SimpleQueue[Report | None]] = {}
-        self._lock = threading.Lock()
-        self.ended = False
-        threading.Thread(target=self._hear, daemon=True).start()
-
-    def ask(self, word: Order | Question) -> queue.SimpleQueue[Report | None]:
-        """Send a batch or a question; return where reports arrive, None as the last one where the process ends."""
-        reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
-        with self._lock:
-            self._heard[word.batch] = reports
-            if self.ended:
-                reports.put(None)
-            else:
-                self._write(word)
-        return reports
-
-    def drop(self, batch: str) -> None:
-        """Have what works on a batch killed."""
-        with self._lock:
-            self._heard.pop(batch, None)
-            if not self.ended:
-                self._write(Drop(batch=batch))
-
-    def close(self) -> None:
-        """End the process, and all that works for it."""
-        self._process.kill()
-        self._process.wait()
-
-    def _write(self, word: Order | Drop | Question) -> None:
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it ends: whoever listens hears of it
-            self._process.stdin.write(word.model_dump_json().encode("utf-8", "replace") + b"\n")
-            self._process.stdin.flush()
-
-    def _hear(self) -> None:
-        assert self._process.stdout is not None
-        try:
-            for line in self._process.stdout:
-                report = Report.model_validate_json(line)
-                with self._lock:
-                    reports = self._heard.pop(report.batch, None) if report.over else self._heard.get(report.batch)
-                if reports is not None:
-                    reports.put(report)
-        finally:
-            self._process.kill()
-            self._process.wait()
-            with self._lock:
-                self.ended = True
-                for reports in self._heard.values():
-                    reports.put(None)
-
-
-@dataclass
-class _Site:
-    """What one run has on this worker: a folder and a station."""
-
-    folder: Path
-    batches: int = 0
-    kept_s: float = field(default_factory=time.monotonic)
-    _station: _Station | None = None
-
-    @property
-    def station(self) -> _Station:
-        """The station: a new one where there is none, or none any more."""
-        if self._station is None or self._station.ended:
-            self._station = _Station(self.folder)
-        return self._station
-
-    def close(self) -> None:
-        if self._station is not None:
-            self._station.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-_SITES: dict[str, _Site] = {}
-_LOCK = threading.Lock()
-_WATCHES: list[asyncio.Task[None]] = []
-
-
 # -- called by the runner -------------------------------------------------------------------------------------------
 
 
@@ -203,17 +109,12 @@ async def discard(folder: str) -> None:
 
 async def keep(run: str) -> None:
     """Hear that the runner is there."""
-    with _LOCK:
-        if run in _SITES:
-            _SITES[run].kept_s = time.monotonic()
+    site.keep(run)
 
 
 async def forget(run: str) -> None:
     """End what works for a run and remove its files."""
-    with _LOCK:
-        site = _SITES.pop(run, None)
-    if site is not None:
-        await asyncio.to_thread(site.close)
+    await asyncio.to_thread(site.end, run)
 
 
 def work(commission: str) -> str:
@@ -232,22 +133,15 @@ class _Task:
     def answer(self) -> Answer:
         order = self._asked.order
         for assignment in order.assignments:
-            for place in (assignment.out, assignment.scratch, assignment.checkpoints, assignment.log.parent):
-                place.mkdir(parents=True, exist_ok=True)
-        site = _site(self._asked.run, self._worker)
-        with _LOCK:
-            site.batches += 1
-        station = site.station
+            for folder in (assignment.out, assignment.scratch, assignment.checkpoints, assignment.log.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+        place = site.site_of(self._asked.run, Path(self._worker.local_directory))
+        station = site.station_of(place, batches=1)
         try:
             fate = self._listen(station.ask(order))
         finally:
             station.drop(order.batch)
-            with _LOCK:
-                site.batches -= 1
-                if unwanted := not self._wanted and not site.batches:  # the runner may be gone for good
-                    _SITES.pop(self._asked.run, None)
-            if unwanted:
-                site.close()
+            site.leave(self._asked.run, place, for_good=not self._wanted)  # its runner may be gone
         return Answer(fate=fate, done=self._done, files=list(self._files(fate)) if self._wanted else [])
 
     @property
@@ -301,37 +195,20 @@ class _Task:
 # -- on this machine ------------------------------------------------------------------------------------------------
 
 
-def _site(run: str, worker: Any) -> _Site:
-    folder = Path(worker.local_directory).resolve() / f"ctpbench-{run}"
-    with _LOCK:
-        folder.mkdir(parents=True, exist_ok=True)
-        return _SITES.setdefault(run, _Site(folder))
-
-
 async def _watch() -> None:
     """End what works for runners that went away without a word."""
     while True:
-        await asyncio.sleep(LEASE_S / 10)
-        await asyncio.to_thread(end_stale)
-
-
-def end_stale() -> None:
-    """End what works for runs of which nothing was heard for `LEASE_S`, and remove its files."""
-    now_s = time.monotonic()
-    with _LOCK:
-        stale = [run for run, site in _SITES.items() if not site.batches and now_s - site.kept_s > LEASE_S]
-        left = [_SITES.pop(run) for run in stale]
-    for site in left:
-        site.close()
+        await asyncio.sleep(site.LEASE_S / 10)
+        await asyncio.to_thread(site.end_stale)
 
 
 def _greeting(run: str, question: str, probe: str | None, token: str, worker: Any) -> Greeting:
-    site = _site(run, worker)
-    report = site.station.ask(Question.model_validate_json(question)).get()
+    place = site.site_of(run, Path(worker.local_directory))
+    report = site.station_of(place).ask(Question.model_validate_json(question)).get()
     if report is None or report.facts is None:
         raise RuntimeError("the process that should work there ends at once; see the worker's log")
     shared = probe is not None and _sees(Path(probe), token)
-    return Greeting(facts=report.facts, folder=site.folder, shared=shared, left_s=_left_s(worker))
+    return Greeting(facts=report.facts, folder=place.folder, shared=shared, left_s=_left_s(worker))
 
 
 def _sees(probe: Path, token: str) -> bool:

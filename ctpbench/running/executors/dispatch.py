@@ -30,8 +30,8 @@ class Over:
     """All that will happen to a batch has happened."""
 
 
-Told = Event | Over | OSError | str
-"""What happens, what cannot be written here, what a person should know."""
+Told = Event | Over | BaseException | str
+"""What happens, what ends the run, what a person should know."""
 
 
 class Dispatch:
@@ -113,8 +113,14 @@ class Dispatch:
                 other.beside = True
             post.loads.append(load)
             load.task = asyncio.create_task(self._carry(load, post))
+            load.task.add_done_callback(self._carried)
         waiting = bool(self._waiting) or self.roster.hold is None
         self.roster.notice(waiting=waiting, gpu=any(load.gpu for load in self._waiting))
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        """Let no fault of this module's own go unnoticed."""
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._tell(fault)
 
     async def _carry(self, load: Load, post: Post) -> None:
         """Bring a batch to a worker, wait for what becomes of it, and bring that back."""

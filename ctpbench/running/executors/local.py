@@ -32,7 +32,8 @@ _GRACE_S = 2.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # Idle threads of one library must sleep, not spin: else they starve another library's in the same process.
 IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_THREAD_TIMEOUT": "4"}
-_PRELOADED = ["ctpbench.running.rehearsal"]
+# Where Dask is installed, xarray imports it at the first array.
+_PRELOADED = ["ctpbench.running.rehearsal", "dask.base"]
 
 
 @dataclass(eq=False)

@@ -66,7 +66,9 @@ class Post:
     until_s : float or None
         When its time is over, by this machine's clock.
     open : bool
-        Whether Dask gives it work.
+        Whether it takes work now.
+    barred : bool
+        Whether it never will again.
     """
 
     address: str
@@ -79,6 +81,7 @@ class Post:
     gpus: int = 0
     until_s: float | None = None
     open: bool = True
+    barred: bool = False
     loads: list[Load] = field(default_factory=list)
     sent: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """What was sent there, or is being sent: a file or a folder of the cache."""

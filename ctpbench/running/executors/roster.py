@@ -15,6 +15,7 @@ from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Greeting
 from ctpbench.running.executors.placing import Post
+from ctpbench.running.executors.site import LEASE_S
 from ctpbench.running.executors.station import Question
 from ctpbench.running.identity import Wanted, differences, identity
 from ctpbench.running.record import Sandbox
@@ -130,13 +131,13 @@ class Roster:
             self._greetings.pop(key).cancel()
         for key, each in found.items():
             if key in self._posts:
-                self._posts[key].open = each["status"] == "running"
+                self._posts[key].open = each["status"] == "running" and not self._posts[key].barred
             elif key not in self._greetings and key not in self._refused and each["status"] == "running":
                 self._greetings[key] = asyncio.create_task(self._greet(key, each))
 
     async def renew(self) -> None:
         """Let workers know now and then that this run is still there."""
-        if time.monotonic() - self._renewed_s > dask_worker.LEASE_S / 4:
+        if time.monotonic() - self._renewed_s > LEASE_S / 4:
             self._renewed_s = time.monotonic()
             await self._tell_all(dask_worker.keep)
 
@@ -154,6 +155,8 @@ class Roster:
             self.hold = self._weakest
             if self._terms.resources.device == "auto":
                 self.gpu = any(post.gpus for post in self._posts.values())
+            for line in self._refused.values():
+                self._say(line)
         elif self._refused:
             *others, last = self._refused.values()
             raise InputError("\n".join([*others, f"{last}; no worker is left"]))
@@ -169,10 +172,10 @@ class Roster:
             self._say(f"waiting for {what} at {self._cluster.address}; end with Ctrl-C, finished cells are kept")
 
     def refuse(self, post: Post, why: str) -> None:
-        """Give a worker no more work, and say why."""
-        for key, known in list(self._posts.items()):
-            if known is post:
-                self._leave_out(key, post.host, why)
+        """Give a worker no more work, and say why, once."""
+        if not post.barred:
+            post.barred, post.open = True, False
+            self._say(_left_out(post.address, post.host, why))
 
     async def farewell(self) -> None:
         """End what works for this run on all workers."""
@@ -199,7 +202,9 @@ class Roster:
             why = f"it cannot say what it is like ({type(error).__name__}: {cut(one_line(error), 200)})"
         self._greetings.pop(key, None)
         if why:
-            self._leave_out(key, host, why)
+            self._refused[key] = _left_out(key[0], host, why)
+            if self.hold is not None:  # else it is said with the others, or why the run ends
+                self._say(self._refused[key])
             return
         hold = greeting.facts.hold
         if self._weakest is None or _STRENGTH[hold.word] < _STRENGTH[self._weakest.word]:
@@ -215,10 +220,9 @@ class Roster:
             return f"its sandbox is {facts.hold.word}, that of the run's other workers {self.hold.word}"
         return ""
 
-    def _leave_out(self, key: Key, host: str, why: str) -> None:
-        self._posts.pop(key, None)
-        self._refused[key] = f"worker {key[0]} on {host} is left out: {why}"
-        self._say(self._refused[key])
+
+def _left_out(address: str, host: str, why: str) -> str:
+    return f"worker {address} on {host} is left out: {why}"
 
 
 def _post(address: str, greeting: Greeting, about: dict[str, Any], resources: Resources) -> Post:
