@@ -6,6 +6,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,8 +17,10 @@ import pytest
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Ended, Limits
 from ctpbench.running.files import save_observation, save_truth
-from ctpbench.running.sandbox import landlock
+from ctpbench.running.sandbox import landlock, namespaces
 from ctpbench.running.sandbox.code import code_reach
+from ctpbench.running.sandbox.enclosure import Reach, shut_in
+from ctpbench.running.sandbox.porter import Porter
 from ctpbench.running.work import Assignment, ComponentSpec, DataTask, Item, Outcome, PredictionTask
 from ctpbench.settings import MapsSettings
 
@@ -262,6 +267,46 @@ def test_a_link_in_place_of_an_answer_is_not_followed(cheat):
 def test_a_gpus_driver_may_look_for_its_cards_where_the_suite_computes_on_one():
     assert Path("/sys") in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda").readable
     assert Path("/sys") not in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cpu").readable
+
+
+def shut_in_does(reach: Reach, work: Callable[[], None]) -> None:
+    """Have a guest work that may reach no more than this, and wait until it has."""
+
+    def live(place, files):
+        shut_in(reach, place)
+        work()
+
+    with Porter(live) as porter:
+        porter.admit(network=False)
+        assert porter.verdict() == 0
+
+
+def test_cuda_may_name_its_threads(tmp_path):
+    """It does not start where it cannot write to /proc/self/task; nothing else of /proc may be written to."""
+    reach = code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda")
+    assert [path for path in reach.writable if path.is_relative_to("/proc")] == [Path("/proc/self/task")]
+    written = tmp_path / "written"
+    written.touch()
+
+    def work():
+        own = f"/proc/self/task/{os.getpid()}/comm"
+        for path in (own, "/proc/self/comm", "/proc/self/oom_score_adj"):
+            with suppress(OSError):
+                Path(path).write_text("0")
+                written.write_text(written.read_text() + ("own " if path == own else path))
+
+    shut_in_does(replace(reach, readable=(*reach.readable, written), writable=(*reach.writable, written)), work)
+    assert written.read_text() == "own "
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_machine_without_shared_memory_has_its_own_proc_all_the_same(there, tmp_path, monkeypatch):
+    """A mount over what is not there would fail, and leave a guest with the processes of all."""
+    mounted = []
+    monkeypatch.setattr(namespaces, "_SHARED_MEMORY", tmp_path if there else tmp_path / "none")
+    monkeypatch.setattr(namespaces, "mount", lambda source, target, kind, flags: mounted.append(target))
+    assert namespaces.settle()
+    assert mounted == ["/", *[str(tmp_path)] * there, "/proc"]
 
 
 def test_libraries_are_found_beyond_pythons_prefix_and_nothing_else_on_the_path_is(tmp_path, monkeypatch):

@@ -114,9 +114,9 @@ def test_seconds_that_another_run_measured_say_so_also_after_an_interruption(run
     second = run(PLAIN, "b")
     timings = second.records["leave"].timings
     assert timings.reused is True
-    second.store.forget_record(second.records["leave"].key)
+    second.store.forget_records([second.records["leave"].key])
     assert run(PLAIN, "b").records["leave"].timings.reused is True
-    second.store.forget_record(second.records["leave"].key)
+    second.store.forget_records([second.records["leave"].key])
     second.store.cache.discard("prediction", second.records["leave"].entries.prediction)
     for folder in ("shared", "a"):
         for path in (second.store.folder.parent / folder).rglob("*"):

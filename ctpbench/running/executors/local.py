@@ -10,13 +10,14 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
 from types import ModuleType
 from typing import Any, Self
 
+from ctpbench.device import cuda_cards
 from ctpbench.running import messages, processes, worker
 from ctpbench.running.environment import allowed
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
@@ -42,6 +43,8 @@ class _Child:
 
     Attributes
     ----------
+    card : str or None
+        The GPU that its batch sees, where there are several.
     pending : list of Assignment
         What of its batch has not ended.
     current : Assignment or None
@@ -61,6 +64,7 @@ class _Child:
     mailbox: messages.Mailbox
     pending: list[Assignment] = field(default_factory=list)
     current: Assignment | None = None
+    card: str | None = None
     since: float = 0.0
     look_at: float = math.inf
     cpu_before_s: float = 0.0
@@ -85,6 +89,7 @@ class LocalExecutor:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._cards = cuda_cards() if limits.device == "cuda" else ()
         self._children: list[_Child] = []
         self._selector = selectors.DefaultSelector()
         self._context = multiprocessing.get_context("forkserver")
@@ -124,10 +129,11 @@ class LocalExecutor:
 
     def submit(self, batch: Sequence[Assignment]) -> None:
         """Have a child work on a batch: one that waits for work, or a new one."""
-        order = self._order(batch)
+        card = self._idlest_card()
+        order = self._order(batch, {} if card is None else {"CUDA_VISIBLE_DEVICES": card})
         child = next((child for child in self._children if child.idle), None) or self._started()
         child.pending, child.idle, child.ended = list(batch), False, 0
-        child.batches += 1
+        child.batches, child.card = child.batches + 1, card
         self._begin(child)
         with suppress(OSError):  # a child that is gone already is seen as such when it is polled
             messages.send_order(child.pipe.fileno(), order)
@@ -145,14 +151,20 @@ class LocalExecutor:
             self._selector.register(source, selectors.EVENT_READ, child)
         return child
 
-    def _order(self, batch: Sequence[Assignment]) -> messages.Batch:
+    def _idlest_card(self) -> str | None:
+        """Return the GPU that fewest children use: a method's process sees one. None where there is no choice."""
+        used = [child.card for child in self._children if not child.idle]
+        return min(self._cards, key=used.count) if len(self._cards) > 1 else None
+
+    def _order(self, batch: Sequence[Assignment], card: Mapping[str, str]) -> messages.Batch:
         """Return a batch with what its components may reach: those of data sets all, for their files lie anywhere."""
         if batch[0].item.stage == "data":
-            return messages.Batch(assignments=list(batch), environment=dict(os.environ))
+            return messages.Batch(assignments=list(batch), environment={**os.environ, **card})
         if not self._limits.sandboxed:
-            return messages.Batch(assignments=list(batch))
+            return messages.Batch(assignments=list(batch), environment=dict(card))
         modules = {spec.module for assignment in batch for spec in assignment.item.task.components}
-        return messages.Batch(assignments=list(batch), reach=code_reach(frozenset(modules), self._limits.device))
+        reach = code_reach(frozenset(modules), self._limits.device)
+        return messages.Batch(assignments=list(batch), reach=reach, environment=dict(card))
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
