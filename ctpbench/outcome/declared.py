@@ -61,7 +61,9 @@ def _items(section: Any) -> dict[str, dict[str, Any]]:
     """Return what a section of a suite names, by label: a bare name, or a mapping with its parameters."""
     found = {}
     for item in section if isinstance(section, list) else ():
-        written = {"name": item} if isinstance(item, str) else dict(item)
+        written = item if isinstance(item, dict) else {"name": item}
+        if "name" not in written:
+            continue
         component = str(written["name"]).rpartition(":")[2]
         label = str(written.get("label") or component)
         found[label] = {**_unknown(component), "params": written.get("params") or {}}

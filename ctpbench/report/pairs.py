@@ -130,10 +130,11 @@ def _print_pair(where: Where, compared: Comparison, pair: Pair, console: Console
     with np.errstate(invalid="ignore"):
         columns = [_column([*one, one[both].mean()]) for one in (*scores, differences)]
     names = [*(compared.patients or ("all cases",)), f"mean of {both.sum()}"]
-    least = min(width_of(names), _PATIENT_WIDTH)
-    most = room(console.width, [least], len(columns))
-    titles = (first, second, f"{first} better by")
-    headings = [in_lines(title, texts, most) for title, texts in zip(titles, columns, strict=True)]
+    headings = [first, second, f"{first} better by"]
+    shown = [["Patient", *names], *([title, *texts] for title, texts in zip(headings, columns, strict=True))]
+    if total(list(map(width_of, shown))) > console.width:
+        most = room(console.width, [min(width_of(names), _PATIENT_WIDTH)], len(columns))
+        headings = [in_lines(title, texts, most) for title, texts in zip(headings, columns, strict=True)]
     table = table_of(("Patient",), headings)
     for place, (name, *texts) in enumerate(zip(names, *columns, strict=True)):
         if place == both.size:

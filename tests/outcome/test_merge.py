@@ -244,6 +244,7 @@ def test_older_results_are_joined_where_none_shows_that_they_compare():
         ),
         ([none()], WRITTEN.replace("[rmse]", "[rmse, ssim]"), "b cannot be joined with a: metrics: a has no 'ssim'"),
         ([none()], WRITTEN + "maps: {deconvolution: osvd}\n", "b cannot be joined with a: maps: a does not compute"),
+        ([none()], "datasets: [3, {}]\n", "b: results of an older version, which do not say of 'phantom' what it was"),
         ([none()], "", "b: results of an older version, which do not say what they were scored on and with, and the"),
         (
             [none()],

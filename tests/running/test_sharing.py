@@ -124,7 +124,7 @@ def test_seconds_that_another_run_measured_say_so_also_after_an_interruption(run
                 (path / "outcome.json").unlink()
     again = run(PLAIN, "b")
     assert again.records["leave"].timings.reused is False
-    again.store.forget_record(again.records["leave"].key)
+    again.store.forget_records([again.records["leave"].key])
     assert run(PLAIN, "b").records["leave"].timings.reused is False
 
 
