@@ -83,7 +83,10 @@ def fork_beside(process: int, *, network: bool) -> int:
 
     It stays in the folder that this process is in, and in its network unless that is the other's, too.
     """
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # it was removed
+        here = "/"
     setns(process, _PID)  # it is the next process that will be in it
     forked = os.fork()
     if not forked:
