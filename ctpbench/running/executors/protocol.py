@@ -90,8 +90,9 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int | None:
-        """How many batches it takes at once, where it places them itself: it times alone what asks for that, and says
-        beside what else a prediction ran. None where whoever submits them sees to all that.
+        """How many batches it takes at once; None where it takes what it is given.
+
+        One that says so places batches itself: it times alone what asks for it, and says beside what predictions ran.
         """
         ...
 

@@ -85,16 +85,18 @@ def main() -> None:
 class _Station:
     def __init__(self, orders: int, reports: int) -> None:
         self._orders, self._reports = orders, reports
-        self._batches: dict[str, LocalExecutor] = {}
+        self._batches: dict[str, tuple[LocalExecutor, Limits]] = {}
+        self._free: dict[Limits, list[LocalExecutor]] = {}  # what has worked on a batch works on the next one
         self._rest = b""
 
     def work(self) -> None:
         while (lines := self._lines()) is not None:
             for line in lines:
                 self._take(_WORD.validate_json(line))
-            for batch, executor in list(self._batches.items()):
-                self._report(batch, executor)
-        for executor in self._batches.values():
+            for batch, (executor, limits) in list(self._batches.items()):
+                self._report(batch, executor, limits)
+        at_work = [executor for executor, _ in self._batches.values()]
+        for executor in (*at_work, *(each for free in self._free.values() for each in free)):
             executor.close()
 
     def _lines(self) -> list[bytes] | None:
@@ -109,19 +111,23 @@ class _Station:
     def _take(self, word: Order | Drop | Question) -> None:
         match word:
             case Order(batch=batch, assignments=assignments, limits=limits):
-                self._batches[batch] = executor = LocalExecutor(limits)
+                free = self._free.setdefault(limits, [])
+                executor = free.pop() if free else LocalExecutor(limits)
                 executor.submit(assignments)
+                self._batches[batch] = executor, limits
             case Drop(batch=batch):
-                if (dropped := self._batches.pop(batch, None)) is not None:
+                if batch in self._batches:
+                    dropped, _ = self._batches.pop(batch)
                     dropped.close()
             case Question(batch=batch):
                 self._send(Report(batch=batch, facts=_facts(word), over=True))
 
-    def _report(self, batch: str, executor: LocalExecutor) -> None:
+    def _report(self, batch: str, executor: LocalExecutor, limits: Limits) -> None:
         for message in _messages(executor.events(0)):
             self._send(Report(batch=batch, message=message))
         if not executor.running:
             del self._batches[batch]
+            self._free[limits].append(executor)
             self._send(Report(batch=batch, over=True))
 
     def _send(self, report: Report) -> None:
