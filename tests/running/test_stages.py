@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -357,6 +359,82 @@ def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
     without = {role: path.with_name("none.npz") if "truth" in role else path for role, path in job.inputs.items()}
     with pytest.raises(DataError, match="noiseless: test/0: the dataset knows no noiseless frames; leave this row out"):
         staged(prediction, item, cache, without)
+
+
+class Recount(FrameDenoiser):
+    """Counts how often it was asked, in what it returns."""
+
+    name, version = "recount", "1"
+    asked: ClassVar[int] = 0
+
+    def denoise(self, frames, context):
+        type(self).asked += 1
+        return frames.copy(data=frames.values * np.float32(type(self).asked))
+
+
+@pytest.mark.parametrize("name", ["jitter", "unfold"])
+def test_what_is_denoised_once_gives_the_maps_of_every_way(name, cell, cache, catalogue):
+    denoiser, maps = catalogue.denoisers[name](), cell.row.maps[0]
+    other = maps.model_copy(update={"lambda_rel": 0.05, "baseline_frames": 3})
+    both = cell.prediction(denoiser, cell.test, maps, trial=False, further=(other,))
+    _, out = staged(prediction, both, cache)
+    for way, settings in enumerate((maps, other)):
+        alone = cell.prediction(denoiser, cell.test, settings, trial=False)
+        assert alone.key != both.key
+        _, apart = staged(prediction, alone, cache)
+        for case in both.task.cases:
+            got, expected = load_arrays(out / file_name(case, way)), load_arrays(apart / file_name(case))
+            np.testing.assert_array_equal(got["maps"], expected["maps"])
+    assert not np.array_equal(load_arrays(out / file_name("test/0")), load_arrays(out / file_name("test/0", 1)))
+
+
+def test_further_ways_do_not_denoise_again_and_each_is_scored_as_it_would_be_alone(cell, cache):
+    maps = cell.row.maps[0]
+    other = maps.model_copy(update={"lambda_rel": 0.05})
+    both = cell.prediction(Recount(), cell.test, maps, trial=False, further=(other,))
+    info, _ = staged(prediction, both, cache)
+    assert len(info.denoise_s) == len(info.maps_s) == len(cell.test.cases)
+    found = {}
+    for way, settings in enumerate((maps, other)):
+        known = cell.reference(cell.test, settings)
+        staged(reference, known, cache)
+        alone = cell.prediction(Recount(), cell.test, settings, trial=False)
+        staged(prediction, alone, cache)
+        for made, of in ((both, way), (alone, 0)):
+            item = cell.scores(made, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, cell.suite.metrics, way=of)
+            assert item.task.maps == settings
+            found[item.key] = scores.run(item.task, job_of(item, cache, cache / "scores" / item.key)).scores
+    assert len(found) == 4
+    first, second, third, fourth = found.values()
+    assert first == second
+    assert third == fourth
+    assert first != third
+
+
+@pytest.mark.parametrize("stage", [prediction, reference])
+def test_no_stage_holds_the_arrays_of_more_than_one_case(stage, cell, cache, monkeypatch):
+    """Else a worker's memory grows with the number of cases."""
+    made, most = [], []
+    name = {prediction: "estimate", reference: "concentration_maps"}[stage]
+    real = getattr(stage, name)
+
+    def watched(*arguments):
+        gc.collect()
+        most.append(sum(one() is not None for one in made))
+        found = real(*arguments)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(stage, name, watched)
+    many = replace(cell, test=replace(cell.test, members=cell.test.members * 3))
+    item = many.prediction(Same(), many.test, many.row.maps[0], trial=False)
+    if stage is prediction:
+        staged(stage, item, cache)
+    else:
+        known = many.reference(many.test, many.row.maps[0])
+        stage.run(known.task, job_of(known, cache, cache / "reference" / known.key))
+    assert len(most) >= 6
+    assert max(most) <= 1
 
 
 def test_numbers_of_the_test_cases_are_taken_where_the_reference_is_and_of_no_others(cell, cache):
