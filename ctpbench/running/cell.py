@@ -28,6 +28,7 @@ from ctpbench.running.work import (
 )
 from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Suite
+from ctpbench.suite.sections import Range
 from ctpbench.text import parameters_text
 
 
@@ -82,6 +83,13 @@ class Cell:
             return ()
         noise = self.row.train.noise if self.row.train else self.noise
         return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == noise)
+
+    @property
+    def first_training(self) -> tuple[CaseSet, ...]:
+        """What its method learns from, with the first of the values that are tried where it is tuned."""
+        tuned = self.row.tune.parameters if self.row.tune else {}
+        first = {name: values.low if isinstance(values, Range) else values[0] for name, values in tuned.items()}
+        return self.training(self.row.component(**first)) if self.train else ()
 
     def reference(self, cases: CaseSet, maps: MapsSettings) -> Item:
         """Return the work that makes the noiseless maps and the scaling factors of a case set."""

@@ -19,7 +19,6 @@ from ctpbench.running.rates import Basis, Estimate, Rates, Span, Work
 from ctpbench.running.store import Store
 from ctpbench.running.work import Stage
 from ctpbench.suite.entries import MAPS, Tune
-from ctpbench.suite.sections import Range
 
 _WORST: tuple[Basis, ...] = ("same", "scaled", "rough", "unknown")
 
@@ -146,7 +145,7 @@ class _Left:
         return self._shared
 
     def _data(self) -> Iterator[Work]:
-        asked = (each for cell in self.cells for each in (cell.test, cell.validation, *_learnt_from(cell)) if each)
+        asked = (each for cell in self.cells for each in (cell.test, cell.validation, *cell.first_training) if each)
         sets = {id(each): each for each in asked}
         missing = {key: of for of, each in sets.items() for key in each.keys if not self.store.cache.holds("data", key)}
         for of, count in Counter(missing.values()).items():
@@ -173,13 +172,13 @@ class _Left:
         row = cell.row
         if not issubclass(row.cls, Trainable):
             return
-        amount = self._bytes(*_learnt_from(cell))
+        amount = self._bytes(*cell.first_training)
         if row.tune is None:
             model = cell.model(row.component())
             if model is not None and model.key not in self.models and not self.store.cache.holds("model", model.key):
                 self.models.add(model.key)
                 yield Work("model", row.cls.name, row.params, False, *amount)
-        elif (shared := f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}") not in self.models:
+        elif (shared := f"{row.label} {cell.seed} {[s.key for s in cell.first_training]}") not in self.models:
             self.models.add(shared)
             yield Work("model", row.cls.name, row.params, False, *amount, trials(row.tune))
 
@@ -213,13 +212,6 @@ class _Left:
             total += known[0] * len(each.members)
             sure = sure and known[1]
         return total, sure
-
-
-def _learnt_from(cell: Cell) -> tuple[CaseSet, ...]:
-    """Return what a cell's method learns from, with the first of the values that are tried where it is tuned."""
-    tuned = cell.row.tune.parameters if cell.row.tune else {}
-    first = {name: values.low if isinstance(values, Range) else values[0] for name, values in tuned.items()}
-    return cell.training(cell.row.component(**first)) if cell.train else ()
 
 
 def _together(estimates: Sequence[Estimate]) -> Estimate:
