@@ -494,6 +494,46 @@ def test_a_score_is_kept_with_what_its_metric_agrees_with(cell, cache, catalogue
     assert found.faults == {"treat": "test/1: metric 'treat': got 0.5; allowed: 1, 0 or NaN, for it is a decision"}
 
 
+class Scribbler(Metric):
+    """Writes into what it is given."""
+
+    name, version = "scribbler", "1"
+    better, units = "lower", "1"
+    into: str
+
+    def score(self, case):
+        getattr(case.truth, self.into).values[:] = 0
+        return xr.DataArray(1.0)
+
+
+@pytest.mark.parametrize("most", [2**28, 0])
+def test_cases_are_loaded_once_for_all_that_is_scored_on_them_as_far_as_they_fit(
+    most, cell, cache, catalogue, monkeypatch
+):
+    """A metric that wrote into one would change the next answer's score: it cannot."""
+    loaded = []
+    truth_of = Job.truth
+    monkeypatch.setattr(Job, "truth", lambda job, case: loaded.append(case) or truth_of(job, case))
+    monkeypatch.setattr(scores, "_MOST_KEPT", most)
+    monkeypatch.setattr(scores, "_kept", {})
+    known, found = cell.reference(cell.test, cell.row.maps[0]), []
+    staged(reference, known, cache)
+    loaded.clear()
+    scribblers = [MetricEntry("scribbler", into, Scribbler(into=into)) for into in ("frames", "maps")]
+    for name in ("leave", "jitter", "leave"):
+        made = cell.prediction(catalogue.denoisers[name](), cell.test, cell.row.maps[0], trial=False)
+        staged(prediction, made, cache)
+        item = cell.scores(made, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, (*scribblers, cell.suite.metrics[0]))
+        found.append(scores.run(item.task, job_of(item, cache, cache / "scores" / item.key)))
+    assert loaded == (["test/0", "test/1"] if most else 3 * ["test/0", "test/1"])
+    assert found[0] == found[2] != found[1]
+    assert all("read-only" in fault for fault in found[0].faults.values())
+    assert set(found[0].faults) == {"frames", "maps"}
+    other = item.task.model_copy(update={"scale": {"cbf": 2.0, "cbv": 1.0}})
+    again = scores.run(other, job_of(item, cache, cache / "scores" / item.key))
+    assert again.scores != found[2].scores
+
+
 def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):
     known = cell.reference(cell.test, cell.row.maps[0])
     denoised = cell.prediction(catalogue.denoisers["leave"](), cell.test, cell.row.maps[0], trial=False)
