@@ -67,7 +67,10 @@ class Results:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """What tuning tried, a line for each trial: a column ``parameter_...`` for each parameter, and its score."""
+        """What tuning tried, a line for each trial: a column ``parameter_...`` for each parameter, and its score.
+
+        A trial that was stopped early has no score: ``so_far`` is the mean over the first ``scored_on`` of ``cases``.
+        """
         found = _joined(self._children("trials"), [*_PLACE, "parameters", "value", "status", "message"])
         tried = [json.loads(text) for text in found.pop("parameters")]
         names = dict.fromkeys(name for each in tried for name in each)

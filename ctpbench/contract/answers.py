@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Float64
+from ctpbench.contract.better import cost, least_cost
 from ctpbench.contract.case import MAPS, ScoredCase
-from ctpbench.contract.components import SCORE_DIMS, Denoiser, Quantity
+from ctpbench.contract.components import SCORE_DIMS, Better, Denoiser, Quantity
 from ctpbench.errors import DataError
 from ctpbench.text import plain_text
 
@@ -19,7 +20,14 @@ MOST_DIAGNOSTICS = 100
 _DIAGNOSTIC = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 
 
-def check_score(score: object, case: ScoredCase, name: str, quantity: Quantity = "number") -> xr.DataArray:
+def check_score(
+    score: object,
+    case: ScoredCase,
+    name: str,
+    quantity: Quantity = "number",
+    better: Better = "none",
+    best: float | None = None,
+) -> xr.DataArray:
     """Return what a metric returned, where it is a score.
 
     Parameters
@@ -33,6 +41,9 @@ def check_score(score: object, case: ScoredCase, name: str, quantity: Quantity =
         What the metric is called in messages.
     quantity : {"number", "decision"}
         As of the metric: a decision must be 1, 0 or NaN.
+    better : {"lower", "higher", "zero", "none"}
+    best : float or None
+        As of the metric: no score may be better, but for rounding.
 
     Raises
     ------
@@ -72,6 +83,11 @@ def check_score(score: object, case: ScoredCase, name: str, quantity: Quantity =
     undecided = [value for value in score.values.ravel().tolist() if value not in (0, 1) and value == value]
     if quantity == "decision" and undecided:
         raise ValueError(f"{where}: got {_first(undecided)}; allowed: 1, 0 or NaN, for it is a decision")
+    if best is not None:
+        known = score.values[np.isfinite(score.values)].astype(np.float64)
+        beyond = known[cost(known, better) < least_cost(best, better)]
+        if beyond.size:
+            raise ValueError(f"{where}: got {_first(beyond.tolist())}; allowed: none better than its best, {best:g}")
     return score
 
 

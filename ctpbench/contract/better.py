@@ -15,6 +15,26 @@ if TYPE_CHECKING:
 Scores = TypeVar("Scores", float, "Array", "xr.DataArray", "pd.Series[float]")
 
 
+_ROUNDING = 1e-6
+"""Share of itself by which a score may be better than the best there is."""
+
+
+def least_cost(best: float, better: Better) -> float:
+    """Return the cost that no score of a metric is below, whose `best` is this: see `ctpbench.Metric`.
+
+    Raises
+    ------
+    ValueError
+        As `cost`.
+
+    Examples
+    --------
+    >>> least_cost(0.0, "lower"), least_cost(1.0, "higher")
+    (0.0, -1.000001)
+    """
+    return cost(best, better) - _ROUNDING * abs(best)
+
+
 def cost(values: Scores, better: Better) -> Scores:
     """Return what is to be made small: a score's value, its negative or its distance from zero.
 

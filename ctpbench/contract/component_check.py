@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from typing import Literal, get_args
 
@@ -61,7 +62,20 @@ def check_component(kind: Kind, cls: object) -> None:
         got = getattr(cls, attribute, None)
         if got not in allowed:
             raise PluginError(f"{where}: got {attribute} {got!r}; allowed: {' or '.join(allowed)}")
+    if issubclass(cls, Metric) and (fault := _fault_of_best(cls)):
+        raise PluginError(f"{where}: got best {cls.best!r}; allowed: {fault}")
     cls.model_rebuild()  # raises where a parameter's type does not exist
+
+
+def _fault_of_best(cls: type[Metric]) -> str:
+    """Return what is allowed of a metric's best score, where it is something else."""
+    best: object = cls.best
+    if best is None:
+        return ""
+    if cls.better not in ("lower", "higher"):
+        return f"none, for its better is {cls.better}"
+    sound = isinstance(best, int | float) and not isinstance(best, bool) and math.isfinite(best)
+    return "" if sound else "a class attribute, a finite number, or none"
 
 
 def _choices(cls: type[Component]) -> dict[str, tuple[str, ...]]:

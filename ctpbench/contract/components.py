@@ -287,12 +287,16 @@ class Metric(Component, ABC):
     counts as one reading of its patient, so it must hold all that is to be measured. `quantity` says how they are held
     together: a ``"number"`` by Bland and Altman's limits of agreement and the ICC; a ``"decision"``, which is 1, 0 or
     NaN, by Cohen's kappa.
+
+    `best` is a value that no score is better than, such as 0 of an error and 1 of an overlap: tuning by the metric then
+    stops early what can no longer win. None where there is none, or nobody knows.
     """
 
     better: ClassVar[Better]
     units: ClassVar[str]
     agrees_with: ClassVar[str] = ""
     quantity: ClassVar[Quantity] = "number"
+    best: ClassVar[float | None] = None
 
     @property
     def needs(self) -> frozenset[str]:

@@ -34,7 +34,7 @@ def children_of(records: Sequence[Record]) -> dict[str, xr.Dataset]:
 
 
 def _trials(records: Sequence[Record]) -> xr.Dataset:
-    """What tuning tried, and the metric and map it went by; empty text where the record does not say."""
+    """What tuning tried, and the metric and map it went by; empty text and NaN where the record does not say."""
     tried = [(record, trial, record.tuned_by) for record in records for trial in record.trials]
     columns = {
         "trial_config": label_array([record.config for record, *_ in tried]),
@@ -44,6 +44,10 @@ def _trials(records: Sequence[Record]) -> xr.Dataset:
         "value": np.array([trial.value for _, trial, _ in tried], dtype=np.float64),
         "status": label_array([trial.status for _, trial, _ in tried]),
         "message": label_array([trial.message for _, trial, _ in tried]),
+        **{
+            name: np.array([getattr(trial, name) for _, trial, _ in tried], dtype=np.float64)
+            for name in ("so_far", "scored_on", "cases")
+        },
         "tuned_by_metric": label_array([by.metric if by else "" for *_, by in tried]),
         "tuned_by_map": label_array([by.map if by else "" for *_, by in tried]),
         "tuned_by_better": label_array([by.better if by else "" for *_, by in tried]),

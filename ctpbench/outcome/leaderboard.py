@@ -18,7 +18,7 @@ from ctpbench.outcome.comparison import Comparison, by_level, check_score, ranki
 from ctpbench.outcome.rows import facts, faults
 from ctpbench.outcome.scores import Grid, Score, ScoreGrid, count_cases, score_grids, title_of
 from ctpbench.outcome.statistics import mean_interval
-from ctpbench.outcome.tuning import noise_of
+from ctpbench.outcome.tuning import noise_of, stopped_early
 from ctpbench.outcome.variables import MISSING, PATIENT, axis_of
 from ctpbench.text import NoiseAxis
 
@@ -39,7 +39,8 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     ranking score and the noiseless control, then those in which a seed failed; the last have no rank.
 
     ``attrs["scores"]`` describes the score columns, ``attrs["metrics"]`` holds each dataset's metrics by label,
-    ``attrs["axes"]`` what each dataset's noise levels are.
+    ``attrs["axes"]`` what each dataset's noise levels are, ``attrs["stopped"]`` what tuning saved: see
+    `ctpbench.outcome.tuning.stopped_early`.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     shown = sorted(scores.values(), key=lambda score: order.index(score.metric))
     frame = pd.DataFrame(rows, columns=_columns(score.column for score in shown))
     frame.attrs |= {"scores": tuple(shown), "metrics": metrics, "axes": axes}
+    frame.attrs["stopped"] = {str(label): stopped_early(node) for label, node in tree.children.items()}
     whole = dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")
     counted = dict.fromkeys(("n_patients", "n_cases", "n_seeds"), "int64")
     said = dict.fromkeys(("contended", "reused", "fit_reused", "equals_leader"), bool)

@@ -14,8 +14,10 @@ from ctpbench.contract.components import Better
 from ctpbench.outcome.scores import units_text
 from ctpbench.running.record import Status, Trial
 
-_COLUMNS = ("trial_config", "trial_noise", "trial_seed", "parameters", "value", "status", "message")
-_TUNED_BY = ("tuned_by_metric", "tuned_by_map", "tuned_by_better")  # which older results do not have
+_PLACE = ("trial_config", "trial_noise", "trial_seed")
+_COLUMNS = ("parameters", "status", "message")
+_NUMBERS = ("value", "so_far", "scored_on", "cases")  # the last three are missing in older results,
+_TUNED_BY = ("tuned_by_metric", "tuned_by_map", "tuned_by_better")  # as are these in still older ones
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,46 @@ def tunings(node: xr.DataTree) -> dict[tuple[str, float | None], Tuning]:
     tried: dict[tuple[str, float | None], dict[int, list[Trial]]] = {}
     went_by: dict[tuple[str, float | None], Sequence[str]] = {}
     blank = np.full(table.sizes["trial"], "")
+    unknown = np.full(table.sizes["trial"], np.nan)
     objectives = zip(*(table[name].values if name in table else blank for name in _TUNED_BY), strict=True)
-    rows = zip(*(table[name].values for name in _COLUMNS), strict=True)
-    for (config, noise, seed, *trial), objective in zip(rows, objectives, strict=True):
+    places = zip(*(table[name].values for name in _PLACE), strict=True)
+    texts = zip(*(table[name].values for name in _COLUMNS), strict=True)
+    numbers = zip(*(table[name].values if name in table else unknown for name in _NUMBERS), strict=True)
+    trials = (_trial(*said, *known) for said, known in zip(texts, numbers, strict=True))
+    for (config, noise, seed), trial, objective in zip(places, trials, objectives, strict=True):
         place = (str(config), noise_of(noise))
-        tried.setdefault(place, {}).setdefault(int(seed), []).append(_trial(*trial))
+        tried.setdefault(place, {}).setdefault(int(seed), []).append(trial)
         went_by.setdefault(place, [str(part) for part in objective])
     data = node.to_dataset(inherit=False)
     return {place: Tuning(*_score(data, *went_by[place]), trials) for place, trials in tried.items()}
 
 
-def _trial(parameters: str, value: float, status: Status, message: str) -> Trial:
-    known = None if np.isnan(value) else float(value)
-    return Trial(parameters=json.loads(parameters), value=known, status=status, message=message)
+def stopped_early(node: xr.DataTree) -> dict[float | None, tuple[int, int]]:
+    """Return on how many cases trials were scored, and on how many more with none stopped, by noise level.
+
+    Levels at which none was stopped are left out.
+    """
+    counts: dict[float | None, tuple[int, int]] = {}
+    for (_, noise), tuning in tunings(node).items():
+        for trial in (trial for trials in tuning.trials.values() for trial in trials):
+            done, saved = counts.get(noise, (0, 0))
+            known = trial.scored_on or 0
+            counts[noise] = done + known, saved + ((trial.cases or 0) - known if trial.stopped else 0)
+    return {noise: (done, saved) for noise, (done, saved) in counts.items() if saved}
+
+
+def _trial(
+    parameters: str, status: Status, message: str, value: float, so_far: float, scored_on: float, cases: float
+) -> Trial:
+    return Trial(
+        parameters=json.loads(parameters),
+        value=_known(value),
+        status=status,
+        message=message,
+        so_far=_known(so_far),
+        scored_on=None if np.isnan(scored_on) else int(scored_on),
+        cases=None if np.isnan(cases) else int(cases),
+    )
 
 
 def _score(data: xr.Dataset, metric: str, at_map: str, better: Any) -> tuple[str, str, Better | None]:
@@ -79,6 +108,10 @@ def _score(data: xr.Dataset, metric: str, at_map: str, better: Any) -> tuple[str
         return metric, "", better or None
     column = f"{metric}_{at_map}" if "map" in data[metric].dims else metric
     return column, units_text(data[metric].attrs, at_map), better or None
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
 
 
 def noise_of(noise: float) -> float | None:

@@ -35,7 +35,7 @@ from ctpbench.perfusion.motion import motion_mm
 from ctpbench.perfusion.noise import NoiseStatistics, noise_statistics
 from ctpbench.perfusion.regions import flat_white_matter
 from ctpbench.perfusion.regularisation import Deconvolution, Gcv, LCurve, Osvd, Tikhonov, Tsvd
-from ctpbench.perfusion.scaling import roi_factor, scale_factor, scale_sums
+from ctpbench.perfusion.scaling import pooled_factor, roi_factor, scale_factor, scale_sums
 
 __all__ = [
     "Bayesian",
@@ -62,6 +62,7 @@ __all__ = [
     "motion_mm",
     "noise_statistics",
     "perfusion_maps",
+    "pooled_factor",
     "posterior_maps",
     "regularisation_weight",
     "resample",

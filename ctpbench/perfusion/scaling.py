@@ -52,18 +52,14 @@ def scale_factor(
             f"scaling: got {len(estimates)} estimates, {len(references)} references and {len(masks)} masks; "
             "allowed: one of each for every case"
         )
-    sums = [scale_sums(*case) for case in zip(estimates, references, masks, strict=True)]
-    xy, xx = sum(s[0] for s in sums), sum(s[1] for s in sums)
-    if not xx > 0:
-        raise DataError("scaling: got an estimate of zeros; allowed: a value other than 0 where the mask holds")
-    return xy / xx
+    return pooled_factor([scale_sums(*case) for case in zip(estimates, references, masks, strict=True)])
 
 
 def scale_sums(estimate: Array, reference: Array, mask: Array | None = None) -> tuple[float, float]:
     """Return one case's ``(sum of x y, sum of x x)``, x the estimate and y the reference.
 
-    Add them up over cases: the quotient of the totals is `scale_factor` of all cases together, which need
-    never be in memory at once. Parameters and errors as there.
+    `pooled_factor` of the sums of several cases is `scale_factor` of all of them, which need never be in memory at
+    once. Parameters and errors as there.
 
     >>> import numpy as np
     >>> from ctpbench.perfusion import scale_sums
@@ -79,6 +75,24 @@ def scale_sums(estimate: Array, reference: Array, mask: Array | None = None) -> 
     if not (np.isfinite(xy) and np.isfinite(xx)):
         raise DataError("scaling: got NaN or infinity; allowed: finite estimates where the reference is known")
     return xy, xx
+
+
+def pooled_factor(sums: Sequence[tuple[float, float]]) -> float:
+    """Return the factor of several cases together from the `scale_sums` of each.
+
+    Raises
+    ------
+    DataError
+        Where the estimates are zero wherever they count.
+
+    >>> from ctpbench.perfusion import pooled_factor
+    >>> pooled_factor([(13.0, 5.0), (2.0, 5.0)])
+    1.5
+    """
+    xy, xx = (sum(case[i] for case in sums) for i in (0, 1))
+    if not xx > 0:
+        raise DataError("scaling: got an estimate of zeros; allowed: a value other than 0 where the mask holds")
+    return xy / xx
 
 
 def roi_factor(values: Array, roi: Array, target: float) -> float:

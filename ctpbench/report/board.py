@@ -14,7 +14,8 @@ from ctpbench.contract.control import NOISELESS
 from ctpbench.outcome.leaderboard import metric_faults
 from ctpbench.outcome.scores import Score, decimals, rounded, title_of
 from ctpbench.outcome.statistics import Rank, rank_text
-from ctpbench.report.notes import EQUAL, REUSED, differs_from_own, failures_of, notes_of
+from ctpbench.outcome.tuning import noise_of
+from ctpbench.report.notes import EQUAL, REUSED, differs_from_own, failures_of, notes_of, stopped_note
 from ctpbench.text import level_text
 
 COMPARED_MAPS = ("cbf", "cbv", "mtt")
@@ -74,6 +75,8 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
     titles = [level_text(str(dataset), float(noise), frame.attrs["axes"][dataset]) for dataset, noise in levels]
     for title in dict.fromkeys(titles):
         block = bare[[other == title for other in titles]]
+        dataset, noise = block["dataset"].iloc[0], noise_of(block["noise"].iloc[0])
+        saved = frame.attrs["stopped"].get(dataset, {}).get(noise)
         faults = [metric_faults(row) for row in block.to_dict("records")]
         shown = _shown(block, frame.attrs["scores"], {name for named in faults for name in named})
         by = next((score for score in shown if score.column == block["rank_by"].iloc[0]), None)
@@ -91,7 +94,7 @@ def boards(frame: pd.DataFrame, spread: bool) -> Iterator[Board]:
             statuses=list(block["status"]),
             families=_families(block, first, faults, spread),
             further=_families(block, [score for score in shown if score not in first], faults, spread),
-            notes=notes_of(block, by, shown, frame.attrs["metrics"][block["dataset"].iloc[0]], spread),
+            notes=[*notes_of(block, by, shown, frame.attrs["metrics"][dataset], spread), *stopped_note(saved)],
             failures=failures_of(block, faults),
         )
 

@@ -121,6 +121,17 @@ def _remarks(block: pd.DataFrame, shown: Sequence[Score], asked: Sequence[str]) 
     return notes
 
 
+def stopped_note(counts: tuple[int, int] | None) -> list[str]:
+    """Say what tuning saved: the cases that its trials were scored on, and those that stopped ones were not."""
+    if counts is None:
+        return []
+    done, saved = counts
+    return [
+        f"Tuning stopped what could no longer win, which saved {saved} of {done + saved} cases to denoise; its choice "
+        "is the same."
+    ]
+
+
 def failures_of(block: pd.DataFrame, faults: Sequence[Mapping[str, str]]) -> list[str]:
     """Say which rows failed and why, then which metrics did: what is the same in several rows is said once."""
     ended: dict[tuple[str, str], list[str]] = {}

@@ -12,10 +12,12 @@ from rich.table import Table
 
 from ctpbench.running.cell import Cell
 from ctpbench.running.forecast import Forecast, forecast, free_bytes, trials
+from ctpbench.running.race import can_stop
 from ctpbench.running.rates import Estimate, Span
 from ctpbench.running.sharing import Shelf
 from ctpbench.running.store import Store
 from ctpbench.running.work import Stage
+from ctpbench.suite.entries import MAPS
 from ctpbench.text import duration_text, noise_column, size_text
 
 _HEADINGS = ("Dataset", "Noise", "Row", "Seed", "Tuning", "State", "Time")
@@ -162,7 +164,12 @@ def _short(estimate: Estimate) -> str:
 
 def _tuning(cell: Cell) -> str:
     tune = cell.row.tune
-    return "-" if tune is None else f"{tune.search}, {trials(tune)} trials"
+    if tune is None or cell.validation is None:
+        return "-"
+    metric, of_maps = cell.objective.component, len(cell.row.maps) if MAPS in tune.parameters else 1
+    sets = trials(tune) // of_maps
+    stops = tune.stops_early and metric.best is not None and can_stop(sets, len(cell.validation.cases), metric.better)
+    return f"{tune.search}, {trials(tune)} trials{', losers stopped early' if stops else ''}"
 
 
 def _memory_bytes() -> int:

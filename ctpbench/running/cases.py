@@ -80,6 +80,10 @@ class CaseSet:
         """Return the set without some of its cases."""
         return replace(self, members=tuple(member for member in self.members if member.name not in cases))
 
+    def part(self, start: int, stop: int) -> CaseSet:
+        """Return the set of some of its cases, counted from 0."""
+        return replace(self, members=self.members[start:stop])
+
     def observations(self, names: tuple[str, ...] = ()) -> Inputs:
         """Return the inputs that name the observations, and nothing else; `names` in place of the cases' ids."""
         return self._inputs("observation", names)

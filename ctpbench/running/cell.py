@@ -28,6 +28,7 @@ from ctpbench.running.work import (
 )
 from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Suite
+from ctpbench.suite.sections import Range
 from ctpbench.text import parameters_text
 
 T = TypeVar("T")
@@ -114,6 +115,13 @@ class Cell:
         noise = self.row.train.noise if self.row.train else self.noise
         return self.train if denoiser.all_levels else tuple(s for s in self.train if s.noise == noise)
 
+    @property
+    def first_training(self) -> tuple[CaseSet, ...]:
+        """What its method learns from, with the first of the values that are tried where it is tuned."""
+        tuned = self.row.tune.parameters if self.row.tune else {}
+        first = {name: values.low if isinstance(values, Range) else values[0] for name, values in tuned.items()}
+        return self.training(self.row.component(**first)) if self.train else ()
+
     def reference(self, cases: CaseSet, maps: MapsSettings) -> Item:
         """Return the work that makes the noiseless maps and the scaling factors of a case set."""
         rois = any("rois" in metric.component.needs for metric in self.suite.metrics)
@@ -148,8 +156,19 @@ class Cell:
             alone=True,
         )
 
-    def prediction(self, denoiser: Denoiser, cases: CaseSet, maps: MapsSettings, *, trial: bool) -> Item:
-        """Return the work that denoises a case set: timed on the test split, quick in a trial."""
+    def prediction(
+        self,
+        denoiser: Denoiser,
+        cases: CaseSet,
+        maps: MapsSettings,
+        *,
+        trial: bool,
+        further: tuple[MapsSettings, ...] = (),
+    ) -> Item:
+        """Return the work that denoises a case set: timed on the test split, quick in a trial.
+
+        `further` are more ways to compute maps of what is denoised once; `scores` is told which one to score.
+        """
         spec, model = ComponentSpec.of(denoiser), self.model(denoiser)
         inputs = cases.observations()
         if is_noiseless(denoiser):
@@ -165,11 +184,12 @@ class Cell:
             noiseless=is_noiseless(denoiser),
             repeats=self.suite.resources.repeats,
             keep_concentration=not trial or any("concentration" in n for n in self.objective.component.needs),
+            further=further,
         )
         purpose = ComponentSpec.of(self.objective.component).identity if trial else "test"
         upstream = [cases.key, model.key if model else None]
         return Item(
-            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, _plain(maps)),
+            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, *map(_plain, (maps, *further))),
             task=task,
             inputs=inputs,
             group=f"{self.key} trials" if trial else "",
@@ -194,15 +214,21 @@ class Cell:
         metrics: tuple[MetricEntry, ...],
         *,
         trial: bool = False,
+        way: int = 0,
     ) -> Item:
-        """Return the work that scores a prediction; trials share a process, for they share their metric."""
+        """Return the work that scores a prediction; trials share a process, for they share their metric.
+
+        `way` is that of computing maps, counted from the prediction's first.
+        """
         assert isinstance(prediction.task, PredictionTask)
+        maps = (prediction.task.maps, *prediction.task.further)[way]
         return scores_item(
             (prediction.key, reference.key),
-            ScoresTask(metrics=metric_specs(metrics), cases=cases.cases, maps=prediction.task.maps, scale=scale),
+            ScoresTask(metrics=metric_specs(metrics), cases=cases.cases, maps=maps, scale=scale),
             {**cases.observations(), **cases.truths()},
             group=f"{self.key} scores" if trial else "",
             label=f"{self.label}: score",
+            way=way,
         )
 
     def _tuned_text(self, denoiser: Denoiser) -> str:
@@ -217,22 +243,22 @@ def metric_specs(metrics: Iterable[MetricEntry]) -> dict[str, ComponentSpec]:
     return {metric.label: ComponentSpec.of(metric.component) for metric in metrics}
 
 
-def scores_item(keys: tuple[str, str], task: ScoresTask, data: Inputs, *, group: str, label: str) -> Item:
+def scores_item(keys: tuple[str, str], task: ScoresTask, data: Inputs, *, group: str, label: str, way: int = 0) -> Item:
     """Return the work that scores a prediction against a reference, which have these keys.
 
-    `data` names the cases' observations and truths.
+    `data` names the cases' observations and truths, `way` which of the prediction's maps are scored.
     """
-    upstream: dict[str, tuple[Stage, str]] = {
-        "prediction": ("prediction", keys[0]),
-        "reference": ("reference", keys[1]),
+    upstream: dict[str, tuple[Stage, str, int]] = {
+        "prediction": ("prediction", keys[0], way),
+        "reference": ("reference", keys[1], 0),
     }
     made = {
-        f"{role}/{case}": Input(stage=stage, key=key, file=file_name(case))
-        for role, (stage, key) in upstream.items()
+        f"{role}/{case}": Input(stage=stage, key=key, file=file_name(case, of))
+        for role, (stage, key, of) in upstream.items()
         for case in task.cases
     }
     identities = {name: spec.identity for name, spec in task.metrics.items()}
-    key = stage_key("scores", *keys, identities)
+    key = stage_key("scores", *keys, identities, *([way] if way else []))
     return Item(key=key, task=task, inputs={**data, **made}, group=group, label=label)
 
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
-
 from ctpbench.code import component_hash
 from ctpbench.contract.components import Denoiser
 from ctpbench.distributions import distribution_of
@@ -17,6 +15,7 @@ from ctpbench.running.cache import Cache
 from ctpbench.running.cases import CaseSet
 from ctpbench.running.cell import Cell
 from ctpbench.running.record import Entries, Parameters, Record, ScoreTable, Status, Timings, Trial
+from ctpbench.running.trials import Trials
 from ctpbench.running.work import (
     DataInfo,
     Item,
@@ -96,13 +95,12 @@ class _Course:
         return Record.model_validate(dict(self.record))
 
     def all_steps(self) -> Steps[None]:
+        yield from self.load()
         chosen = {} if self.cell.row.tune is None else (yield from self.tuned())
         denoiser, maps = self.cell.row.component(**chosen), self.cell.row.maps_by(**chosen)
         self.note(parameters=denoiser.model_dump(mode="json"), maps=maps)
-        (test,) = yield from self.readable([self.cell.test])
-        self.cell = replace(self.cell, test=test)
-        self.note(cases=list(test.cases), patients=list(test.patients))
         yield from self.load_training_data([denoiser])
+        test = self.cell.test
         if model := self.cell.model(denoiser):
             (outcome,) = yield [model]
             fitted = _info(outcome, ModelInfo, "fit: ")
@@ -145,8 +143,7 @@ class _Course:
         assert tune is not None
         assert objective is not None
         assert self.cell.validation is not None
-        (validation,) = yield from self.readable([self.cell.validation])
-        self.cell = replace(self.cell, validation=validation)
+        validation = self.cell.validation
         self.note(tuned_by=objective)
         scales: dict[str, Scale] = {}
         for maps in self.cell.row.maps:
@@ -157,11 +154,12 @@ class _Course:
         batch = next(search, None)
         while batch is not None:
             yield from self.load_training_data([self.cell.row.component(**parameters) for parameters in batch])
-            answers = yield from self.trials(batch, validation, scales)
-            trials += answers
+            tried = Trials(self.cell, self.known, self.discard, batch, validation, scales)
+            yield from tried.steps()
+            trials += tried.found
             self.note(trials=trials)
             try:
-                batch = search.send(answers)
+                batch = search.send(tried.found)
             except StopIteration:
                 batch = None
         chosen = tuning.best(trials, objective.better)
@@ -170,34 +168,26 @@ class _Course:
         self.note(tuned=dict(chosen.parameters), tuned_at_edge=tuning.at_edge(tune, chosen.parameters))
         return chosen.parameters
 
-    def trials(
-        self, batch: Sequence[Parameters], validation: CaseSet, scales: Mapping[str, Scale]
-    ) -> Steps[list[Trial]]:
-        """Predict and score a batch of parameters on the validation split; what is scored is not done again."""
-        cell, objective = self.cell, self.cell.objective
-        denoisers = [cell.row.component(**parameters) for parameters in batch]
-        ways = [cell.row.maps_by(**parameters) for parameters in batch]
-        pairs = list(zip(denoisers, ways, strict=True))
-        predictions = [cell.prediction(denoiser, validation, maps, trial=True) for denoiser, maps in pairs]
-        scores = [
-            cell.scores(
-                made, cell.reference(validation, maps), scales[maps.label], validation, (objective,), trial=True
-            )
-            for made, maps in zip(predictions, ways, strict=True)
-        ]
-        ended: dict[int, Outcome] = {
-            i: known for i, item in enumerate(scores) if (known := self.known(item)) is not None
-        }
-        for stage in ([cell.model(denoiser) for denoiser in denoisers], predictions, scores):
-            wanted = {i: item for i, item in enumerate(stage) if item is not None and i not in ended}
-            answers = yield list(wanted.values())
-            last = stage is scores
-            ended |= {i: answer for i, answer in zip(wanted, answers, strict=True) if last or not answer.ok}
-        for prediction in predictions:
-            self.cache.discard(prediction.stage, prediction.key)
-        return [_trial(cell, parameters, ended[i], validation.patients) for i, parameters in enumerate(batch)]
+    def discard(self, item: Item) -> None:
+        """Forget an entry."""
+        self.cache.discard(*item.id)
 
     # -- data ---------------------------------------------------------------------------------------------------
+
+    def load(self) -> Steps[None]:
+        """Load the test split, and all else that is needed as far as can be told by now.
+
+        Everything is asked for at once, and so are all noise levels of a case, whose cells begin together: what a
+        process caches of a case serves them all.
+        """
+        cell, learnt = self.cell, self.cell.first_training
+        tried = () if cell.validation is None else (cell.validation,)
+        test, *others = yield from self.readable([cell.test, *tried, *learnt])
+        found = {case_set.key: other for case_set, other in zip((*tried, *learnt), others, strict=True)}
+        train = tuple(found.get(case_set.key, case_set) for case_set in cell.train)
+        validation = found[cell.validation.key] if cell.validation else None
+        self.cell = replace(cell, test=test, validation=validation, train=train)
+        self.note(cases=list(test.cases), patients=list(test.patients))
 
     def load_training_data(self, denoisers: Sequence[Denoiser]) -> Steps[None]:
         """Load what the denoisers learn from; the cell goes on without the training cases that cannot be read."""
@@ -233,37 +223,6 @@ def _info(outcome: Outcome, kind: type[I], what: str = "") -> I:
         raise CellFailed(outcome.status, what + outcome.message)
     assert isinstance(outcome.info, kind)
     return outcome.info
-
-
-def _trial(cell: Cell, parameters: Parameters, outcome: Outcome, patients: Sequence[str]) -> Trial:
-    label = cell.objective.label
-    if not outcome.ok:
-        return Trial(parameters=parameters, value=None, status=outcome.status, message=outcome.message)
-    info = _info(outcome, ScoresInfo)
-    if label in info.faults:
-        return Trial(parameters=parameters, value=None, status="error", message=f"{label}: {info.faults[label]}")
-    assert cell.row.tune is not None
-    value = _mean(info.scores[label], cell.row.tune.map, patients)
-    if value is None:
-        why = f"{label} gave no number on the validation split"
-        return Trial(parameters=parameters, value=None, status="error", message=why)
-    return Trial(parameters=parameters, value=value)
-
-
-def _mean(table: ScoreTable, map_name: str, patients: Sequence[str]) -> float | None:
-    """Average a metric's table within each patient, then over those it applies to; at one map where it has maps.
-
-    None where it applies to none.
-    """
-    array = np.asarray(table.values, dtype=float)
-    if "map" in table.dims:
-        array = np.take(array, table.coords["map"].index(map_name), axis=table.dims.index("map"))
-    means = []
-    for patient in dict.fromkeys(patients):
-        own = array[[whose == patient for whose in patients]]
-        known = own[np.isfinite(own)]
-        means += [known.mean()] if known.size else []
-    return float(np.mean(means)) if means else None
 
 
 def _blank(cell: Cell) -> Record:

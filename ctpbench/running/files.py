@@ -16,9 +16,9 @@ from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
 
 
-def file_name(case: str) -> str:
-    """Return a case's file name, whatever characters its id holds."""
-    return quote(case, safe=" ") + ".npz"
+def file_name(case: str, way: int = 0) -> str:
+    """Return a case's file name, whatever characters its id holds; in a folder for each further way of making it."""
+    return (f"{way}/" if way else "") + quote(case, safe=" ") + ".npz"
 
 
 def save_observation(observation: Observation, path: Path) -> None:

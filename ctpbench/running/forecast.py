@@ -20,11 +20,9 @@ from ctpbench.running.rates import Basis, Estimate, Rates, Span, Work
 from ctpbench.running.recollection import known_costs, runs_beside
 from ctpbench.running.sharing import Shelf
 from ctpbench.running.store import Store
-from ctpbench.running.tuning import proposals
+from ctpbench.running.trials import remaining
 from ctpbench.running.work import Stage
-from ctpbench.settings import MapsSettings
 from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Tune
-from ctpbench.suite.sections import Range
 
 _WORST: tuple[Basis, ...] = ("same", "scaled", "rough", "unknown")
 
@@ -159,7 +157,7 @@ class _Left:
     models: set[str] = field(default_factory=set)
     _shared: list[Work] | None = None
     _alike: dict[tuple[str | int, ...], Work] = field(default_factory=dict)
-    _left: dict[str, list[tuple[Denoiser, MapsSettings]]] = field(default_factory=dict)
+    _left: dict[str, list[Denoiser]] = field(default_factory=dict)
 
     def shared(self) -> list[Work]:
         """Return the cases and references that are not there."""
@@ -177,7 +175,7 @@ class _Left:
     def _data(self) -> Iterator[Work]:
         sets: dict[int, CaseSet] = {}
         for cell in self._kinds():
-            sets |= {id(each): each for each in (cell.test, cell.validation, *_learnt_from(cell)) if each}
+            sets |= {id(each): each for each in (cell.test, cell.validation, *cell.first_training) if each}
         missing = {key: of for of, each in sets.items() for key in each.keys if not self._holds("data", key)}
         for of, count in Counter(missing.values()).items():
             spec = sets[of].dataset
@@ -208,7 +206,7 @@ class _Left:
             missing = set() if model is None or self._holds("model", model.key) else {model.key}
             shared, count = "", len(missing - self.models)
         else:
-            shared, missing = f"{row.label} {cell.seed} {[s.key for s in _learnt_from(cell)]}", set[str]()
+            shared, missing = f"{row.label} {cell.seed} {[s.key for s in cell.first_training]}", set[str]()
             count = 0 if shared in self.models else self._models_left(cell, row.tune)
         self.models |= {shared, *missing}
         if not count:
@@ -216,7 +214,7 @@ class _Left:
         yield self._once(
             cell,
             f"fit {count}",
-            lambda: Work("model", row.cls.name, row.params, False, *self._bytes(*_learnt_from(cell)), count),
+            lambda: Work("model", row.cls.name, row.params, False, *self._bytes(*cell.first_training), count),
         )
 
     def _predictions(self, cell: Cell) -> Iterator[Work]:
@@ -248,13 +246,10 @@ class _Left:
             cell, "score", lambda: Work("scores", _metrics(*cell.suite.metrics), {}, False, *self._bytes(cell.test))
         )
 
-    def _holds_any(self, stage: Stage) -> bool:
-        mine = (self.store.cache.folder / stage).exists()
-        return mine or (self.shelf is not None and not self.shelf.is_empty(stage))
-
     @cached_property
     def _any_prediction(self) -> bool:
-        return self._holds_any("prediction")
+        mine = (self.store.cache.folder / "prediction").exists()
+        return mine or (self.shelf is not None and not self.shelf.is_empty("prediction"))
 
     def _once(self, cell: Cell, what: str, make: Callable[[], Work]) -> Work:
         """Return work that is the same for every seed of a row at a noise level."""
@@ -272,27 +267,23 @@ class _Left:
         """Return how many models the trials of a cell are still to be fitted."""
         if not self._tells(tune):
             return trials(tune)
-        keys = {model.key for denoiser, _ in self._unscored(cell) if (model := cell.model(denoiser)) is not None}
+        keys = {model.key for denoiser in self._unscored(cell) if (model := cell.model(denoiser)) is not None}
         missing = {key for key in keys - self.models if not self._holds("model", key)}
         self.models |= missing
         return len(missing)
 
     def _tells(self, tune: Tune) -> bool:
-        """Whether the caches can tell what is left of a search."""
+        """Whether the run's own cache can tell what is left of a search."""
         return tune.search == "exhaustive" and self._any_score
 
     @cached_property
     def _any_score(self) -> bool:
-        return self._holds_any("scores")
+        return (self.store.cache.folder / "scores").exists()
 
-    def _unscored(self, cell: Cell) -> list[tuple[Denoiser, MapsSettings]]:
-        """Return the combinations that tuning has no score of: the method, and how maps are computed."""
+    def _unscored(self, cell: Cell) -> list[Denoiser]:
+        """Return the methods of the trials that are left, as far as the run's own cache tells."""
         if cell.key not in self._left:
-            row = cell.row
-            assert row.tune is not None
-            batch = next(proposals(row.tune, cell.objective.component.better))
-            tried = [(row.component(**parameters), row.maps_by(**parameters)) for parameters in batch]
-            self._left[cell.key] = [one for one in tried if not self._holds("scores", _trial(cell, *one))]
+            self._left[cell.key] = remaining(cell, self.store.cache)
         return self._left[cell.key]
 
     def _bytes(self, *sets: CaseSet) -> tuple[float | None, bool]:
@@ -314,21 +305,6 @@ def _metrics(*metrics: MetricEntry) -> str:
 def _known(row: DenoiserEntry) -> dict[str, Any]:
     """Return the parameters of a row that are known, with the way of its maps where there is one."""
     return {**row.params, **({MAPS: row.maps[0].label} if len(row.maps) == 1 else {})}
-
-
-def _trial(cell: Cell, denoiser: Denoiser, maps: MapsSettings) -> str:
-    """Return the key of the scores of a trial."""
-    assert cell.validation is not None
-    made = cell.prediction(denoiser, cell.validation, maps, trial=True)
-    reference = cell.reference(cell.validation, maps)
-    return cell.scores(made, reference, {}, cell.validation, (cell.objective,), trial=True).key
-
-
-def _learnt_from(cell: Cell) -> tuple[CaseSet, ...]:
-    """Return what a cell's method learns from, with the first of the values that are tried where it is tuned."""
-    tuned = cell.row.tune.parameters if cell.row.tune else {}
-    first = {name: values.low if isinstance(values, Range) else values[0] for name, values in tuned.items()}
-    return cell.training(cell.row.component(**first)) if cell.train else ()
 
 
 def _together(estimates: Sequence[Estimate]) -> Estimate:

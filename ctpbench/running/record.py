@@ -45,12 +45,24 @@ class ScoreTable(Plain):
 
 
 class Trial(Plain):
-    """One set of parameters and what it scored on the validation split; `value` is None where it failed."""
+    """One set of parameters and what it scored on the validation split.
+
+    `value` is None where it failed, and where it was stopped, which is no failure: `so_far` is then the mean over the
+    `scored_on` cases of `cases`. These two are None in older records.
+    """
 
     parameters: Parameters
     value: float | None
     status: Status = "ok"
     message: str = ""
+    so_far: float | None = None
+    scored_on: int | None = None
+    cases: int | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped, for it could no longer win."""
+        return self.so_far is not None
 
 
 class Objective(Plain):

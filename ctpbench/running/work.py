@@ -102,7 +102,8 @@ class ModelTask(Plain):
 class PredictionTask(Plain):
     """Denoise a case set and compute its maps; `timed`: with a warm-up, `repeats` times each.
 
-    `noiseless` says that it is the control, and is given the noiseless frames.
+    `further` are more ways to compute maps, of what is denoised once, and not timed. `noiseless` says that it is the
+    control, and is given the noiseless frames.
     """
 
     stage: Literal["prediction"] = "prediction"
@@ -114,6 +115,7 @@ class PredictionTask(Plain):
     repeats: int
     keep_concentration: bool
     noiseless: bool = False
+    further: tuple[MapsSettings, ...] = ()
 
     @property
     def components(self) -> list[ComponentSpec]:

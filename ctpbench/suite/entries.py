@@ -26,6 +26,12 @@ class Tune:
     metric: str
     map: str
     seed: int
+    stop_early: bool = True
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether what can no longer win is stopped; not in tpe, whose next choice depends on the scores of all."""
+        return self.stop_early and self.search == "exhaustive"
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,15 @@ class _Entry:
             else:
                 parameters[name] = tuple(known)
         metric = self.tune.metric or ""  # nothing only where the suite has none, which is a fault of its own
-        return Tune(parameters, self.tune.search, self.tune.trials, metric, self.tune.map, self.tune.seed)
+        return Tune(
+            parameters,
+            self.tune.search,
+            self.tune.trials,
+            metric,
+            self.tune.map,
+            self.tune.seed,
+            self.tune.stop_early,
+        )
 
 
 def _candidates(value: Any, spread: bool, place: Place) -> list[tuple[Place, Any]]:

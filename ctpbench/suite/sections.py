@@ -72,6 +72,11 @@ class TuneSettings(Settings):
         "cbf", description="The map that decides, where the metric keeps maps apart."
     )
     seed: Seed = Field(0, description="Seed of tpe.")
+    stop_early: bool = Field(
+        True,
+        description="Whether an exhaustive search stops what can no longer win, which it can tell where the metric has "
+        "a best score. What it chooses is the same; what it stopped has no score of its own.",
+    )
 
     @model_validator(mode="after")
     def _check_any(self) -> TuneSettings:

@@ -61,7 +61,7 @@ def score(metric: Metric, case: ScoredCase) -> xr.DataArray:
             raise
         raise AssertionError("score: got a write to the case; allowed: reading it") from error
     try:
-        return check_score(got, case, metric.name, metric.quantity)
+        return check_score(got, case, metric.name, metric.quantity, metric.better, metric.best)
     except ValueError as error:
         raise AssertionError(str(error)) from None
 

@@ -137,3 +137,12 @@ def test_other_diagnostics_are_refused(diagnostics, said):
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole text is compared
         check_diagnostics(output(diagnostics), "denoise")
     assert str(raised.value) == f"denoise: diagnostics: {said}"
+
+
+def test_a_score_is_no_better_than_its_metrics_best_but_for_rounding():
+    for better, best, sound, beyond in (("lower", 0.0, 0.0, -1e-9), ("higher", 1.0, 1 + 1e-7, 1.01)):
+        scores = xr.DataArray([sound, np.nan], dims="map", coords={"map": ["cbf", "cbv"]})
+        assert check_score(scores, CASE, "error", "number", better, best) is scores
+        with pytest.raises(ValueError, match=f"got {beyond}; allowed: none better than its best, {best:g}"):
+            check_score(scores.fillna(beyond), CASE, "error", "number", better, best)
+        assert check_score(scores.fillna(beyond), CASE, "error", "number", better) is not None

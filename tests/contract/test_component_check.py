@@ -57,6 +57,10 @@ def component(base: type, **namespace: object) -> type:
         ("metric", "Metric", {**VOLUME, "agrees_with": "a"}, "got agrees_with 'a'; allowed: another metric's name"),
         ("metric", "Metric", {**VOLUME, "agrees_with": None}, "got agrees_with None; allowed: another metric's name"),
         ("metric", "Metric", {**VOLUME, "quantity": "flag"}, "got quantity 'flag'; allowed: number or decision"),
+        ("metric", "Metric", {**VOLUME, "better": "higher", "best": 1}, None),
+        ("metric", "Metric", {**VOLUME, "best": 1}, "got best 1; allowed: none, for its better is none"),
+        ("metric", "Metric", {**VOLUME, "better": "lower", "best": "0"}, "got best '0'; allowed: a class attribute, a"),
+        ("metric", "Metric", {**VOLUME, "better": "lower", "best": float("nan")}, "got best nan; allowed: a class"),
     ],
 )
 def test_component_checks(kind, base, namespace, reason):

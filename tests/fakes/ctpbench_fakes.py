@@ -278,7 +278,7 @@ class Error(Metric):
     """Root mean square error of each map against the noiseless maps."""
 
     name, version = "error", "1"
-    better, units = "lower", "map"
+    better, units, best = "lower", "map", 0.0
     scale: float = 1.0
 
     @property

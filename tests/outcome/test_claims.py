@@ -20,7 +20,7 @@ from ctpbench.outcome.claims.level import levels
 from ctpbench.outcome.claims.sweeps import SweepWorst
 from ctpbench.outcome.results import build, open_results, save
 from ctpbench.running.index import PlannedCell
-from ctpbench.running.record import Record
+from ctpbench.running.record import Record, Trial
 from tests.outcome.records import changed, held_against, inapplicable, index_of, objective, record, score, trial
 
 MAPS = ["cbf", "cbv", "mtt"]
@@ -211,6 +211,17 @@ def test_a_sweep_without_the_trials_it_needs_is_undecided(
     tried: dict[float, float | None], why: str, claim: Judged
 ) -> None:
     assert only(claim(WORST, cell("n2n", tried=tried))) == (UNDECIDED, why)
+
+
+def test_a_sweep_of_which_a_trial_was_stopped_early_is_undecided(claim: Judged) -> None:
+    made = cell("n2n", tried={0: 7.0, 12.5: 4.0})
+    stopped = Trial(
+        parameters={"beta": 50}, value=None, message="stopped after 3 of 8 cases", so_far=9.0, scored_on=3, cases=8
+    )
+    assert only(claim(WORST, changed(made, trials=[*made.trials, stopped]))) == (
+        UNDECIDED,
+        "n2n: a trial at beta=50 was stopped after 3 of 8 cases; 'tune: {stop_early: false}' scores it",
+    )
 
 
 def test_a_sweep_is_flat_where_its_trials_from_a_value_on_are_near_each_other(claim: Judged) -> None:

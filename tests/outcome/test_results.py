@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from ctpbench.errors import ResultError
 from ctpbench.outcome.results import TAKEN, build, open_results, save
-from ctpbench.running.record import Record
+from ctpbench.outcome.tuning import stopped_early, tunings
+from ctpbench.running.record import Record, Trial
 from tests.outcome.records import CASES, record, rmse, score, suite_records, trial
 
 
@@ -130,6 +131,18 @@ def test_trials_of_tuning(tree: xr.DataTree) -> None:
     assert "trials" not in tree["real"].children
     unsaid = build([record("a", trials=[trial({"s": 1}, 2.0)])], {})["phantom/trials"].to_dataset(inherit=False)
     assert [unsaid[f"tuned_by_{name}"].item() for name in ("metric", "map", "better")] == ["", "", ""]
+
+
+def test_a_trial_that_was_stopped_comes_back_as_it_was_and_older_results_have_none() -> None:
+    whole = Trial(parameters={"s": 1}, value=2.0, scored_on=8, cases=8)
+    stopped = Trial(parameters={"s": 2}, value=None, message="stopped after 3 of 8", so_far=9.5, scored_on=3, cases=8)
+    tree = build([record("a", trials=[whole, stopped]), record("b", noise=1e6, trials=[whole])], {})
+    assert tunings(tree["phantom"])["a", 2e5].trials[0] == [whole, stopped]
+    assert stopped_early(tree["phantom"]) == {2e5: (11, 5)}
+    older = tree["phantom"].copy()
+    older["trials"] = xr.DataTree(older["trials"].to_dataset(inherit=False).drop_vars(["so_far", "scored_on", "cases"]))
+    assert [trial.stopped for trial in tunings(older)["a", 2e5].trials[0]] == [False, False]
+    assert stopped_early(older) == {}
 
 
 # -- metrics that fail -------------------------------------------------------------------------------------------------

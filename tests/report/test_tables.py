@@ -14,7 +14,7 @@ from ctpbench.contract.components import Better
 from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.results import build
 from ctpbench.report.tables import print_table, scans_markdown, to_markdown
-from ctpbench.running.record import Record, ScoreTable
+from ctpbench.running.record import Record, ScoreTable, Trial
 from tests.outcome.records import changed, held_against, inapplicable, record, score
 from tests.outcome.test_leaderboard import board, scored, study, ward
 
@@ -330,6 +330,15 @@ def test_rows_that_are_not_told_apart_from_the_leader_are_marked() -> None:
     assert "| 1–2 = | b |" in text
     assert "| 3 | c |" in text
     assert "=: not told apart from the leader (paired t-test over patients, Holm)." in text
+
+
+def test_what_tuning_saved_is_said_where_it_did() -> None:
+    whole = Trial(parameters={"s": 1}, value=2.0, scored_on=8, cases=8)
+    stopped = Trial(parameters={"s": 2}, value=None, so_far=9.5, scored_on=3, cases=8)
+    tuned = changed(scored("a", [5.0, 5.2]), trials=[whole, stopped])
+    said = "Tuning stopped what could no longer win, which saved 5 of 16 cases to denoise; its choice is the same."
+    assert said in to_markdown(board(tuned, scored("b", [6.0, 6.5])))
+    assert "Tuning stopped" not in to_markdown(board(changed(tuned, trials=[whole])))
 
 
 def test_few_patients_have_no_interval_and_the_page_says_why() -> None:

@@ -86,16 +86,3 @@ def test_a_run_holds_every_draw_and_whose_it_is(ctpbench, write_suite, tmp_path,
     draws = [toy.load_replicate("test/1", 2.0, draw).observation.frames.values for draw in range(2)]
     np.testing.assert_array_equal(draws[0], toy.load("test/1", 2.0).observation.frames.values)
     assert not np.array_equal(*draws)
-
-
-def test_tuning_goes_by_patients_not_by_cases():
-    from ctpbench.running.course import _mean
-    from ctpbench.running.record import ScoreTable
-
-    def table(values):
-        return ScoreTable(dims=("case",), coords={}, values=values, units="1", better="lower", description="")
-
-    assert _mean(table([1.0, 3.0, 10.0]), "cbf", ["a", "a", "b"]) == 6.0
-    assert _mean(table([1.0, None, 10.0]), "cbf", ["a", "a", "b"]) == 5.5
-    assert _mean(table([None, None, 10.0]), "cbf", ["a", "a", "b"]) == 10.0
-    assert _mean(table([None]), "cbf", ["a"]) is None

@@ -195,3 +195,32 @@ def test_a_run_keeps_no_record_and_no_course_of_a_cell_that_ended(catalogue, wri
     gc.collect()
     assert not [each for each in gc.get_objects() if type(each) is Record]
     assert len(list(records)) == 12
+
+
+def test_what_tuning_stopped_is_in_the_record_and_the_choice_is_that_of_all_trials(run):
+    text = """
+datasets: [{name: toy, params: {validation_cases: 4, size: 6}, noise: [3]}]
+denoisers: [{name: shrink, tune: {parameters: {weight: [0, 0.1, 0.5, 0.6, 0.7, 1]}, stop_early: STOP}}]
+metrics: [error]
+"""
+    (some,), (whole,) = (run(text.replace("STOP", stop))[0].values() for stop in ("true", "false"))
+    assert some.tuned == whole.tuned
+    assert some.scores == whole.scores
+    stopped = [trial for trial in some.trials if trial.stopped]
+    assert stopped
+    assert all(trial.value is None and trial.scored_on < trial.cases == 4 for trial in stopped)
+    assert all(not trial.stopped and trial.scored_on == 4 for trial in whole.trials)
+    values = {trial.parameters["weight"]: trial.value for trial in whole.trials}
+    assert all(trial.value in (None, values[trial.parameters["weight"]]) for trial in some.trials)
+
+
+def test_all_noise_levels_of_a_case_are_loaded_one_after_the_other_whatever_they_are_for(run):
+    _, _, items = run("""
+datasets: [{name: toy, noise: [1, 2, 3]}]
+denoisers: [{name: learn, tune: {parameters: {factor: [0, 0.1]}}}]
+metrics: [error]
+""")
+    loaded = [(item.task.case, item.task.noise) for item in items if item.stage == "data"]
+    cases = list(dict.fromkeys(case for case, _ in loaded))
+    assert {case.partition("/")[0] for case in cases} == {"test", "validation", "train"}
+    assert loaded == [(case, noise) for case in cases for noise in (1, 2, 3)]

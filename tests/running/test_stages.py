@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -359,6 +361,82 @@ def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
         staged(prediction, item, cache, without)
 
 
+class Recount(FrameDenoiser):
+    """Counts how often it was asked, in what it returns."""
+
+    name, version = "recount", "1"
+    asked: ClassVar[int] = 0
+
+    def denoise(self, frames, context):
+        type(self).asked += 1
+        return frames.copy(data=frames.values * np.float32(type(self).asked))
+
+
+@pytest.mark.parametrize("name", ["jitter", "unfold"])
+def test_what_is_denoised_once_gives_the_maps_of_every_way(name, cell, cache, catalogue):
+    denoiser, maps = catalogue.denoisers[name](), cell.row.maps[0]
+    other = maps.model_copy(update={"lambda_rel": 0.05, "baseline_frames": 3})
+    both = cell.prediction(denoiser, cell.test, maps, trial=False, further=(other,))
+    _, out = staged(prediction, both, cache)
+    for way, settings in enumerate((maps, other)):
+        alone = cell.prediction(denoiser, cell.test, settings, trial=False)
+        assert alone.key != both.key
+        _, apart = staged(prediction, alone, cache)
+        for case in both.task.cases:
+            got, expected = load_arrays(out / file_name(case, way)), load_arrays(apart / file_name(case))
+            np.testing.assert_array_equal(got["maps"], expected["maps"])
+    assert not np.array_equal(load_arrays(out / file_name("test/0")), load_arrays(out / file_name("test/0", 1)))
+
+
+def test_further_ways_do_not_denoise_again_and_each_is_scored_as_it_would_be_alone(cell, cache):
+    maps = cell.row.maps[0]
+    other = maps.model_copy(update={"lambda_rel": 0.05})
+    both = cell.prediction(Recount(), cell.test, maps, trial=False, further=(other,))
+    info, _ = staged(prediction, both, cache)
+    assert len(info.denoise_s) == len(info.maps_s) == len(cell.test.cases)
+    found = {}
+    for way, settings in enumerate((maps, other)):
+        known = cell.reference(cell.test, settings)
+        staged(reference, known, cache)
+        alone = cell.prediction(Recount(), cell.test, settings, trial=False)
+        staged(prediction, alone, cache)
+        for made, of in ((both, way), (alone, 0)):
+            item = cell.scores(made, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, cell.suite.metrics, way=of)
+            assert item.task.maps == settings
+            found[item.key] = scores.run(item.task, job_of(item, cache, cache / "scores" / item.key)).scores
+    assert len(found) == 4
+    first, second, third, fourth = found.values()
+    assert first == second
+    assert third == fourth
+    assert first != third
+
+
+@pytest.mark.parametrize("stage", [prediction, reference])
+def test_no_stage_holds_the_arrays_of_more_than_one_case(stage, cell, cache, monkeypatch):
+    """Else a worker's memory grows with the number of cases."""
+    made, most = [], []
+    name = {prediction: "estimate", reference: "concentration_maps"}[stage]
+    real = getattr(stage, name)
+
+    def watched(*arguments):
+        gc.collect()
+        most.append(sum(one() is not None for one in made))
+        found = real(*arguments)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(stage, name, watched)
+    many = replace(cell, test=replace(cell.test, members=cell.test.members * 3))
+    item = many.prediction(Same(), many.test, many.row.maps[0], trial=False)
+    if stage is prediction:
+        staged(stage, item, cache)
+    else:
+        known = many.reference(many.test, many.row.maps[0])
+        stage.run(known.task, job_of(known, cache, cache / "reference" / known.key))
+    assert len(most) >= 6
+    assert max(most) <= 1
+
+
 def test_numbers_of_the_test_cases_are_taken_where_the_reference_is_and_of_no_others(cell, cache):
     item = cell.reference(cell.test, cell.row.maps[0])
     job = job_of(item, cache, cache / "reference" / item.key)
@@ -414,6 +492,46 @@ def test_a_score_is_kept_with_what_its_metric_agrees_with(cell, cache, catalogue
         "none",
     )
     assert found.faults == {"treat": "test/1: metric 'treat': got 0.5; allowed: 1, 0 or NaN, for it is a decision"}
+
+
+class Scribbler(Metric):
+    """Writes into what it is given."""
+
+    name, version = "scribbler", "1"
+    better, units = "lower", "1"
+    into: str
+
+    def score(self, case):
+        getattr(case.truth, self.into).values[:] = 0
+        return xr.DataArray(1.0)
+
+
+@pytest.mark.parametrize("most", [2**28, 0])
+def test_cases_are_loaded_once_for_all_that_is_scored_on_them_as_far_as_they_fit(
+    most, cell, cache, catalogue, monkeypatch
+):
+    """A metric that wrote into one would change the next answer's score: it cannot."""
+    loaded = []
+    truth_of = Job.truth
+    monkeypatch.setattr(Job, "truth", lambda job, case: loaded.append(case) or truth_of(job, case))
+    monkeypatch.setattr(scores, "_MOST_KEPT", most)
+    monkeypatch.setattr(scores, "_kept", {})
+    known, found = cell.reference(cell.test, cell.row.maps[0]), []
+    staged(reference, known, cache)
+    loaded.clear()
+    scribblers = [MetricEntry("scribbler", into, Scribbler(into=into)) for into in ("frames", "maps")]
+    for name in ("leave", "jitter", "leave"):
+        made = cell.prediction(catalogue.denoisers[name](), cell.test, cell.row.maps[0], trial=False)
+        staged(prediction, made, cache)
+        item = cell.scores(made, known, {"cbf": 1.0, "cbv": 1.0}, cell.test, (*scribblers, cell.suite.metrics[0]))
+        found.append(scores.run(item.task, job_of(item, cache, cache / "scores" / item.key)))
+    assert loaded == (["test/0", "test/1"] if most else 3 * ["test/0", "test/1"])
+    assert found[0] == found[2] != found[1]
+    assert all("read-only" in fault for fault in found[0].faults.values())
+    assert set(found[0].faults) == {"frames", "maps"}
+    other = item.task.model_copy(update={"scale": {"cbf": 2.0, "cbv": 1.0}})
+    again = scores.run(other, job_of(item, cache, cache / "scores" / item.key))
+    assert again.scores != found[2].scores
 
 
 def test_a_metric_that_fails_fails_alone(cell, cache, catalogue):

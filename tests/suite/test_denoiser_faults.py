@@ -134,7 +134,7 @@ from tests.suite.components import (
                 "7: denoisers[0].tune.map: got 'cbff'; allowed: 'cbf', 'cbv', 'mtt', 'ttp' or 'tmax' "
                 "(did you mean cbf?)",
                 "8: denoisers[0].tune: unknown key 'serch' (did you mean search?); "
-                "allowed: parameters, maps, search, trials, metric, map, seed",
+                "allowed: parameters, maps, search, trials, metric, map, seed, stop_early",
             ],
         ),
         (

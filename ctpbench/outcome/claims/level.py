@@ -196,7 +196,7 @@ class Level:
         Raises
         ------
         Missing
-            Where there are none, all trials at a value failed, or tuning went by another score.
+            Where there are none, all trials at a value failed, one was stopped early, or tuning went by another score.
         """
         tuning = self.tunings.get(label, Tuning("", "", None, {}))
         if score and tuning.score and score != tuning.score:
@@ -204,6 +204,11 @@ class Level:
         by = tuning.score or score or next(iter(self.scores), "score")
         better = tuning.better or self.better(by)
         best: dict[tuple[float, int], float] = {}
+        stopped = [t for trials in tuning.trials.values() for t in trials if t.stopped and parameter in t.parameters]
+        if stopped:
+            at = f"{parameter}={stopped[0].parameters[parameter]}"
+            why = f"a trial at {at} was {stopped[0].message}; 'tune: {{stop_early: false}}' scores it"
+            raise Missing(f"{label}: {why}")
         for seed, trial in ((seed, trial) for seed, trials in tuning.trials.items() for trial in trials):
             if is_number(trial.parameters.get(parameter)):
                 place = (float(trial.parameters[parameter]), seed)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Mask
-from ctpbench.outcome.scores import ScoreGrid, score_grids
+from ctpbench.outcome.scores import ScoreGrid, rounded, score_grids
 from ctpbench.outcome.statistics.pairs import mean_over_seeds
 from ctpbench.outcome.tuning import Tuning, noise_of, tunings
 from ctpbench.outcome.variables import MISSING
@@ -20,6 +20,7 @@ from ctpbench.report.seeds import Curve
 from ctpbench.report.site.board import row_key
 from ctpbench.report.site.sources import Source
 from ctpbench.report.sweeps import sweeps
+from ctpbench.running.record import Trial
 from ctpbench.running.store import Store
 from ctpbench.text import level_text
 
@@ -132,8 +133,18 @@ def _log_end(store: Store, key: str) -> str:
 def _trials(tuning: Tuning | None) -> dict[str, Any] | None:
     if tuning is None:
         return None
-    tried = {seed: [trial.model_dump() for trial in trials] for seed, trials in tuning.trials.items()}
+    tried = {seed: [_tried(trial, tuning) for trial in trials] for seed, trials in tuning.trials.items()}
     return {"score": tuning.score, "units": tuning.units, "better": tuning.better, "seeds": tried}
+
+
+def _tried(trial: Trial, tuning: Tuning) -> dict[str, Any]:
+    """Return a trial as the page shows it: what was stopped says what it came to so far."""
+    shown = trial.model_dump(include={"parameters", "value", "status", "message"})
+    if trial.so_far is None:
+        return shown
+    known = f"{rounded(trial.so_far, 5)}{f' {tuning.units}' if tuning.units else ''} on these"
+    message = trial.message.removeprefix("stopped ").replace(":", f", {known}:", 1)
+    return {**shown, "status": "stopped", "message": message}
 
 
 def _learning(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str, Any]]]:

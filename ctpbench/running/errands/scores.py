@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -12,14 +13,37 @@ import pandas as pd
 import xarray as xr
 
 from ctpbench.contract.answers import check_score
-from ctpbench.contract.case import ScoredCase
+from ctpbench.contract.case import TRUTH_PARTS, ScoredCase, Truth
 from ctpbench.contract.components import Metric
+from ctpbench.contract.observation import Observation
 from ctpbench.running.estimation import baseline_subtracted, scaled
 from ctpbench.running.files import load_arrays
 from ctpbench.running.job import Job
 from ctpbench.running.record import ScoreTable
 from ctpbench.running.work import LONGEST_MESSAGE, ScoresInfo, ScoresTask
 from ctpbench.text import one_line, plain_text
+
+_MOST_KEPT = 2**28
+"""Bytes of cases that a process keeps."""
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a case brings with it, whatever a method answers; see `ScoredCase`."""
+
+    observation: Observation
+    noiseless: xr.DataArray | None
+    truth: Truth | None
+    noiseless_concentration: xr.DataArray | None
+    rois: xr.DataArray | None
+
+    def arrays(self) -> list[xr.DataArray]:
+        parts = [self.observation.frames, self.noiseless, self.noiseless_concentration, self.rois]
+        parts += [getattr(self.truth, name, None) for name in TRUTH_PARTS]
+        return [array for array in parts if array is not None]
+
+
+_kept: dict[tuple[str, ...], _Given] = {}
 
 
 def run(task: ScoresTask, job: Job) -> ScoresInfo:
@@ -53,21 +77,43 @@ def _caught(label: str, faults: dict[str, str], where: str = "") -> Iterator[Non
 
 def scored_case(case: str, task: ScoresTask, job: Job) -> ScoredCase:
     """Bring together a case's observation, truth and reference with a method's answer, scaled alike."""
-    observation, truth = job.observation(case), job.truth(case)
     answer = load_arrays(job.inputs[f"prediction/{case}"])
+    maps, concentration = scaled(answer["maps"], task.scale), answer.get("concentration")
+    return ScoredCase(case, maps=maps, concentration=concentration, **vars(_given(case, task, job)))
+
+
+def _given(case: str, task: ScoresTask, job: Job) -> _Given:
+    """Return what a case brings with it: loaded once in a process, as far as `_MOST_KEPT` goes.
+
+    Trials are scored on the same cases, one trial after the other.
+    """
+    paths = [str(job.inputs[f"{role}/{case}"]) for role in ("observation", "truth", "reference")]
+    key = (*paths, task.maps.model_dump_json(), str(sorted(task.scale.items())))
+    if key in _kept:
+        return _kept[key]
+    given = _loaded(case, task, job)
+    for variable in (each for array in given.arrays() for each in (array, *array.coords.values())):
+        variable.values.setflags(write=False)  # a metric that writes would change the case of the next trial
+    if sum(array.nbytes for one in (given, *_kept.values()) for array in one.arrays()) <= _MOST_KEPT:
+        _kept[key] = given
+    return given
+
+
+def _loaded(case: str, task: ScoresTask, job: Job) -> _Given:
+    observation, truth = job.observation(case), job.truth(case)
     reference_path = job.inputs[f"reference/{case}"]
     known = load_arrays(reference_path) if reference_path.exists() else xr.Dataset()
     noiseless = scaled(known["maps"], task.scale) if "maps" in known else None
     clean = None if truth is None or truth.frames is None else baseline_subtracted(truth.frames, task.maps)
-    maps, concentration = scaled(answer["maps"], task.scale), answer.get("concentration")
-    return ScoredCase(case, observation, maps, noiseless, truth, concentration, clean, known.get("rois"))
+    return _Given(observation, noiseless, truth, clean, known.get("rois"))
 
 
 def _score(metric: Metric, case: ScoredCase, label: str) -> xr.DataArray | None:
     """Return a metric's score of a case, None where the case lacks what it reads."""
     if any(getattr(case, need) is None for need in metric.needs):
         return None
-    return check_score(metric.score(case), case, label, metric.quantity).astype(np.float64)
+    score = check_score(metric.score(case), case, label, metric.quantity, metric.better, metric.best)
+    return score.astype(np.float64)
 
 
 def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> ScoreTable:

@@ -15,38 +15,45 @@ from ctpbench.running.files import file_name, load_observation, save_arrays, sav
 from ctpbench.running.hosted import HostedJob
 from ctpbench.running.origin import versions_of
 from ctpbench.running.work import AnswerInfo, AnswerTask, PredictionInfo, PredictionTask
+from ctpbench.settings import MapsSettings
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One case denoised once: what the method returned, what its process says of that, and what comes of it."""
+class _Took:
+    """What one case took once, in seconds: numbers alone, for arrays of all cases would fill the memory."""
 
-    answer: Answer
-    info: AnswerInfo
-    estimate: Estimate
+    denoise_s: float
+    own_denoise_s: float
+    maps_s: float
 
 
 def run(task: PredictionTask, job: HostedJob) -> PredictionInfo:
-    """Write a file with maps and, where it is wanted, concentration of each case."""
+    """Write files of each case, one for each way of computing maps: maps and, where it is wanted, concentration."""
     job.prepare(task.denoiser)
-    answers: list[list[_Run]] = []
+    took: list[list[_Took]] = []
+    reported: list[Mapping[str, float]] = []
     for done, case in enumerate(task.cases):
         job.progress(done / len(task.cases), case)
         given = _given(case, task, job)
         observation = load_observation(given[f"observation/{case}"])
         if task.timed and done == 0:
             _denoised(case, observation, task, job, given)  # warm-up: compilation, caches, allocators
-        times = task.repeats if task.timed else 1
-        answers.append([_denoised(case, observation, task, job, given) for _ in range(times)])
-        last = answers[-1][-1].estimate
-        kept = last.concentration if task.keep_concentration else None
-        save_arrays(job.out / file_name(case), maps=last.maps, concentration=kept)
-    reported = [runs[-1].answer.diagnostics for runs in answers]
-    last_info = answers[-1][-1].info
+        took.append([])
+        for _ in range(task.repeats if task.timed else 1):
+            answer, last_info, last = _denoised(case, observation, task, job, given)
+            took[-1].append(_Took(answer.denoise_s, last_info.denoise_s, last.maps_s))
+        reported.append(answer.diagnostics)
+        _save(last, case, 0, task, job)
+        for way, maps in enumerate(task.further, 1):
+            if answer.kind == "residues":  # it deconvolved by itself, and was told which frames are the baseline
+                _, _, last = _denoised(case, observation, task, job, given, maps)
+            else:
+                last = estimate(answer, observation, maps)
+            _save(last, case, way, task, job)
     info = PredictionInfo(
-        denoise_s=[statistics.median(run.answer.denoise_s for run in runs) for runs in answers],
-        own_denoise_s=[statistics.median(run.info.denoise_s for run in runs) for runs in answers],
-        maps_s=[statistics.median(run.estimate.maps_s for run in runs) for runs in answers],
+        denoise_s=[statistics.median(run.denoise_s for run in runs) for runs in took],
+        own_denoise_s=[statistics.median(run.own_denoise_s for run in runs) for runs in took],
+        maps_s=[statistics.median(run.maps_s for run in runs) for runs in took],
         diagnostics={name: [each.get(name) for each in reported] for name in sorted(set().union(*reported))},
         versions=versions_of(task.denoiser),
         device=job.device,
@@ -75,10 +82,23 @@ def _given(case: str, task: PredictionTask, job: HostedJob) -> dict[str, Path]:
 
 
 def _denoised(
-    case: str, observation: Observation, task: PredictionTask, job: HostedJob, given: Mapping[str, Path]
-) -> _Run:
-    asked = AnswerTask(denoiser=task.denoiser, case=case, seed=task.seed, maps=task.maps)
+    case: str,
+    observation: Observation,
+    task: PredictionTask,
+    job: HostedJob,
+    given: Mapping[str, Path],
+    maps: MapsSettings | None = None,
+) -> tuple[Answer, AnswerInfo, Estimate]:
+    """Return what the method returned for a case, what its process says of that, and the maps: of `maps` if given."""
+    maps = maps or task.maps
+    asked = AnswerTask(denoiser=task.denoiser, case=case, seed=task.seed, maps=maps)
     info, seconds = job.ask(asked, AnswerInfo, given)
     values = job.array(OUTPUT, answer_shape(info.kind, observation))
-    answer = answer_from(info.kind, values, observation, task.maps, denoise_s=seconds, diagnostics=info.diagnostics)
-    return _Run(answer, info, estimate(answer, observation, task.maps))
+    answer = answer_from(info.kind, values, observation, maps, denoise_s=seconds, diagnostics=info.diagnostics)
+    return answer, info, estimate(answer, observation, maps)
+
+
+def _save(estimate: Estimate, case: str, way: int, task: PredictionTask, job: HostedJob) -> None:
+    path = job.out / file_name(case, way)
+    path.parent.mkdir(exist_ok=True)
+    save_arrays(path, maps=estimate.maps, concentration=estimate.concentration if task.keep_concentration else None)

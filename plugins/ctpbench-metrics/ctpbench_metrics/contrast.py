@@ -58,7 +58,7 @@ class CoreStd(CoreMetric):
     """
 
     name, version = "core_std", "1"
-    better, units = "lower", "mL/100 g/min"
+    better, units, best = "lower", "mL/100 g/min", 0.0
 
     def compare(self, white_matter: Float64, core: Float64) -> float:
         return float(white_matter.std())

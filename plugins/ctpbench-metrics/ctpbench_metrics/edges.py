@@ -145,7 +145,7 @@ class EdgeFwhm(Metric):
     """
 
     name, version = "edge_fwhm", "2"
-    better, units = "lower", "mm"
+    better, units, best = "lower", "mm", 0.0
 
     csf_hu: Annotated[float, Field(description="a voxel whose mean over all frames is below is fluid")] = 20.0
 

@@ -20,7 +20,7 @@ class FrameRmse(Metric):
     """
 
     name, version = "frame_rmse", "2"
-    better, units = "lower", "HU"
+    better, units, best = "lower", "HU", 0.0
 
     region: Region = "parenchyma"
 

@@ -82,7 +82,7 @@ class LesionDice(LesionMetric):
     """
 
     name, version = "lesion_dice", "2"
-    better, units = "higher", "1"
+    better, units, best = "higher", "1", 1.0
 
     def compare(self, prediction: Mask, reference: Mask, voxel_ml: float) -> float:
         return dice(prediction, reference)
@@ -123,7 +123,7 @@ class LesionVolumeError(LesionMetric):
     """
 
     name, version = "lesion_volume_error", "2"
-    better, units = "lower", "mL"
+    better, units, best = "lower", "mL", 0.0
 
     def compare(self, prediction: Mask, reference: Mask, voxel_ml: float) -> float:
         return volume_error(prediction, reference, voxel_ml)

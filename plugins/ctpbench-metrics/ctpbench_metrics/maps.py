@@ -100,7 +100,7 @@ class Rmse(MapMetric):
     """
 
     name, version = "rmse", "2"
-    better, units = "lower", "map"
+    better, units, best = "lower", "map", 0.0
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return rmse(prediction[mask], reference[mask])
@@ -115,7 +115,7 @@ class Mae(MapMetric):
     """
 
     name, version = "mae", "2"
-    better, units = "lower", "map"
+    better, units, best = "lower", "map", 0.0
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return mae(prediction[mask], reference[mask])
@@ -148,7 +148,7 @@ class Concordance(MapMetric):
     """
 
     name, version = "ccc", "2"
-    better, units = "higher", "1"
+    better, units, best = "higher", "1", 1.0
 
     def compare(self, name: str, prediction: Float64, reference: Float64, mask: Mask) -> float:
         return concordance(prediction[mask], reference[mask])

@@ -32,7 +32,7 @@ class Detectability(Metric):
     """
 
     name, version = "detectability", "1"
-    better, units = "higher", "1"
+    better, units, best = "higher", "1", 1.0
 
     channels: Annotated[int, Field(ge=1, le=20, description="how many channels the observer has")] = 5
 

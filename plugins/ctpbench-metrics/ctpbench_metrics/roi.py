@@ -85,7 +85,7 @@ class RoiStd(WhiteMatterMetric):
     """
 
     name, version = "roi_std", "1"
-    better, units = "lower", "HU"
+    better, units, best = "lower", "HU", 0.0
 
     def measure(self, curves: Float64, noisy: Float32) -> Float64:
         return curves.std(axis=1)

@@ -121,7 +121,7 @@ class Ssim(RangedMetric):
     """
 
     name, version = "ssim", "2"
-    better, units = "higher", "1"
+    better, units, best = "higher", "1", 1.0
 
     protocol: Annotated[
         Literal["default", "paper"], Field(description="paper: window uniform and data_range prediction")

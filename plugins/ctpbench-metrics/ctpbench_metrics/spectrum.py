@@ -134,7 +134,7 @@ class Nps(NoiseMetric):
     """
 
     name, version = "nps", "1"
-    better, units = "lower", "HU^2 mm^2"
+    better, units, best = "lower", "HU^2 mm^2", 0.0
 
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the power, (frequency)."""

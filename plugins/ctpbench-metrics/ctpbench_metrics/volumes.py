@@ -71,7 +71,7 @@ class VolumeWithoutLesion(Volume):
     """
 
     name, version = "volume_without_lesion", "1"
-    better, units = "lower", "mL"
+    better, units, best = "lower", "mL", 0.0
     agrees_with = ""
 
     @property

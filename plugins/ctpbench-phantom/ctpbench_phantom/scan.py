@@ -34,12 +34,15 @@ class SliceScan:
         Where there is more than air.
     lines : LineIntegrals
         Without noise.
+    images : ndarray, (rank, y, x), float32, 1/mm
+        Those of their basis.
     noiseless : ndarray, (time, y, x), float32, HU
         The frames that they give.
     """
 
     head: Mask
     lines: LineIntegrals
+    images: Float32
     noiseless: Float32
 
 
@@ -56,10 +59,12 @@ def table_scanner(
 
 def scan_slice(series_hu: Float32, scanner: Scanner) -> SliceScan:
     """Return the scan of one slice's series, (time, y, x), HU, without noise."""
-    from ctpbench_phantom.scanner.acquisition import acquire, reconstruct
+    from ctpbench_phantom.scanner.acquisition import acquire, basis_images, reconstruct
 
-    lines = acquire(series_hu, scanner)
-    return SliceScan(series_hu[0] > _OUTSIDE_HU, lines, reconstruct(lines, scanner, series_hu.shape[1:]))
+    lines, shape = acquire(series_hu, scanner), series_hu.shape[1:]
+    images = basis_images(lines, scanner, shape)
+    noiseless = reconstruct(lines, scanner, shape, images=images)
+    return SliceScan(series_hu[0] > _OUTSIDE_HU, lines, images, noiseless)
 
 
 def frames_at(scan: SliceScan, scanner: Scanner, n0: float | None, seed: int) -> Float32:
@@ -68,7 +73,8 @@ def frames_at(scan: SliceScan, scanner: Scanner, n0: float | None, seed: int) ->
         return scan.noiseless
     from ctpbench_phantom.scanner.acquisition import reconstruct
 
-    return reconstruct(scan.lines, scanner, scan.head.shape, n0=float(n0), seed=seed, roi=scan.head)
+    shape = scan.head.shape
+    return reconstruct(scan.lines, scanner, shape, n0=float(n0), seed=seed, roi=scan.head, images=scan.images)
 
 
 def noise_seed(seed: int, scan: str, noise: float, replicate: int = 0) -> int:

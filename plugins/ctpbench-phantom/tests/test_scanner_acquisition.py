@@ -6,7 +6,14 @@ import numba
 import numpy as np
 import pytest
 
-from ctpbench_phantom.scanner.acquisition import TOLERANCE_HU, LineIntegrals, acquire, low_rank, reconstruct
+from ctpbench_phantom.scanner.acquisition import (
+    TOLERANCE_HU,
+    LineIntegrals,
+    acquire,
+    basis_images,
+    low_rank,
+    reconstruct,
+)
 from ctpbench_phantom.scanner.backprojector import fbp
 from ctpbench_phantom.scanner.geometry import MU_WATER, FanBeam, Scanner
 from ctpbench_phantom.scanner.projector import project
@@ -79,6 +86,13 @@ def test_same_seed_same_bytes_other_seed_other_noise(lines):
     assert frames[0].tobytes() == frames[1].tobytes()
     noise = [(f - reconstruct(lines, SMALL, (SIZE, SIZE)))[:, 12:36, 12:36].ravel() for f in frames[1:]]
     assert abs(np.corrcoef(noise)[0, 1]) < 0.05
+
+
+def test_frames_of_the_basis_images_at_hand_are_the_same_to_the_bit(lines):
+    images = basis_images(lines, SMALL, (SIZE, SIZE))
+    for n0 in (None, 1e5):
+        shared = reconstruct(lines, SMALL, (SIZE, SIZE), n0=n0, images=images)
+        assert shared.tobytes() == reconstruct(lines, SMALL, (SIZE, SIZE), n0=n0).tobytes()
 
 
 def test_a_frame_does_not_depend_on_how_many_follow(lines):
@@ -178,6 +192,10 @@ def test_wrong_calls_are_refused(lines):
         reconstruct(lines, SMALL, (SIZE, SIZE), n0=-1)
     with pytest.raises(ValueError, match=r"sinograms: got shape .*; allowed: \(n, 1152, 384\)"):
         reconstruct(lines, Scanner(), (SIZE, SIZE))
+    with pytest.raises(
+        ValueError, match=r"images: got shape \(2, 48, 48\); allowed: \(\d+, 48, 48\), an image for each"
+    ):
+        reconstruct(lines, SMALL, (SIZE, SIZE), images=np.zeros((2, SIZE, SIZE), np.float32))
     with pytest.raises(ValueError, match=r"series: got shape \(48, 48\); allowed: \(time, y, x\)"):
         acquire(small_series()[0], SMALL)
     with pytest.raises(ValueError, match="series: got NaN or infinity; allowed: finite HU"):

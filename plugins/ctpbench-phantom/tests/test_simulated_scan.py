@@ -6,6 +6,8 @@ from ctpbench_phantom import simulated_scan
 from ctpbench_phantom.phantom import Phantom
 from ctpbench_phantom.real_like import RealLike
 from ctpbench_phantom.scan import frames_at, noise_seed, scan_slice
+from ctpbench_phantom.scanner import acquisition
+from ctpbench_phantom.scanner.acquisition import basis_images
 
 from .test_phantom import SMALL
 from .test_real_like import TINY
@@ -76,6 +78,15 @@ def test_all_noise_levels_of_a_case_share_one_scan(small):
     assert simulated_scan._scan.cache_info().misses == 1
     Phantom(**SMALL, seed=1).load("slice-000", None)
     assert simulated_scan._scan.cache_info().misses == 2
+
+
+def test_what_is_free_of_noise_is_reconstructed_once_for_all_noise_levels(small, monkeypatch):
+    made = []
+    monkeypatch.setattr(acquisition, "basis_images", lambda *given: made.append(given) or basis_images(*given))
+    simulated_scan._scan.cache_clear()
+    for noise in (None, 1e5, 2e5):
+        small.load("slice-000", noise)
+    assert len(made) == 1
 
 
 def test_what_a_caller_changes_does_not_come_back(small):

@@ -106,6 +106,29 @@ def low_rank(series: Array, tolerance: float) -> tuple[Float64, Float64]:
     return images, np.hstack([np.ones((len(series), 1)), curves[:, :rank]])
 
 
+def basis_images(lines: LineIntegrals, scanner: Scanner, shape: tuple[int, int]) -> Float32:
+    """Return the images of the line integrals' basis, which the frames at every dose share.
+
+    Parameters
+    ----------
+    lines : LineIntegrals
+        Of `acquire`, by the same scanner.
+    scanner : Scanner
+    shape : (int, int)
+        Of the images, (y, x), square.
+
+    Returns
+    -------
+    ndarray, (rank, y, x), float32, 1/mm
+
+    Raises
+    ------
+    ValueError
+        Where the lines or the shape do not fit the scanner.
+    """
+    return fbp(lines.basis, scanner, shape)
+
+
 def reconstruct(
     lines: LineIntegrals,
     scanner: Scanner,
@@ -114,6 +137,7 @@ def reconstruct(
     n0: float | None = None,
     seed: int = 0,
     roi: Mask | None = None,
+    images: Float32 | None = None,
 ) -> Float32:
     """Return the frames of a scan, noiseless or at a dose.
 
@@ -131,6 +155,8 @@ def reconstruct(
         on no number of threads.
     roi : ndarray, (y, x), bool, or None
         Where noise is wanted, None for everywhere. Pixels outside hold their noiseless values.
+    images : ndarray, (rank, y, x), float32, 1/mm, or None
+        What `basis_images` returns of these lines, of this scanner and shape; None to have them made.
 
     Returns
     -------
@@ -146,8 +172,12 @@ def reconstruct(
     if n0 is not None and not (math.isfinite(n0) and n0 > 0):
         raise ValueError(f"reconstruct: n0: got {n0!r}; allowed: a number of photons above 0, or None for no noise")
     check_sinograms(lines.basis.shape, scanner.fan)
-    basis = fbp(lines.basis, scanner, shape)
-    frames = _mix(lines.weights, basis)
+    if images is None:
+        images = basis_images(lines, scanner, shape)
+    elif images.shape != (len(lines.basis), *shape):
+        got, allowed = images.shape, (len(lines.basis), *shape)
+        raise ValueError(f"reconstruct: images: got shape {got}; allowed: {allowed}, an image for each of the basis")
+    frames = _mix(lines.weights, images)
     if n0 is not None:
         for start in range(0, len(frames), BATCH):
             part = slice(start, start + BATCH)
