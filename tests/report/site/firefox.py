@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ def visit(address: str, pages: Sequence[tuple[str, str]], size: tuple[int, int])
     size : (int, int)
         Width and height of the window's inside in CSS pixels.
     """
-    return asyncio.run(_visit(address, pages, size))
+    with ThreadPoolExecutor(1) as own:  # for in this thread playwright may have a loop that runs
+        return own.submit(lambda: asyncio.run(_visit(address, pages, size))).result()
 
 
 async def _visit(address: str, pages: Sequence[tuple[str, str]], size: tuple[int, int]) -> list[Seen]:
