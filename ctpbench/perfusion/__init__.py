@@ -19,7 +19,12 @@ Int J Biomed Imaging 2011:467563 (deconvolution in CT, units, Tikhonov filter).
 from ctpbench.perfusion.aif import InputFunctions, Vessel, find_input_functions
 from ctpbench.perfusion.bayesian import Bayesian, posterior_maps
 from ctpbench.perfusion.circulant import circulant_length, circulant_matrix
-from ctpbench.perfusion.components import TemporalComponents, smooth_components, temporal_components
+from ctpbench.perfusion.components import (
+    TemporalComponents,
+    cell_smoothing,
+    smooth_components,
+    temporal_components,
+)
 from ctpbench.perfusion.concentration import resample, subtract_baseline
 from ctpbench.perfusion.criteria import regularisation_weight
 from ctpbench.perfusion.deconvolution import deconvolve, inverse_kernel
@@ -45,6 +50,7 @@ __all__ = [
     "Tsvd",
     "Vessel",
     "brain_mask",
+    "cell_smoothing",
     "circulant_length",
     "circulant_matrix",
     "deconvolve",

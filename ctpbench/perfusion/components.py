@@ -32,6 +32,24 @@ class TemporalComponents:
     variances: Float64
     noise_variance: float
 
+    @classmethod
+    def of_products(cls, products: Float64, smooth_products: Float64, pixels: int) -> TemporalComponents:
+        """Return the components that go with sums over curves; the curves' means over time are taken out here.
+
+        Parameters
+        ----------
+        products : array, (time, time), float64, HU^2
+            Sums over all curves of the products of their frames.
+        smooth_products : array, (time, time), float64, HU^2
+            The same of smooth curves: these decide what the components are.
+        pixels : int
+            How many curves there are.
+        """
+        covariance = _about_means(products) / pixels
+        _, basis = _principal(_about_means(smooth_products))
+        variances = np.einsum("tn,ts,sn->n", basis, covariance, basis)
+        return cls(basis, variances, _of_noise(np.maximum(np.linalg.eigvalsh(covariance)[:0:-1], 0)))
+
     def with_mean(self, rank: int) -> Float64:
         """Return the first `rank` columns of the basis and an even one of the same length, (time, rank + 1).
 
@@ -119,16 +137,13 @@ def smooth_components(frames: npt.ArrayLike, tissue: npt.ArrayLike) -> TemporalC
             f"frames and tissue: got shapes {frames.shape} and {tissue.shape}, {int(tissue.sum())} pixels of tissue; "
             "allowed: (time, z, y, x) and (z, y, x) with 2 frames and 1 pixel or more"
         )
-    covariance, smooth_covariance = (np.zeros((len(frames), len(frames))) for _ in range(2))
+    products, smooth_products = (np.zeros((len(frames), len(frames))) for _ in range(2))
     for z, inside in enumerate(tissue):
         if inside.any():
             varying, held = _varying(frames[:, z], inside)
-            covariance += _products(varying)
-            smooth_covariance += _products(_smooth(varying, held))
-    covariance /= tissue.sum()
-    _, basis = _principal(smooth_covariance)
-    variances = np.einsum("tn,ts,sn->n", basis, covariance, basis)
-    return TemporalComponents(basis, variances, _of_noise(_principal(covariance)[0]))
+            products += _products(varying)
+            smooth_products += _products(_smooth(varying, held))
+    return TemporalComponents.of_products(products, smooth_products, int(tissue.sum()))
 
 
 def _varying(series: Float32, tissue: Mask) -> tuple[Float32, Mask]:
@@ -142,11 +157,30 @@ def _varying(series: Float32, tissue: Mask) -> tuple[Float32, Mask]:
 
 def _smooth(curves: Float32, tissue: Mask) -> Float32:
     """Return the smooth curves of a slice's cells, (time, y, x), each times the root of its number of pixels."""
-    sums, counts = _cell_sums(curves), _cell_sums(tissue.astype(np.float32))
+    down, across, scale = cell_smoothing(tissue)
+    return np.asarray(down @ _cell_sums(curves) @ across * scale, dtype=np.float32)
+
+
+def cell_smoothing(tissue: Mask) -> tuple[Float32, Float32, Float32]:
+    """Return how `smooth_components` smooths the sums over a slice's cells of 2 x 2 pixels, where all but tissue is 0.
+
+    Smooth curves are ``down @ sums @ across * scale``: a product of matrices is twice as fast as a filter.
+
+    Parameters
+    ----------
+    tissue : array, (y, x), bool
+
+    Returns
+    -------
+    down, across : array, (cell, cell), float32
+        For the cells of a column and of a row; symmetric.
+    scale : array, (y, x) of cells, float32
+        Makes them means over the tissue, times the root of a cell's number of pixels; 0 where it has none.
+    """
+    counts = _cell_sums(np.asarray(tissue, dtype=np.float32))
     down, across = (_gaussian(size) for size in counts.shape)
     weights = down @ counts @ across
-    scale = np.divide(np.sqrt(counts), weights, out=np.zeros_like(counts), where=counts > 0)
-    return np.asarray(down @ sums @ across * scale, dtype=np.float32)
+    return down, across, np.divide(np.sqrt(counts), weights, out=np.zeros_like(counts), where=counts > 0)
 
 
 def _cell_sums(images: Float32) -> Float32:
@@ -158,7 +192,6 @@ def _cell_sums(images: Float32) -> Float32:
 
 
 def _gaussian(cells: int) -> Float32:
-    """Return the matrix, symmetric, that smooths a row of cells: a product of matrices is twice as fast as a filter."""
     return gaussian_filter1d(np.eye(cells, dtype=np.float32), _SIGMA_CELLS, axis=0, mode="constant")
 
 
@@ -171,6 +204,12 @@ def _products(curves: Float32 | Float64) -> Float64:
     """Return the sums over all curves of products of frames, (time, time)."""
     flat = curves.reshape(len(curves), -1)
     return np.asarray(flat @ flat.T, dtype=np.float64)
+
+
+def _about_means(products: Float64) -> Float64:
+    """Return the sums of products of curves about their means over time, from those of the curves as they are."""
+    means: Float64 = products.mean(axis=0)
+    return np.asarray(products - means - means[:, None] + means.mean())
 
 
 def _principal(covariance: Float64) -> tuple[Float64, Float64]:

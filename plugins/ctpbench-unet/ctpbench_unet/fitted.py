@@ -16,10 +16,12 @@ from torch import nn
 from ctpbench import ConcentrationDenoiser, Context, FrameDenoiser
 from ctpbench_unet.fine_tuning import FineTuning
 from ctpbench_unet.frames import EARLY
-from ctpbench_unet.inference import coefficients_of, concentration_of
+from ctpbench_unet.inference import concentration_of
 from ctpbench_unet.network import Architecture, FramewiseArchitecture, SubspaceArchitecture
+from ctpbench_unet.runtime import threads
 from ctpbench_unet.slices import slices_of
 from ctpbench_unet.subspace import subspace_slices
+from ctpbench_unet.subspace_inference import denoised_slices
 
 
 class Fitted(BaseModel):
@@ -85,19 +87,24 @@ class FittedSubspace(Fitted, FrameDenoiser):
     name, version = "subspace_unet", "2"
     kind = SubspaceArchitecture
 
+    mirrors: int = 4
     fine_tuning: dict[str, Any] | None = None
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
         architecture = SubspaceArchitecture(**self.architecture)
         tuning = None if self.fine_tuning is None else FineTuning(**self.fine_tuning)
-        answer, network = frames.values.copy(), self._network
         least_px = 1 if tuning is None else tuning.patch_px or 1
-        slices = subspace_slices(frames, architecture.rank, multiple=architecture.multiple, least_px=least_px)
-        if tuning is not None and slices:
-            network = tuning.tuned(network, slices, context)
-        for done, part in enumerate(slices):
-            context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
-            images = coefficients_of(network, part.images(), architecture.precision, context.device, context.threads)
-            part.put(part.series(images).numpy(), answer)
+        network, device = self._network, context.device
+        with threads(context.threads):
+            slices = subspace_slices(
+                frames, architecture.rank, multiple=architecture.multiple, least_px=least_px, device=device
+            )
+            if tuning is not None and slices:
+                network = tuning.tuned(network, slices, context)
+            denoised = denoised_slices(network, slices, architecture, self.mirrors, device)
+            answer = frames.values.copy()
+            for done, (part, series) in enumerate(zip(slices, denoised, strict=True)):
+                part.put(series, answer)
+                context.progress((done + 1) / len(slices), f"slice {done + 1} of {len(slices)}")
         return frames.copy(data=answer)

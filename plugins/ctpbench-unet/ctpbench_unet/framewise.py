@@ -63,8 +63,14 @@ class FramewiseDenoiser(LearnedDenoiser):
         float, Field(ge=0, le=1, description="share of a batch from within 2 frames of the bolus's peak, eq. 11")
     ] = 0.5
     inference_batch: Annotated[
-        int, Field(ge=1, le=4096, description="images denoised at once; halved where memory runs out")
-    ] = 16
+        int | None,
+        Field(
+            ge=1,
+            le=4096,
+            examples=[8],
+            description="images denoised at once, halved where memory runs out; null: 16, on a GPU what fits into it",
+        ),
+    ] = None
 
     @classmethod
     def preset_values(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:

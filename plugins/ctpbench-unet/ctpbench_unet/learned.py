@@ -168,10 +168,12 @@ class LearnedDenoiser(Trainable):
         FloatingPointError
             Where the loss is no longer finite.
         """
+        from ctpbench_unet.runtime import threads
         from ctpbench_unet.training import train
 
         context.progress(0.0, f"reading {len(training)} cases")
-        slices = self.read(training)
+        with threads(context.threads):  # sums depend on their number, in the last digit
+            slices = self.read(training)
         if not slices:
             raise DataError(
                 f"{self.name}: got {len(training)} training cases, none with tissue (brain without vessels); "

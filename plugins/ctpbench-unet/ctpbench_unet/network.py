@@ -60,15 +60,15 @@ class FramewiseArchitecture(Architecture):
         See `Network`.
     neighbours : int
         How many frames to either side of a frame are part of the input: see `ctpbench_unet.frames.channels_of`.
-    inference_batch : int
-        Images denoised at once.
+    inference_batch : int or None
+        Images denoised at once; None: as the device suits.
     """
 
     inputs: Inputs
     residual: bool
     resampling: Resampling
     neighbours: int
-    inference_batch: int
+    inference_batch: int | None
 
     def network(self, seed: int = 0) -> Network:
         """Return a network that has learnt nothing yet."""
@@ -170,10 +170,10 @@ class SubspaceNetwork(nn.Module):
         self.coefficients = coefficients
         self.unet = UNet(2 * coefficients, coefficients, width, depth, torch.Generator().manual_seed(seed))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, inside: Tensor | None = None) -> Tensor:
         """Return (batch, coefficients, y, x), float32, for noisy and filtered ones, (batch, 2 coefficients, y, x).
 
-        y and x are multiples of ``2**(depth - 1)``.
+        y and x are multiples of ``2**(depth - 1)``; `inside` as of `UNet`.
         """
         filtered = images[:, self.coefficients :]
-        return filtered + self.unet(images.contiguous(memory_format=torch.channels_last)).float()
+        return filtered + self.unet(images.contiguous(memory_format=torch.channels_last), inside).float()

@@ -67,7 +67,7 @@ class Slice:
             if isinstance(images := getattr(self, field.name), Tensor)
         }
         there = replace(self, **moved)
-        there.__dict__.update(peak=self.peak, places=self.places)
+        there.__dict__.update({name: self.__dict__[name] for name in ("peak", "places") if name in self.__dict__})
         return there
 
 
@@ -127,7 +127,9 @@ def _slice(
     padding = [(0, size - had) for size, had in zip(sizes, inside.shape, strict=True)]
 
     def series(whole: Float32) -> Tensor:
-        return torch.from_numpy(np.pad(np.where(inside, whole[:, *box], np.float32(0)), [(0, 0), *padding]))
+        held = torch.zeros((len(whole), *sizes))  # torch's memory is aligned, so that its sums are the same every time
+        np.copyto(held.numpy()[:, : inside.shape[0], : inside.shape[1]], whole[:, *box], where=inside)
+        return held
 
     def mask(whole: Mask) -> Tensor:
         return torch.from_numpy(np.pad(whole[box], padding).astype(np.float32))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ctpbench import DataError, Observation, TrainingCase
 from ctpbench.arrays import Float32, Float64
@@ -16,9 +17,9 @@ from ctpbench.perfusion import (
     Tikhonov,
     inverse_kernel,
     resample,
-    smooth_components,
     subtract_baseline,
 )
+from ctpbench_unet.components import components_of
 from ctpbench_unet.non_local_mean import non_local_mean
 from ctpbench_unet.slices import Slice, slices_of
 
@@ -99,29 +100,59 @@ class SubspaceSlice(Slice):
         return torch.tensordot(self.basis, coefficients * self.unit_hu + self.offset, dims=1)
 
 
+def images_of(slices: Sequence[SubspaceSlice]) -> tuple[Tensor, Tensor | None]:
+    """Return what a network sees of slices of one scan, each filled up with zeros to the size of the largest.
+
+    Returns
+    -------
+    images : Tensor, (slice, 2 (rank + 1), y, x), no unit
+        As of `SubspaceSlice.images`.
+    inside : Tensor, (slice, 1, y, x), float32, or None
+        1 within a slice's own size; None where all have one size.
+    """
+    shapes = [part.tissue.shape for part in slices]
+    rows, columns = (max(sizes) for sizes in zip(*shapes, strict=True))
+
+    def stacked(images: list[Tensor]) -> Tensor:
+        return torch.stack([pad(each, (0, columns - each.shape[-1], 0, rows - each.shape[-2])) for each in images])
+
+    noisy = stacked([part.coefficients() for part in slices])
+    filtered = non_local_mean(noisy, stacked([part.tissue for part in slices]), 1 / NOISE**2)
+    own = None if len(set(shapes)) == 1 else stacked([torch.ones_like(part.tissue) for part in slices])[:, None]
+    return torch.cat([noisy, filtered], dim=1), own
+
+
 def subspace_slices(
-    frames: xr.DataArray, rank: int, *, multiple: int, least_px: int = 1, clean: xr.DataArray | None = None
+    frames: xr.DataArray,
+    rank: int,
+    *,
+    multiple: int,
+    least_px: int = 1,
+    clean: xr.DataArray | None = None,
+    device: str = "cpu",
 ) -> list[SubspaceSlice]:
     """Return the slices of a series that hold tissue, with the basis of all its tissue; see `slices_of`.
 
-    The components are those of smooth curves: `ctpbench.perfusion.smooth_components`.
+    The components are those of smooth curves: `ctpbench.perfusion.smooth_components`, found on the device.
 
     Raises
     ------
     DataError
         Where the series has fewer frames than components are asked for.
     """
-    observation = Observation(frames)
-    tissue = observation.tissue
-    if not tissue.any():
+    parts = slices_of(frames, multiple=multiple, least_px=least_px, clean=clean)
+    if not parts:
         return []
     if rank >= frames.sizes["time"]:
         raise DataError(f"rank: got {rank}; allowed: fewer components than the {frames.sizes['time']} frames")
-    components = smooth_components(frames.values, tissue)
+    components = components_of(parts, device)
     basis = components.with_mean(rank).astype(np.float32)
+    sums = [(float(part.frames.sum()), float(part.tissue.sum())) for part in parts]
+    total_hu, pixels = np.sum(sums, axis=0)
     offset = np.zeros((rank + 1, 1, 1), np.float32)
-    offset[-1] = frames.values[:, tissue].mean(dtype=np.float64) * np.sqrt(len(basis))
+    offset[-1] = total_hu / pixels / np.sqrt(len(basis))
     noise_hu = float(np.sqrt(components.noise_variance))
+    observation = Observation(frames)
     return [
         SubspaceSlice(
             **{field.name: getattr(part, field.name) for field in fields(part)},
@@ -131,7 +162,7 @@ def subspace_slices(
             aif=observation.aif,
             times_s=observation.times_s,
         )
-        for part in slices_of(frames, multiple=multiple, least_px=least_px, clean=clean)
+        for part in parts
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,15 @@ class SubspaceDenoiser(LearnedDenoiser):
         float,
         Field(ge=0, le=1, description="share of the loss that is the error of the deconvolved residue, not of frames"),
     ] = 0.8
+
+    mirrors: Annotated[
+        Literal[1, 2, 4],
+        Field(description="over how many mirror images of a slice its answer is averaged: fewer are faster"),
+    ] = 4
+
+    def use(self) -> dict[str, Any]:
+        """Return over how many mirror images it averages."""
+        return {"mirrors": self.mirrors}
 
     def architecture(self) -> SubspaceArchitecture:
         """Return what must be known of its network to make it and to use it."""

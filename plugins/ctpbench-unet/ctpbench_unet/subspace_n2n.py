@@ -59,14 +59,14 @@ class SubspaceNoise2Noise(SubspaceDenoiser):
     fine_tune_rate: Annotated[float, Field(gt=0, le=1, description="learning rate of these steps")] = 1e-3
 
     def use(self) -> dict[str, Any]:
-        """Return how the network is fine-tuned, where it is."""
+        """Return also how the network is fine-tuned, where it is."""
         names = ("batch", "patch_px", "target_share", "residue_share", "divisions", "clip", "precision")
         tuning = {
             "steps": self.fine_tune_steps,
             "learning_rate": self.fine_tune_rate,
             **{name: getattr(self, name) for name in names},
         }
-        return {"fine_tuning": tuning if self.fine_tune_steps else None}
+        return {**super().use(), "fine_tuning": tuning if self.fine_tune_steps else None}
 
     def most_steps(self, slices: Sequence[SubspaceSlice]) -> float:
         """Return after how many steps every pixel to learn from has been seen `most_visits` times."""

@@ -28,15 +28,20 @@ class UNet(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return (batch, answers, y, x) for (batch, channels, y, x)."""
-        fine = [relu(self.first(images), inplace=True)]
-        for convolution in self.down:
-            fine.append(relu(convolution(max_pool2d(fine[-1], 2)), inplace=True))
-        features = fine.pop()
-        for convolution in reversed(self.up):
+    def forward(self, images: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Return (batch, answers, y, x) for (batch, channels, y, x).
+
+        Where `inside`, (batch, 1, y, x), is 0 there is no image: the others' answers are those of images that end
+        there. Its ones are a rectangle whose sides are multiples of what the images' sides must be.
+        """
+        features, fine = images, []
+        for level, convolution in enumerate([self.first, *self.down]):
+            features = _within(convolution(max_pool2d(features, 2) if level else features), inside, level)
+            fine.append(features)
+        fine.pop()
+        for level, convolution in reversed(list(enumerate(self.up))):
             features = interpolate(features, scale_factor=2.0, mode="nearest")
-            features = relu(convolution(torch.cat([features, fine.pop()], dim=1)), inplace=True)
+            features = _within(convolution(torch.cat([features, fine.pop()], dim=1)), inside, level)
         return self.last(features)
 
 
@@ -75,6 +80,12 @@ class StridedUNet(nn.Module):
             features = torch.cat([relu(up(features), inplace=True), fine.pop()], dim=1)
             features = relu(convolution(features), inplace=True)
         return self.last(features)
+
+
+def _within(features: Tensor, inside: Tensor | None, level: int) -> Tensor:
+    """Return rectified features, zero where the next convolution is to see none: as beyond an image's border."""
+    rectified = relu(features, inplace=True)
+    return rectified if inside is None else rectified * inside[..., :: 2**level, :: 2**level].to(rectified.dtype)
 
 
 def _convolution(channels: int, out: int, generator: torch.Generator) -> nn.Conv2d:

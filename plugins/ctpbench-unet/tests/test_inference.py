@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from ctpbench_unet import Noise2Noise
+from ctpbench_unet import Noise2Noise, SubspaceNoise2Noise
 from ctpbench_unet.frames import independent
-from ctpbench_unet.inference import coefficients_of, concentration_of, in_batches
-from ctpbench_unet.network import SubspaceNetwork
+from ctpbench_unet.inference import coefficients_of, concentration_of, fitting, in_batches
 from ctpbench_unet.pairs import Place
 from ctpbench_unet.targets import from_adjacent_frames
 
@@ -152,19 +151,69 @@ def test_bf16_is_near_float32(make_slice, make_network):
     assert 0 < abs(rough - exact).max() < 0.02 * abs(exact).max()
 
 
+@pytest.mark.parametrize(("device", "images"), [("cpu", 16), ("mps", 16), ("cuda", 40)])
+def test_without_a_number_as_many_images_go_at_once_as_suits_the_device(
+    make_slice, make_network, monkeypatch, device, images
+):
+    """Unless their number is given: on a GPU those that half of its free memory holds."""
+    part, crowded = make_slice((30, 8, 8)), Crowded(make_network(), 1000)
+    monkeypatch.setattr("ctpbench_unet.inference.free_bytes", lambda: 2 * 4 * 8 * 4 * 64 * 40 + 10)
+    monkeypatch.setattr("ctpbench_unet.inference.fitting", lambda each, _, otherwise: fitting(each, device, otherwise))
+    denoised(crowded, part, small())
+    assert crowded.tried == [images] * (60 // images) + [60 % images]
+
+
+def test_one_part_is_tried_however_little_memory_is_free(monkeypatch):
+    monkeypatch.setattr("ctpbench_unet.inference.free_bytes", lambda: 1000)
+    assert fitting(1e9, "cuda", 5) == 1
+
+
 # -- coefficients ---
 
 
-def test_coefficients_are_the_mean_over_mirror_images():
-    network = SubspaceNetwork(2, 4, 2)
+@pytest.fixture
+def taught():
+    """A network on two coefficients and the mean whose answer is not nothing, and its architecture."""
+    architecture = SubspaceNoise2Noise(width=4, depth=2, rank=1, precision="float32").architecture()
+    network = architecture.network(1)
     torch.nn.init.normal_(network.unet.last.weight, generator=torch.Generator().manual_seed(0))
-    images = torch.randn(4, 12, 8, generator=torch.Generator().manual_seed(1))
-    mirrors = [(), (1,), (2,), (1, 2)]
+    return network, architecture
+
+
+def noise(*shape, seed=1):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("mirrors", "axes_of"), [(1, [()]), (2, [(), (1, 2)]), (4, [(), (1,), (2,), (1, 2)])])
+def test_coefficients_are_the_mean_over_mirror_images(taught, mirrors, axes_of):
+    network, architecture = taught
+    images = noise(3, 4, 12, 8)
     with torch.no_grad():
-        answers = [network(images.flip(axes)[None])[0].flip(axes) for axes in mirrors]
-    got = coefficients_of(network, images, "float32", "cpu", 1)
-    torch.testing.assert_close(got, torch.stack(answers).mean(dim=0))
-    assert (answers[0] - answers[1]).std() > 0.01
-    for axes in mirrors:
-        turned = coefficients_of(network, images.flip(axes), "float32", "cpu", 1)
-        torch.testing.assert_close(turned, got.flip(axes))
+        answers = [[network(each.flip(axes)[None])[0].flip(axes) for axes in axes_of] for each in images]
+    got = coefficients_of(network, images, architecture, "cpu", mirrors=mirrors)
+    for one, expected in zip(got, answers, strict=True):
+        torch.testing.assert_close(one, torch.stack(expected).mean(dim=0))
+        assert mirrors == 1 or (expected[0] - expected[-1]).std() > 0.01
+    for axes in axes_of:
+        turned = coefficients_of(network, images.flip([a + 1 for a in axes]), architecture, "cpu", mirrors=mirrors)
+        torch.testing.assert_close(turned, got.flip([a + 1 for a in axes]))
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_slices_of_several_sizes_are_answered_to_as_if_alone(depth):
+    """What lies beyond a slice's own border counts for no more than where its image ends there."""
+    architecture = SubspaceNoise2Noise(width=4, depth=depth, patch_px=8, rank=1, precision="float32").architecture()
+    network = architecture.network(1)
+    for index, module in enumerate(m for m in network.modules() if isinstance(m, torch.nn.Conv2d)):
+        torch.nn.init.normal_(module.bias, generator=torch.Generator().manual_seed(index))
+        torch.nn.init.normal_(module.weight, std=0.3, generator=torch.Generator().manual_seed(index))
+    sizes = [(16, 8), (12, 20), (16, 20)]
+    images, inside = torch.zeros(3, 4, 16, 20), torch.zeros(3, 1, 16, 20)
+    for number, (rows, columns) in enumerate(sizes):
+        images[number, :, :rows, :columns] = noise(4, rows, columns, seed=number)
+        inside[number, :, :rows, :columns] = 1
+    got = coefficients_of(network, images, architecture, "cpu", inside=inside)
+    for number, (rows, columns) in enumerate(sizes):
+        alone = coefficients_of(network, images[number, None, :, :rows, :columns], architecture, "cpu")[0]
+        torch.testing.assert_close(got[number, :, :rows, :columns], alone)
+    assert not torch.allclose(coefficients_of(network, images, architecture, "cpu")[0, :, :, :8], got[0, :, :, :8])

@@ -407,9 +407,9 @@ def test_whole_slices_of_different_sizes_are_learnt_from(method, context):
 def test_patches_are_as_large_as_asked_for_where_the_tissue_is_smaller(method, context, monkeypatch, patch_px):
     shapes, forward = set(), UNet.forward
 
-    def watched(network, images):
+    def watched(network, images, *inside):
         shapes.add(tuple(images.shape[-2:]))
-        return forward(network, images)
+        return forward(network, images, *inside)
 
     monkeypatch.setattr(UNet, "forward", watched)
     method(**SMALL | {"patch_px": patch_px}).fit(ExampleTraining(clean=method.learns_from == "clean"), context)

@@ -1,0 +1,44 @@
+"""From the slices of a scan through a network on temporal coefficients to series, as many at once as memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import torch
+from torch import nn
+
+from ctpbench.arrays import Float32
+from ctpbench_unet.inference import coefficients_of, fitting, in_batches
+from ctpbench_unet.network import SubspaceArchitecture
+from ctpbench_unet.non_local_mean import FLOATS_A_CHANNEL
+from ctpbench_unet.subspace import SubspaceSlice, images_of
+
+
+def denoised_slices(
+    network: nn.Module,
+    slices: Sequence[SubspaceSlice],
+    architecture: SubspaceArchitecture,
+    mirrors: int,
+    device: str,
+) -> Iterator[Float32]:
+    """Yield the denoised series of each slice, (time, y, x), HU, in order.
+
+    On a GPU the slices of a scan go together, as many as half of its free memory holds; where it runs out, half as
+    many. On a CPU one goes after another: the next would push it from the cache.
+    """
+
+    def series(some: list[SubspaceSlice]) -> list[Float32]:
+        with torch.inference_mode():
+            there = [part.to(device) for part in some]
+            images, inside = images_of(there)
+            answers = coefficients_of(network, images, architecture, device, mirrors=mirrors, inside=inside)
+            pairs = zip(there, answers, strict=True)
+            own = [(part, answer[:, : part.tissue.shape[0], : part.tissue.shape[1]]) for part, answer in pairs]
+            return [part.series(answer).cpu().numpy() for part, answer in own]
+
+    if slices:
+        floats_a_pixel = 2 * len(slices[0].frames) + FLOATS_A_CHANNEL * (architecture.rank + 1)
+        largest_px = max(part.tissue.numel() for part in slices)
+        at_once = fitting(4 * floats_a_pixel * largest_px, device, otherwise=1)
+        yield from chain.from_iterable(in_batches(series, list(slices), at_once))
