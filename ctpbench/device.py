@@ -16,6 +16,8 @@ from typing import Any
 
 from ctpbench.errors import InputError
 
+_CARDS = Path("/proc/driver/nvidia/gpus")
+
 
 def resolve(device: str) -> str:
     """Return ``"cpu"``, ``"cuda"`` or ``"mps"`` for a suite's ``resources.device``.
@@ -49,6 +51,17 @@ def _torch_has(device: str) -> bool:
     import torch
 
     return bool(torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available())
+
+
+def cuda_cards() -> tuple[str, ...]:
+    """Return the CUDA cards that this process may use, each as ``CUDA_VISIBLE_DEVICES`` names it.
+
+    Those of that variable where it is set, else all that NVIDIA's driver for Linux lists; torch is not asked.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return tuple(card.strip() for card in named.split(",") if card.strip())
+    return tuple(str(number) for number, _ in enumerate(_CARDS.glob("*")))
 
 
 def synchronize(device: str) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import psutil
 
+from ctpbench.device import cuda_cards
 from ctpbench.running import messages, worker
 from ctpbench.running.environment import allowed
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
@@ -39,6 +40,7 @@ class _Child:
     mailbox: messages.Mailbox
     pending: list[Assignment]
     current: Assignment | None = None
+    card: str | None = None
     since: float = field(default_factory=time.monotonic)
     cpu_before_s: float = 0.0
     ended: int = 0
@@ -55,6 +57,7 @@ class LocalExecutor:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._cards = cuda_cards() if limits.device == "cuda" else ()
         self._children: list[_Child] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
@@ -88,7 +91,8 @@ class LocalExecutor:
 
     def submit(self, batch: Sequence[Assignment]) -> None:
         """Start a child on a batch."""
-        order = self._order(batch)
+        card = self._idlest_card()
+        order = self._order(batch, {} if card is None else {"CUDA_VISIBLE_DEVICES": card})
         mine, theirs = self._context.Pipe()
         arguments = (theirs, self._limits.device, self._limits.threads)
         process = self._context.Process(target=worker.main, args=arguments, daemon=False)
@@ -97,16 +101,22 @@ class LocalExecutor:
         theirs.close()
         with suppress(OSError):  # a child that is gone already is seen as such when it is polled
             messages.send_order(mine.fileno(), order)
-        self._children.append(_Child(process, mine, messages.Mailbox(mine.fileno()), list(batch)))
+        self._children.append(_Child(process, mine, messages.Mailbox(mine.fileno()), list(batch), card=card))
 
-    def _order(self, batch: Sequence[Assignment]) -> messages.Batch:
+    def _idlest_card(self) -> str | None:
+        """Return the GPU that fewest children use: a process sees one. None where there is no choice."""
+        used = [child.card for child in self._children]
+        return min(self._cards, key=used.count) if len(self._cards) > 1 else None
+
+    def _order(self, batch: Sequence[Assignment], card: Mapping[str, str]) -> messages.Batch:
         """Return a batch with what its components may reach: those of data sets all, for their files lie anywhere."""
         if batch[0].item.stage == "data":
-            return messages.Batch(assignments=list(batch), environment=dict(os.environ))
+            return messages.Batch(assignments=list(batch), environment={**os.environ, **card})
         if not self._limits.sandboxed:
-            return messages.Batch(assignments=list(batch))
+            return messages.Batch(assignments=list(batch), environment=dict(card))
         modules = {spec.module for assignment in batch for spec in assignment.item.task.components}
-        return messages.Batch(assignments=list(batch), reach=code_reach(frozenset(modules), self._limits.device))
+        reach = code_reach(frozenset(modules), self._limits.device)
+        return messages.Batch(assignments=list(batch), reach=reach, environment=dict(card))
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""

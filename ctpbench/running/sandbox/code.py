@@ -16,7 +16,7 @@ from ctpbench.running.sandbox.enclosure import Reach
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/opt", "/sys/devices/system", "/sys/fs/cgroup")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")
 _GPU_DEVICES = ("nvidia*", "dri", "kfd", "nvidia-caps")
-_GPU_FACTS = (Path("/sys"), Path("/proc/driver"))
+_GPU_FACTS = tuple(map(Path, ("/sys", "/proc/driver", "/proc/devices", "/proc/modules")))
 """Where a GPU's driver looks for its cards."""
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from ctpbench.testing import example_case
 from ctpbench_unet import Noise2Noise, SubspaceNoise2Noise
+from ctpbench_unet.fitted import FittedSubspace
 from ctpbench_unet.inference import coefficients_of, concentration_of
 from ctpbench_unet.non_local_mean import non_local_mean
 from ctpbench_unet.objectives import Sampling, regression
@@ -65,12 +67,44 @@ def test_frames_are_denoised_the_same(make_network, make_slice):
 
 
 def test_coefficients_are_denoised_the_same():
-    architecture = SubspaceNoise2Noise(width=4, depth=2, rank=2).architecture()
-    images = torch.randn(6, 32, 24, generator=torch.Generator().manual_seed(0))
+    architecture = SubspaceNoise2Noise(width=4, depth=2, rank=2, precision="float32").architecture()
+    images = torch.randn(1, 6, 32, 24, generator=torch.Generator().manual_seed(0))
     on_cpu, on_gpu = (
-        coefficients_of(architecture.network(1), images, "float32", device, 1) for device in ("cpu", "cuda")
+        coefficients_of(architecture.network(1), images, architecture, device).cpu() for device in ("cpu", "cuda")
     )
     torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("precision", "most_hu"), [("float32", 0.01), ("bf16", 0.3)])
+def test_a_scan_of_slices_of_several_sizes_is_denoised_the_same(context, precision, most_hu):
+    """Whose slices go together on a GPU and one after another on a CPU."""
+    frames = example_case(slices=3, rows=40, columns=36).observation.frames.copy(deep=True)
+    frames["brain"][1, :12] = False
+    architecture = SubspaceNoise2Noise(width=4, depth=2, precision=precision).architecture()
+    network = architecture.network(1)
+    torch.nn.init.normal_(network.unet.last.weight, std=0.05, generator=torch.Generator().manual_seed(0))
+    fitted = FittedSubspace.of(network, architecture, {})
+    on_cpu, on_gpu = (fitted.denoise(frames, replace(context, device=device)).values for device in ("cpu", "cuda"))
+    assert abs(on_gpu - on_cpu).max() < most_hu
+    assert abs(on_cpu - frames.values).max() > 3
+
+
+def test_a_scan_is_denoised_the_same_in_little_memory(context, monkeypatch):
+    """Memory runs out, and the batch is halved until it does not."""
+    frames = example_case(slices=8, rows=128, columns=128).observation.frames
+    architecture = SubspaceNoise2Noise(precision="float32").architecture()
+    fitted = FittedSubspace.of(architecture.network(1), architecture, {})
+    there = replace(context, device="cuda")
+    expected, before = fitted.denoise(frames, there).values, torch.cuda.memory_reserved()
+    torch.cuda.empty_cache()
+    monkeypatch.setattr("ctpbench_unet.inference.free_bytes", lambda: 2**40)
+    total = torch.cuda.get_device_properties(0).total_memory
+    try:
+        torch.cuda.set_per_process_memory_fraction(before / 2 / total)
+        got = fitted.denoise(frames, there).values
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    np.testing.assert_allclose(got, expected, atol=0.01)
 
 
 def test_a_non_local_mean_is_the_same():
