@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ctpbench.device import cuda_cards
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Executor, Limits, Returned
 from ctpbench.running.work import Assignment, ComponentSpec, DataInfo, DataTask, Item
@@ -131,3 +132,40 @@ def test_what_a_child_may_use_is_what_the_suite_says(tmp_path: Path):
 
     assert Limits.of(Resources(threads=3, memory_gib=2, timeout_s=9), "cpu", 2) == Limits("cpu", 3, 2, 9)
     assert Limits.of(Resources(), "cpu", 10_000).threads == 1
+
+
+def test_of_several_gpus_each_process_sees_the_one_that_is_least_used(assigned, monkeypatch):
+    """Those that the runner itself may use."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, GPU-2e5")
+    seen = []
+    monkeypatch.setattr(
+        "ctpbench.running.messages.send_order", lambda to, order: seen.append(order.environment["CUDA_VISIBLE_DEVICES"])
+    )
+    executor = LocalExecutor(Limits(device="cuda"))
+    with executor:
+        for how in ("well", "exit", "sleep"):
+            executor.submit([assigned(how)])
+        executor._children.pop(1).process.kill()
+        executor.submit([assigned("burn")])
+    assert seen == ["5", "GPU-2e5", "5", "GPU-2e5"]
+
+
+@pytest.mark.parametrize(("cards", "device"), [("5", "cuda"), ("", "cuda"), ("0,1", "cpu")])
+def test_where_there_is_no_choice_of_gpus_processes_are_told_nothing(assigned, monkeypatch, cards, device):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", cards)
+    seen = []
+    monkeypatch.setattr(
+        "ctpbench.running.messages.send_order", lambda to, order: seen.append(order.environment["CUDA_VISIBLE_DEVICES"])
+    )
+    with LocalExecutor(Limits(device=device)) as executor:
+        executor.submit([assigned("well")])
+    assert seen == [cards]
+
+
+def test_gpus_are_those_that_the_driver_lists_where_none_are_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("ctpbench.device._CARDS", tmp_path)
+    assert cuda_cards() == ()
+    for name in ("0000:00:06.0", "0000:00:07.0"):
+        (tmp_path / name).mkdir()
+    assert cuda_cards() == ("0", "1")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from ctpbench.running.executors.protocol import Ended, Limits
 from ctpbench.running.files import save_observation, save_truth
 from ctpbench.running.sandbox import landlock
 from ctpbench.running.sandbox.code import code_reach
+from ctpbench.running.sandbox.enclosure import Reach, enclose
 from ctpbench.running.work import Assignment, ComponentSpec, Item, Outcome, PredictionTask
 from ctpbench.settings import MapsSettings
 
@@ -224,6 +226,41 @@ def test_a_link_in_place_of_an_answer_is_not_followed(cheat):
 def test_a_gpus_driver_may_look_for_its_cards_where_the_suite_computes_on_one():
     assert Path("/sys") in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda").readable
     assert Path("/sys") not in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cpu").readable
+
+
+def test_cuda_may_name_its_threads(tmp_path):
+    """It does not start where it cannot write to /proc/self/task; nothing else of /proc may be written to."""
+    reach = code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda")
+    assert [path for path in reach.writable if path.is_relative_to("/proc")] == [Path("/proc/self/task")]
+    written = tmp_path / "written"
+    written.touch()
+
+    def work(hold):
+        for path in ("/proc/self/task/self/comm", "/proc/self/comm", "/proc/self/oom_score_adj"):
+            path = path.replace("task/self", f"task/{os.getpid()}")
+            try:
+                Path(path).write_text("0")
+            except OSError:
+                continue
+            with written.open("a") as told:
+                told.write(path.replace(str(os.getpid()), "N") + " ")
+
+    process = enclose(work, replace(reach, writable=(*reach.writable, written)))
+    os.waitpid(process.keeper, 0)
+    assert written.read_text() == "/proc/self/task/N/comm "
+
+
+def test_a_machine_without_shared_memory_has_its_own_proc_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("ctpbench.running.sandbox.namespaces._SHARED_MEMORY", tmp_path / "none")
+    told = tmp_path / "told"
+    told.touch()
+
+    def work(hold):
+        told.write_text(" ".join(path.name for path in Path("/proc").glob("[0-9]*")))
+
+    process = enclose(work, Reach(writable=(told,)))
+    os.waitpid(process.keeper, 0)
+    assert 1 <= len(told.read_text().split()) <= 3
 
 
 def test_libraries_are_found_beyond_pythons_prefix_and_nothing_else_on_the_path_is(tmp_path, monkeypatch):

@@ -16,8 +16,10 @@ from ctpbench.running.sandbox.enclosure import Reach
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/opt", "/sys/devices/system", "/sys/fs/cgroup")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")
 _GPU_DEVICES = ("nvidia*", "dri", "kfd", "nvidia-caps")
-_GPU_FACTS = tuple(map(Path, ("/sys", "/proc/driver", "/proc/devices", "/proc/modules")))
+_GPU_FACTS = (Path("/sys"), Path("/proc/driver"))
 """Where a GPU's driver looks for its cards."""
+_OWN_THREADS = Path("/proc/self/task")
+"""Where CUDA gives its threads their names; it does not start where it cannot."""
 
 
 @cache
@@ -40,6 +42,7 @@ def code_reach(modules: frozenset[str], device: str) -> Reach:
     devices = [Path(name) for name in _DEVICES]
     if device == "cuda":
         devices += [found for pattern in _GPU_DEVICES for found in Path("/dev").glob(pattern)]
+        devices.append(_OWN_THREADS)
         readable |= {path for path in _GPU_FACTS if path.exists()}
     return Reach(tuple(sorted(readable | loose)), tuple(sorted(listable)), tuple(devices))
 
