@@ -9,8 +9,9 @@ import torch
 from ctpbench import DataError, Observation
 from ctpbench.perfusion import Tikhonov, deconvolve, smooth_components, subtract_baseline
 from ctpbench_unet import SubspaceNoise2Noise, SubspaceSupervised
+from ctpbench_unet.fitted import FittedSubspace
 from ctpbench_unet.non_local_mean import non_local_mean
-from ctpbench_unet.subspace import NOISE, subspace_slices
+from ctpbench_unet.subspace import NOISE, images_of, subspace_slices
 from ctpbench_unet.subspace_objectives import clean_coefficients, left_out_frames
 
 TIMES, NOISE_HU = 24, 4.0
@@ -244,3 +245,25 @@ def test_it_learns_to_denoise_a_scan_it_has_seen(method, scan, context):
     np.testing.assert_array_equal(out.values[:, ~brain], frames.values[:, ~brain])
     first, last = np.array_split(fitted.curve["loss"], 2)
     assert last.mean() < first.mean()
+
+
+@pytest.mark.parametrize("room", [2, 1])
+def test_slices_that_go_together_are_denoised_as_one_by_one(scan, context, monkeypatch, room):
+    """As on a GPU; where memory does not hold them all, too."""
+    architecture = SubspaceNoise2Noise(width=4, depth=2, rank=2, precision="float32").architecture()
+    network = architecture.network(1)
+    torch.nn.init.normal_(network.unet.last.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    fitted = FittedSubspace.of(network, architecture, {}, mirrors=2)
+    expected = fitted.denoise(scan[0], context).values
+    together, make = [], images_of
+
+    def crowded(parts):
+        together.append(len(parts))
+        if len(parts) > room:
+            raise RuntimeError("CUDA out of memory.")
+        return make(parts)
+
+    monkeypatch.setattr("ctpbench_unet.subspace_inference.images_of", crowded)
+    monkeypatch.setattr("ctpbench_unet.subspace_inference.fitting", lambda *_, **__: 2)
+    np.testing.assert_allclose(fitted.denoise(scan[0], context).values, expected, atol=1e-3)
+    assert together == ([2] if room == 2 else [2, 1, 1])
