@@ -13,7 +13,8 @@ from rich.console import Console
 from ctpbench.contract.components import FrameDenoiser, Metric
 from ctpbench.errors import PluginError
 from ctpbench.plugins import Catalogue, Failure, Loaded, Offer
-from ctpbench.report.terminal import print_catalogue, print_check, print_component, print_plugins
+from ctpbench.report.listing import listing_of, print_listing
+from ctpbench.report.terminal import print_check, print_component, print_plugins
 from ctpbench.testing import CheckResult
 
 
@@ -113,6 +114,10 @@ def test_a_name_of_two_kinds_shows_both_without_a_word_of_a_clash():
     text = printed(print_component, catalogue(*OFFERS, Offer("metric", Middle, "loose")), "median")
     assert text.startswith("median, version 7, denoiser")
     assert "\nmedian, version 1, metric of loose\n" in text
+
+
+def print_catalogue(catalogue: Catalogue, console: Console) -> None:
+    print_listing(listing_of(catalogue), console)
 
 
 def test_the_list_by_kind_and_by_name():
