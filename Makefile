@@ -42,8 +42,8 @@ mutants: $(STAMP) ## break what matters, a line at a time, and see whether a tes
 	@$(BIN)/python tests/mutants.py
 
 smoke: $(STAMP) ## the main job, small: a run, and the same run again from its cache
-	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke
-	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke
+	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke --cache none
+	@$(BIN)/ctpbench run tests/smoke.yaml --out runs/smoke --cache none
 
 .PHONY: wheels
 wheels: $(STAMP) ## build the distributions, install them away from here, and try them

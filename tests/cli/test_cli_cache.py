@@ -13,6 +13,7 @@ import pytest
 from ctpbench.running.locks import take
 from ctpbench.running.shared import SharedCache
 from ctpbench.running.work import STAGES
+from tests.stored import stored_records
 
 SUITE = """
 datasets: [{name: toy, params: {test_cases: CASES, gate: "GATE"}, noise: [1]}]
@@ -58,7 +59,7 @@ def held(shared: SharedCache, stage: str) -> int:
 
 
 def statuses(folder: Path) -> list[str]:
-    return [json.loads(path.read_text())["status"] for path in (folder / "records").glob("*.json")]
+    return [record["status"] for record in stored_records(folder)]
 
 
 def test_two_runs_at_once_make_each_of_their_data_once(suite, fork, shared, tmp_path):
