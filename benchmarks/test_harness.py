@@ -98,7 +98,7 @@ def run(store, executor):
     """Run cells, so many at a time; return their records."""
 
     def run(cells, jobs=1):
-        records = Runner(store, executor, Options(jobs=jobs), Silent()).run(cells)
+        records = list(Runner(store, executor, Options(jobs=jobs), Silent()).run(cells))
         assert [record.status for record in records] == ["ok"] * len(cells), records[0].message
         return records
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,9 @@ from ctpbench.running.store import Store
 from ctpbench.suite.load import load_suite
 
 from .contest import Peer, within
-from .test_harness import FAKES, Silent
+from .test_harness import Silent
+
+FAKES = Path(__file__).resolve().parents[1] / "tests" / "fakes"
 
 SUITE = """
 datasets: [{{name: toy, noise: {noise}, params: {{test_cases: 1}}}}]

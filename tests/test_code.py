@@ -215,7 +215,7 @@ def test_libraries_are_those_imported_or_required():
     assert "torch" not in component_libraries(tips.Tips)
     assert {"numba", "numpy", "scipy"} <= component_libraries(tips.Tips).keys()
     assert "torch" in component_libraries(noise2noise.Noise2Noise)
-    assert "numba" not in component_libraries(noise2noise.Noise2Noise)
+    assert "skimage" not in component_libraries(noise2noise.Noise2Noise)
 
 
 def test_versions_name_what_is_installed_alone():

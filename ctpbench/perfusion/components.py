@@ -176,6 +176,17 @@ def cell_smoothing(tissue: Mask) -> tuple[Float32, Float32, Float32]:
         For the cells of a column and of a row; symmetric.
     scale : array, (y, x) of cells, float32
         Makes them means over the tissue, times the root of a cell's number of pixels; 0 where it has none.
+
+    Examples
+    --------
+    The sums over cells of an image that is 1 everywhere become the root of each cell's number of pixels.
+
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import cell_smoothing
+    >>> tissue = np.ones((6, 4), bool)
+    >>> down, across, scale = cell_smoothing(tissue)
+    >>> bool(np.allclose(down @ np.full((3, 2), 4.0) @ across * scale, 2.0))
+    True
     """
     counts = _cell_sums(np.asarray(tissue, dtype=np.float32))
     down, across = (_gaussian(size) for size in counts.shape)

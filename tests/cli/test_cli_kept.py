@@ -29,6 +29,9 @@ def looks(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "acme", module)
     monkeypatch.syspath_prepend(str(site))
     age(site)
+    for name, each in list(sys.modules.items()):  # what other tests imported, and is gone
+        if (file := getattr(each, "__file__", None)) and not os.path.exists(file):
+            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(kept, "_FRESH_S", -1e9)  # other tests write files, too
     seen: list[list[str]] = []
     monkeypatch.setattr(plugins, "load_catalogue", lambda: seen)

@@ -13,6 +13,7 @@ from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
 from ctpbench.running.executors.placing import Load, Post
 from ctpbench.running.work import Assignment, ComponentSpec, Input, Item, ModelTask
+from tests.loops import finished
 
 SPEC = ComponentSpec(module="m", qualname="Q", name="toy", version="1", params={}, code="c", libraries={})
 INPUTS = {
@@ -84,7 +85,7 @@ def test_inputs_travel_once_to_a_worker_however_many_batches_read_them(tmp_path,
         assert {path.name: path.read_bytes() for path in given.inputs["model"].iterdir()} == {"w": b"weights", "e": b""}
         assert (given.checkpoints / "epoch").read_text() == "3"
 
-    asyncio.run(story())
+    finished(story())
     assert sorted(client.written) == [
         "inputs/data/k/observation.npz",
         "inputs/data/k/observation.npz",
@@ -108,7 +109,7 @@ def test_what_could_not_be_sent_is_sent_again(tmp_path, cache, post):
         await carriage.send(post, batch)
         assert (post.folder / "inputs/data/k/observation.npz").read_bytes() == observation.read_bytes()
 
-    asyncio.run(story())
+    finished(story())
 
 
 def test_what_a_batch_left_comes_back_to_its_places_and_is_removed_there(tmp_path, cache, post, monkeypatch):
@@ -120,7 +121,7 @@ def test_what_a_batch_left_comes_back_to_its_places_and_is_removed_there(tmp_pat
         path.write_bytes(content)
     batch = load("a", tmp_path, cache)
     batch.assignments[0].log.write_bytes(b"before: ")
-    asyncio.run(Carriage(Client()).fetch(post, batch, [(name, len(content)) for name, content in files.items()]))
+    finished(Carriage(Client()).fetch(post, batch, [(name, len(content)) for name, content in files.items()]))
     own = batch.assignments[0]
     assert {
         path.relative_to(own.out).as_posix(): path.read_bytes() for path in own.out.rglob("*") if path.is_file()
@@ -136,7 +137,7 @@ def test_what_a_batch_left_comes_back_to_its_places_and_is_removed_there(tmp_pat
 @pytest.mark.parametrize("name", ["0/out/../../x", "0/elsewhere/x", "0/log/x", "0/out", "/etc/passwd", "x/out/y"])
 def test_a_worker_cannot_have_files_written_elsewhere(name, tmp_path, cache, post):
     with pytest.raises((OSError, ValueError)):
-        asyncio.run(Carriage(Client()).fetch(post, load("a", tmp_path, cache), [(name, 0)]))
+        finished(Carriage(Client()).fetch(post, load("a", tmp_path, cache), [(name, 0)]))
     assert not (tmp_path / "x").exists()
 
 
@@ -154,7 +155,7 @@ def test_a_disk_that_is_full_here_is_told_from_one_that_is_full_there(tmp_path, 
 
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(HereFault) as fault:
-        asyncio.run(Carriage(Client()).fetch(post, batch, [("0/out/maps.npz", 3)]))
+        finished(Carriage(Client()).fetch(post, batch, [("0/out/maps.npz", 3)]))
     assert fault.value.error.errno == errno.ENOSPC
 
 
@@ -174,4 +175,4 @@ def test_files_on_a_shared_disk_are_waited_for(tmp_path, cache, monkeypatch):
         with pytest.raises(OSError, match="not seen here"):
             await carriage.await_files(batch, [("0/out/maps.npz", 4)])
 
-    asyncio.run(story())
+    finished(story())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import queue
 import time
@@ -18,6 +17,7 @@ from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.executors.station import Order, Report
 from ctpbench.running.messages import Done, Progressed, Started
 from ctpbench.running.work import Assignment, ComponentSpec, Item, ModelInfo, ModelTask, Outcome
+from tests.loops import finished
 
 SPEC = ComponentSpec(module="m", qualname="Q", name="toy", version="1", params={}, code="c", libraries={})
 TASK = ModelTask(denoiser=SPEC, cases=(), seed=0, data="d", learns_from="noisy")
@@ -159,8 +159,8 @@ def test_what_works_for_a_runner_that_is_heard_of_no_more_is_ended(station, tmp_
         assert site.station_of(site.site_of(run, tmp_path), batches=run == "busy") is station
     monkeypatch.setattr(site, "LEASE_S", 0.2)
     time.sleep(0.25)
-    asyncio.run(dask_worker.keep("there"))
-    asyncio.run(dask_worker.keep("another"))
+    finished(dask_worker.keep("there"))
+    finished(dask_worker.keep("another"))
     site.end_stale()
     assert station.closed
     assert {path.name for path in tmp_path.iterdir()} == {"ctpbench-there", "ctpbench-busy"}

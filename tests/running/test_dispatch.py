@@ -23,6 +23,7 @@ from ctpbench.running.messages import Done, Started
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment, ComponentSpec, DataTask, Item, ModelTask, Outcome, PredictionInfo
 from ctpbench.settings import Resources
+from tests.loops import finished
 
 WANTED = Wanted(modules=(), libraries=("numpy",))
 FULL = Hold(7, namespaces=True)
@@ -181,7 +182,7 @@ def scene(tmp_path, monkeypatch):
             async with Scene(tmp_path, client, serial=serial, request=request, **resources) as scene:
                 await story(scene, client)
 
-        asyncio.run(tell())
+        finished(tell())
 
     return play
 

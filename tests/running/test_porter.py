@@ -48,7 +48,13 @@ def _namespaces(process):
 
 
 @pytest.fixture
-def porter():
+def before():
+    """Return the processes that others than this test have running."""
+    return set(psutil.Process().children(recursive=True))
+
+
+@pytest.fixture
+def porter(before):
     with Porter(live) as porter:
         yield porter
 
@@ -106,11 +112,12 @@ def test_of_one_that_does_not_end_nothing_is_told_and_it_is_ended(monkeypatch):
         assert not process.is_running()
 
 
-def test_what_a_guest_left_running_is_gone_when_the_next_one_is_let_in(porter, tell):
+def test_what_a_guest_left_running_is_gone_when_the_next_one_is_let_in(before, porter, tell):
     assert tell("leave") == "left"
     if not porter.leaves_nothing:
         pytest.skip("this system lets nobody make namespaces")
-    left = [each for each in psutil.Process().children(recursive=True) if each.cmdline() == psutil.Process().cmdline()]
+    mine = set(psutil.Process().children(recursive=True)) - before
+    left = [each for each in mine if each.cmdline() == psutil.Process().cmdline()]
     assert len(left) >= 2  # the porter, and what the guest left
     porter.dismiss()
     tell("see")
@@ -126,13 +133,13 @@ def test_a_porter_that_is_gone_is_named(porter, tell):
     porter.dismiss()
 
 
-def test_nothing_runs_on_once_a_porter_is_closed():
+def test_nothing_runs_on_once_a_porter_is_closed(before):
     with Porter(live) as porter:
         (source, to), (answer, answers) = os.pipe(), os.pipe()
         os.write(to, b"leave")
         porter.admit(source, answers, network=True)
         assert os.read(answer, 1000) == b"left"
-        running = psutil.Process().children(recursive=True)
+        running = set(psutil.Process().children(recursive=True)) - before
         assert len(running) >= 3
     _, alive = psutil.wait_procs(running, timeout=5)
     assert not alive
