@@ -112,6 +112,8 @@ def contests(benchmarks: Iterable[Row], machine: Machine) -> dict[str, list[Row]
     groups: dict[str, dict[str, Row]] = {}
     for benchmark in benchmarks:
         facts = benchmark["extra_info"]
+        if "who" not in facts:  # no contest: it keeps its own numbers
+            continue
         file = Path(benchmark["fullname"].split("::")[0]).name
         timed = {**facts, "file": file, "ms": 1e3 * benchmark["stats"]["min"] / facts["images"]}
         groups.setdefault(benchmark["group"], {})[facts["who"]] = timed
