@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # isort: off
 from ctpbench.cli import runs  # noqa: F401
+from ctpbench.cli import boards  # noqa: F401
 from ctpbench.cli import report  # noqa: F401
 from ctpbench.cli import cleaning  # noqa: F401
 from ctpbench.cli import cache  # noqa: F401
