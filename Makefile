@@ -71,6 +71,6 @@ $(STAMP): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
 	@test -x $(BIN)/python || $(PYTHON) -c '$(ENOUGH)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (about a minute) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt flit_core
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt flit_core setuptools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt $(EDITABLE)
 	@touch $@

@@ -81,13 +81,21 @@ async def _visit(address: str, pages: Sequence[tuple[str, str]], size: tuple[int
             pass
 
 
+# What the page has not made yet is null, and asking something of it fails: such a failure counts only at the end.
 _UNTIL = """
 const until = async (seen) => {
+  let failure = null;
   for (let tries = 0; tries < 600; tries += 1) {
-    const value = seen();
-    if (value) return value;
+    try {
+      const value = seen();
+      failure = null;
+      if (value) return value;
+    } catch (error) {
+      failure = error;
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  if (failure) throw failure;
   return null;
 };
 """
