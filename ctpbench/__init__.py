@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ctpbench.contract.observation import check_observation as check_observation
     from ctpbench.contract.series import Format as Format
     from ctpbench.contract.series import Series as Series
+    from ctpbench.contract.series import Stated as Stated
     from ctpbench.contract.series import Volume as Volume
     from ctpbench.errors import CtpbenchError as CtpbenchError
     from ctpbench.errors import DataError as DataError

@@ -15,7 +15,7 @@ from ctpbench.code import read_anew
 from ctpbench.contract import hookspecs
 from ctpbench.contract.component_check import KINDS, Kind, check_component
 from ctpbench.contract.components import Component, Dataset, Denoiser, Metric
-from ctpbench.contract.series import Series
+from ctpbench.contract.series import Series, Stated
 from ctpbench.distributions import GROUP
 from ctpbench.errors import PluginError
 from ctpbench.probe import harmful
@@ -148,12 +148,12 @@ class Catalogue:
             text += "; plugins that failed to load: " + "; ".join(str(failure) for failure in self.failures)
         raise PluginError(text)
 
-    def open_series(self, path: Path, frame_interval_s: float | None) -> Series | None:
+    def open_series(self, path: Path, stated: Stated) -> Series | None:
         """Return the scan at a path, opened by the plugin that reads its format; None where no plugin does.
 
         See `ctpbench.contract.hookspecs.ctpbench_open_series`, which says what is raised.
         """
-        series: Series | None = self.manager.hook.ctpbench_open_series(path=path, frame_interval_s=frame_interval_s)
+        series: Series | None = self.manager.hook.ctpbench_open_series(path=path, stated=stated)
         return series
 
     def cell_finished(self, record: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ HOME = {
     "ScoredCase": "contract.case",
     "Series": "contract.series",
     "Split": "contract.components",
+    "Stated": "contract.series",
     "Trainable": "contract.components",
     "TrainingCase": "contract.case",
     "Truth": "contract.case",

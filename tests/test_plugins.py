@@ -9,6 +9,7 @@ from importlib import import_module, metadata
 import pytest
 
 from ctpbench.contract.components import Dataset
+from ctpbench.contract.series import Stated
 from ctpbench.distributions import distribution_of
 from ctpbench.errors import PluginError
 from ctpbench.plugins import load_catalogue
@@ -159,16 +160,16 @@ def test_one_name_by_two_entry_points_of_one_distribution_is_that_distributions_
 def test_what_opens_a_scan_is_asked_in_turn(site, tmp_path):
     opener = """
     @hookimpl
-    def ctpbench_open_series(path, frame_interval_s):
-        return (path.name, frame_interval_s) if path.suffix == ".{suffix}" else None
+    def ctpbench_open_series(path, stated):
+        return (path.name, stated) if path.suffix == ".{suffix}" else None
     """
-    assert site.catalogue().open_series(tmp_path / "scan.nii", 1.5) is None
+    assert site.catalogue().open_series(tmp_path / "scan.nii", Stated()) is None
     for suffix in ("nii", "dcm"):
         site.install(suffix, opener.format(suffix=suffix))
-    catalogue = site.catalogue()
-    assert catalogue.open_series(tmp_path / "scan.nii", 1.5) == ("scan.nii", 1.5)
-    assert catalogue.open_series(tmp_path / "scan.dcm", None) == ("scan.dcm", None)
-    assert catalogue.open_series(tmp_path / "scan.mha", None) is None
+    catalogue, stated = site.catalogue(), Stated(frame_interval_s=1.5)
+    assert catalogue.open_series(tmp_path / "scan.nii", stated) == ("scan.nii", stated)
+    assert catalogue.open_series(tmp_path / "scan.dcm", Stated()) == ("scan.dcm", Stated())
+    assert catalogue.open_series(tmp_path / "scan.mha", Stated()) is None
 
 
 def test_one_name_may_serve_two_kinds(site):

@@ -20,7 +20,7 @@ from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
     from ctpbench.contract.components import Denoiser
-    from ctpbench.contract.series import Format, Series
+    from ctpbench.contract.series import Format, Series, Stated
     from ctpbench.plugins import Catalogue
     from ctpbench.scans.inspection import Inspection
     from ctpbench.scans.processing import Processed
@@ -35,7 +35,7 @@ _SCAN = click.argument("scan", type=click.Path(path_type=Path), metavar="SCAN")
 class _Reading:
     """How a scan is read."""
 
-    frame_interval_s: float | None
+    stated: Stated
     aif: Literal["components", "kmeans"]
     partial_volume: bool
 
@@ -86,8 +86,18 @@ def _reading(command: Command) -> Command:
     """Add the options that say how a scan is read, and hand them over as `reading`."""
 
     @functools.wraps(command)
-    def gathered(frame_interval: float | None, aif: Any, unscaled_aif: bool, **others: Any) -> None:
-        command(reading=_Reading(frame_interval, aif, partial_volume=not unscaled_aif), **others)
+    def gathered(
+        frame_interval: float | None,
+        frame_times: Path | None,
+        series: str | None,
+        aif: Any,
+        unscaled_aif: bool,
+        **others: Any,
+    ) -> None:
+        from ctpbench.scans.opening import stated
+
+        reading = _Reading(stated(frame_interval, frame_times, series), aif, partial_volume=not unscaled_aif)
+        command(reading=reading, **others)
 
     for option in (
         click.option(
@@ -95,6 +105,17 @@ def _reading(command: Command) -> Command:
             type=click.FloatRange(0, min_open=True),
             metavar="S",
             help="Time between frames in s; default: what the file says.",
+        ),
+        click.option(
+            "--frame-times",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="When each frame was taken, in s: a text file of rising numbers, one a frame.",
+        ),
+        click.option(
+            "--series",
+            metavar="NUMBER",
+            help="Which DICOM series of a folder, by its number or the end of its UID; default: the one with frames.",
         ),
         click.option(
             "--aif",
@@ -164,7 +185,7 @@ def inspect_command(scan: Path, reading: _Reading, picture: Path) -> None:
     from ctpbench.scans.opening import open_series
 
     with _interruptible("interrupted"):
-        series = open_series(load_catalogue(), scan, reading.frame_interval_s)
+        series = open_series(load_catalogue(), scan, reading.stated)
         inspection = _inspected(series, reading)
         draw_inspection(inspection, picture)
     print_inspection(inspection, console())
@@ -269,7 +290,7 @@ def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, 
     from ctpbench.settings import Resources
 
     screen, catalogue, out = console(), load_catalogue(), writing.out
-    opened = open_series(catalogue, scan, reading.frame_interval_s)
+    opened = open_series(catalogue, scan, reading.stated)
     format = opened.writable_format(writing.format)
     check_folder(out, "--out")
     check_new(out)

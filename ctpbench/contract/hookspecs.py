@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from ctpbench.contract.components import Dataset, Denoiser, Metric
-from ctpbench.contract.series import Series
+from ctpbench.contract.series import Series, Stated
 
 hookspec = pluggy.HookspecMarker("ctpbench")
 hookimpl = pluggy.HookimplMarker("ctpbench")
@@ -31,11 +31,11 @@ def ctpbench_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def ctpbench_open_series(path: Path, frame_interval_s: float | None) -> Series | None:
+def ctpbench_open_series(path: Path, stated: Stated) -> Series | None:
     """Open a scan, or return None where its format is another plugin's: for ``ctpbench inspect``, `maps` and `denoise`.
 
-    `frame_interval_s` is what the user says, which goes before what the file says. A scan of the plugin's format that
-    cannot be read raises `ctpbench.DataError` with one line that names the file.
+    `stated` is what the user says, which goes before what the file says. A scan of the plugin's format that cannot be
+    read, and one that needs more to be stated, raises `ctpbench.DataError` with one line that names the file.
     """
 
 

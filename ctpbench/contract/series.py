@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Literal, Self
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self
 
 import numpy as np
 
-from ctpbench.arrays import Float32, Float64
+from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.errors import DataError
 
 Format = Literal["nifti", "dicom"]
 SLAB_BYTES = 2**28
 """About how much of a series is in memory at once, as float32."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a user states of a scan, which goes before what its files say.
+
+    Attributes
+    ----------
+    frame_interval_s : float or None
+        Time from frame to frame.
+    frame_times_s : tuple of floats or None
+        When each frame was taken, rising.
+    series : str or None
+        Which series of a folder is meant: its number, or the end of its UID.
+    """
+
+    frame_interval_s: float | None = None
+    frame_times_s: tuple[float, ...] | None = None
+    series: str | None = None
 
 
 class Series(ABC):
@@ -39,14 +59,29 @@ class Series(ABC):
         When each slice of each frame was taken, from the scan's first; slices of one frame may differ (shuttle mode).
     formats : tuple
         What `create` can write, the scan's own first.
+    missing : ndarray, (time, z), bool, or None
+        Images that the scan lacks, for which `read` returns `AIR_HU`; None where all are there.
+    facts : mapping
+        What the reader knows of how the scan was read, by names with the unit at the end: ``times_from`` says which
+        tag or file `frame_times_s` is from. Plain data without anything that tells who the patient is.
+    notes : tuple of str
+        What was noticed in reading that results depend on, a sentence each, without names of files. May grow with
+        each `read`.
+    unread : mapping of Path to str
+        Files that should hold a part of the scan and do not, and why: for the screen alone, as names of files may tell
+        who the patient is.
     """
 
-    formats: ClassVar[tuple[Format, ...]]
+    formats: tuple[Format, ...]
 
     path: Path
     shape: tuple[int, int, int, int]
     spacing_mm: tuple[float, float, float]
     frame_times_s: Float64
+    missing: Mask | None = None
+    facts: Mapping[str, bool | float | str] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
+    unread: Mapping[Path, str] = MappingProxyType({})
 
     @abstractmethod
     def read(self, slices: slice) -> Float32:

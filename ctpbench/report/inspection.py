@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _AIF, _VOF, _TISSUE = "crimson", "royalblue", "0.45"
 _DPI = 130
+_NAMED_FILES = 10
 _UNITS = {"_hu": "HU", "_mm": "mm", "_s": "s", "_ml": "mL"}
 
 
@@ -42,11 +43,16 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
 
 
 def print_warnings(inspection: Inspection, console: Console) -> None:
-    """Print what may spoil results, a line each."""
+    """Print what may spoil results, a line each, and the files that could not be read."""
     from rich.text import Text
 
     for warning in inspection.warnings:
         console.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
+    unread = inspection.series.unread
+    for path, why in list(unread.items())[:_NAMED_FILES]:
+        console.print(Text(f"  {path}: {why}", "yellow"), soft_wrap=True)
+    if len(unread) > _NAMED_FILES:
+        console.print(Text(f"  and {len(unread) - _NAMED_FILES} more", "yellow"))
 
 
 def draw_inspection(inspection: Inspection, path: Path) -> None:

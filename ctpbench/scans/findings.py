@@ -52,6 +52,7 @@ class Findings:
             "duration_s": float(np.ptp(self.series.frame_times_s)),
             "resampled": self.resampled,
             "motion_mm": float(self.displacement_mm.max()),
+            **self.series.facts,
         }
         if self.noise is not None:
             facts |= {
@@ -77,7 +78,7 @@ class Findings:
         }
 
     def warnings(self) -> list[str]:
-        texts = [] if self.inputs is None else list(self.inputs.notes)
+        texts = [*self.series.notes, *(() if self.inputs is None else self.inputs.notes)]
         if self.noise is None:
             texts.append("noise: not measured, which takes 8 frames and 300 voxels of tissue in a slab or more")
         elif self.noise.corr_time > INDEPENDENT:

@@ -17,6 +17,8 @@ from ctpbench.perfusion.masks import brain_mask, vessel_mask
 from ctpbench.perfusion.motion import motion_mm
 from ctpbench.perfusion.noise import NoiseStatistics, combine, noise_statistics
 from ctpbench.scans.findings import Findings
+from ctpbench.scans.gaps import Bridged, Faults, listed
+from ctpbench.scans.likeness import why_no_brain
 from ctpbench.scans.overview import Overview
 
 Progress = Callable[[float, str], None]
@@ -116,43 +118,64 @@ def inspect_series(
         Where the scan cannot be read, is too short, or holds no brain; names it.
     """
     report = progress or (lambda fraction, text: None)
-    times_s = _time_grid(series)
-    overview = Overview(series, times_s.size)
-    brain, vessels, noise = _read_once(series, times_s, overview, report)
-    if not brain.any():
-        raise DataError(f"{series.path}: got no slice with brain inside bone; allowed: a scan of the head, in HU")
+    scan, noticed = series, []
+    if series.missing is not None and series.missing.any():
+        scan, noticed = Bridged(series, series.missing), [f"missing: {listed(series.missing)}"]
+    seen = _read_once(scan, report)
+    faults = seen.faults.placed(scan.kept if isinstance(scan, Bridged) else slice(None), series.shape[0])
+    if faults.lost.any():
+        scan = Bridged(series, faults.lost if series.missing is None else faults.lost | series.missing)
+        seen = _read_once(scan, report)
+    noticed += faults.notes()
+    if not seen.brain.any():
+        raise DataError(f"{series.path}: {why_no_brain(seen.overview.frames)}")
+    times_s, overview = seen.times_s, seen.overview
     report(0.85, "arteries and veins")
     inputs, no_artery = overview.input_functions(float(times_s[1] - times_s[0]), aif_method, partial_volume)
     report(0.95, "motion")
     displacement = motion_mm(overview.slice_with_most_brain(), overview.spacing_mm[1:])
-    findings = Findings(series, times_s, inputs, noise, displacement)
+    findings = Findings(scan, times_s, inputs, seen.noise, displacement)
     report(1.0, "")
     return Inspection(
-        series=series,
+        series=scan,
         times_s=times_s,
-        brain=brain,
-        vessels=vessels,
+        brain=seen.brain,
+        vessels=seen.vessels,
         inputs=inputs,
         overview=overview.peak(),
         grouping=overview.grouping,
         mean_curve=overview.mean_curve(),
         displacement_mm=displacement,
-        facts={**findings.facts(), "brain_ml": float(brain.sum() * np.prod(series.spacing_mm) / 1000)},
-        warnings=(*((no_artery,) if no_artery else ()), *findings.warnings()),
+        facts={**findings.facts(), "brain_ml": float(seen.brain.sum() * np.prod(series.spacing_mm) / 1000)},
+        warnings=(*((no_artery,) if no_artery else ()), *noticed, *findings.warnings()),
         no_artery=no_artery,
     )
 
 
-def _read_once(
-    series: Series, times_s: Float64, overview: Overview, report: Progress
-) -> tuple[Mask, Mask, NoiseStatistics | None]:
-    """Read a scan from slab to slab into its overview, and return its brain, its vessels and its noise."""
+@dataclass(frozen=True)
+class _Seen:
+    """What one reading of a scan gave."""
+
+    times_s: Float64
+    overview: Overview
+    brain: Mask
+    vessels: Mask
+    noise: NoiseStatistics | None
+    faults: Faults
+
+
+def _read_once(series: Series, report: Progress) -> _Seen:
+    """Read a scan from slab to slab into its overview, its brain, its vessels, its noise and its faults."""
+    times_s = _time_grid(series)
+    overview = Overview(series, times_s.size)
     shape = series.shape[1:]
     brain, vessels = np.zeros(shape, bool), np.zeros(shape, bool)
     noise: list[tuple[NoiseStatistics, int]] = []
+    faults: list[Faults] = []
     for slices in slabs(series, multiple=overview.grouping[0]):
         report(0.8 * slices.start / shape[0], f"slice {slices.start + 1} of {shape[0]}")
         acquired = series.read(slices)
+        faults.append(Faults.of(acquired))
         frames = on_grid(acquired, series.frame_times_s[:, slices], times_s)
         brain[slices] = _brain(frames, series.spacing_mm)
         vessels[slices] = _vessels(frames, overview.grouping[0])
@@ -162,7 +185,7 @@ def _read_once(
             noise.append((noise_statistics(acquired, tissue), int(tissue.sum())))
         except DataError:  # too little tissue in this slab to measure noise in
             continue
-    return brain, vessels, combine(noise) if noise else None
+    return _Seen(times_s, overview, brain, vessels, combine(noise) if noise else None, Faults.joined(faults))
 
 
 def _time_grid(series: Series) -> Float64:

@@ -29,6 +29,7 @@ from ctpbench import (
     ScoredCase,
     Series,
     Split,
+    Stated,
     Trainable,
     TrainingCase,
     Truth,
@@ -464,8 +465,8 @@ def head(
 
 
 @hookimpl
-def ctpbench_open_series(path: Path, frame_interval_s: float | None) -> Series | None:
-    return ToySeries(path, frame_interval_s) if path.name.endswith(".toy.npz") else None
+def ctpbench_open_series(path: Path, stated: Stated) -> Series | None:
+    return ToySeries(path, stated.frame_interval_s) if path.name.endswith(".toy.npz") else None
 
 
 @hookimpl

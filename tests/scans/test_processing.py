@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctpbench import Context, DataError, Inspection, inspect_series
+from ctpbench import Context, DataError, Inspection, Stated, inspect_series
 from ctpbench.contract.case import MAPS
 from ctpbench.errors import InputError, PluginError
 from ctpbench.plugins import Catalogue
@@ -327,12 +327,12 @@ def test_chance_comes_from_the_seed(catalogue, inspection, out):
 
 
 def test_a_scan_is_opened_by_who_reads_it(catalogue, scan, tmp_path):
-    series = open_series(catalogue, scan, None)
+    series = open_series(catalogue, scan, Stated())
     assert series.shape == (FRAMES, SLICES, 64, 64)
-    assert open_series(catalogue, scan, 2.0).frame_times_s[-1, 0] == 88
+    assert open_series(catalogue, scan, Stated(frame_interval_s=2.0)).frame_times_s[-1, 0] == 88
     other = tmp_path / "scan.txt"
     with pytest.raises(DataError, match=r"scan\.txt: no such file or folder; name a 4-D NIfTI file or a folder"):
-        open_series(catalogue, other, None)
+        open_series(catalogue, other, Stated())
     other.write_text("")
     with pytest.raises(DataError, match=r"scan\.txt: no installed plugin reads it; allowed: "):
-        open_series(catalogue, other, None)
+        open_series(catalogue, other, Stated())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctpbench import DataError, Dataset, Series, hookimpl
+from ctpbench import Dataset, Series, Stated, hookimpl
 
 
 @hookimpl
@@ -18,16 +18,8 @@ def ctpbench_datasets() -> list[type[Dataset]]:
 
 
 @hookimpl
-def ctpbench_open_series(path: Path, frame_interval_s: float | None) -> Series | None:
-    """Open a NIfTI file, a DICOM folder or an enhanced DICOM file."""
-    from ctpbench_isles.file_kinds import has_nifti_name
+def ctpbench_open_series(path: Path, stated: Stated) -> Series | None:
+    """Open a NIfTI file, a DICOM folder or file, an archive of either, or a folder with one such scan."""
+    from ctpbench_isles.opening import open_scan
 
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; name a 4-D NIfTI file or a folder of one DICOM series")
-    if path.is_file() and has_nifti_name(path):
-        from ctpbench_isles.nifti import NiftiSeries
-
-        return NiftiSeries(path, frame_interval_s)
-    from ctpbench_isles.dicom import open_dicom
-
-    return open_dicom(path, frame_interval_s)
+    return open_scan(path, stated)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
-from pydicom.pixels import iter_pixels
 from pydicom.uid import generate_uid
 
-from ctpbench import DataError, Format, Series, Volume
+from ctpbench import DataError, Format, Series, Stated, Volume
 from ctpbench.arrays import AIR_HU, Float32, Float64
-from ctpbench_isles.acquired import HEAD_HU, fill_padding
-from ctpbench_isles.dicom_frames import FrameTable, arrange
-from ctpbench_isles.dicom_headers import Image, read_images
+from ctpbench_isles.acquired import MAX_LOST
+from ctpbench_isles.dicom_doubles import without_doubles
+from ctpbench_isles.dicom_files import read_headers
+from ctpbench_isles.dicom_frames import GEOMETRY_TAGS, FrameTable, arrange
+from ctpbench_isles.dicom_headers import Image
+from ctpbench_isles.dicom_pixels import DamagedPixels, hounsfield, stored_pixels
+from ctpbench_isles.dicom_series import choose
 from ctpbench_isles.dicom_write import DicomVolume
 from ctpbench_isles.nifti_volume import NiftiVolume
 from ctpbench_isles.orientation import Grid
+
+_SAME_TIME = 0.05  # of the frame interval: slices that are not axial have one time
 
 
 class DicomSeries(Series):
@@ -30,39 +35,70 @@ class DicomSeries(Series):
     ----------
     affine : array, (4, 4)
         From (column, row, slice) to mm, RAS; slices as numbered along their normal.
-    time_source : str
-        Where `frame_times_s` is from: a DICOM tag, as classic images call it, or ``"frame_interval_s"``.
     """
 
     formats: ClassVar[tuple[Format, ...]] = ("dicom", "nifti")
 
-    def __init__(self, path: Path, table: FrameTable) -> None:
+    def __init__(self, path: Path, table: FrameTable, notes: tuple[str, ...], unread: Mapping[Path, str]) -> None:
         self.path = path
-        rows, columns = table.images[0][0].size
+        first = next(image for image in table.images[0] if image is not None)
+        rows, columns = first.size
         self._grid = Grid(table.affine, (columns, rows, len(table.images[0])))
-        if self._grid.axes[0] != 2:
-            raise DataError(f"{path}: got coronal or sagittal slices; allowed: axial slices, tilted or not")
         self._images = table.images
         self.affine: Float64 = table.affine
-        self.time_source = table.time_source
         self.shape = (len(table.images), *self._grid.canonical_shape)
         self.spacing_mm = self._grid.spacing_mm
-        self.frame_times_s = table.times_s[:, ::-1].copy() if self._grid.flips[0] else table.times_s
+        self.notes, self.unread = (*notes, *table.notes), dict(unread)
+        self.facts = {"times_from": table.time_source}
+        if self._grid.axes[0] == 2:
+            turn = slice(None, None, -1) if self._grid.flips[0] else slice(None)
+            self.frame_times_s = table.times_s[:, turn].copy()
+            self.missing = table.missing[:, turn].copy()
+        else:
+            self.frame_times_s = self._one_time_each(table.times_s)
+            self.missing = np.repeat(table.missing.any(axis=1, keepdims=True), self.shape[1], axis=1)
+            self.formats = ("nifti",)  # type: ignore[misc]
         # One for all that is written of a scan, so that viewers lay its maps over each other.
         self._study_uid, self._frame_of_reference_uid = generate_uid(None), generate_uid(None)
 
     def read(self, slices: slice) -> Float32:
         """Return some slices, (time, z, y, x), float32, HU; see `Series.read`."""
-        wanted = self._grid.stored_slices(slices)
-        series = np.empty((self.shape[0], wanted.stop - wanted.start, *self.shape[2:]), dtype=np.float32)
+        axis, wanted = self._grid.axes[0], self._grid.stored_slices(slices)
+        along = [wanted if n == axis else slice(None) for n in range(3)]
+        series = np.full((self.shape[0], wanted.stop - wanted.start, *self.shape[2:]), AIR_HU, dtype=np.float32)
         places: dict[Path, list[tuple[Image, Float32]]] = {}
         for frame, images in zip(series, self._images, strict=True):
             views = self._grid.to_stored(frame).T
-            for image, view in zip(images[wanted], views, strict=True):
-                places.setdefault(image.path, []).append((image, view))
+            for image, view in zip(images[along[2]], views, strict=True):
+                if image is not None:
+                    places.setdefault(image.path, []).append((image, view))
         for path, parts in places.items():
-            _read_into(path, parts)
+            try:
+                pixels = stored_pixels(path, [image for image, _ in parts])
+                for (image, place), stored in zip(parts, pixels, strict=True):
+                    place[...] = hounsfield(stored, image)[along[1], along[0]]
+            except DamagedPixels as error:
+                self._lose(path, str(error), [place for _, place in parts])
         return series
+
+    def _lose(self, path: Path, why: str, places: list[Float32]) -> None:
+        """Leave images of a file out, or give up where that are too many."""
+        reason = f"pixels cannot be read ({why}); damaged or cut short, copy the file again"
+        self.unread = {**self.unread, path: reason}
+        if len(self.unread) > MAX_LOST * len({image.path for frame in self._images for image in frame if image}):
+            raise DataError(f"{path}: {reason}")
+        for place in places:
+            place[...] = AIR_HU
+
+    def _one_time_each(self, times_s: Float64) -> Float64:
+        """Return one time a frame for slices that do not lie along z, (time, z)."""
+        interval_s = float(np.median(np.diff(times_s, axis=0)))
+        if np.ptp(times_s, axis=1).max() > _SAME_TIME * interval_s:
+            raise DataError(
+                f"{self.path}: got coronal or sagittal slices taken one after the other; allowed: axial slices, or all "
+                "of a frame at one time; give the axial series"
+            )
+        return np.repeat(times_s.mean(axis=1, keepdims=True), self.shape[1], axis=1)
 
     def _create(self, folder: Path, name: str, format: Format, *, times_s: Float64 | None, units: str) -> Volume:
         """Return a volume; as DICOM it becomes a folder of CT images, one a slice and time, of a new study."""
@@ -79,45 +115,63 @@ class DicomSeries(Series):
         )
 
 
-def open_dicom(path: Path, frame_interval_s: float | None = None) -> DicomSeries | None:
-    """Open a DICOM series, or return None where there is no DICOM image.
+def open_dicom(path: Path, stated: Stated | None = None) -> DicomSeries | None:
+    """Open a DICOM series, or return None where there is no DICOM image and no file that should be one.
 
     Parameters
     ----------
     path : Path
-        The folder of a series, searched with all below it, or one multi-frame file.
-    frame_interval_s : float or None
-        Time from frame to frame, in place of the files' time stamps.
+        The folder of a series, searched with all below it, or one multi-frame file. In the folder of a study the one
+        series in time is taken.
+    stated : Stated or None
+        What the user says: times in place of the files' time stamps, which series is meant.
 
     Raises
     ------
     DataError
-        Where a file is damaged, or the images do not make one complete CT series in time; names the file or what
-        is missing.
+        Where more than `MAX_LOST` of the files cannot be read, or the images do not make one CT series in time; names
+        a file or what is missing.
     """
-    images = read_images(path)
-    return DicomSeries(path, arrange(path, images, frame_interval_s)) if images else None
+    stated = stated or Stated()
+    found = read_headers(path)
+    if not found.images:
+        if found.unread:
+            raise DataError(_unreadable(path, 0, found.unread))
+        return None
+    images, notes = choose(path, found.images, found.others, stated.series)
+    images, unread = _with_geometry(images, found.unread)
+    if len(unread) > MAX_LOST * (len({image.path for image in images}) + len(unread)):
+        raise DataError(_unreadable(path, len({image.path for image in images}), unread))
+    images, doubles = without_doubles(images)
+    if unread:
+        notes = (*notes, f"unread: {len(unread)} files that cannot be read are left out")
+    if doubles:
+        notes = (*notes, f"left out: {doubles} images that are there twice, to the last pixel")
+    return DicomSeries(path, arrange(path, images, stated), notes, unread)
 
 
-def _read_into(path: Path, places: list[tuple[Image, Float32]]) -> None:
-    """Read images of one file, each into its place (row, column), HU."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote values of the header
-            pixels = iter_pixels(path, indices=[image.frame for image, _ in places], raw=True)
-            for (image, place), stored in zip(places, pixels, strict=True):
-                place[...] = _hounsfield(stored, image)
-    except Exception as error:  # decoders raise what they meet; their texts may quote values of the header
-        raise DataError(
-            f"{path}: pixels cannot be read ({type(error).__name__}); damaged or cut short, copy the file again"
-        ) from None
+def _with_geometry(images: list[Image], unread: Mapping[Path, str]) -> tuple[list[Image], dict[Path, str]]:
+    """Return the images that tell their place and their scale in HU, and the files of the others with the reason."""
+    kept, lost = [], dict(unread)
+    for image in images:
+        lacking = [tag for field, tag in GEOMETRY_TAGS.items() if not np.isfinite(getattr(image, field)).all()]
+        if lacking:
+            lost[image.path] = f"got no {lacking[0]}; allowed: CT images with their place and their scale in HU"
+        elif image.slope == 0:
+            lost[image.path] = f"got {GEOMETRY_TAGS['slope']} 0, which makes all pixels equal; export the series again"
+        else:
+            kept.append(image)
+    return kept, lost
 
 
-def _hounsfield(stored: npt.NDArray[np.integer], image: Image) -> Float32:
-    """Return an image in HU, air where nothing was measured."""
-    values = stored * image.slope + image.intercept
-    first, last = image.padding
-    # Some headers declare a value as padding that tissue has, too.
-    values[(stored >= first) & (stored <= last) & (values < HEAD_HU)] = AIR_HU
-    fill_padding(values)
-    return values.astype(np.float32)
+def _unreadable(path: Path, readable: int, unread: Mapping[Path, str]) -> str:
+    """Return the message for files that cannot be read, with one of them as an example."""
+    file, why = next(iter(unread.items()))
+    if readable + len(unread) == 1:
+        return f"{file}: {why}"
+    kinds = Counter(why.split(";")[0].split(" (")[0] for why in unread.values())
+    more = "" if len(kinds) == 1 else f" ({', '.join(f'{count} x {kind}' for kind, count in kinds.most_common(3))})"
+    return (
+        f"{path}: got {len(unread)} of {readable + len(unread)} files that cannot be read (allowed: up to "
+        f"{MAX_LOST:.0%}){more}, such as {file}: {why}"
+    )

@@ -8,18 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ctpbench import DataError
+from ctpbench import DataError, Stated
 from ctpbench.arrays import Float64, Index, Mask
-from ctpbench_isles.acquired import MIN_FRAMES
-from ctpbench_isles.dicom_headers import CLOCKS, COUNTERS, Image
+from ctpbench_isles.acquired import MAX_LOST, MIN_FRAMES
+from ctpbench_isles.dicom_headers import CLOCKS, Image
+from ctpbench_isles.dicom_times import (
+    INTERVAL,
+    RECONSTRUCTION,
+    Stamps,
+    is_one_after_the_other,
+    reconstruction_note,
+    recorded_interval_s,
+    stamps_of,
+)
+from ctpbench_isles.stated import STATED, stated_times_s
 
 SAME_POSITION_MM = 0.05  # positions are often written to a tenth of a mm
 MAX_UNEVEN = 0.01  # of the distance between slices
 MAX_DELAY = 0.75  # between neighbouring slices of one frame, of the time to the next frame
 MIN_SHUTTLE_DELAY = 0.05  # between the two positions of a shuttle, likewise
-HALF_DAY_S = 43200.0
 
-_GEOMETRY_TAGS = {
+GEOMETRY_TAGS = {
     "position": "ImagePositionPatient",
     "orientation": "ImageOrientationPatient",
     "spacing": "PixelSpacing",
@@ -34,77 +43,104 @@ class FrameTable:
 
     Attributes
     ----------
-    images : list of lists of Image
-        By time, then along the normal of the slices.
+    images : list of lists of Image or None
+        By time, then along the normal of the slices; None for one that is missing.
     times_s : array, (time, slice), s
         When each image was taken, from the first.
     time_source : str
-        The DICOM tag the times are from, as classic images call it, or ``"frame_interval_s"``.
+        The DICOM tag the times are from, as classic images call it, or that the user stated them.
     affine : array, (4, 4)
         From (column, row, slice) to mm, RAS.
+    notes : tuple of str
+        What is unsure about the times.
     """
 
-    images: list[list[Image]]
+    images: list[list[Image | None]]
     times_s: Float64
     time_source: str
     affine: Float64
+    notes: tuple[str, ...]
+
+    @property
+    def missing(self) -> Mask:
+        """Which images are, (time, slice)."""
+        return np.array([[image is None for image in frame] for frame in self.images])
 
 
-def arrange(path: Path, images: list[Image], frame_interval_s: float | None) -> FrameTable:
+def arrange(path: Path, images: list[Image], stated: Stated) -> FrameTable:
     """Sort a series' images into slices and frames.
 
     Slices are told apart by their position along the normal. A position's images are put in order by the first of
     `CLOCKS` that all images have and that differs within each position; without one, by the first such of `COUNTERS`,
-    and then `frame_interval_s` must be known. Slices of one frame may have been taken at different times. Where a
-    shuttle stopped at one of its two table positions once more often, the last frame there is left out.
+    and then the times must be stated or the headers name an interval. Slices of one frame may have been taken at
+    different times. Where a shuttle stopped at one of its two table positions once more often, the last frame there is
+    left out. Up to `MAX_LOST` of the images may be missing.
 
     Parameters
     ----------
     path : Path
         Of the series, for messages.
     images : list of Image
-    frame_interval_s : float or None
-        Time from frame to frame where the user gives it; goes before the time stamps, which still order the frames.
+    stated : Stated
+        Times go before the time stamps, which still order the frames.
 
     Raises
     ------
     DataError
-        Where the images are not one series, are not of one geometry, are not complete, or have no times.
+        Where the images are not of one kind and geometry, too many are missing, or there are no times.
     """
-    if frame_interval_s is not None and not 0 < frame_interval_s < np.inf:
-        raise DataError(f"{path}: frame_interval_s: got {frame_interval_s}; allowed: above 0, in s")
-    _check_one_series(path, images)
+    _check_alike(path, images)
     affine, position = _geometry(path, images)
-    source, stamps, dated = _stamps(path, images, position)
+    stamps = stamps_of(path, images, position)
     rows = [np.flatnonzero(position == k) for k in range(int(position.max()) + 1)]
-    rows = [row[np.argsort(stamps[row])] for row in rows]
-    order = _common_frames(path, images, rows, stamps, dated)
-    if frame_interval_s is None and not dated:
-        tags = ", ".join(tag for tag, _ in CLOCKS)
-        raise DataError(
-            f"{path}: got no time stamp that differs between frames; allowed: one of {tags}; "
-            "give frame_interval_s (--frame-interval), in s"
-        )
-    if frame_interval_s is None:
-        times_s = stamps[order] - stamps[order].min()
-    else:
-        times_s = np.repeat(frame_interval_s * np.arange(len(order), dtype=np.float64)[:, None], len(rows), axis=1)
+    rows = [row[np.argsort(stamps.values[row])] for row in rows]
+    order, taken_s = _frames(path, images, rows, stamps)
+    times_s, source, notes = _times(path, images, stated, stamps, taken_s)
     # What has served its purpose is forgotten: UIDs and times of day lead back to the patient.
-    slim = [image._replace(instance="", series="", series_number="", clocks=(), counters=()) for image in images]
-    table = [[slim[n] for n in frame] for frame in order]
-    return FrameTable(table, times_s, source if frame_interval_s is None else "frame_interval_s", affine)
+    slim = [
+        image._replace(instance="", study="", reference="", series="", series_number="", clocks=(), counters=())
+        for image in images
+    ]
+    table = [[slim[n] if n >= 0 else None for n in frame] for frame in order]
+    return FrameTable(table, times_s, source, affine, notes)
 
 
-def _check_one_series(path: Path, images: list[Image]) -> None:
-    """Raise DataError unless all images are of one CT series, of one size and kernel, each there once."""
-    files = Counter((image.series, image.series_number) for image in images)
-    if len(files) > 1:
-        first = {(image.series, image.series_number): image for image in reversed(images)}
-        found = "; ".join(
-            f"series {key[1]}: {count} images, such as {first[key].path.relative_to(path)}"
-            for key, count in files.most_common(10)
+def _times(
+    path: Path, images: list[Image], stated: Stated, stamps: Stamps, taken_s: Float64
+) -> tuple[Float64, str, tuple[str, ...]]:
+    """Return when each image was taken, (time, slice), what says so, and what is unsure about it."""
+    frames, slices = taken_s.shape
+    recorded_s = taken_s - taken_s.min()
+    given_s = stated_times_s(path, stated, frames)
+    if given_s is not None:
+        given_s -= given_s[0]
+        notes: tuple[str, ...] = ()
+        if stamps.dated and stamps.tag != RECONSTRUCTION:
+            steps = float(np.median(np.diff(given_s))), float(np.median(np.diff(recorded_s, axis=0)))
+            if abs(steps[0] / steps[1] - 1) > MAX_LOST:
+                notes = (f"times: {steps[0]:.3g} s between frames stated; {stamps.tag} says {steps[1]:.3g} s",)
+        return np.repeat(given_s[:, None], slices, axis=1), STATED, notes
+    if stamps.dated and stamps.tag != RECONSTRUCTION:
+        return recorded_s, stamps.tag, ()
+    interval_s = recorded_interval_s(images)
+    if interval_s is not None:
+        note = f"times: frames taken as {interval_s:.3g} s apart, which {INTERVAL} says; no image has a time of its own"
+        return np.repeat(interval_s * np.arange(frames)[:, None], slices, axis=1), INTERVAL, (note,)
+    ask = "give the time between frames in s (--frame-interval), or all times (--frame-times)"
+    if not stamps.dated:
+        tags = ", ".join(tag for tag, _ in CLOCKS)
+        raise DataError(f"{path}: got no time stamp that differs between frames; allowed: one of {tags}; {ask}")
+    if is_one_after_the_other(recorded_s):
+        pace = float(np.median(np.diff(np.sort(recorded_s.ravel()))))
+        raise DataError(
+            f"{path}: got {RECONSTRUCTION} alone, which rises by {pace:.3g} s from image to image as images were made, "
+            f"not as they were taken; allowed: one of {', '.join(tag for tag, _ in CLOCKS[:-1])}; {ask}"
         )
-        raise DataError(f"{path}: got {len(files)} DICOM series; allowed: one; give one series' folder: {found}")
+    return recorded_s, RECONSTRUCTION, (reconstruction_note(recorded_s),)
+
+
+def _check_alike(path: Path, images: list[Image]) -> None:
+    """Raise DataError unless all images are of CT, of one size and kernel."""
     others = [image for image in images if image.modality != "CT"]
     if others:
         raise DataError(f"{others[0].path}: got an image that is no CT with one value a pixel; allowed: CT images only")
@@ -115,24 +151,15 @@ def _check_one_series(path: Path, images: list[Image]) -> None:
         if len(kinds) > 1:
             found = ", ".join(f"{kind or 'none'} ({count} images)" for kind, count in kinds.most_common(10))
             raise DataError(f"{path}: got {name} {found}; allowed: one in a series; keep one in the folder")
-    seen: dict[str, Image] = {}
-    for image in images:
-        if image.instance in seen:
-            twin = seen[image.instance].path
-            raise DataError(f"{image.path}: got the same image as {twin}; allowed: each once; keep one of them")
-        seen[image.instance] = image
 
 
 def _geometry(path: Path, images: list[Image]) -> tuple[Float64, Index]:
     """Return the affine and, for each image, the number of its slice along the normal."""
-    for field, tag in _GEOMETRY_TAGS.items():
-        values = np.array([getattr(image, field) for image in images]).reshape(len(images), -1)
-        bad = ~np.isfinite(values).all(axis=1)
-        if bad.any():
-            file = images[int(np.argmax(bad))].path
-            raise DataError(f"{file}: got no {tag}; allowed: CT images with their place and their scale in HU")
-        if tag in ("ImageOrientationPatient", "PixelSpacing") and np.ptp(values, axis=0).max() > 1e-3:
-            raise DataError(f"{path}: got images of different {tag}; allowed: one in a series; keep one in the folder")
+    for tag in ("orientation", "spacing"):
+        values = np.array([getattr(image, tag) for image in images])
+        if np.ptp(values, axis=0).max() > 1e-3:
+            name = GEOMETRY_TAGS[tag]
+            raise DataError(f"{path}: got images of different {name}; allowed: one in a series; keep one in the folder")
     origins = np.array([image.position for image in images])
     along_row, along_column = np.array(images[0].orientation).reshape(2, 3)
     normal = np.cross(along_row, along_column)
@@ -173,51 +200,59 @@ def _slice_step(path: Path, images: list[Image], places: Float64, normal: Float6
     return np.asarray(step)
 
 
-def _stamps(path: Path, images: list[Image], position: Index) -> tuple[str, Float64, bool]:
-    """Return the tag that orders each position's images, its values, and whether they are times."""
-    for field, choices in (("clocks", CLOCKS), ("counters", COUNTERS)):
-        table = np.array([getattr(image, field) for image in images])
-        for (tag, _), stamps in zip(choices, table.T, strict=True):
-            if not np.isfinite(stamps).all():
-                continue
-            if len(np.unique(np.stack((position, stamps)), axis=1).T) == len(images):
-                dated = field == "clocks"
-                return tag, _past_midnight(stamps) if dated and tag != "TriggerTime" else stamps, dated
-    raise DataError(
-        f"{path}: got no time stamp and no number that differs between the frames of each slice; "
-        "allowed: one of either; export the series anew with AcquisitionTime"
-    )
+def _frames(path: Path, images: list[Image], rows: list[Index], stamps: Stamps) -> tuple[Index, Float64]:
+    """Return the number of each image, (time, slice), -1 for one that is missing, and when each was taken.
 
-
-def _past_midnight(stamps: Float64) -> Float64:
-    """Return times of day that go on counting where a scan ran past midnight."""
-    return np.where((np.ptp(stamps) > HALF_DAY_S) & (stamps < HALF_DAY_S), stamps + 2 * HALF_DAY_S, stamps)
-
-
-def _common_frames(path: Path, images: list[Image], rows: list[Index], stamps: Float64, dated: bool) -> Index:
-    """Return the number of each image (time, slice); `rows` are each slice's images in order of time."""
+    `rows` are each slice's images in order of time.
+    """
     counts = np.array([len(row) for row in rows])
     frames = int(counts.min())
     order = np.stack([row[:frames] for row in rows], axis=1)
+    taken_s = stamps.values[order]
     if counts.max() > frames:
         border = np.flatnonzero(np.diff(counts))
-        alike = dated and frames >= MIN_FRAMES and counts.max() == frames + 1 and len(border) == 1
-        if not (alike and _is_shuttle(stamps[order], int(border[0]))):
-            raise DataError(_incomplete(path, images, rows, stamps, dated))
-    if frames < MIN_FRAMES:
+        alike = stamps.dated and frames >= MIN_FRAMES and counts.max() == frames + 1 and len(border) == 1
+        if not (alike and _is_shuttle(taken_s, int(border[0]))):
+            order, taken_s = _with_gaps(rows, stamps)
+            if (order < 0).mean() > MAX_LOST:
+                raise DataError(_incomplete(path, images, rows, stamps))
+    if len(order) < MIN_FRAMES:
         raise DataError(
-            f"{path}: got {len(rows)} slices with {frames} images each; allowed: a series in time, "
+            f"{path}: got {len(rows)} slices with {len(order)} images each; allowed: a series in time, "
             f"{MIN_FRAMES} frames or more; give the folder of all its files"
         )
-    if dated:
-        late = _late(stamps[order])
+    if stamps.dated:
+        late = _late(taken_s)
         if late.any():
             frame, k = np.argwhere(late)[0]
             raise DataError(
                 f"{path}: got slices {k + 1} and {k + 2} of frame {frame + 1} too far apart in time; "
                 "allowed: all slices in each frame; give one scan, complete"
             )
-    return order
+    return order, taken_s
+
+
+def _with_gaps(rows: list[Index], stamps: Stamps) -> tuple[Index, Float64]:
+    """Return the table of a series some of whose images are missing: each image at the frame closest in time.
+
+    What the times of a frame are, the slices say that have all; where those differ, their mean. A slice is taken later
+    than they, or earlier, by what is the median of its images.
+    """
+    most = max(len(row) for row in rows)
+    full = np.mean([stamps.values[row] for row in rows if len(row) == most], axis=0)
+    order = np.full((most, len(rows)), -1, dtype=np.intp)
+    taken_s = np.empty((most, len(rows)))
+    for k, row in enumerate(rows):
+        times = stamps.values[row]
+        late = 0.0
+        for _ in range(2):
+            nearest = np.abs(times[:, None] - late - full).argmin(axis=1)
+            late = float(np.median(times - full[nearest]))
+        # Of two images at one frame the second goes: such a series has more missing than is allowed.
+        order[nearest[::-1], k] = row[::-1]
+        taken_s[:, k] = full + late
+        taken_s[nearest, k] = times
+    return order, taken_s
 
 
 def _is_shuttle(times_s: Float64, border: int) -> bool:
@@ -235,17 +270,17 @@ def _late(times_s: Float64) -> Mask:
     return np.asarray(delays > MAX_DELAY * np.maximum(around[:, 1:], around[:, :-1]))
 
 
-def _incomplete(path: Path, images: list[Image], rows: list[Index], stamps: Float64, dated: bool) -> str:
+def _incomplete(path: Path, images: list[Image], rows: list[Index], stamps: Stamps) -> str:
     """Return the message for a series that lacks images, with one of them as an example."""
     counts = [len(row) for row in rows]
     short, full = int(np.argmin(counts)), int(np.argmax(counts))
     x, y, z = images[int(rows[short][0])].position
     text = (
         f"{path}: got {sum(counts)} images of {max(counts) * len(rows)} ({len(rows)} slices x {max(counts)} frames); "
-        f"allowed: all of them; the slice at ({x:g}, {y:g}, {z:g}) mm, for example, has {counts[short]}"
+        f"allowed: all but {MAX_LOST:.0%}; the slice at ({x:g}, {y:g}, {z:g}) mm, for example, has {counts[short]}"
     )
-    if dated and counts[short]:
-        distance = np.abs(stamps[rows[full]][:, None] - stamps[rows[short]]).min(axis=1)
-        when = stamps[rows[full]][int(np.argmax(distance))] - stamps.min()
+    if stamps.dated and counts[short]:
+        distance = np.abs(stamps.values[rows[full]][:, None] - stamps.values[rows[short]]).min(axis=1)
+        when = stamps.values[rows[full]][int(np.argmax(distance))] - stamps.values.min()
         text += f", none near {when:.3g} s"
     return text + "; fetch the missing files, or leave out what is incomplete"

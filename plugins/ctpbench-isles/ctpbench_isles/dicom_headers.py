@@ -1,20 +1,15 @@
-"""What the headers of a folder of DICOM files hold about each image in it, pixels left alone."""
+"""What the header of a DICOM file holds about each image in it."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-import pydicom
-from pydicom import config, uid
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder
-
-from ctpbench import DataError
-from ctpbench_isles.file_kinds import files_at, has_dicom_name, may_be_dicom, starts_as_dicom
+from pydicom.multival import MultiValue
 
 # When an image was taken, best first: the tag of a classic image and that of a frame of a multi-frame file.
 CLOCKS = (
@@ -30,8 +25,6 @@ COUNTERS = (
     ("InstanceNumber", None),
 )
 
-_CT_CLASSES = (uid.CTImageStorage, uid.EnhancedCTImageStorage, uid.LegacyConvertedEnhancedCTImageStorage)
-_ITEM = b"\xfe\xff\x00\xe0"  # begins each fragment of compressed pixels
 _FRAME_MACROS = (
     "CTReconstructionSequence",
     "FrameContentSequence",
@@ -40,8 +33,13 @@ _FRAME_MACROS = (
     "PlaneOrientationSequence",
     "PlanePositionSequence",
 )
-_TAGS = [
-    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality"),
+_DECIMALS = (
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
+    *("RescaleSlope", "RescaleIntercept", "TriggerTime", "TemporalResolution"),
+)
+TAGS = [
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality"),
+    *("FrameOfReferenceUID", "TemporalResolution"),
     *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PixelRepresentation", "NumberOfFrames"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "ConvolutionKernel"),
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -55,12 +53,16 @@ class Image(NamedTuple):
 
     Lengths in mm; `slope` and `intercept` make HU of stored values; `padding` is the range of stored values that
     mean "nothing measured here"; `clocks` in s (time of day, or since a trigger) and `counters` as `CLOCKS` and
-    `COUNTERS`; `frame` is the index within the file.
+    `COUNTERS`; `interval_s` is what the header says of the time between frames; `frame` is the index within the file,
+    and `bare` whether that has no preamble.
     """
 
     path: Path
     frame: int
+    bare: bool
     instance: str
+    study: str
+    reference: str
     series: str
     series_number: str
     modality: str
@@ -76,76 +78,18 @@ class Image(NamedTuple):
     padding: tuple[float, float]
     clocks: tuple[float, ...]
     counters: tuple[float, ...]
+    interval_s: float
 
 
-def read_images(path: Path) -> list[Image]:
-    """Return what the headers of all images at `path` say, in the order of the files' names.
-
-    Parameters
-    ----------
-    path : Path
-        A file, or a folder that is searched with all below it. Files that hold no DICOM image (a DICOMDIR, a
-        report, a text) are left out.
-
-    Raises
-    ------
-    DataError
-        Where a DICOM file is damaged, cut short, or compressed in a way that nothing installed can decode.
-    """
-    images: list[Image] = []
-    # Warnings of odd values would quote them, and a header may hold a name anywhere.
-    with config.disable_value_validation(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for file in filter(may_be_dicom, files_at(path)):
-            try:
-                with file.open("rb") as stream:
-                    if starts_as_dicom(stream):
-                        images += _images(file, stream)
-                    elif has_dicom_name(file):
-                        raise DataError(
-                            f"{file}: got no DICOM header; allowed: DICOM files; copy it again, or move it away"
-                        )
-            except DataError:
-                raise
-            except Exception as error:  # pydicom raises what it meets; its texts may quote values
-                name = type(error).__name__
-                raise DataError(f"{file}: DICOM header cannot be read ({name}); copy the file again") from None
-    for syntax, file in {image.syntax: image.path for image in images}.items():
-        _check_decoder(syntax, file)
-    return images
+def mend_commas(header: Dataset) -> None:
+    """Put points where a writer of another language put commas: in a decimal string a comma is never valid."""
+    for keyword in _DECIMALS:
+        raw = header.get_item(keyword)
+        if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes) and b"," in raw.value:
+            header[raw.tag] = raw._replace(value=raw.value.replace(b",", b"."))
 
 
-def _images(file: Path, stream: BinaryIO) -> Iterator[Image]:
-    """Yield the images of one file."""
-    header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS)
-    kind = header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID")
-    if header.get("Rows") is None or header.get("Columns") is None:
-        if kind is None or kind in _CT_CLASSES:
-            raise DataError(f"{file}: got a DICOM header that is cut short; copy the file again")
-        return
-    syntax = uid.UID(header.file_meta.get("TransferSyntaxUID", uid.ImplicitVRLittleEndian))
-    frames = int(header.get("NumberOfFrames") or 1)
-    if not syntax.is_deflated:  # those do not open at all where they are cut short
-        pixels = header.Rows * header.Columns * header.get("BitsAllocated", 16) // 8 * frames
-        missing = _end_of_pixels(stream, syntax, pixels) - file.stat().st_size
-        if missing > 0:
-            raise DataError(f"{file}: got {missing} bytes too few of its pixels; cut short, copy the file again")
-    for frame in range(frames):
-        yield _image(file, frame, header, str(syntax))
-
-
-def _end_of_pixels(stream: BinaryIO, syntax: uid.UID, n_bytes: int) -> int:
-    """Return how long a file must be that was read up to its pixels; JPEG decoders make up what is missing."""
-    start = stream.tell() + (8 if syntax.is_implicit_VR else 12)  # tag, type and length
-    if not syntax.is_compressed:
-        return start + n_bytes
-    end = start
-    while stream.seek(end) == end and len(item := stream.read(8)) == 8 and item.startswith(_ITEM):
-        end += 8 + int.from_bytes(item[4:], "little")
-    return end
-
-
-def _image(file: Path, frame: int, header: Dataset, syntax: str) -> Image:
+def image_of(file: Path, frame: int, header: Dataset, syntax: str, bare: bool) -> Image:
     """Return one image of a file; a multi-frame file says about each in its functional groups."""
     multi = "PerFrameFunctionalGroupsSequence" in header
     values = _functional_groups(header, frame) if multi else header
@@ -153,7 +97,10 @@ def _image(file: Path, frame: int, header: Dataset, syntax: str) -> Image:
     return Image(
         path=file,
         frame=frame,
+        bare=bare,
         instance=f"{header.get('SOPInstanceUID', file)}/{frame}",
+        study=str(header.get("StudyInstanceUID", "")),
+        reference=str(header.get("FrameOfReferenceUID", "")),
         series=str(header.get("SeriesInstanceUID", "")),
         series_number=str(header.get("SeriesNumber") or "?"),
         modality="CT" if header.get("SamplesPerPixel", 1) == 1 and header.get("Modality", "CT") == "CT" else "other",
@@ -167,17 +114,37 @@ def _image(file: Path, frame: int, header: Dataset, syntax: str) -> Image:
         slope=_number(values.get("RescaleSlope")),
         intercept=_number(values.get("RescaleIntercept")),
         padding=_padding(header),
-        clocks=tuple(_seconds(keyword, values.get(keyword)) for keyword in _keywords(CLOCKS, multi)),
+        clocks=tuple(_clock(choice, values, header, multi) for choice in CLOCKS),
         counters=(
-            *(_number(values.get(keyword)) for keyword in _keywords(COUNTERS[:-1], multi)),
+            *(_number(values.get(choice[multi] or "")) for choice in COUNTERS[:-1]),
             1e6 * _number(header.get("InstanceNumber")) + frame,
         ),
+        interval_s=_number(header.get("TemporalResolution")) / 1000,
     )
 
 
-def _keywords(choices: tuple[tuple[str, str | None], ...], multi: bool) -> list[str]:
-    """Return the keywords to look up, ``""`` where this kind of file has none."""
-    return [choice[multi] or "" for choice in choices]
+def faulty_tag(header: Dataset) -> str:
+    """Return the first tag whose value is not of its kind; the value may be personal."""
+    for keyword in TAGS:
+        try:
+            value = header.get(keyword)
+            if keyword in _DECIMALS and value is not None:
+                _numbers(value, len(value)) if isinstance(value, MultiValue) else _number(value)
+            elif keyword in dict(CLOCKS):
+                _seconds(keyword, value)
+        except (ValueError, TypeError, OverflowError):
+            return keyword
+    return "a functional group" if "PerFrameFunctionalGroupsSequence" in header else "a tag"
+
+
+def _clock(choice: tuple[str, str | None], values: Mapping[str, Any] | Dataset, header: Dataset, multi: bool) -> float:
+    """Return a time of an image: in a multi-frame file that of the frame, or else that of the file."""
+    classic, of_frame = choice
+    if multi and of_frame is not None:
+        time_s = _seconds(of_frame, values.get(of_frame))
+        if not math.isnan(time_s):
+            return time_s
+    return _seconds(classic, header.get(classic))
 
 
 def _functional_groups(header: Dataset, frame: int) -> dict[str, Any]:
@@ -214,21 +181,9 @@ def _seconds(keyword: str, value: Any) -> float:
         return math.nan
     if keyword == "TriggerTime":
         return float(value) / 1000
-    text = str(value).replace(":", "").strip()
+    text = str(value).replace(":", "").replace(",", ".").strip()
     if keyword.endswith("DateTime"):
         text = text[8:].split("+")[0].split("-")[0]
     if len(text) < 2:
         return math.nan
     return 3600 * int(text[:2]) + 60 * int(text[2:4] or 0) + float(text[4:] or 0)
-
-
-def _check_decoder(syntax: str, file: Path) -> None:
-    """Raise DataError where nothing installed decodes a transfer syntax."""
-    name = uid.UID(syntax).name
-    try:
-        decoder = get_decoder(uid.UID(syntax))
-    except NotImplementedError:
-        raise DataError(f"{file}: pixels stored as {name} cannot be read; convert the series first") from None
-    if not decoder.is_available:
-        needed = "; or ".join(decoder.missing_dependencies)
-        raise DataError(f"{file}: pixels stored as {name} cannot be read; install what one decoder needs: {needed}")

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
+import re
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
+_PAIR_ENDINGS = (".hdr", ".img", ".hdr.gz", ".img.gz")
+_FOREIGN = {
+    ".nrrd": "NRRD",
+    ".nhdr": "NRRD",
+    ".mha": "MetaImage",
+    ".mhd": "MetaImage",
+    ".mnc": "MINC",
+    ".par": "Philips PAR/REC",
+    ".rec": "Philips PAR/REC",
+    ".mat": "a MATLAB file",
+    ".npy": "a NumPy array, which tells neither voxel size nor times",
+    ".npz": "NumPy arrays, which tell neither voxel size nor times",
+    ".7z": "a 7z archive",
+    ".rar": "a RAR archive",
+    ".h5": "an HDF5 file",
+}
 
-_DICOM_ENDINGS = (".dcm", ".ima")
+_DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
+_INDEXES = ("dicomdir", "dirfile")  # which list the images of other files
 _PREAMBLE = 128  # bytes before a DICOM file says what it is
+_FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")  # of a file without a preamble, the last in big endian
 
 
 def has_nifti_name(path: Path) -> bool:
-    """Return whether a file's name ends as a NIfTI file's."""
-    return path.name.endswith(NIFTI_ENDINGS)
+    """Return whether a file's name ends as a NIfTI file's or one of its pairs', in letters of either case."""
+    return path.name.lower().endswith((*NIFTI_ENDINGS, *_PAIR_ENDINGS))
+
+
+def foreign_kind(path: Path) -> str | None:
+    """Return what a file is that this field has and nothing here reads, by its name; None where that is open."""
+    return _FOREIGN.get(path.suffix.lower())
 
 
 def is_nifti(path: Path) -> bool:
-    """Return whether a NIfTI file that is not hidden is at a path, by its name."""
-    return has_nifti_name(path) and not _is_hidden(path) and path.is_file()
+    """Return whether a NIfTI file that is not hidden is at a path, by its name; of a pair the header counts."""
+    ending = path.name.lower().endswith((*NIFTI_ENDINGS, ".hdr", ".hdr.gz"))
+    return ending and not _is_hidden(path) and path.is_file()
 
 
 def find_nifti(folder: Path, stem: str) -> list[Path]:
@@ -30,15 +57,30 @@ def find_nifti(folder: Path, stem: str) -> list[Path]:
     stem : str
         Pattern of their names without the ending, such as ``*_ctp``.
     """
-    return sorted(path for ending in NIFTI_ENDINGS for path in folder.rglob(f"{stem}{ending}") if is_nifti(path))
+    wanted = re.compile(fnmatch.translate(stem.lower()))
+    return [path for path in files_at(folder) if is_nifti(path) and wanted.fullmatch(stem_of(path).lower())]
+
+
+def stem_of(path: Path) -> str:
+    """Return a NIfTI file's name without its ending."""
+    name = path.name
+    ending = next(
+        (ending for ending in sorted(NIFTI_ENDINGS, key=len, reverse=True) if name.lower().endswith(ending)), ""
+    )
+    return name[: len(name) - len(ending)]
 
 
 def may_be_dicom(path: Path) -> bool:
     """Return whether a file's name leaves it open that the file is a DICOM image.
 
-    A DICOMDIR lists the images of other files, and hidden files are what systems leave beside images.
+    A DICOMDIR or DIRFILE lists the images of other files, and hidden files are what systems leave beside images.
     """
-    return path.name != "DICOMDIR" and not _is_hidden(path)
+    return path.name.lower() not in _INDEXES and not _is_hidden(path)
+
+
+def should_be_dicom(path: Path) -> bool:
+    """Return whether a file's name is one that images have: the ending of DICOM, of numbers (a UID's), or none."""
+    return may_be_dicom(path) and (path.suffix == "" or path.suffix[1:].isdigit() or has_dicom_name(path))
 
 
 def has_dicom_name(path: Path) -> bool:
@@ -68,9 +110,64 @@ def starts_as_dicom(file: BinaryIO) -> bool:
     return start[_PREAMBLE:] == b"DICM"
 
 
+def starts_as_bare_dicom(file: BinaryIO) -> bool:
+    """Return whether an open file begins as DICOM without its preamble does; it is left at its beginning.
+
+    Old scanners and planning systems write such files: the first element follows at once, of group 2 or 8, with the
+    two letters of its type or a short length.
+    """
+    file.seek(0)
+    start = file.read(8)
+    file.seek(0)
+    if len(start) < 8 or start[:2] not in _FIRST_GROUPS:
+        return False
+    order: Literal["little", "big"] = "big" if start[0] == 0 else "little"
+    typed = start[4:6].isalpha() and start[4:6].isupper()
+    return typed or int.from_bytes(start[4:8], order) < 1 << 16
+
+
 def files_at(path: Path) -> list[Path]:
-    """Return a file itself, or all files in a folder and below it in order of their paths."""
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    """Return a file itself, or all files in a folder and below it in order of their paths; see `walk`."""
+    return walk(path)[0]
+
+
+def walk(path: Path) -> tuple[list[Path], dict[Path, str]]:
+    """Return the files at a path and below it, links followed, and what could not be followed.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder; each real folder is searched once, so links may run in circles.
+
+    Returns
+    -------
+    files : list of Path
+        In order of their paths.
+    lost : dict of Path to str
+        Links that lead nowhere and folders that may not be read, with the reason.
+    """
+    if not path.is_dir():
+        return [path] if path.is_file() else [], {}
+    files: list[Path] = []
+    lost: dict[Path, str] = {}
+    seen: set[str] = set()
+
+    def refuse(error: OSError) -> None:
+        lost[Path(error.filename)] = f"folder cannot be read ({error.strerror})"
+
+    for folder, inside, names in os.walk(path, onerror=refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            inside.clear()
+            continue
+        seen.add(real)
+        inside[:] = sorted(inside)
+        for file in (Path(folder, name) for name in names):
+            if file.is_file():
+                files.append(file)
+            elif file.is_symlink():
+                lost[file] = "a link that leads nowhere"
+    return sorted(files), lost
 
 
 def _is_hidden(path: Path) -> bool:

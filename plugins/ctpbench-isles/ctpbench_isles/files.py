@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ctpbench import DataError, Series
+from ctpbench import DataError, Series, Stated
 from ctpbench_isles.file_kinds import files_at, is_dicom, is_nifti
 from ctpbench_isles.scans import RecordedScans, ScanFiles
 
@@ -44,7 +44,7 @@ class NiftiFiles(OwnScans):
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
-        return NiftiSeries(scan.path, self.frame_interval_s)
+        return NiftiSeries(scan.path, Stated(frame_interval_s=self.frame_interval_s))
 
 
 class DicomFolders(OwnScans):
@@ -66,7 +66,7 @@ class DicomFolders(OwnScans):
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.dicom import open_dicom
 
-        series = open_dicom(scan.path, self.frame_interval_s)
+        series = open_dicom(scan.path, Stated(frame_interval_s=self.frame_interval_s))
         if series is None:
             raise DataError(f"{scan.path}: got no DICOM image; allowed: {self.about_root}")
         return series

@@ -82,7 +82,7 @@ class Isles2018(RecordedScans):
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
-        return NiftiSeries(_only(scan.path, "4DPWI"), missing_interval_s=INTERVAL_S)
+        return NiftiSeries(_only(scan.path, "4DPWI"), known_interval_s=INTERVAL_S)
 
     def _known_regions(self, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         from ctpbench_isles.masks import read_mask

@@ -46,7 +46,7 @@ class Isles2024(RecordedScans):
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
-        return NiftiSeries(scan.path)
+        return NiftiSeries(scan.path, known_unit="sec")  # which BIDS demands
 
     def _known_regions(self, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         from ctpbench_isles.masks import resampled_mask

@@ -34,7 +34,13 @@ class LowerDose(Series):
         self._source, self._fraction, self._key = source, dose_fraction, key
         self.formats = source.formats
         self.path, self.shape, self.spacing_mm = source.path, source.shape, source.spacing_mm
-        self.frame_times_s = source.frame_times_s
+        self.frame_times_s, self.missing = source.frame_times_s, source.missing
+        self.facts, self.unread = source.facts, source.unread
+
+    @property
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The source's, which grow while it is read."""
+        return self._source.notes
 
     def read(self, slices: slice) -> Float32:
         """Return some slices, (time, z, y, x), float32, HU, with the noise inserted; see `Series.read`."""

@@ -19,9 +19,11 @@ import numpy.typing as npt
 
 from ctpbench import DataError
 from ctpbench.arrays import Float64
+from ctpbench_isles.field_of_view import in_mm
 from ctpbench_isles.file_kinds import NIFTI_ENDINGS
 from ctpbench_isles.orientation import Grid
 
+_PAIRS = ((".hdr", ".img"), (".hdr.gz", ".img.gz"))
 _GZIP = b"\x1f\x8b"
 _KINDS = "iuf"
 _CHUNK = 2**20
@@ -41,6 +43,8 @@ class NiftiImage:
         How many images follow each other; 1 for a 3-D image.
     time_axis : int or None
         Which stored axis the frames lie along; None for a 3-D image.
+    doubt : str
+        What of the header's lengths was doubted, or ``""``.
 
     Raises
     ------
@@ -50,8 +54,11 @@ class NiftiImage:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._gzipped, block = _first_bytes(path)
-        self.header = _header(path, block)
+        head, self._values = pair_of(path)
+        self._gzipped, block = _first_bytes(head)
+        self.header = _header(path, block, alone=head == self._values)
+        if head != self._values:
+            self._gzipped, _ = _first_bytes(self._values)
         shape = self.header.get_data_shape()
         if len(shape) < 3 or min(shape) < 1:
             raise DataError(f"{path}: got an image of shape {shape}; allowed: 3-D (x, y, z) or 4-D (x, y, z, time)")
@@ -64,9 +71,12 @@ class NiftiImage:
         if self._dtype.kind not in _KINDS:
             raise DataError(f"{path}: got values of type {self._dtype}; allowed: whole numbers and floats")
         try:
-            self.grid = Grid(_affine(self.header), (int(shape[0]), int(shape[1]), int(shape[2])))
+            size = (int(shape[0]), int(shape[1]), int(shape[2]))
+            affine, self.doubt = in_mm(_affine(self.header), size, _length_unit(self.header))
+            self.grid = Grid(affine, size)
             self._slope, self._intercept = self.header.get_slope_inter()
-            self._offset = max(int(self.header["vox_offset"]), self.header.single_vox_offset)
+            least = self.header.single_vox_offset if head == self._values else 0
+            self._offset = max(int(self.header["vox_offset"]), least)
         except (DataError, ValueError, nib.spatialimages.HeaderDataError) as error:
             raise DataError(f"{path}: got a faulty NIfTI header ({error}); allowed: NIfTI 1 or 2") from None
         self._unpacked: IO[bytes] | None = None
@@ -74,7 +84,7 @@ class NiftiImage:
         if self._gzipped:
             self._check_room()
         else:
-            self._check_size(path.stat().st_size)
+            self._check_size(self._values.stat().st_size)
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -85,7 +95,7 @@ class NiftiImage:
             yield self._unpacked
             return
         try:
-            with self.path.open("rb") as file:
+            with self._values.open("rb") as file:
                 yield file
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read ({error.strerror})") from error
@@ -115,7 +125,7 @@ class NiftiImage:
         weakref.finalize(self, file.close)
         # Slices are read here and there, which would unpack the file anew each time.
         try:
-            with gzip.open(self.path) as packed:
+            with gzip.open(self._values) as packed:
                 left = self._needed
                 while left and (some := packed.read(min(left, _CHUNK))):
                     left -= file.write(some)
@@ -159,7 +169,35 @@ def _first_bytes(path: Path) -> tuple[bool, bytes]:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _header(path: Path, block: bytes) -> _Header:
+def pair_of(path: Path) -> tuple[Path, Path]:
+    """Return the files of a scan's header and of its values: one and the same, or a .hdr and its .img.
+
+    Raises
+    ------
+    DataError
+        Where one of a pair is not there.
+    """
+    name = path.name.lower()
+    pair = next((pair for pair in _PAIRS if name.endswith(pair)), None)
+    if pair is None:
+        return path, path
+    stem = path.name[: -len(next(ending for ending in pair if name.endswith(ending)))]
+    beside = {file.name.lower(): file for file in path.parent.iterdir()} if path.parent.is_dir() else {}
+    both = [beside.get(f"{stem}{ending}".lower()) for ending in pair]
+    if both[0] is None or both[1] is None:
+        lacking = next(ending for ending, file in zip(pair, both, strict=True) if file is None)
+        raise DataError(f"{path}: got no {stem}{lacking} beside it; allowed: both, the header and its values")
+    return both[0], both[1]
+
+
+def _length_unit(header: _Header) -> str:
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError:  # a code that the format does not know
+        return "unknown"
+
+
+def _header(path: Path, block: bytes, *, alone: bool) -> _Header:
     for kind in (nib.Nifti1Header, nib.Nifti2Header):
         if len(block) >= kind.sizeof_hdr and kind.may_contain_header(block):
             try:
@@ -170,12 +208,17 @@ def _header(path: Path, block: bytes) -> _Header:
                 raise DataError(
                     f"{path}: got a faulty NIfTI header (unknown type of values); allowed: NIfTI 1 or 2"
                 ) from None
-            if bytes(header["magic"])[:3] in (b"n+1", b"n+2"):
+            if bytes(header["magic"])[:3] in ((b"n+1", b"n+2") if alone else (b"ni1", b"ni2")):
                 sizes = header["pixdim"]
                 sizes[0] = -1 if sizes[0] < 0 else 1  # some write 0, which the format has as 1
                 sizes[1:4] = np.abs(sizes[1:4])
                 return header
             raise DataError(f"{path}: got a header without its values; allowed: both in one .nii file; convert it")
+    if not alone and 348 in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big")):
+        raise DataError(
+            f"{path}: got an Analyze header, which does not tell left from right; allowed: NIfTI; convert it with a "
+            "program that knows where it is from"
+        )
     raise DataError(f"{path}: got no NIfTI header; allowed: a NIfTI file, {' or '.join(NIFTI_ENDINGS)}")
 
 

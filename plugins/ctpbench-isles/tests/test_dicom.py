@@ -6,6 +6,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
+from ctpbench import Stated
 from ctpbench_isles.dicom import DicomSeries, open_dicom
 
 from .conftest import head_series
@@ -21,7 +22,7 @@ def scan():
 
 
 def opened(path, frame_interval_s=None) -> DicomSeries:
-    series = open_dicom(path, frame_interval_s)
+    series = open_dicom(path, Stated(frame_interval_s=frame_interval_s))
     assert series is not None
     return series
 
@@ -38,7 +39,8 @@ def test_siemens_ima_files_come_back_whole(scan, tmp_path):
     frames = series.read(WHOLE)
     assert frames.dtype == np.float32
     np.testing.assert_array_equal(frames, scan.frames)
-    assert series.time_source == "AcquisitionTime"
+    assert series.facts == {"times_from": "AcquisitionTime"}
+    assert series.notes == ()
 
 
 def test_slabs_are_parts_of_the_whole(scan, tmp_path):
@@ -171,7 +173,8 @@ def test_times_are_from_the_first_tag_that_tells_frames_apart(scan, tmp_path):
         ("siemens", siemens, "AcquisitionDateTime", 2.0),
     ):
         series = opened(write_series(tmp_path / name, scan.frames, scan.times_s, change=change))
-        assert series.time_source == tag
+        assert series.facts == {"times_from": tag}
+        assert bool(series.notes) == (tag == "ContentTime")
         np.testing.assert_allclose(series.frame_times_s[:, 1], np.arange(6) * interval_s, atol=1e-6)
 
 
@@ -191,7 +194,8 @@ def test_frames_without_times_need_an_interval(scan, tmp_path, counter):
 def test_the_users_interval_goes_before_the_files(scan, tmp_path):
     series = opened(write_series(tmp_path, scan.frames, scan.times_s), 1.0)
     np.testing.assert_allclose(series.frame_times_s[:, 0], np.arange(6))
-    assert series.time_source == "frame_interval_s"
+    assert series.facts == {"times_from": "stated by the user"}
+    assert series.notes == ("times: 1 s between frames stated; AcquisitionTime says 1.5 s",)
     np.testing.assert_array_equal(series.read(WHOLE), scan.frames)
 
 

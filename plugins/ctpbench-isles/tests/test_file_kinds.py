@@ -36,7 +36,7 @@ def folder(tmp_path):
         ("b_ctp.nii", True),
         ("a_ctp.nii.gz", True),
         (".hidden_ctp.nii", False),
-        ("a_ctp.NII", False),
+        ("a_ctp.NII", True),
         ("a_ctp.nii.gz.part", False),
         ("folder_ctp.nii", False),
         ("missing.nii", False),
@@ -49,6 +49,7 @@ def test_nifti_files_are_known_by_their_names(folder, name, nifti):
 def test_nifti_files_are_found_in_order_with_both_endings(folder):
     found = find_nifti(folder, "*_ctp")
     assert [str(path.relative_to(folder)) for path in found] == [
+        "a_ctp.NII",
         "a_ctp.nii.gz",
         "b_ctp.nii",
         "sub/c_ctp.nii",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ctpbench_isles
-from ctpbench import DataError
+from ctpbench import DataError, Stated
 from ctpbench.testing import run_checks
 from ctpbench_isles.files import DicomFolders, NiftiFiles
 from ctpbench_isles.isles2018 import Isles2018
@@ -117,14 +117,14 @@ def test_a_changed_series_has_another_fingerprint(tmp_path):
 
 def test_the_hook_opens_nifti_and_dicom_and_leaves_the_rest(head, patients, tmp_path):
     path = write_scan(tmp_path / "scan.nii.gz", head.frames, head.spacing_mm)
-    assert np.array_equal(ctpbench_isles.ctpbench_open_series(path, None).read(slice(None)), head.frames)
-    assert ctpbench_isles.ctpbench_open_series(path, 2.5).frame_times_s[1, 0] == 2.5
-    assert ctpbench_isles.ctpbench_open_series(patients / "DOE_JANE", None).formats == ("dicom", "nifti")
+    assert np.array_equal(ctpbench_isles.ctpbench_open_series(path, Stated()).read(slice(None)), head.frames)
+    assert ctpbench_isles.ctpbench_open_series(path, Stated(frame_interval_s=2.5)).frame_times_s[1, 0] == 2.5
+    assert ctpbench_isles.ctpbench_open_series(patients / "DOE_JANE", Stated()).formats == ("dicom", "nifti")
     other = tmp_path / "table.csv"
     other.write_text("a,b\n", encoding="utf-8")
-    assert ctpbench_isles.ctpbench_open_series(other, None) is None
+    assert ctpbench_isles.ctpbench_open_series(other, Stated()) is None
     with pytest.raises(DataError, match=rf"{tmp_path}/none.nii: no such file or folder"):
-        ctpbench_isles.ctpbench_open_series(tmp_path / "none.nii", None)
+        ctpbench_isles.ctpbench_open_series(tmp_path / "none.nii", Stated())
 
 
 # The conformance kit

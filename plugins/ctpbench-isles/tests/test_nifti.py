@@ -1,13 +1,15 @@
 """What NIfTI files hold comes out the same whatever their form; faults are one line that names the file."""
 
 import gzip
+import json
+import re
 import tracemalloc
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from ctpbench import DataError
+from ctpbench import DataError, Stated
 from ctpbench_isles.nifti import NiftiSeries
 from ctpbench_isles.nifti_image import NiftiImage
 
@@ -84,7 +86,6 @@ def test_padding_and_nan_become_air(write, head):
     ("interval", "units", "seconds"),
     [
         (1.0, "sec", 1.0),
-        (2.5, "unknown", 2.5),
         (1500.0, "msec", 1.5),
         (2e6, "usec", 2.0),
         (1000.0, "sec", 1.0),
@@ -110,9 +111,100 @@ def test_time_between_frames_of_a_file_with_time_as_fifth_axis(write, head):
 
 def test_what_the_user_says_of_time_goes_before_the_file_and_the_file_before_what_is_usual(write):
     path = write(interval=2.0)
-    assert NiftiSeries(path, 1.25).frame_times_s[1, 0] == 1.25
-    assert NiftiSeries(path, missing_interval_s=1.0).frame_times_s[1, 0] == 2.0
-    assert NiftiSeries(write(interval=0.0), missing_interval_s=1.0).frame_times_s[1, 0] == 1.0
+    assert NiftiSeries(path, Stated(frame_interval_s=1.25)).frame_times_s[1, 0] == 1.25
+    assert NiftiSeries(path, known_interval_s=1.0).frame_times_s[1, 0] == 2.0
+    assert NiftiSeries(write(interval=0.0), known_interval_s=1.0).frame_times_s[1, 0] == 1.0
+    assert NiftiSeries(write(interval=2.0, units="unknown"), known_unit="sec").frame_times_s[1, 0] == 2.0
+
+
+@pytest.mark.parametrize("interval", [1.0, 2.5])
+def test_a_unit_that_the_header_leaves_open_is_asked_for(write, interval):
+    path = write(interval=interval, units="unknown")
+    with pytest.raises(DataError, match=r"between frames \(pixdim\[4\]\) and no unit of time.*\(--frame-interval\)"):
+        NiftiSeries(path)
+    assert NiftiSeries(path, Stated(frame_interval_s=2.0)).frame_times_s[1, 0] == 2.0
+
+
+@pytest.mark.parametrize("field", ["VolumeTiming", "FrameTimesStart"])
+def test_the_json_beside_a_file_dates_its_frames(write, field):
+    path = write(interval=1.0)
+    times_s = [5.0 + n + (n > 20) * (n - 20) for n in range(24)]
+    path.with_name("scan.json").write_text(json.dumps({"Modality": "CT", field: times_s}))
+    series = NiftiSeries(path)
+    np.testing.assert_allclose(series.frame_times_s[:, 1], np.array(times_s) - 5)
+    assert series.facts == {"times_from": f"{field} of the JSON file beside it"}
+    stated = Stated(frame_times_s=tuple(2.0 * n for n in range(24)))
+    assert NiftiSeries(path, stated).frame_times_s[-1, 0] == 46
+
+
+def test_the_json_beside_a_file_may_name_the_interval(write):
+    path = write(interval=1.0, units="unknown")
+    path.with_name("scan.json").write_text('{"RepetitionTime": 1.5}')
+    assert NiftiSeries(path).frame_times_s[-1, 0] == 34.5
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "scan.json: cannot be read"),
+        ('{"VolumeTiming": [0, 1]}', "VolumeTiming: got 2 values for 24 frames; allowed: a rising time"),
+        ('{"VolumeTiming": 3}', "VolumeTiming: got int for 24 frames"),
+        ('{"FrameTimesStart": [' + ", ".join(["0"] * 24) + "]}", "FrameTimesStart: got 24 values for 24 frames"),
+        ('{"RepetitionTime": "1"}', "RepetitionTime: got '1'; allowed: seconds"),
+        ('{"RepetitionTime": 0}', "RepetitionTime: got 0; allowed: seconds"),
+    ],
+)
+def test_a_json_that_does_not_fit_is_named(write, text, says):
+    path = write()
+    path.with_name("scan.json").write_text(text)
+    with pytest.raises(DataError, match=re.escape(says)):
+        NiftiSeries(path)
+
+
+def test_a_json_without_times_changes_nothing(write):
+    path = write(interval=2.0)
+    for text in ('{"Modality": "CT"}', "[1, 2]"):
+        path.with_name("scan.json").write_text(text)
+        assert NiftiSeries(path).frame_times_s[1, 0] == 2.0
+
+
+@pytest.mark.parametrize(("stated", "says"), [((0.0, 1.0), "got 2 times for 24 frames"), ((1.0,) * 24, "got 24 times")])
+def test_stated_times_must_fit(write, stated, says):
+    with pytest.raises(DataError, match=says):
+        NiftiSeries(write(), Stated(frame_times_s=stated))
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "meter"), (1e3, "micron"), (1e-3, "mm"), (1.0, "meter")])
+def test_lengths_that_no_head_has_are_doubted(write, head, factor, unit):
+    path = write()
+    data = bytearray(path.read_bytes())
+    header = nib.Nifti1Header(bytes(data[:348]))
+    for row in ("srow_x", "srow_y", "srow_z"):
+        header[row] *= factor
+    header["pixdim"][1:4] *= factor
+    header.set_xyzt_units(unit, "sec")
+    path.write_bytes(header.binaryblock + data[348:])
+    series = NiftiSeries(path)
+    assert series.spacing_mm == pytest.approx(head.spacing_mm, rel=1e-5)
+    right = {"meter": 1e-3, "micron": 1e3, "mm": 1.0}[unit] == factor
+    assert [note.split(":")[0] for note in series.notes] == ([] if right else ["voxel size"])
+
+
+def test_a_pair_of_files_is_read(write, head, tmp_path):
+    image = nib.load(write())
+    pair = nib.Nifti1Pair(np.asarray(image.dataobj), image.affine, image.header)
+    pair.to_filename(tmp_path / "pair.hdr")
+    for name in ("pair.hdr", "pair.img"):
+        np.testing.assert_array_equal(NiftiSeries(tmp_path / name).read(slice(None)), head.frames)
+    (tmp_path / "pair.img").unlink()
+    with pytest.raises(DataError, match=r"pair\.hdr: got no pair\.img beside it; allowed: both"):
+        NiftiSeries(tmp_path / "pair.hdr")
+
+
+def test_analyze_is_refused(tmp_path):
+    nib.AnalyzeImage(np.zeros((4, 4, 2, 5), np.int16), np.eye(4)).to_filename(tmp_path / "old.hdr")
+    with pytest.raises(DataError, match="got an Analyze header, which does not tell left from right; allowed: NIfTI"):
+        NiftiSeries(tmp_path / "old.img")
 
 
 @pytest.mark.parametrize("codes", [DICOM_ORDER, ("S", "L", "P")], ids="".join)
@@ -274,6 +366,7 @@ def test_two_more_axes_and_other_types_are_refused(tmp_path):
 def test_a_header_beside_its_values_is_refused(tmp_path):
     path = tmp_path / "scan.hdr"
     nib.Nifti1Pair(np.zeros((4, 4, 2, 5), np.int16), np.eye(4)).to_filename(path)
+    path = path.rename(tmp_path / "scan.nii")
     with pytest.raises(DataError, match=rf"{path}: got a header without its values; allowed: both in one .nii file"):
         NiftiSeries(path)
 
@@ -291,7 +384,7 @@ def test_a_header_beside_its_values_is_refused(tmp_path):
 def test_a_time_between_frames_that_cannot_be_is_refused(write, interval, units, given, says):
     path = write(interval=interval, units=units)
     with pytest.raises(DataError, match=rf"{path}: {says}"):
-        NiftiSeries(path, given)
+        NiftiSeries(path, Stated(frame_interval_s=given))
 
 
 def test_infinite_values_are_refused(write, head):

@@ -32,8 +32,8 @@ def scans(head, tmp_path_factory) -> dict[str, Path]:
     frames, times_s = head.frames, head.times_s
     for name in ("a", "b", "c"):
         write_series(root / "dicom" / name, frames, times_s)
-    torn = next((root / "dicom" / "c").iterdir())
-    torn.write_bytes(torn.read_bytes()[:-100])
+    for torn in sorted((root / "dicom" / "c").iterdir())[:10]:
+        torn.write_bytes(torn.read_bytes()[:-100])
     planted = {"descrip": "DOE^JANE", "db_name": "MRN4711", "aux_file": "19450102", "intent_name": "NOWHERE"}
     for name in ("a", "b"):
         image = nib.load(write_scan(root / "plain.nii", frames, head.spacing_mm))
