@@ -12,6 +12,7 @@ from ctpbench import DataError, Stated
 from ctpbench.arrays import Float64, Index, Mask
 from ctpbench_isles.acquired import MAX_LOST, MIN_FRAMES
 from ctpbench_isles.dicom_headers import CLOCKS, Image
+from ctpbench_isles.dicom_overlap import without_overlap
 from ctpbench_isles.dicom_times import (
     INTERVAL,
     RECONSTRUCTION,
@@ -94,8 +95,10 @@ def arrange(path: Path, images: list[Image], stated: Stated) -> FrameTable:
     stamps = stamps_of(path, images, position)
     rows = [np.flatnonzero(position == k) for k in range(int(position.max()) + 1)]
     rows = [row[np.argsort(stamps.values[row])] for row in rows]
+    rows, overlap = without_overlap(rows, stamps)
     order, taken_s = _frames(path, images, rows, stamps)
     times_s, source, notes = _times(path, images, stated, stamps, taken_s)
+    notes = (*((overlap,) if overlap else ()), *_scale_notes(images), *notes)
     # What has served its purpose is forgotten: UIDs and times of day lead back to the patient.
     slim = [
         image._replace(instance="", study="", reference="", series="", series_number="", clocks=(), counters=())
@@ -103,6 +106,15 @@ def arrange(path: Path, images: list[Image], stated: Stated) -> FrameTable:
     ]
     table = [[slim[n] if n >= 0 else None for n in frame] for frame in order]
     return FrameTable(table, times_s, source, affine, notes)
+
+
+def _scale_notes(images: list[Image]) -> tuple[str, ...]:
+    """Return a note where a few images have another slope or intercept than all the others."""
+    scales = Counter((image.slope, image.intercept) for image in images)
+    others = len(images) - scales.most_common(1)[0][1]
+    if not 0 < others <= MAX_LOST * len(images):
+        return ()
+    return (f"scale: {others} of {len(images)} images have another RescaleSlope or RescaleIntercept than the rest",)
 
 
 def _times(

@@ -170,5 +170,20 @@ def walk(path: Path) -> tuple[list[Path], dict[Path, str]]:
     return sorted(files), lost
 
 
+def folders_at(path: Path) -> list[Path]:
+    """Return the folders in a folder and below it, links followed, each real one once, in order of their paths."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, inside, _ in os.walk(path, followlinks=True):
+        inside[:] = [name for name in sorted(inside) if not name.startswith(".")]
+        real = os.path.realpath(folder)
+        if real in seen:
+            inside.clear()
+            continue
+        seen.add(real)
+        found.append(Path(folder))
+    return sorted(found[1:])
+
+
 def _is_hidden(path: Path) -> bool:
     return path.name.startswith(".")

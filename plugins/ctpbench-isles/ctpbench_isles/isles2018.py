@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from ctpbench import INDEPENDENT, DataError, FileStamps, Series, Split, file_stamps
 from ctpbench.arrays import Mask
 from ctpbench_isles import splits
-from ctpbench_isles.file_kinds import find_nifti
+from ctpbench_isles.file_kinds import find_nifti, folders_at
 from ctpbench_isles.scans import RecordedScans, ScanFiles
 
 INTERVAL_S = 1.0
@@ -28,7 +28,7 @@ _PAPER_TEST, _PAPER_VALIDATION = 5, 1
 # them; the 2 for validation are ours.
 _PAPER_SLICES, _PAPER_FRAMES = (2, 4, 8), (40, 50)
 _PAPER_COUNTS: dict[Split, int] = {"train": 16, "validation": 2, "test": 4}
-_CASE = re.compile(r"case_(\d+)")
+_CASE = re.compile(r"case[_-]?(\d+)", re.IGNORECASE)
 
 
 class Isles2018(RecordedScans):
@@ -74,10 +74,17 @@ class Isles2018(RecordedScans):
         return self
 
     def _scans(self) -> dict[str, ScanFiles]:
-        part = self._root / self.part.upper()
-        folders = [path for path in (part if part.is_dir() else self._root).glob("case_*") if path.is_dir()]
-        numbered = {int(match[1]): path for path in folders if (match := _CASE.fullmatch(path.name))}
-        return {path.name: _scan(path) for _, path in sorted(numbered.items())}
+        root = self._root
+        cases = [(path, int(match[1])) for path in folders_at(root) if (match := _CASE.fullmatch(path.name))]
+        parts = {path: {name.lower() for name in path.relative_to(root.parent).parts} for path, _ in cases}
+        inside = [(path, number) for path, number in cases if self.part in parts[path]]
+        loose = [(path, number) for path, number in cases if not parts[path] & {"training", "testing"}]
+        numbered: dict[int, Path] = {}
+        for path, number in inside or loose:
+            if number in numbered:
+                raise DataError(f"{path}: got a second case {number}, after {numbered[number]}; allowed: each once")
+            numbered[number] = path
+        return {f"case_{number}": _scan(path) for number, path in sorted(numbered.items())}
 
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
 from ctpbench import DataError, Series
 from ctpbench.arrays import Mask
-from ctpbench_isles.file_kinds import find_nifti
+from ctpbench_isles.file_kinds import find_nifti, folders_at
 from ctpbench_isles.scans import RecordedScans, ScanFiles
 
 _DERIVED = "derivatives"
 _CT_SPACE = "space-ncct"
+_SUBJECT = re.compile(r"sub[-_](\w+)", re.IGNORECASE)
 
 
 class Isles2024(RecordedScans):
@@ -29,7 +31,7 @@ class Isles2024(RecordedScans):
 
     def _scans(self) -> dict[str, ScanFiles]:
         root = self._root
-        found, lesions = _by_patient(root, "ctp"), _by_patient(root, "lesion-msk")
+        found, lesions = _by_patient(root, "ctp"), _by_patient(root, "lesion?msk")
         scans: dict[str, ScanFiles] = {}
         for patient, paths in sorted(found.items()):
             # One mask was released on the voxels of the MRI as well, which lie elsewhere.
@@ -41,11 +43,18 @@ class Isles2024(RecordedScans):
                 if name in scans:
                     raise DataError(f"{path}: got a second scan of {name}; allowed: one *ctp.nii a session; remove one")
                 scans[name] = ScanFiles(path, patient, (path, *masks[:1]))
+        # A patient without a scan fails by name when it is loaded, rather than count for nothing.
+        for folder in folders_at(root):
+            patient = _patient(folder.relative_to(root))
+            if patient and patient not in found:
+                scans.setdefault(patient, ScanFiles(folder, patient, ()))
         return scans
 
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
+        if not scan.files:
+            raise DataError(f"{scan.path}: got no *ctp.nii; allowed: one a session; fetch it, or remove the folder")
         return NiftiSeries(scan.path, known_unit="sec")  # which BIDS demands
 
     def _known_regions(self, scan: ScanFiles, series: Series) -> dict[str, Mask]:
@@ -60,7 +69,12 @@ def _by_patient(root: Path, kind: str) -> dict[str, list[Path]]:
     """Return the images whose names end in a kind, as in sub-..._ses-..._ctp.nii.gz, by the subject's folder."""
     found: dict[str, list[Path]] = {}
     for path in find_nifti(root, f"*{kind}"):
-        subject = next((part for part in path.relative_to(root).parts[:-1] if part.startswith("sub-")), None)
-        if subject:
-            found.setdefault(subject, []).append(path)
+        patient = _patient(path.relative_to(root).parent)
+        if patient:
+            found.setdefault(patient, []).append(path)
     return found
+
+
+def _patient(place: Path) -> str | None:
+    """Return whose folder a place is in, such as sub-stroke0001, however it is spelt."""
+    return next((f"sub-{match[1]}" for part in place.parts if (match := _SUBJECT.fullmatch(part))), None)

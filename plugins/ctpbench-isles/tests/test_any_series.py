@@ -1,4 +1,4 @@
-"""Whole kinds: any valid series reads as it was, and any damage ends in a line, in what is said, or in the right frames.
+"""Whole kinds: any valid series reads as it was; any damage ends in a line, in what is said, or in the right frames.
 
 ``FUZZ=2000 pytest plugins/ctpbench-isles/tests/test_any_series.py`` tries more.
 """

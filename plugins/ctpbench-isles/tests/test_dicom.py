@@ -156,6 +156,35 @@ def test_a_shuttle_may_stop_once_more_at_one_position(scan, tmp_path, fuller):
     np.testing.assert_array_equal(series.read(WHOLE), scan.frames[:5])
 
 
+def test_table_positions_that_overlap_are_joined(tmp_path):
+    scan = head_series(slices=6, rows=16, columns=14, frames=6, interval_s=3.0)
+    lower, upper = slice(0, 4), slice(2, 6)  # slices 3 and 4 are seen from both
+    write_series(tmp_path / "a", scan.frames[:, lower], scan.times_s)
+    uid = dcmread(next((tmp_path / "a").iterdir())).SeriesInstanceUID
+
+    def raise_table(image, t, z):
+        x, y, height = image.ImagePositionPatient
+        image.ImagePositionPatient = [x, y, float(height) + 2 * SPACING_MM[0]]
+
+    write_series(tmp_path / "b", scan.frames[:, upper], scan.times_s + 1.5, change=raise_table, SeriesInstanceUID=uid)
+    series = opened(tmp_path)
+    np.testing.assert_array_equal(series.read(WHOLE), scan.frames)
+    np.testing.assert_allclose(series.frame_times_s, scan.times_s[:, None] + [0, 0, 0, 0, 1.5, 1.5], atol=1e-6)
+    assert series.notes == (
+        "overlap: slices 3-4 along the series were taken at both table positions; the first's are used",
+    )
+
+
+def test_an_image_of_another_scale_is_said(scan, tmp_path):
+    def other(image, t, z):
+        if (t, z) == (2, 1):
+            image.RescaleIntercept = -1014
+
+    assert opened(write_series(tmp_path, scan.frames, scan.times_s, change=other)).notes == (
+        "scale: 1 of 18 images have another RescaleSlope or RescaleIntercept than the rest",
+    )
+
+
 def test_times_are_from_the_first_tag_that_tells_frames_apart(scan, tmp_path):
     def philips(image, t, z):
         image.AcquisitionTime = "100000"

@@ -51,6 +51,13 @@ def test_the_folder_of_a_part_serves_as_well(root):
     assert sorted(all_cases(Isles2018(root=root / "TRAINING"))) == ["case_1", "case_10", "case_2"]
 
 
+@pytest.mark.parametrize("place", ["training", "isles/Training", "ISLES2018_Training/TRAINING"])
+def test_folders_of_other_case_and_depth_serve_as_well(root, tmp_path, place):
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).symlink_to(root / "TRAINING", target_is_directory=True)
+    assert all_cases(Isles2018(root=tmp_path)) == all_cases(Isles2018(root=root))
+
+
 def test_a_case_is_the_series_with_its_core(root, head):
     case = Isles2018(root=root).load("case_2", None)
     assert np.array_equal(case.observation.frames.values, head.frames)

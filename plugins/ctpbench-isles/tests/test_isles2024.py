@@ -47,6 +47,21 @@ def test_the_scans_as_acquired_are_found_in_both_spellings(root):
     assert dataset.cases("test") == ["sub-stroke0001", "sub-strokecase0007"]
 
 
+def test_other_spellings_links_and_depths_are_found(head, tmp_path):
+    deep = tmp_path / "data" / "ISLES24" / "Raw_Data"
+    write_scan(deep / "sub_stroke0001/ses_01/sub_stroke0001_ses_01_CTP.NII", head.frames, head.spacing_mm)
+    store = tmp_path / "store" / "sub-stroke0002" / "ses-01"
+    write_scan(store / "sub-stroke0002_ses-01_ctp.nii.gz", head.frames, head.spacing_mm)
+    (deep / "sub-stroke0002").symlink_to(store.parent, target_is_directory=True)
+    (deep / "sub-stroke0003").mkdir()
+    dataset = Isles2024(root=tmp_path / "data", test_share=1, validation_share=0)
+    assert dataset.cases("test") == ["sub-stroke0001", "sub-stroke0002", "sub-stroke0003"]
+    for case in ("sub-stroke0001", "sub-stroke0002"):
+        assert np.array_equal(dataset.load(case, None).observation.frames.values, head.frames)
+    with pytest.raises(DataError, match=r"sub-stroke0003: got no \*ctp\.nii; allowed: one a session"):
+        dataset.load("sub-stroke0003", None)
+
+
 def test_times_in_ms_are_recognised(root, head):
     for case, dt_s in (("sub-stroke0001", 1.5), ("sub-strokecase0007", 2.0)):
         observation = Isles2024(root=root).load(case, None).observation
