@@ -31,7 +31,7 @@ from ctpbench.perfusion.deconvolution import deconvolve, inverse_kernel
 from ctpbench.perfusion.dose import insert_noise
 from ctpbench.perfusion.maps import maps_from_residues, perfusion_maps
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
-from ctpbench.perfusion.motion import motion_mm
+from ctpbench.perfusion.motion import motion_mm, rotation_deg
 from ctpbench.perfusion.noise import NoiseStatistics, noise_statistics
 from ctpbench.perfusion.regions import flat_white_matter
 from ctpbench.perfusion.regularisation import Deconvolution, Gcv, LCurve, Osvd, Tikhonov, Tsvd
@@ -67,6 +67,7 @@ __all__ = [
     "regularisation_weight",
     "resample",
     "roi_factor",
+    "rotation_deg",
     "scale_factor",
     "scale_sums",
     "smooth_components",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _AIF, _VOF, _TISSUE = "crimson", "royalblue", "0.45"
 _DPI = 130
 _NAMED_FILES = 10
-_UNITS = {"_hu": "HU", "_mm": "mm", "_s": "s", "_ml": "mL"}
+_UNITS = {"_hu": "HU", "_mm": "mm", "_s": "s", "_ml": "mL", "_deg": "degrees"}
 
 
 def print_inspection(inspection: Inspection, console: Console) -> None:

@@ -16,7 +16,7 @@ from ctpbench.perfusion.noise import NoiseStatistics
 INDEPENDENT = 0.1
 """Noise of neighbouring frames that correlates by more was filtered in time: Noise2Noise must not learn from it."""
 
-_MOVED_MM = 2.0
+_MOVED_MM, _TURNED_DEG = 2.0, 2.0
 _TRUNCATED = 0.3  # a tail of so much of the peak
 
 
@@ -29,6 +29,7 @@ class Findings:
     inputs: InputFunctions | None
     noise: NoiseStatistics | None
     displacement_mm: Float64
+    turned_deg: Float64
 
     @property
     def dt_s(self) -> float:
@@ -52,6 +53,7 @@ class Findings:
             "duration_s": float(np.ptp(self.series.frame_times_s)),
             "resampled": self.resampled,
             "motion_mm": float(self.displacement_mm.max()),
+            "rotation_deg": float(np.abs(self.turned_deg).max()),
             **self.series.facts,
         }
         if self.noise is not None:
@@ -96,6 +98,11 @@ class Findings:
         if moved > _MOVED_MM:
             frame = int(self.displacement_mm.argmax()) + 1
             texts.append(f"motion: frame {frame} lies {moved:.1f} mm from the first; maps will blur")
+        turned = np.abs(self.turned_deg)
+        if turned.max() > _TURNED_DEG:
+            texts.append(
+                f"motion: frame {int(turned.argmax()) + 1} is turned by {turned.max():.1f} degrees to the first"
+            )
         vof = None if self.inputs is None else self.inputs.vof
         if vof is not None and truncation(vof.curve) > _TRUNCATED:
             texts.append(

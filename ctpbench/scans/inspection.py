@@ -14,7 +14,7 @@ from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method
 from ctpbench.perfusion.concentration import on_grid, uniform_times
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
-from ctpbench.perfusion.motion import motion_mm
+from ctpbench.perfusion.motion import motion_mm, rotation_deg
 from ctpbench.perfusion.noise import NoiseStatistics, combine, noise_statistics
 from ctpbench.scans.findings import Findings
 from ctpbench.scans.gaps import Bridged, Faults, listed
@@ -133,8 +133,10 @@ def inspect_series(
     report(0.85, "arteries and veins")
     inputs, no_artery = overview.input_functions(float(times_s[1] - times_s[0]), aif_method, partial_volume)
     report(0.95, "motion")
-    displacement = motion_mm(overview.slice_with_most_brain(), overview.spacing_mm[1:])
-    findings = Findings(scan, times_s, inputs, seen.noise, displacement)
+    central = overview.slice_with_most_brain()
+    displacement = motion_mm(central, overview.spacing_mm[1:])
+    turned = rotation_deg(central, overview.spacing_mm[1:])
+    findings = Findings(scan, times_s, inputs, seen.noise, displacement, turned)
     report(1.0, "")
     return Inspection(
         series=scan,
