@@ -10,6 +10,22 @@ from ctpbench.contract.series import Series, Stated
 from ctpbench.errors import DataError, InputError
 from ctpbench.plugins import Catalogue
 
+_FOREIGN = {
+    ".nrrd": "NRRD",
+    ".nhdr": "NRRD",
+    ".mha": "MetaImage",
+    ".mhd": "MetaImage",
+    ".mnc": "MINC",
+    ".par": "Philips PAR/REC",
+    ".rec": "Philips PAR/REC",
+    ".mat": "a MATLAB file",
+    ".npy": "a NumPy array, which tells neither voxel size nor times",
+    ".npz": "NumPy arrays, which tell neither voxel size nor times",
+    ".7z": "a 7z archive",
+    ".rar": "a RAR archive",
+    ".h5": "an HDF5 file",
+}
+
 WORK, MODEL = ".ctpbench", "model"
 """Folders of an interrupted call, and of what was trained, among the results."""
 
@@ -26,6 +42,12 @@ def open_series(catalogue: Catalogue, path: Path, stated: Stated) -> Series:
         raise DataError(f"{path}: no such file or folder; name a 4-D NIfTI file or a folder of one DICOM series")
     series = catalogue.open_series(path, stated)
     if series is None:
+        kind = _FOREIGN.get(path.suffix.lower())
+        if kind:
+            raise DataError(
+                f"{path}: got {kind}, which no installed plugin reads; allowed: NIfTI or DICOM, for example; convert "
+                "it to NIfTI, with time as its last axis and the unit of time in its header"
+            )
         raise DataError(
             f"{path}: no installed plugin reads it; allowed: a format that one reads, such as a 4-D NIfTI file or a "
             "folder of one DICOM series; `ctpbench plugins` says which are installed and which did not load"

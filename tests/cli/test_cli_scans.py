@@ -80,6 +80,34 @@ def test_the_users_word_on_the_interval_goes_before_the_files(call, tmp_path):
     assert re.search(r"frame interval +2 +s", done.stdout)
 
 
+def test_times_may_be_stated_one_by_one(call, tmp_path):
+    times = tmp_path / "times.csv"
+    times.write_text("\n".join(f"{1.5 * n}," for n in range(45)))
+    done = call("inspect", "scan.toy.npz", "--picture", tmp_path / "picture.png", "--frame-times", times)
+    assert re.search(r"frame interval +1.5 +s", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "says"),
+    [
+        ("0 1 two", (), "got could not convert string to float: 'two'; allowed: numbers, in s, one a frame"),
+        ("0 2 1", (), "got 3 numbers; allowed: rising times in s, one a frame"),
+        ("0 1 nan", (), "got 3 numbers; allowed: rising times in s"),
+        ("", (), "got 0 numbers; allowed: rising times in s"),
+        ("0 1 2", ("--frame-interval", "1"), "got --frame-interval and --frame-times; allowed: one of them"),
+        (None, (), "cannot be read (No such file or directory)"),
+    ],
+)
+def test_times_that_are_none_are_refused_in_a_line(call, tmp_path, text, others, says):
+    times = tmp_path / "times.txt"
+    if text is not None:
+        times.write_text(text)
+    done = call("inspect", "scan.toy.npz", "--frame-times", times, *others)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_maps_are_written_with_what_was_found_out(ctpbench_process, scans, tmp_path):
     before = names(scans)
     words = ("--out", tmp_path / "maps", "--scaling", "white_matter", "--unscaled-aif")

@@ -357,7 +357,8 @@ class ToySeries(Series):
 
     formats: ClassVar[tuple[Format, ...]] = ("nifti",)
 
-    def __init__(self, path: Path, frame_interval_s: float | None = None) -> None:
+    def __init__(self, path: Path, stated: Stated | None = None) -> None:
+        stated = stated or Stated()
         self.path = path
         with np.load(path) as stored:
             self._frames = stored["frames"].astype(np.float32)
@@ -365,9 +366,11 @@ class ToySeries(Series):
             self.spacing_mm = tuple(float(step) for step in stored["spacing_mm"])
             self.patient = str(stored["patient"])
         self.shape = self._frames.shape
-        if frame_interval_s is not None:
-            times_s = frame_interval_s * np.arange(self.shape[0])
-            self.frame_times_s = np.repeat(times_s[:, np.newaxis], self.shape[1], axis=1)
+        times_s = stated.frame_times_s
+        if stated.frame_interval_s is not None:
+            times_s = stated.frame_interval_s * np.arange(self.shape[0])
+        if times_s is not None:
+            self.frame_times_s = np.repeat(np.asarray(times_s)[:, np.newaxis], self.shape[1], axis=1)
 
     def read(self, slices: slice) -> np.ndarray:
         return self._frames[:, slices].copy()
@@ -466,7 +469,7 @@ def head(
 
 @hookimpl
 def ctpbench_open_series(path: Path, stated: Stated) -> Series | None:
-    return ToySeries(path, stated.frame_interval_s) if path.name.endswith(".toy.npz") else None
+    return ToySeries(path, stated) if path.name.endswith(".toy.npz") else None
 
 
 @hookimpl

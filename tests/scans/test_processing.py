@@ -333,6 +333,10 @@ def test_a_scan_is_opened_by_who_reads_it(catalogue, scan, tmp_path):
     other = tmp_path / "scan.txt"
     with pytest.raises(DataError, match=r"scan\.txt: no such file or folder; name a 4-D NIfTI file or a folder"):
         open_series(catalogue, other, Stated())
+    foreign = tmp_path / "scan.NRRD"
+    foreign.write_text("")
+    with pytest.raises(DataError, match=r"got NRRD, which no installed plugin reads; allowed: .*; convert it to NIfTI"):
+        open_series(catalogue, foreign, Stated())
     other.write_text("")
     with pytest.raises(DataError, match=r"scan\.txt: no installed plugin reads it; allowed: "):
         open_series(catalogue, other, Stated())

@@ -10,21 +10,6 @@ from typing import BinaryIO, Literal
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
 _PAIR_ENDINGS = (".hdr", ".img", ".hdr.gz", ".img.gz")
-_FOREIGN = {
-    ".nrrd": "NRRD",
-    ".nhdr": "NRRD",
-    ".mha": "MetaImage",
-    ".mhd": "MetaImage",
-    ".mnc": "MINC",
-    ".par": "Philips PAR/REC",
-    ".rec": "Philips PAR/REC",
-    ".mat": "a MATLAB file",
-    ".npy": "a NumPy array, which tells neither voxel size nor times",
-    ".npz": "NumPy arrays, which tell neither voxel size nor times",
-    ".7z": "a 7z archive",
-    ".rar": "a RAR archive",
-    ".h5": "an HDF5 file",
-}
 
 _DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
 _INDEXES = ("dicomdir", "dirfile")  # which list the images of other files
@@ -35,11 +20,6 @@ _FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")  # of a file without a preambl
 def has_nifti_name(path: Path) -> bool:
     """Return whether a file's name ends as a NIfTI file's or one of its pairs', in letters of either case."""
     return path.name.lower().endswith((*NIFTI_ENDINGS, *_PAIR_ENDINGS))
-
-
-def foreign_kind(path: Path) -> str | None:
-    """Return what a file is that this field has and nothing here reads, by its name; None where that is open."""
-    return _FOREIGN.get(path.suffix.lower())
 
 
 def is_nifti(path: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ctpbench import DataError, Series, Stated
 from ctpbench_isles.archives import is_archive, unpacked
-from ctpbench_isles.file_kinds import files_at, foreign_kind, has_nifti_name, is_nifti
+from ctpbench_isles.file_kinds import files_at, has_nifti_name, is_nifti
 
 
 def open_scan(path: Path, stated: Stated) -> Series | None:
@@ -26,9 +26,6 @@ def open_scan(path: Path, stated: Stated) -> Series | None:
             return NiftiSeries(path, stated)
         if is_archive(path):
             return open_scan(unpacked(path), stated)
-        kind = foreign_kind(path)
-        if kind is not None:
-            raise DataError(f"{path}: got {kind}; allowed: NIfTI or DICOM; convert it to NIfTI, time as its last axis")
     from ctpbench_isles.dicom import open_dicom
 
     series = open_dicom(path, stated)

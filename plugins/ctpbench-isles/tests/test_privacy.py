@@ -86,6 +86,17 @@ def test_what_is_made_of_a_scan_of_ones_own(kind, name, format, scans, tmp_path)
     assert not leaks({"output": output.encode(), **written})
 
 
+def test_files_that_cannot_be_read_are_named_on_the_screen_alone(head, tmp_path):
+    scan = write_series(tmp_path / "scan", head.frames, head.times_s)
+    (scan / "IM00007").write_bytes(b"")
+    output = call("maps", scan, "--format", "nifti", "--out", tmp_path / "out")
+    assert "! unread: 1 files that cannot be read are left out" in output
+    assert f"{scan / 'IM00007'}: empty (0 bytes)" in output
+    about = (tmp_path / "out" / "inspection.json").read_text()
+    assert "unread: 1 files" in about
+    assert not [name for name, text in contents(tmp_path / "out").items() if b"IM00007" in text]
+
+
 def test_what_a_suite_leaves(scans, tmp_path):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE.format(**scans))
