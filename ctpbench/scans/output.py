@@ -36,6 +36,8 @@ class Output:
     def put(self, name: str, first: int, values: Float32) -> None:
         """Write slices of what has this name, from index `first` on, in each format."""
         for format in self._formats:
+            if name == "denoised" and format == "dicom-pm" and "dicom" in self._formats:
+                continue  # frames are the same classic images in both
             if (name, format) not in self._volumes:
                 times_s = self._times_s if name == "denoised" else None
                 units = QUANTITIES[name].units

@@ -9,13 +9,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 from pydicom.pixels import iter_pixels
-from pydicom.uid import generate_uid
 
 from ctpbench import DataError, Format, Series, Volume
 from ctpbench.arrays import AIR_HU, Float32, Float64
 from ctpbench_isles.acquired import HEAD_HU, fill_padding
 from ctpbench_isles.dicom_frames import FrameTable, arrange
 from ctpbench_isles.dicom_headers import Image, read_images
+from ctpbench_isles.dicom_map import DicomMap
+from ctpbench_isles.dicom_study import Study
 from ctpbench_isles.dicom_write import DicomVolume
 from ctpbench_isles.nifti_volume import NiftiVolume
 from ctpbench_isles.orientation import Grid
@@ -34,7 +35,7 @@ class DicomSeries(Series):
         Where `frame_times_s` is from: a DICOM tag, as classic images call it, or ``"frame_interval_s"``.
     """
 
-    formats: ClassVar[tuple[Format, ...]] = ("dicom", "nifti")
+    formats: ClassVar[tuple[Format, ...]] = ("dicom", "nifti", "dicom-pm")
 
     def __init__(self, path: Path, table: FrameTable) -> None:
         self.path = path
@@ -49,7 +50,7 @@ class DicomSeries(Series):
         self.spacing_mm = self._grid.spacing_mm
         self.frame_times_s = table.times_s[:, ::-1].copy() if self._grid.flips[0] else table.times_s
         # One for all that is written of a scan, so that viewers lay its maps over each other.
-        self._study_uid, self._frame_of_reference_uid = generate_uid(None), generate_uid(None)
+        self._study = Study(self._grid)
 
     def read(self, slices: slice) -> Float32:
         """Return some slices, (time, z, y, x), float32, HU; see `Series.read`."""
@@ -65,18 +66,15 @@ class DicomSeries(Series):
         return series
 
     def _create(self, folder: Path, name: str, format: Format, *, times_s: Float64 | None, units: str) -> Volume:
-        """Return a volume; as DICOM it becomes a folder of CT images, one a slice and time, of a new study."""
+        """Return a volume; as DICOM it is of a new study: a folder of CT images, or one object that holds a whole map.
+
+        Frames are CT images in either case: no object for what was computed has a time axis that viewers know.
+        """
         if format == "nifti":
             return NiftiVolume(folder, name, self._grid, times_s=times_s, units=units)
-        return DicomVolume(
-            folder,
-            name,
-            self._grid,
-            times_s=times_s,
-            units=units,
-            study_uid=self._study_uid,
-            frame_of_reference_uid=self._frame_of_reference_uid,
-        )
+        if format == "dicom-pm" and times_s is None:
+            return DicomMap(folder, name, self._study)
+        return DicomVolume(folder, name, self._study, times_s=times_s, units=units)
 
 
 def open_dicom(path: Path, frame_interval_s: float | None = None) -> DicomSeries | None:
