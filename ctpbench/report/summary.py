@@ -97,6 +97,7 @@ def _steps(past: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Learnt from", method["LearntFrom"]
     yield "Deconvolution and scaling", maps["Deconvolution"]
     yield "Units", f"absolute: kappa {maps['Parameters']['kappa']:g}, rho {maps['Parameters']['rho']:g} g/mL"
-    factors = ", ".join(f"{name.upper()} x {factor:.3g}" for name, factor in maps["ScalingFactors"].items())
-    yield "Factors by white matter", factors
+    if maps["Parameters"]["scaling"] == "white_matter":
+        factors = ", ".join(f"{name.upper()} x {factor:.3g}" for name, factor in maps["ScalingFactors"].items())
+        yield "Factors by white matter", factors
     yield "Bolus arrival in the AIF", f"{maps['BolusArrivalTime']:.1f} s from the scan's first frame"
