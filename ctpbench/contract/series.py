@@ -16,7 +16,7 @@ from ctpbench.errors import DataError
 Format = Literal["nifti", "dicom", "dicom-pm"]
 """NIfTI; classic DICOM images, which every viewer shows; DICOM's objects for what was computed: parametric maps and
 segmentations, whose values are floating point and whose units are coded."""
-SLAB_BYTES = 2**28
+SLAB_BYTES = 2**27
 """About how much of a series is in memory at once, as float32."""
 
 
