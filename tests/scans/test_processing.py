@@ -142,6 +142,18 @@ def test_time_to_peak_counts_from_the_bolus_as_well(catalogue, inspection, conte
     assert not written["ttp_arrival"][~brain].any()
 
 
+def test_no_more_than_a_slab_is_read_at_once(catalogue, scan, context, out, slabs_of, monkeypatch):
+    """Counted, not weighed: whatever is asked of a scan, it is asked for one slab's slices."""
+    slabs_of(2)
+    asked: list[int] = []
+    read = ToySeries.read
+    monkeypatch.setattr(ToySeries, "read", lambda self, part: asked.append(len(range(SLICES)[part])) or read(self, part))
+    found = inspect_series(ToySeries(scan))
+    process(found, catalogue.find("denoiser", "shrink")(weight=0.5), SETTINGS, context, out)
+    assert max(asked) == 2
+    assert sum(asked) <= 2 * SLICES + 1  # once to look, once to work, and the slice that is shown
+
+
 def test_a_shuttle_scan_is_written_on_its_uniform_grid(catalogue, context, tmp_path, out):
     times_s = EVERY_S + 0.1 * np.arange(SLICES)
     found = inspect_series(ToySeries(save_scan(tmp_path / "shuttle.toy.npz", **head(times_s))))
