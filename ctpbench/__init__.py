@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from ctpbench.contract.hookspecs import hookimpl as hookimpl
     from ctpbench.contract.observation import Observation as Observation
     from ctpbench.contract.observation import check_observation as check_observation
+    from ctpbench.contract.quantities import QUANTITIES as QUANTITIES
+    from ctpbench.contract.quantities import Quantity as Quantity
     from ctpbench.contract.series import Format as Format
     from ctpbench.contract.series import Series as Series
     from ctpbench.contract.series import Stated as Stated

@@ -18,6 +18,8 @@ HOME = {
     "MAP_UNITS": "contract.case",
     "Metric": "contract.components",
     "Observation": "contract.observation",
+    "QUANTITIES": "contract.quantities",
+    "Quantity": "contract.quantities",
     "ScoredCase": "contract.case",
     "Series": "contract.series",
     "Split": "contract.components",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from ctpbench.contract.series import Format, Series, Stated
     from ctpbench.plugins import Catalogue
     from ctpbench.scans.inspection import Inspection
-    from ctpbench.scans.processing import Processed
     from ctpbench.settings import MapsSettings
 
 Command = Callable[..., None]
@@ -45,7 +43,7 @@ class _Writing:
     """What is written where, and how maps are computed."""
 
     out: Path
-    format: Format | None
+    formats: tuple[Format, ...]
     lambda_rel: float
     scaling: Literal["none", "white_matter"]
 
@@ -135,7 +133,7 @@ def _writing(command: Command) -> Command:
 
     @functools.wraps(command)
     def gathered(out: Path, format: Any, lambda_rel: float, scaling: Any, **others: Any) -> None:
-        command(writing=_Writing(out, format, lambda_rel, scaling), **others)
+        command(writing=_Writing(out, tuple(dict.fromkeys(format)), lambda_rel, scaling), **others)
 
     for option in (
         click.option(
@@ -146,7 +144,11 @@ def _writing(command: Command) -> Command:
             help="Where results go.",
         ),
         click.option(
-            "--format", type=click.Choice(["nifti", "dicom"]), help="Of what is written; default: the scan's own."
+            "--format",
+            type=click.Choice(["nifti", "dicom", "dicom-pm"]),
+            multiple=True,
+            help="Of what is written; default: the scan's own. dicom: classic images, which every viewer shows. "
+            "dicom-pm: parametric maps in floating point with coded units, and segmentations. Repeatable.",
         ),
         click.option(
             "--lambda-rel", type=click.FloatRange(0), default=0.3, show_default=True, help="Tikhonov's weight."
@@ -199,9 +201,10 @@ def inspect_command(scan: Path, reading: _Reading, picture: Path) -> None:
 def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
     """Compute CBF, CBV, MTT, TTP and Tmax maps of a scan as it is.
 
-    SCAN is a 4-D NIfTI file or a folder of one DICOM series. Maps are written in its geometry, with overview.png,
-    inspection.png and inspection.json beside them. They are in absolute units: kappa is 0.73, for haematocrits of 0.45
-    in large vessels and 0.25 in small ones, and rho 1.05 g/mL, the density of brain.
+    SCAN is a 4-D NIfTI file or a folder of one DICOM series. Maps are written in its geometry, with masks of what fixed
+    thresholds mark as core and penumbra, and a .json beside each of what was done; summary.html is a page to look at.
+    Maps are in absolute units: kappa is 0.73, for haematocrits of 0.45 in large vessels and 0.25 in small ones, and rho
+    1.05 g/mL, the density of brain.
     """
     _process(scan, reading, writing, _AS_ACQUIRED, series=False)
 
@@ -245,8 +248,8 @@ def denoise(
 
     SCAN is a 4-D NIfTI file or a folder of one DICOM series. A method that learns from noise, such as Noise2Noise,
     trains on this very scan, or uses a model; training goes on after an interruption by the same command. Written are
-    the denoised series, the maps as `ctpbench maps` has them, overview.png, inspection.png and inspection.json. A
-    network that returns concentrations has them written above the scan's own, unfiltered baseline.
+    the denoised series and all that `ctpbench maps` writes. A network that returns concentrations has them written
+    above the scan's own, unfiltered baseline.
     """
     if method is None and model is None:
         raise InputError("denoise: got neither --method nor --model; allowed: one of them, or both")
@@ -283,15 +286,18 @@ def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, 
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.inspection import print_warnings
     from ctpbench.report.progress import bar
+    from ctpbench.report.summary import write_summary
     from ctpbench.running.executors.protocol import Limits
     from ctpbench.scans.opening import check_new, open_series
     from ctpbench.scans.processing import process
+    from ctpbench.scans.sidecars import history, write_sidecars
     from ctpbench.scans.training import trained, working_context
     from ctpbench.settings import Resources
 
     screen, catalogue, out = console(), load_catalogue(), writing.out
     opened = open_series(catalogue, scan, reading.stated)
-    format = opened.writable_format(writing.format)
+    for format in writing.formats:
+        opened.writable_format(format)
     check_folder(out, "--out")
     check_new(out)
     denoiser, ready = method.denoiser(catalogue)
@@ -305,24 +311,20 @@ def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, 
             working_context(denoiser, inspection, out, limits, method.seed, progress) as context,
         ):
             fitted = ready or trained(denoiser, inspection, context, out, method.seed)
-            made = process(inspection, fitted, writing.maps, context, out, format=format, series=series)
-        files = _describe(inspection, made, denoiser.name if series else None, out)
+            made = process(inspection, fitted, writing.maps, context, out, formats=writing.formats, series=series)
+        past = history(denoiser, writing.maps, made, _teacher(denoiser, ready))
+        write_sidecars(out, made, inspection, past)
+        files = [*made.files, *write_summary(out, inspection, made, past, denoiser.name if series else None)]
     if made.slabs > 1 and series:
         click.echo(f"Taken in {made.slabs} slabs: a method that looks across slices saw no further than its slab.")
-    click.echo(f"Written to {out}: {', '.join(str(path.relative_to(out)) for path in files)}")
+    names = ", ".join(str(path.relative_to(out)) for path in files)
+    click.echo(f"Written to {out}: {names}; a .json beside each map says what it is and how it came about")
 
 
-def _describe(inspection: Inspection, made: Processed, method: str | None, out: Path) -> list[Path]:
-    """Write the pictures and facts beside the maps; return all files."""
-    from ctpbench.atomic import write_text
-    from ctpbench.report.inspection import draw_inspection
-    from ctpbench.report.panels import map_panels
-    from ctpbench.report.sheet import Marks
+def _teacher(denoiser: Denoiser, ready: Denoiser | None) -> str:
+    """Return what a method has learnt from; the empty text for one that does not learn."""
+    from ctpbench.contract.components import Trainable
 
-    columns = [("as acquired", made.noisy), *([(method, made.maps)] if method else [])]
-    sides = Marks(sides=True)  # a series has the canonical axes
-    map_panels(columns, made.tissue, f"slice {made.slice + 1}", out / "overview.png", marks=sides)
-    draw_inspection(inspection, out / "inspection.png")
-    about = {**inspection.facts, "warnings": list(inspection.warnings)}
-    write_text(out / "inspection.json", json.dumps(about, indent=1))
-    return [*made.files, *(out / name for name in ("overview.png", "inspection.png", "inspection.json"))]
+    if not isinstance(denoiser, Trainable):
+        return ""
+    return "this scan" if ready is None else "another scan or a simulation"

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from ctpbench.contract.observation import Observation
+from ctpbench.contract.quantities import QUANTITIES
 
 MAP_DIMS = ("map", "z", "y", "x")
 ROI_DIMS = ("roi", "z", "y", "x")
 MAPS = ("cbf", "cbv", "mtt", "ttp", "tmax")
-MAP_UNITS = {"cbf": "mL/100 g/min", "cbv": "mL/100 g", "mtt": "s", "ttp": "s", "tmax": "s"}
+MAP_UNITS = {name: QUANTITIES[name].units for name in MAPS}
 
 
 TRUTH_PARTS = ("maps", "resolved", "frames", "labels", "rois")

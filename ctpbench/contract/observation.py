@@ -15,6 +15,7 @@ import xarray as xr
 
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.errors import DataError
+from ctpbench.perfusion.lesions import CSF_HU
 
 FRAME_DIMS = ("time", "z", "y", "x")
 MIN_FRAMES = 3
@@ -120,7 +121,7 @@ class Observation:
         """Brain without major vessels, (z, y, x), bool: where maps are compared."""
         return np.asarray(self.frames["brain"].values & ~self.frames["vessels"].values, dtype=bool)
 
-    def solid(self, csf_hu: float = 20.0) -> Mask:
+    def solid(self, csf_hu: float = CSF_HU) -> Mask:
         """Tissue without fluid, (z, y, x), bool: where the mean over all frames is `csf_hu` or more."""
         return np.asarray(self.tissue & (self.frames.values.mean(axis=0) >= csf_hu), dtype=bool)
 

@@ -14,8 +14,10 @@ import numpy as np
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.errors import DataError
 
-Format = Literal["nifti", "dicom"]
-SLAB_BYTES = 2**28
+Format = Literal["nifti", "dicom", "dicom-pm"]
+"""NIfTI; classic DICOM images, which every viewer shows; DICOM's objects for what was computed: parametric maps and
+segmentations, whose values are floating point and whose units are coded."""
+SLAB_BYTES = 2**27
 """About how much of a series is in memory at once, as float32."""
 
 
@@ -116,8 +118,8 @@ class Series(ABC):
         folder : Path
             An existing folder.
         name : str
-            What is written, such as "denoised" or "cbf": the name of the file, or of the folder of DICOM files.
-        format : "nifti", "dicom" or None
+            What is written, one of `ctpbench.QUANTITIES`: the name of the file, or of the folder of DICOM files.
+        format : "nifti", "dicom", "dicom-pm" or None
             One of `formats`; None for the scan's own.
         times_s : array, (time), float64, s, or None
             The frames' times; None for a map, which has no time axis.

@@ -29,6 +29,14 @@ from ctpbench.perfusion.concentration import resample, subtract_baseline
 from ctpbench.perfusion.criteria import regularisation_weight
 from ctpbench.perfusion.deconvolution import deconvolve, inverse_kernel
 from ctpbench.perfusion.dose import insert_noise
+from ctpbench.perfusion.lesions import (
+    CSF_HU,
+    RCBF_THRESHOLD,
+    TMAX_THRESHOLD_S,
+    hypoperfused,
+    infarct_core,
+    side_of,
+)
 from ctpbench.perfusion.maps import maps_from_residues, perfusion_maps
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
 from ctpbench.perfusion.motion import motion_mm, rotation_deg
@@ -38,6 +46,9 @@ from ctpbench.perfusion.regularisation import Deconvolution, Gcv, LCurve, Osvd, 
 from ctpbench.perfusion.scaling import pooled_factor, roi_factor, scale_factor, scale_sums
 
 __all__ = [
+    "CSF_HU",
+    "RCBF_THRESHOLD",
+    "TMAX_THRESHOLD_S",
     "Bayesian",
     "Deconvolution",
     "Gcv",
@@ -56,6 +67,8 @@ __all__ = [
     "deconvolve",
     "find_input_functions",
     "flat_white_matter",
+    "hypoperfused",
+    "infarct_core",
     "insert_noise",
     "inverse_kernel",
     "maps_from_residues",
@@ -70,6 +83,7 @@ __all__ = [
     "rotation_deg",
     "scale_factor",
     "scale_sums",
+    "side_of",
     "smooth_components",
     "subtract_baseline",
     "temporal_components",

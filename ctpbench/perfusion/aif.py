@@ -140,6 +140,7 @@ def find_input_functions(
     if method not in get_args(Method):
         raise DataError(f"method: got {method!r}; allowed: {', '.join(get_args(Method))}")
     scan = prepared(np.asarray(concentration), np.asarray(brain), spacing_mm, dt_s, posterior)
+    del concentration  # of a large scan half of what is in memory; the search needs the brain's curves alone
     artery, vein = by_components(scan) if method == "components" else by_clusters(scan)
     _check_artery(scan, artery)
     aif, vof = _vessel(scan, artery), _vessel(scan, vein) if _is_vein(scan, vein, artery) else None

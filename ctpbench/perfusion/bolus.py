@@ -1,4 +1,4 @@
-"""A bolus in a curve: whether there is one, how wide it is, and how much of it the scan's end cuts off."""
+"""A bolus in a curve: whether there is one, when it comes, how wide it is, and how much the scan's end cuts off."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ctpbench.arrays import Array, Float32, Float64
 from ctpbench.errors import DataError
 
+_ARRIVED = 0.1  # of the peak
 _OVER_NOISE = 4.0  # a smoothed curve's peak over its noise: a bolus. Noise alone reaches 2.5
 
 
@@ -59,6 +60,38 @@ def fwhm_s(curve: npt.ArrayLike, dt_s: float) -> float:
     """
     rise, fall = half_maxima(_bolus(curve))
     return (fall - rise) * dt_s
+
+
+def arrival_s(curve: npt.ArrayLike, dt_s: float) -> float:
+    """Return when a bolus arrives, in s from the first sample: where it last passes a tenth of its peak on the way up.
+
+    Parameters
+    ----------
+    curve : array, (time), HU above baseline
+    dt_s : float
+        Frame interval in s.
+
+    Returns
+    -------
+    float
+        Linearly between frames; 0 where the curve is above from the first sample on.
+
+    Raises
+    ------
+    DataError
+        Where no sample is above 0.
+
+    >>> arrival_s([0, 0, 0, 5, 10, 4], 2.0)
+    4.4
+    """
+    values = _bolus(curve)
+    peak = int(values.argmax())
+    level = _ARRIVED * values[peak]
+    below = np.flatnonzero(values[:peak] < level)
+    if not below.size:
+        return 0.0
+    last = int(below[-1])
+    return float(dt_s * (last + (level - values[last]) / (values[last + 1] - values[last])))
 
 
 def _bolus(curve: npt.ArrayLike) -> Float64:

@@ -24,6 +24,7 @@ _AHEAD_S = 3.0  # arteries enhance at most so long before the brain's mean
 _SHIFTS_S = np.arange(-6.0, 10.5)  # of the brain's mean curve
 _BORDER_MM = 4.0  # nearer to the skull no artery is looked for: its edge flickers as the head moves
 _ROUGH, _JAGGED = 2.5, 1.5  # flicker: so much rougher than the brain's median, and than the curve's own spread
+_TOGETHER = 2**16  # voxels
 _SMALLEST, _THICKEST_MM = 3, 6.0  # a component: voxels, distance of its middle from its border
 _ALIKE, _APART_S = 0.25, 1.5  # merit and arrival of the components taken beside the best
 _ENOUGH = 300.0  # signal over noise of the mean of an artery's voxels
@@ -95,9 +96,8 @@ def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: flo
     before = np.flatnonzero(mean[: mean.argmax()] <= 0.1 * mean.max())
     arrival = int(before[-1]) + 1 if before.size else 0
     rest = max(2, arrival - int(np.ceil(_AHEAD_S / dt_s)))
-    curves = curves - curves[:rest].mean(axis=0)
-    bends = np.diff(curves, 2, axis=0)
-    rough = np.sqrt(np.einsum("tn,tn->n", bends, bends) / len(bends))
+    curves -= curves[:rest].mean(axis=0)
+    rough, spread = _roughness(curves)
     position = voxels @ (np.asarray(spacing_mm) * np.asarray(back))
     return Scan(
         voxels=voxels,
@@ -111,8 +111,19 @@ def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: flo
         shape=brain.shape,
         inner=inner,
         posterior=position > position.mean(),
-        steady=(rough < _ROUGH * np.median(rough)) | (rough < _JAGGED * curves.std(axis=0)),
+        steady=(rough < _ROUGH * np.median(rough)) | (rough < _JAGGED * spread),
     )
+
+
+def _roughness(curves: Float32) -> tuple[Float32, Float32]:
+    """Return how curves, (time, n), bend, and their spread in time, (n): of some at a time, for memory's sake."""
+    rough, spread = np.empty((2, curves.shape[1]), np.float32)
+    for start in range(0, curves.shape[1], _TOGETHER):
+        some = slice(start, start + _TOGETHER)
+        bends = np.diff(curves[:, some], 2, axis=0)
+        rough[some] = np.sqrt(np.einsum("tn,tn->n", bends, bends) / len(bends))
+        spread[some] = curves[:, some].std(axis=0)
+    return rough, spread
 
 
 def _smoothing(frames: int, dt_s: float) -> Float32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,19 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
     table.add_column("what")
     table.add_column("value", justify="right")
     table.add_column("unit")
-    for name, value in inspection.facts.items():
-        ending = next((ending for ending in _UNITS if name.endswith(ending)), "")
-        table.add_row(name.removesuffix(ending).replace("_", " "), _shown(value), _UNITS.get(ending, ""))
+    for row in fact_rows(inspection):
+        table.add_row(*row)
     console.print(table)
     print_warnings(inspection, console)
     if not inspection.warnings:
         console.print("Nothing that would spoil results was found.")
+
+
+def fact_rows(inspection: Inspection) -> Iterator[tuple[str, str, str]]:
+    """Yield every fact of a scan as name, value and unit."""
+    for name, value in inspection.facts.items():
+        ending = next((ending for ending in _UNITS if name.endswith(ending)), "")
+        yield name.removesuffix(ending).replace("_", " "), _shown(value), _UNITS.get(ending, "")
 
 
 def print_warnings(inspection: Inspection, console: Console) -> None:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from ctpbench.arrays import Float32, Mask
 from ctpbench.contract.series import Series
 from ctpbench.errors import DataError
-from ctpbench.perfusion.aif import InputFunctions, Method, find_input_functions
+from ctpbench.perfusion.aif import InputFunctions, Method, Vessel, find_input_functions
 from ctpbench.perfusion.concentration import subtract_baseline
 
 _THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
+_MARGIN = 8  # pixels about the brain: further than what smooths the search for arteries reaches
+
+_Box = tuple[slice, slice]
 
 
 class Overview:
-    """The scan in thicker slices and larger pixels, which noise, time and memory gain from."""
+    """The scan in thicker slices and larger pixels, which noise, time and memory gain from.
+
+    Of each slice the frames are kept where brain is, which is less than half of it; of slices without brain, as long as
+    none was found, all.
+
+    Attributes
+    ----------
+    grouping : tuple of 3 ints
+        How many slices, rows and columns of the scan make one here.
+    spacing_mm : tuple of 3 floats
+    brain : ndarray, (z, y, x), bool
+    """
 
     def __init__(self, series: Series, frames: int) -> None:
         depth, rows, columns = series.shape[1:]
@@ -24,42 +40,92 @@ class Overview:
         self.grouping = (min(thick, depth), coarse, coarse)
         sizes = (-(-depth // self.grouping[0]), rows // coarse, columns // coarse)
         self.spacing_mm = tuple(step * n for step, n in zip(series.spacing_mm, self.grouping, strict=True))
-        self.frames = np.zeros((frames, *sizes), np.float32)
         self.brain = np.zeros(sizes, bool)
+        self._length = frames
+        self._parts: dict[int, tuple[_Box, Float32]] = {}
+        self._peak = np.zeros(sizes, np.float32)
+        self._sums = np.zeros(frames)  # over the brain
+        self._most = np.zeros((frames, *sizes[1:]), np.float32)
 
     def add(self, first: int, frames: Float32, brain: Mask) -> None:
         thick, coarse, _ = self.grouping
         rows, columns = (coarse * n for n in self.brain.shape[1:])
         for start in range(0, frames.shape[1], thick):
             group = slice(start, start + thick)
-            z = (first + start) // thick
-            self.frames[:, z] = _coarser(frames[:, group, :rows, :columns].mean(axis=1), coarse)
-            self.brain[z] = _coarser(brain[group, :rows, :columns].mean(axis=0), coarse) > 0.5
+            images = _coarser(frames[:, group, :rows, :columns].mean(axis=1), coarse)
+            inside = _coarser(brain[group, :rows, :columns].mean(axis=0), coarse) > 0.5
+            self._keep((first + start) // thick, np.asarray(images, dtype=np.float32), inside)
+
+    def _keep(self, z: int, images: Float32, inside: Mask) -> None:
+        """Keep what is needed of a slice, (time, y, x)."""
+        self._peak[z] = images.max(axis=0) - images[:2].mean(axis=0)
+        if not inside.any():
+            if not self.brain.any():
+                self._most = self._most if self._parts else images
+                self._parts[z] = _box(inside), images
+            return
+        if not self.brain.any():
+            self._parts.clear()
+        if inside.sum() > self.brain.sum(axis=(1, 2)).max():
+            self._most = images
+        self.brain[z] = inside
+        self._sums += images[:, inside].sum(axis=1, dtype=np.float64)
+        box = _box(inside)
+        self._parts[z] = box, images[:, *box].copy()
+
+    @property
+    def frames(self) -> Float32:
+        """All frames of a scan in which no brain was found, (time, z, y, x), HU."""
+        return np.stack([images for _, images in self._parts.values()], axis=1)
 
     def input_functions(self, dt_s: float, method: Method, partial_volume: bool) -> tuple[InputFunctions | None, str]:
-        """Return the input functions; where there is no artery, None and why."""
+        """Return the input functions; where there is no artery, None and why. To be asked once: frames are given up."""
+        box = _box(np.asarray(self.brain.any(axis=0)))
         try:
-            concentration = subtract_baseline(self.frames)
-            return (
-                find_input_functions(
-                    concentration, self.brain, self.spacing_mm, dt_s, method=method, partial_volume=partial_volume
-                ),
-                "",
+            found = find_input_functions(
+                self._concentration(box),
+                self.brain[:, *box],
+                self.spacing_mm,
+                dt_s,
+                method=method,
+                partial_volume=partial_volume,
             )
         except DataError as error:
             return None, str(error)
+        vof = None if found.vof is None else _moved(found.vof, box)
+        return replace(found, aif=_moved(found.aif, box), vof=vof), ""
+
+    def _concentration(self, box: _Box) -> Float32:
+        """Return the frames above their baseline within a box, zero where none were kept; no slice is held twice."""
+        concentration = np.zeros((self._length, *self.brain[:, *box].shape), np.float32)
+        while self._parts:
+            z, (part, images) = self._parts.popitem()
+            rows, columns = (slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
+            concentration[:, z, rows, columns] = subtract_baseline(images)
+        return concentration
 
     def slice_with_most_brain(self) -> Float32:
-        return self.frames[:, int(self.brain.sum(axis=(1, 2)).argmax())]
+        return self._most
 
     def peak(self) -> Float32:
-        highest: Float32 = self.frames.max(axis=0) - self.frames[:2].mean(axis=0)
-        return highest
+        return self._peak
 
     def mean_curve(self) -> Float32:
-        inside = self.brain if self.brain.any() else np.ones_like(self.brain)
-        mean: Float32 = np.stack([frame[inside].mean(dtype=np.float64) for frame in self.frames]).astype(np.float32)
-        return subtract_baseline(mean)
+        return subtract_baseline((self._sums / max(int(self.brain.sum()), 1)).astype(np.float32))
+
+
+def _box(inside: Mask) -> _Box:
+    """Return the rows and columns that hold a mask, (y, x), with a margin; all where it is empty."""
+    if not inside.any():
+        return slice(0, inside.shape[0]), slice(0, inside.shape[1])
+    held = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
+    rows, columns = (slice(max(int(n[0]) - _MARGIN, 0), int(n[-1]) + 1 + _MARGIN) for n in held)
+    return slice(rows.start, min(rows.stop, inside.shape[0])), slice(columns.start, min(columns.stop, inside.shape[1]))
+
+
+def _moved(vessel: Vessel, box: _Box) -> Vessel:
+    """Return a vessel that was found in a box with its voxels counted in the whole."""
+    return replace(vessel, voxels=vessel.voxels + np.array([0, box[0].start, box[1].start]))
 
 
 def _coarser(images: npt.NDArray[np.floating], factor: int) -> npt.NDArray[np.floating]:

@@ -11,11 +11,12 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Float32, Mask
-from ctpbench.contract.case import MAP_UNITS, MAPS
+from ctpbench.contract.case import MAPS
 from ctpbench.contract.components import Context, Deconvolver, Denoiser
 from ctpbench.contract.observation import Observation
-from ctpbench.contract.series import Format, Volume, slabs
+from ctpbench.contract.series import Format, slabs
 from ctpbench.errors import DataError, PluginError
+from ctpbench.perfusion.bolus import arrival_s
 from ctpbench.running.estimation import (
     Answer,
     InvalidOutput,
@@ -29,6 +30,8 @@ from ctpbench.running.estimation import (
     white_matter_scale,
 )
 from ctpbench.scans.inspection import Inspection
+from ctpbench.scans.lesions import Lesions, LesionVoxels
+from ctpbench.scans.output import Output
 from ctpbench.settings import MapsSettings
 
 Progress = Callable[[float, str], None]
@@ -41,6 +44,10 @@ Haematocrits of 0.45 in large vessels and 0.25 in small ones (Rempp et al. 1994)
 """
 
 
+_LEVELS = 12
+_NOTHING = np.empty((0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class Processed:
     """What `process` made.
@@ -48,13 +55,21 @@ class Processed:
     Attributes
     ----------
     files : list of Path
-        The series and maps that were written.
+        The series, maps and masks that were written.
     noisy, maps : DataArray, (map, y, x), float32
         Of the slice with the most brain: maps of the frames as they are, and the method's.
     tissue : ndarray, (y, x), bool
     slice : int
     slabs : int
         How many pieces the scan was taken in.
+    lesions : Lesions
+        Core and penumbra on the method's maps.
+    anatomy : dict of int to ndarray, (y, x), float32, HU
+        The mean of all frames in a few slices through the brain.
+    scale : mapping of str to float
+        The factors that CBF and CBV were multiplied by.
+    arrival_s : float
+        When the bolus arrives in the AIF, from the scan's first frame.
     """
 
     files: list[Path]
@@ -63,6 +78,10 @@ class Processed:
     tissue: Mask
     slice: int
     slabs: int
+    lesions: Lesions
+    anatomy: dict[int, Float32]
+    scale: Mapping[str, float]
+    arrival_s: float
 
 
 def process(
@@ -72,12 +91,13 @@ def process(
     context: Context,
     out: Path,
     *,
-    format: Format | None = None,
+    formats: Sequence[Format] = (),
     series: bool = True,
 ) -> Processed:
     """Denoise a scan and compute its maps slab by slab, and write both in the scan's own geometry.
 
-    A method that looks across slices sees no further than its slab.
+    Beside the maps of `ctpbench.MAPS` there are the time to peak from bolus arrival, and masks of core and penumbra,
+    which are drawn once all slices are known. A method that looks across slices sees no further than its slab.
 
     Parameters
     ----------
@@ -89,8 +109,8 @@ def process(
     context : Context
     out : Path
         An existing folder.
-    format : "nifti", "dicom" or None
-        The scan's own where it is None.
+    formats : sequence of "nifti", "dicom" and "dicom-pm"
+        All that it is written in; the scan's own where none is named.
     series : bool
         Whether the denoised series is written too; a method that emits no frames has none.
 
@@ -102,49 +122,60 @@ def process(
         Where the method's output breaks its contract.
     """
     scan = inspection.series
-    chosen = scan.writable_format(format)
     pieces = list(slabs(scan))
     scale = _scale(inspection, pieces, settings)
+    arrival = _arrival_s(inspection)
     emits_frames = not isinstance(denoiser, Deconvolver)
     central = int(inspection.brain.sum(axis=(1, 2)).argmax())
-    volumes: dict[str, Volume] = {}
-
-    def write(name: str, first: int, values: Float32) -> None:
-        if name not in volumes:
-            times_s, units = (inspection.times_s, "HU") if name == "denoised" else (None, MAP_UNITS[name])
-            volumes[name] = scan.create(out, name, chosen, times_s=times_s, units=units)
-        volumes[name].put(first, values)
-
-    try:
+    voxels, anatomy = LesionVoxels(inspection.brain), dict.fromkeys(_levels(inspection.brain), _NOTHING)
+    with Output(inspection, out, formats) as output:
         for number, slices in enumerate(pieces):
             context.progress(number / len(pieces), f"slices {slices.start + 1} to {slices.stop} of {scan.shape[1]}")
             if not inspection.brain[slices].any():
                 nothing = np.zeros((slices.stop - slices.start, *scan.shape[2:]), np.float32)
-                answers = dict.fromkeys(MAPS, nothing) | {"denoised": inspection.frames(slices)}
+                answers = dict.fromkeys((*MAPS, "ttp_arrival"), nothing) | {"denoised": inspection.frames(slices)}
             else:
                 observation = inspection.observation(slices)
                 within = replace(context, progress=_part(context.progress, number, len(pieces)))
-                returned = answer_of(denoiser, observation, settings, within)
+                try:
+                    returned = answer_of(denoiser, observation, settings, within)
+                except InvalidOutput as error:
+                    raise PluginError(f"{denoiser.name}: {error}") from None
                 maps = scaled(estimate(returned, observation, settings).maps, scale)
-                answers = {name: maps.sel(map=name).values for name in MAPS} | _denoised(
-                    returned, observation, settings
-                )
+                answers = {name: maps.sel(map=name).values for name in MAPS}
+                answers["ttp_arrival"] = np.where(inspection.brain[slices], answers["ttp"] - np.float32(arrival), 0)
+                voxels.add(slices, observation.solid(), answers["cbf"], answers["tmax"])
+                answers |= _denoised(returned, observation, settings)
+                for z in anatomy.keys() & set(range(slices.start, slices.stop)):
+                    anatomy[z] = observation.frames.values[:, z - slices.start].mean(axis=0)
                 if slices.start <= central < slices.stop:
                     shown = maps.isel(z=central - slices.start)
             for name, values in answers.items():
-                if name in MAPS or (series and emits_frames):
-                    write(name, slices.start, values)
-        files = [volume.finish() for volume in volumes.values()]
-    except BaseException as error:
-        for volume in volumes.values():
-            volume.discard()
-        if isinstance(error, InvalidOutput):
-            raise PluginError(f"{denoiser.name}: {error}") from None
-        raise
+                if name != "denoised" or (series and emits_frames):
+                    output.put(name, slices.start, values)
+        lesions = voxels.lesions(float(np.prod(scan.spacing_mm)) / 1000)
+        for name, mask in lesions.masks.items():
+            for slices in pieces:
+                output.put(name, slices.start, mask[slices].astype(np.float32))
+        files = output.finish()
     context.progress(1.0, "")
     one = inspection.observation(slice(central, central + 1))
     noisy = scaled(concentration_maps(baseline_subtracted(one.frames, settings), one, settings), scale)
-    return Processed(files, noisy.isel(z=0), shown, one.tissue[0], central, len(pieces))
+    tissue, count = one.tissue[0], len(pieces)
+    return Processed(files, noisy.isel(z=0), shown, tissue, central, count, lesions, anatomy, scale, arrival)
+
+
+def _levels(brain: Mask) -> list[int]:
+    """Return a few slices from the lowest to the highest that hold brain."""
+    held = np.flatnonzero(brain.any(axis=(1, 2)))
+    return [int(z) for z in held[np.linspace(0, len(held) - 1, min(_LEVELS, len(held))).round().astype(int)]]
+
+
+def _arrival_s(inspection: Inspection) -> float:
+    if inspection.inputs is None:
+        raise DataError(f"{inspection.series.path}: {inspection.no_artery}")
+    dt_s = float(inspection.times_s[1] - inspection.times_s[0])
+    return arrival_s(inspection.inputs.aif.curve, dt_s)
 
 
 def _denoised(returned: Answer, observation: Observation, settings: MapsSettings) -> dict[str, Float32]:

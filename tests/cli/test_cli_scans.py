@@ -19,8 +19,12 @@ from tests.fakes.ctpbench_fakes import head, save_scan
 FRAMES = 45
 EVERY_S = np.repeat(np.arange(FRAMES)[:, np.newaxis] * 1.0, 3, axis=1)
 PATIENT = "Doe^Jane"
-MAPS = {f"{name}.npy" for name in ("cbf", "cbv", "mtt", "ttp", "tmax")}
-ABOUT = {"overview.png", "inspection.png", "inspection.json"}
+DRAWN = ("cbf", "cbv", "mtt", "ttp", "tmax", "ttp_arrival", "core", "penumbra")
+MAPS = {f"{name}.npy" for name in DRAWN}
+ABOUT = {"overview.png", "lesions.png", "inspection.png", "inspection.json", "summary.html"} | {
+    f"{name}.json" for name in DRAWN
+}
+FRAMES_TOO = {"denoised.npy", "denoised.json"}
 
 Call = Callable[..., click.testing.Result]
 
@@ -120,6 +124,7 @@ def test_maps_are_written_with_what_was_found_out(ctpbench_process, scans, tmp_p
     assert found["warnings"] == []
     assert is_picture(tmp_path / "maps/overview.png")
     assert is_picture(tmp_path / "maps/inspection.png")
+    assert is_picture(tmp_path / "maps/lesions.png")
     assert nowhere_named(tmp_path / "maps")
     assert names(scans) == before
 
@@ -129,10 +134,10 @@ def test_a_method_that_learns_is_trained_and_its_model_used_again(ctpbench_proce
     learn = ("--method", "learn", "--param", "factor=0.5", "--out", "first", "--device", "cpu")
     first = ctpbench_process(*words, *learn)
     assert first.returncode == 0, first.stderr
-    assert names(tmp_path / "first") == MAPS | ABOUT | {"denoised.npy", "model"}
+    assert names(tmp_path / "first") == MAPS | ABOUT | FRAMES_TOO | {"model"}
     again = call(*words, "--model", tmp_path / "first/model", "--out", tmp_path / "again")
     assert again.exit_code == 0, again.output
-    assert names(tmp_path / "again") == MAPS | ABOUT | {"denoised.npy"}
+    assert names(tmp_path / "again") == MAPS | ABOUT | FRAMES_TOO
     for name in (*MAPS, "denoised.npy"):
         np.testing.assert_array_equal(np.load(tmp_path / "first" / name), np.load(tmp_path / "again" / name))
     with np.load(scans / "scan.toy.npz") as stored:
@@ -260,4 +265,4 @@ def test_interrupted_training_leaves_nothing_half_written_and_goes_on(start, cal
     done = call(*words)
     assert done.exit_code == 0, done.output
     assert epochs.read_text().split() == ["0", "1", "2", "3"]
-    assert names(out) == MAPS | ABOUT | {"denoised.npy", "model"}
+    assert names(out) == MAPS | ABOUT | FRAMES_TOO | {"model"}

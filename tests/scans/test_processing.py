@@ -12,6 +12,7 @@ import pytest
 from ctpbench import Context, DataError, Inspection, Stated, inspect_series
 from ctpbench.contract.case import MAPS
 from ctpbench.errors import InputError, PluginError
+from ctpbench.perfusion import infarct_core, side_of
 from ctpbench.plugins import Catalogue
 from ctpbench.running.estimation import answer_of, estimate, region_perfusion
 from ctpbench.running.executors.protocol import Limits
@@ -25,6 +26,7 @@ from tests.fakes.ctpbench_fakes import ToySeries, head, save_scan
 FRAMES, SLICES = 45, 5
 EVERY_S = np.repeat(np.arange(FRAMES)[:, np.newaxis] * 1.0, SLICES, axis=1)
 SETTINGS = MapsSettings(scaling="none", kappa=0.73, rho=1.05)
+DRAWN = {*MAPS, "ttp_arrival", "core", "penumbra"}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_slab_by_slab_gives_what_the_whole_gives(catalogue, inspection, context,
     returned = answer_of(denoiser, observation, SETTINGS, context)
     whole = estimate(returned, observation, SETTINGS)
     written = arrays(out)
-    assert set(written) == {*MAPS} | ({"denoised"} if name != "unfold" else set())
+    assert set(written) == DRAWN | ({"denoised"} if name != "unfold" else set())
     assert {path.name for path in made.files} == names(out)
     for one in MAPS:
         assert written[one].dtype == np.float32
@@ -113,6 +115,47 @@ def test_slabs_without_brain_have_empty_maps_and_their_own_frames(catalogue, ins
     assert written["denoised"][:, 1:].std(axis=(-2, -1)).max() < 1
 
 
+@pytest.mark.parametrize("together", [1, 3, 5])
+def test_core_and_penumbra_are_those_of_the_whole_maps(catalogue, inspection, context, out, slabs_of, together):
+    slabs_of(together)
+    made = process(inspection, catalogue.find("denoiser", "shrink")(weight=0.5), SETTINGS, context, out)
+    written, solid = arrays(out), inspection.observation().solid()
+    core = infarct_core(written["cbf"].astype(np.float64), solid, side_of(inspection.brain), 0.3)
+    assert core.any()
+    assert not core.all()
+    np.testing.assert_array_equal(written["core"], core)
+    np.testing.assert_array_equal(written["penumbra"], solid & (written["tmax"] > 6))
+    volumes = made.lesions.volumes_ml
+    assert volumes["core"] == pytest.approx(core.sum() * 5 * 3 * 3 / 1000)
+    assert volumes["mismatch"] == pytest.approx(volumes["penumbra"] - volumes["core"])
+    assert list(made.anatomy) == [1, 2, 3, 4]  # the first slice is air
+    np.testing.assert_allclose(made.anatomy[2], inspection.frames(slice(2, 3)).mean(axis=0)[0], rtol=1e-5)
+
+
+def test_time_to_peak_counts_from_the_bolus_as_well(catalogue, inspection, context, out):
+    made = process(inspection, catalogue.find("denoiser", "leave")(), SETTINGS, context, out)
+    written, curve = arrays(out), inspection.inputs.aif.curve
+    assert 8 < made.arrival_s < 11  # the bolus of `head` starts at 8 s
+    assert curve[int(made.arrival_s)] < 0.1 * curve.max() <= curve[int(made.arrival_s) + 1]
+    brain = inspection.brain
+    np.testing.assert_allclose(written["ttp_arrival"][brain], written["ttp"][brain] - made.arrival_s, atol=1e-5)
+    assert not written["ttp_arrival"][~brain].any()
+
+
+def test_no_more_than_a_slab_is_read_at_once(catalogue, scan, context, out, slabs_of, monkeypatch):
+    """Counted, not weighed: whatever is asked of a scan, it is asked for one slab's slices."""
+    slabs_of(2)
+    asked: list[int] = []
+    read = ToySeries.read
+    monkeypatch.setattr(
+        ToySeries, "read", lambda self, part: asked.append(len(range(SLICES)[part])) or read(self, part)
+    )
+    found = inspect_series(ToySeries(scan))
+    process(found, catalogue.find("denoiser", "shrink")(weight=0.5), SETTINGS, context, out)
+    assert max(asked) == 2
+    assert sum(asked) <= 2 * SLICES + 1  # once to look, once to work, and the slice that is shown
+
+
 def test_a_shuttle_scan_is_written_on_its_uniform_grid(catalogue, context, tmp_path, out):
     times_s = EVERY_S + 0.1 * np.arange(SLICES)
     found = inspect_series(ToySeries(save_scan(tmp_path / "shuttle.toy.npz", **head(times_s))))
@@ -123,7 +166,7 @@ def test_a_shuttle_scan_is_written_on_its_uniform_grid(catalogue, context, tmp_p
 
 def test_the_series_may_be_left_out(catalogue, inspection, context, out):
     process(inspection, catalogue.find("denoiser", "leave")(), SETTINGS, context, out, series=False)
-    assert set(arrays(out)) == {*MAPS}
+    assert set(arrays(out)) == DRAWN
 
 
 @pytest.mark.parametrize("how", ["nan", "shape", "float64"])
@@ -151,7 +194,7 @@ def test_without_an_artery_nothing_is_made(catalogue, context, tmp_path, out, sl
 
 def test_a_format_that_the_scan_has_not_is_refused(catalogue, inspection, context, out):
     with pytest.raises(DataError, match=r"scan\.toy\.npz: cannot be written as dicom; allowed: nifti"):
-        process(inspection, catalogue.find("denoiser", "leave")(), SETTINGS, context, out, format="dicom")
+        process(inspection, catalogue.find("denoiser", "leave")(), SETTINGS, context, out, formats=["dicom"])
 
 
 def test_white_matter_decides_the_scale_of_the_whole_scan(catalogue, context, tmp_path, out, slabs_of):

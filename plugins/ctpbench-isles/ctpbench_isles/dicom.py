@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from pydicom.uid import generate_uid
 
 from ctpbench import DataError, Format, Series, Stated, Volume
 from ctpbench.arrays import AIR_HU, Float32, Float64
@@ -17,8 +16,10 @@ from ctpbench_isles.dicom_doubles import without_doubles
 from ctpbench_isles.dicom_files import read_headers
 from ctpbench_isles.dicom_frames import GEOMETRY_TAGS, FrameTable, arrange
 from ctpbench_isles.dicom_headers import Image
+from ctpbench_isles.dicom_map import DicomMap
 from ctpbench_isles.dicom_pixels import DamagedPixels, hounsfield, stored_pixels
 from ctpbench_isles.dicom_series import choose
+from ctpbench_isles.dicom_study import Study
 from ctpbench_isles.dicom_write import DicomVolume
 from ctpbench_isles.nifti_volume import NiftiVolume
 from ctpbench_isles.orientation import Grid
@@ -37,7 +38,7 @@ class DicomSeries(Series):
         From (column, row, slice) to mm, RAS; slices as numbered along their normal.
     """
 
-    formats: ClassVar[tuple[Format, ...]] = ("dicom", "nifti")
+    formats: ClassVar[tuple[Format, ...]] = ("dicom", "nifti", "dicom-pm")
 
     def __init__(self, path: Path, table: FrameTable, notes: tuple[str, ...], unread: Mapping[Path, str]) -> None:
         self.path = path
@@ -59,7 +60,7 @@ class DicomSeries(Series):
             self.missing = np.repeat(table.missing.any(axis=1, keepdims=True), self.shape[1], axis=1)
             self.formats = ("nifti",)  # type: ignore[misc]
         # One for all that is written of a scan, so that viewers lay its maps over each other.
-        self._study_uid, self._frame_of_reference_uid = generate_uid(None), generate_uid(None)
+        self._study = Study(self._grid)
 
     def read(self, slices: slice) -> Float32:
         """Return some slices, (time, z, y, x), float32, HU; see `Series.read`."""
@@ -101,18 +102,15 @@ class DicomSeries(Series):
         return np.repeat(times_s.mean(axis=1, keepdims=True), self.shape[1], axis=1)
 
     def _create(self, folder: Path, name: str, format: Format, *, times_s: Float64 | None, units: str) -> Volume:
-        """Return a volume; as DICOM it becomes a folder of CT images, one a slice and time, of a new study."""
+        """Return a volume; as DICOM it is of a new study: a folder of CT images, or one object that holds a whole map.
+
+        Frames are CT images in either case: no object for what was computed has a time axis that viewers know.
+        """
         if format == "nifti":
             return NiftiVolume(folder, name, self._grid, times_s=times_s, units=units)
-        return DicomVolume(
-            folder,
-            name,
-            self._grid,
-            times_s=times_s,
-            units=units,
-            study_uid=self._study_uid,
-            frame_of_reference_uid=self._frame_of_reference_uid,
-        )
+        if format == "dicom-pm" and times_s is None:
+            return DicomMap(folder, name, self._study)
+        return DicomVolume(folder, name, self._study, times_s=times_s, units=units)
 
 
 def open_dicom(path: Path, stated: Stated | None = None) -> DicomSeries | None:

@@ -6,58 +6,48 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from ctpbench import DataError, Volume
 from ctpbench.arrays import Float32, Float64
-from ctpbench_isles.orientation import Grid
+from ctpbench_isles.dicom_study import Study
 from ctpbench_isles.writing import writing
 
 LARGEST = 32767  # stored values are int16 of both signs
 UNDEFINED = -32768  # stored for NaN, and declared as padding
 
-_EMPTY_TAGS = (  # which the standard wants, empty where not known
-    *("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
-    *("ReferringPhysicianName", "PositionReferenceIndicator", "PatientPosition", "KVP", "AcquisitionNumber"),
-)
-
 
 class DicomVolume(Volume):
     """A folder of CT images, one a slice and time, under a temporary name until it is finished.
 
-    Each file is made anew from a fixed list of tags; nothing is copied from the scan's files.
+    Whatever viewers sort the images of a series in time by says the same: AcquisitionNumber, AcquisitionTime,
+    ContentTime, InstanceNumber and TemporalPositionIdentifier rise from frame to frame, and so do the files' names.
 
     Parameters
     ----------
     folder, name, times_s, units
         As for `Series.create`.
-    grid : Grid
-        The scan's (column, row, slice) and where they lie.
-    study_uid, frame_of_reference_uid : str
-        What else is written of the same scan carries the same ones.
+    study : Study
+        That of all else that is written of the same scan.
     """
 
     def __init__(
         self,
         folder: Path,
         name: str,
-        grid: Grid,
+        study: Study,
         *,
         times_s: Float64 | None,
         units: str,
-        study_uid: str,
-        frame_of_reference_uid: str,
     ) -> None:
         frames = () if times_s is None else (len(times_s),)
-        super().__init__((*frames, *grid.canonical_shape))
-        self._target, self._grid, self._times_s = folder / name, grid, times_s
+        super().__init__((*frames, *study.grid.canonical_shape))
+        self._target, self._study, self._times_s = folder / name, study, times_s
         if self._target.exists():
             raise DataError(f"{self._target}: exists; allowed: a new folder; move it away or write elsewhere")
         self._part = folder / f".{name}.part"
-        self._template = _template(name, grid, units)
-        self._template.StudyInstanceUID, self._template.FrameOfReferenceUID = study_uid, frame_of_reference_uid
+        self._template = _with_pixels(study.template(name), units)
         if times_s is not None:
             self._template.NumberOfTemporalPositions = len(times_s)
         self.discard()  # what a run that was killed left there
@@ -70,10 +60,11 @@ class DicomVolume(Volume):
 
     def _write(self, first: int, values: Float32) -> None:
         count = values.shape[-3]
-        start = self._grid.stored_slices(slice(first, first + count)).start
+        grid = self._study.grid
+        start = grid.stored_slices(slice(first, first + count)).start
         with writing(self._target):
             for time, frame in enumerate(values.reshape(-1, *values.shape[-3:])):
-                for k, pixels in enumerate(self._grid.to_stored(frame).transpose(2, 1, 0), start=start):
+                for k, pixels in enumerate(grid.to_stored(frame).transpose(2, 1, 0), start=start):
                     self._write_image(time, k, pixels)
 
     def _finish(self) -> Path:
@@ -87,10 +78,8 @@ class DicomVolume(Volume):
         defined = np.isfinite(pixels)
         stored = np.where(defined, np.rint(np.where(defined, pixels, 0) / slope), UNDEFINED).astype("<i2")
         image = self._template
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid(None)
-        image.InstanceNumber = time * self._grid.shape[2] + k + 1
-        position = self._grid.affine @ (0, 0, k, 1)
-        image.ImagePositionPatient = _decimals(position[:3] * (-1, -1, 1))
+        self._study.place(image, k)
+        image.InstanceNumber = time * self._study.grid.shape[2] + k + 1
         image.RescaleSlope = format_number_as_ds(slope)
         if self._times_s is not None:
             image.AcquisitionNumber = image.TemporalPositionIdentifier = time + 1
@@ -108,36 +97,13 @@ def fitting_slope(pixels: Float32) -> float:
     return float(next(factor * power for factor in (1, 2, 5, 10, 20) if largest / (factor * power) <= LARGEST))
 
 
-def _template(name: str, grid: Grid, units: str) -> Dataset:
-    """Return all that the images of a series have in common."""
-    sizes = np.linalg.norm(grid.affine[:3, :3], axis=0)
-    axes = (grid.affine[:3, :2] / sizes[:2]).T * (-1, -1, 1)
-    image = Dataset()
-    image.file_meta = FileMetaDataset()
-    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID = CTImageStorage
-    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
-    image.PatientName, image.PatientID, image.PatientIdentityRemoved = "Anonymous", "", "YES"
-    image.DeidentificationMethod = "Made anew from pixels and geometry"
-    for keyword in _EMPTY_TAGS:
-        setattr(image, keyword, None)
-    image.SeriesInstanceUID = generate_uid(None)
-    image.Modality, image.Manufacturer, image.SeriesNumber = "CT", "ctpbench", 1
-    image.SeriesDescription = f"ctpbench {name}"[:64]
-    image.Rows, image.Columns = grid.shape[1], grid.shape[0]
-    image.PixelSpacing = _decimals(sizes[[1, 0]])
-    image.ImageOrientationPatient = _decimals(axes.ravel())
-    image.SliceThickness = _decimals(sizes[2:])[0]
+def _with_pixels(image: Dataset, units: str) -> Dataset:
+    """Return a template that says how its pixels are stored."""
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
     image.RescaleIntercept, image.RescaleType = "0", units
     image.PixelPaddingValue = UNDEFINED
     return image
-
-
-def _decimals(numbers: Float64) -> list[str]:
-    """Return numbers as DICOM's decimal strings of at most 16 characters."""
-    return [format_number_as_ds(float(number)) for number in np.where(np.abs(numbers) < 1e-9, 0.0, numbers)]
 
 
 def _time_of_day(time_s: float) -> str:

@@ -21,6 +21,7 @@ _GEOMETRY = (
 )
 _DESCRIPTION = 79  # bytes of the header's text, without the final zero
 _DTYPE = np.dtype("<f4")
+_UPRIGHT = 1e-4  # cosine between two axes that headers' rounded numbers make; a tilt of half a degree makes 0.009
 
 
 class NiftiVolume(Volume):
@@ -37,7 +38,8 @@ class NiftiVolume(Volume):
     units : str
         Written into the header's description.
     like : nibabel header or None
-        Whose qform and sform are kept, numbers only; without it both are made from the grid's affine.
+        Whose qform and sform are kept, numbers only; without it both are made from the grid's affine. A qform that
+        cannot hold the sheared matrix of the sform of the same space gets code 0, "not to be used".
 
     Raises
     ------
@@ -113,9 +115,18 @@ def _header(grid: Grid, times_s: Float64 | None, like: nib.Nifti1Header | nib.Ni
         header["pixdim"][:4] = like["pixdim"][:4]
         for field in _GEOMETRY:
             header[field] = like[field]
+    # A qform is a rotation: of a tilted gantry's slices, which lie sheared, it would tell another place than the sform.
+    if header["qform_code"] == header["sform_code"] and _is_sheared(header.get_sform()):
+        header["qform_code"] = 0
     header.set_xyzt_units("mm", "sec")
     if times_s is not None:
         header["pixdim"][4] = np.median(np.diff(times_s))
         header["toffset"] = times_s[0]
     header["vox_offset"] = header.single_vox_offset
     return header
+
+
+def _is_sheared(affine: Float64) -> bool:
+    """Whether the axes of the voxels do not stand upright on each other."""
+    sides = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return not np.allclose(sides.T @ sides, np.eye(3), atol=_UPRIGHT)

@@ -119,7 +119,11 @@ def test_the_hook_opens_nifti_and_dicom_and_leaves_the_rest(head, patients, tmp_
     path = write_scan(tmp_path / "scan.nii.gz", head.frames, head.spacing_mm)
     assert np.array_equal(ctpbench_isles.ctpbench_open_series(path, Stated()).read(slice(None)), head.frames)
     assert ctpbench_isles.ctpbench_open_series(path, Stated(frame_interval_s=2.5)).frame_times_s[1, 0] == 2.5
-    assert ctpbench_isles.ctpbench_open_series(patients / "DOE_JANE", Stated()).formats == ("dicom", "nifti")
+    assert ctpbench_isles.ctpbench_open_series(patients / "DOE_JANE", Stated()).formats == (
+        "dicom",
+        "nifti",
+        "dicom-pm",
+    )
     other = tmp_path / "table.csv"
     other.write_text("a,b\n", encoding="utf-8")
     assert ctpbench_isles.ctpbench_open_series(other, Stated()) is None

@@ -9,6 +9,7 @@ import pytest
 from ctpbench import DataError
 from ctpbench_isles.nifti import NiftiSeries
 from ctpbench_isles.nifti_volume import NiftiVolume
+from ctpbench_isles.orientation import Grid
 
 from .nifti_files import ORIENTATIONS, grid_of, write_scan
 
@@ -127,6 +128,49 @@ def test_without_a_header_to_follow_the_grids_affine_is_written(tmp_path):
     header = nib.load(tmp_path / "cbf.nii").header
     np.testing.assert_allclose(header.get_sform(), grid.affine)
     np.testing.assert_allclose(header.get_qform(), grid.affine, atol=1e-5)
+
+
+ROTATED = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
+SHEARED = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.3346], [0.0, 0.0, 0.9483]])  # a gantry tilted by 18.5 degrees
+FLIPPED = np.diag([-1.0, 1.0, 1.0])
+LYING = {
+    "plain": (np.eye(3), 1),
+    "flipped": (FLIPPED, 1),
+    "rotated": (ROTATED, 1),
+    "rotated and flipped": (ROTATED @ FLIPPED, 1),
+    "sheared": (SHEARED, 0),
+    "sheared and flipped": (FLIPPED @ SHEARED, 0),
+    "rotated and sheared": (ROTATED @ SHEARED, 0),
+}
+
+
+@pytest.mark.parametrize(("axes", "qform_code"), LYING.values(), ids=LYING)
+@pytest.mark.parametrize("followed", [False, True], ids=["made", "followed"])
+def test_every_form_that_a_viewer_may_use_tells_the_same_place(tmp_path, axes, qform_code, followed):
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = axes * (0.5, 0.75, 5.0), (-80.0, 95.0, 12.0)
+    grid, like = Grid(affine, (4, 3, 20)), nib.Nifti1Header()
+    like.set_sform(affine, code=1)
+    like.set_qform(affine, code=1)  # which nibabel writes without the shear
+    with NiftiVolume(tmp_path, "cbf", grid, times_s=None, units="HU", like=like if followed else None) as volume:
+        volume.put(0, np.zeros(grid.canonical_shape, np.float32))
+    header = nib.load(tmp_path / "cbf.nii").header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (1, qform_code)
+    np.testing.assert_allclose(header.get_sform(), affine, atol=1e-5)
+    if qform_code:
+        np.testing.assert_allclose(header.get_qform(), affine, atol=1e-4)
+
+
+def test_a_qform_of_another_space_is_kept(tmp_path):
+    """A matrix to a template may be sheared; the scanner's own place beside it is no approximation of that."""
+    like, template = nib.Nifti1Header(), np.eye(4)
+    template[:3, :3] = SHEARED
+    like.set_sform(template, code="mni")
+    like.set_qform(np.eye(4), code="scanner")
+    with NiftiVolume(tmp_path, "cbf", Grid(template, (2, 2, 2)), times_s=None, units="HU", like=like) as volume:
+        volume.put(0, np.zeros((2, 2, 2), np.float32))
+    header = nib.load(tmp_path / "cbf.nii").header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (4, 1)
 
 
 def test_a_volume_that_lacks_a_slice_is_not_there(named, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import zipfile
 from pathlib import Path
 
@@ -52,12 +54,18 @@ def call(*words: object) -> str:
     return done.output
 
 
+EMBEDDED = re.compile(rb"data:image/png;base64,([^\"]*)")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, archives unpacked, with its name."""
+    """Every file below a folder, archives and the pictures in a page unpacked, with its name."""
     found = {}
     for path in folder.rglob("*"):
         if path.is_file():
             found[str(path)] = str(path.relative_to(folder)).encode() + path.read_bytes()
+            for number, picture in enumerate(EMBEDDED.findall(path.read_bytes())):
+                found[f"{path}/{number}"] = base64.b64decode(picture)
+            found[str(path)] = EMBEDDED.sub(b"", found[str(path)])
             if zipfile.is_zipfile(path):
                 with zipfile.ZipFile(path) as archive:
                     found |= {f"{path}/{name}": archive.read(name) for name in archive.namelist()}
@@ -75,7 +83,8 @@ def leaks(texts: dict[str, bytes]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "format"), [("dicom", "a", "dicom"), ("dicom", "a", "nifti"), ("nifti", "a.nii", "nifti")]
+    ("kind", "name", "format"),
+    [("dicom", "a", "dicom"), ("dicom", "a", "dicom-pm"), ("dicom", "a", "nifti"), ("nifti", "a.nii", "nifti")],
 )
 def test_what_is_made_of_a_scan_of_ones_own(kind, name, format, scans, tmp_path):
     scan = scans[kind] / name
@@ -83,6 +92,8 @@ def test_what_is_made_of_a_scan_of_ones_own(kind, name, format, scans, tmp_path)
     output += call("denoise", scan, "--method", "gaussian", "--format", format, "--out", tmp_path / "out")
     written = contents(tmp_path)
     assert any("denoised" in name for name in written)
+    assert any(name.endswith("cbf.json") for name in written)
+    assert any(name.endswith("summary.html/0") for name in written)
     assert not leaks({"output": output.encode(), **written})
 
 

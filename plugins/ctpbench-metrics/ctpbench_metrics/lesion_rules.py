@@ -7,58 +7,16 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase, class_mask
-from ctpbench.arrays import Float64, Mask
+from ctpbench.arrays import Mask
+from ctpbench.perfusion import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S, hypoperfused, infarct_core, side_of
 from ctpbench_metrics.references import reference_maps
 
 ROIS = ("core", "penumbra")
 _MAP_OF = {"core": "cbf", "penumbra": "tmax"}
-
-
-def side_of(brain: Mask) -> npt.NDArray[np.int8]:
-    """Return -1, 0 or 1, (x): columns before, on and behind the middle of the brain's extent along x.
-
-    `brain` is bool, (z, y, x). One sagittal plane serves all slices.
-    """
-    columns = np.flatnonzero(brain.any(axis=(0, 1)))
-    return np.sign(2 * np.arange(brain.shape[2]) - (columns[0] + columns[-1])).astype(np.int8)
-
-
-def infarct_core(cbf: Float64, domain: Mask, sides: npt.NDArray[np.int8], rcbf_threshold: float) -> Mask | None:
-    """Return where CBF is below `rcbf_threshold` times the mean CBF of the other side, or None.
-
-    Parameters
-    ----------
-    cbf : ndarray, (z, y, x), float64, any unit
-    domain : ndarray, (z, y, x), bool
-        The voxels that may be core and that the means are taken over.
-    sides : ndarray, (x), int8
-        From `side_of`. On the midline, where neither side is the other, the larger mean (the healthier side)
-        counts.
-    rcbf_threshold : float
-
-    Returns
-    -------
-    ndarray, (z, y, x), bool, or None
-        None where the rule cannot be applied: a side without a voxel, or NaN in the domain.
-    """
-    halves = [cbf[domain & (sides == side)] for side in (-1, 1)]
-    if not all(half.size for half in halves) or not np.isfinite(cbf[domain]).all():
-        return None
-    before, behind = (half.mean() for half in halves)
-    other = np.select([sides < 0, sides > 0], [behind, before], max(before, behind))
-    return domain & (cbf < rcbf_threshold * other)
-
-
-def hypoperfused(tmax: Float64, domain: Mask, tmax_threshold_s: float) -> Mask | None:
-    """Return where Tmax (s) exceeds the threshold, (z, y, x), bool; None for an empty domain or NaN in it."""
-    if not domain.any() or not np.isfinite(tmax[domain]).all():
-        return None
-    return domain & (tmax > tmax_threshold_s)
 
 
 class LesionRules(Metric):
@@ -66,12 +24,12 @@ class LesionRules(Metric):
 
     rcbf_threshold: Annotated[
         float, Field(gt=0, lt=1, description="core: CBF below this part of the other side's mean CBF")
-    ] = 0.3
-    tmax_threshold_s: Annotated[float, Field(gt=0, description="penumbra: Tmax above this")] = 6.0
+    ] = RCBF_THRESHOLD
+    tmax_threshold_s: Annotated[float, Field(gt=0, description="penumbra: Tmax above this")] = TMAX_THRESHOLD_S
     csf_hu: Annotated[
         float | None,
         Field(description="a voxel whose mean over all frames is below is fluid and left out; null: none is"),
-    ] = 20.0
+    ] = CSF_HU
 
     def draw(self, maps: xr.DataArray, domains: Mapping[str, Mask], brain: Mask) -> dict[str, Mask | None]:
         """Return core and penumbra by the rules, (z, y, x), bool; None where a rule cannot be applied.

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ctpbench.perfusion import infarct_core, side_of
 from ctpbench_metrics.lesion import LesionDice, LesionVolumeError, dice, volume_error
-from ctpbench_metrics.lesion_rules import infarct_core, side_of
 
 masks = hnp.arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 40)))
 

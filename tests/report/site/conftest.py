@@ -11,7 +11,6 @@ from ctpbench.report.site.build import build_site
 from ctpbench.report.site.sources import sources_of
 from tests.report.site.made import pictured_run, ward_run
 
-CHROMIUM = Path("/usr/bin/chromium")
 KINDS = {"tips": "frames", "n2n": "learns from noisy series"}
 
 
@@ -26,20 +25,6 @@ def site(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> P
     out = tmp_path_factory.mktemp("site") / "site"
     build_site(sources_of(runs), out, KINDS)
     return out
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser: {CHROMIUM} is missing")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"], timeout=60_000
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
