@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
@@ -14,6 +13,7 @@ import xarray as xr
 from ctpbench.contract.case import TRUTH_PARTS, Truth
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
+from ctpbench.running.archive import read_arrays
 
 
 def file_name(case: str, way: int = 0) -> str:
@@ -68,10 +68,10 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
 
 def _read(path: Path) -> xr.Dataset:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            parts = {name: (about["dims"], file[name], about["attrs"]) for name, about in header.items()}
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays["header"]))
+        parts = {name: (about["dims"], arrays[name], about["attrs"]) for name, about in header.items()}
+    except (OSError, ValueError, KeyError) as error:
         raise ResultError(f"{path}: unreadable ({error}); delete it and run again") from error
     coords = {name: parts.pop(name) for name, about in header.items() if about["coord"]}
     return xr.Dataset(parts, coords)
