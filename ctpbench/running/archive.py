@@ -82,7 +82,7 @@ def _array(file: int, at: int, head: bytes, length: int, checksum: int) -> Array
     if dtype.hasobject or start + dtype.itemsize * count != length:
         raise ValueError(f"holds {length - start} bytes in place of {found[1]} {shape}")
     values = np.empty(count, dtype)
-    rest = content = memoryview(values.view(np.uint8))
+    rest = content = values.view(np.uint8).data
     while rest:
         if not (read := os.preadv(file, [rest], at + start + len(content) - len(rest))):
             raise ValueError("is cut short")

@@ -43,11 +43,13 @@ class _Given:
         return [array for array in parts if array is not None]
 
 
+_GIVEN = ("observation", "truth", "reference")
 _kept: dict[tuple[str, ...], _Given] = {}
 
 
 def run(task: ScoresTask, job: Job) -> ScoresInfo:
     """Return the scores of each metric, or how it failed."""
+    _forget_others(task, job)
     metrics = {label: cast(Metric, job.build(spec)) for label, spec in task.metrics.items()}
     scores: dict[str, list[xr.DataArray | None]] = {label: [] for label in metrics}
     faults: dict[str, str] = {}
@@ -85,9 +87,9 @@ def scored_case(case: str, task: ScoresTask, job: Job) -> ScoredCase:
 def _given(case: str, task: ScoresTask, job: Job) -> _Given:
     """Return what a case brings with it: loaded once in a process, as far as `_MOST_KEPT` goes.
 
-    Trials are scored on the same cases, one trial after the other.
+    Rows and trials are scored on the same cases, one after the other.
     """
-    paths = [str(job.inputs[f"{role}/{case}"]) for role in ("observation", "truth", "reference")]
+    paths = [str(job.inputs[f"{role}/{case}"]) for role in _GIVEN]
     key = (*paths, task.maps.model_dump_json(), str(sorted(task.scale.items())))
     if key in _kept:
         return _kept[key]
@@ -97,6 +99,13 @@ def _given(case: str, task: ScoresTask, job: Job) -> _Given:
     if sum(array.nbytes for one in (given, *_kept.values()) for array in one.arrays()) <= _MOST_KEPT:
         _kept[key] = given
     return given
+
+
+def _forget_others(task: ScoresTask, job: Job) -> None:
+    """Keep no case that is not scored now: a process shall hold what one that begins with these would."""
+    scored = {str(job.inputs[f"{_GIVEN[0]}/{case}"]) for case in task.cases}
+    for key in [key for key in _kept if key[0] not in scored]:
+        del _kept[key]
 
 
 def _loaded(case: str, task: ScoresTask, job: Job) -> _Given:

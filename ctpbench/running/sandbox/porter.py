@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing import spawn
 from typing import NoReturn, Self
 
+from ctpbench.running import processes
 from ctpbench.running.sandbox import namespaces
 from ctpbench.running.sandbox.chambers import Chambers
 
@@ -75,6 +76,10 @@ class Porter:
         guest, apart = _ADMITTED.unpack(reply)
         self.leaves_nothing &= apart
         return int(guest)
+
+    def resident_bytes(self) -> int:
+        """Return the memory that it holds, which each guest begins with."""
+        return processes.resident_bytes(self._process)
 
     def dismiss(self) -> None:
         """End the guest, with all that it started. It is gone when the next one is let in."""
