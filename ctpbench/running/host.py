@@ -193,8 +193,8 @@ class Host:
         reach, home = self._reach, None
         if reach is not None:
             home, kernels = self.home, self._environment.get("NUMBA_CACHE_DIR")
-            own = (self.made, self.home, checkpoints, *((Path(kernels),) if kernels else ()))
-            reach = replace(reach, readable=(*reach.readable, self.given), writable=(*reach.writable, *own))
+            own = (*map(str, (self.made, self.home, checkpoints)), *((kernels,) if kernels else ()))
+            reach = replace(reach, readable=(*reach.readable, str(self.given)), writable=(*reach.writable, *own))
 
         self._porter = self._porter or Porter(guest.live)
         process = self._porter.admit(theirs.fileno(), prints, network=reach is None)
