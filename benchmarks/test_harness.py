@@ -1,6 +1,6 @@
 """What the harness adds to a trivial cell whose data is cached: beside it the bare call, a bare process, benchopt.
 
-A cell is two pieces of work, a prediction and its scores, each with a process of the method's or the metric's own.
+A cell is two pieces of work: a prediction in a process of its own, and scores in the one that scored the cell before.
 """
 
 from __future__ import annotations

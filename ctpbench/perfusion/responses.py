@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import PchipInterpolator
 from scipy.special import gammainc, gammaincc
 
 from ctpbench.arrays import Float64
@@ -77,6 +76,8 @@ class _Fine:
         self.step_s = dt_s / per_frame
         self.times_s = np.arange(aif.size) * dt_s
         # A monotone cubic neither overshoots a peak nor falls below zero.
+        from scipy.interpolate import PchipInterpolator  # half of scipy, in the memory of each process that is forked
+
         curve = PchipInterpolator(np.arange(aif.size), aif)
         self.aif = curve(np.arange((aif.size - 1) * per_frame + 1) / per_frame)
 

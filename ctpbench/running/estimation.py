@@ -284,8 +284,8 @@ def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
     """Return maps (map, z, y, x) with CBF and CBV times their factors, and MTT = 60 CBV / CBF of those."""
     factor = {**scale, "mtt": scale["cbv"] / scale["cbf"]}
     names = [str(name) for name in maps["map"].values]
-    factors = xr.DataArray([factor.get(name, 1.0) for name in names], dims="map").astype(np.float32)
-    return (maps * factors).transpose(*maps.dims)
+    factors = np.array([factor.get(name, 1.0) for name in names], np.float32)
+    return maps.copy(data=maps.values * factors.reshape([-1 if dim == "map" else 1 for dim in maps.dims]))
 
 
 def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:
@@ -305,7 +305,7 @@ def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:
 
 
 def _as_maps(values: Mapping[str, Any], observation: Observation) -> xr.DataArray:
-    axes = {dim: observation.frames[dim] for dim in MAP_DIMS[1:]}
+    axes = {dim: observation.frames[dim].variable for dim in MAP_DIMS[1:]}
     stack = np.stack([values[name] for name in MAPS]).astype(np.float32, copy=False)
     return xr.DataArray(stack, dims=MAP_DIMS, coords={"map": list(MAPS), **axes}, name="maps")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ import xarray as xr
 from ctpbench.contract.case import TRUTH_PARTS, Truth
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
+from ctpbench.running.archive import read_arrays
 
 
 def file_name(case: str, way: int = 0) -> str:
@@ -23,7 +24,8 @@ def file_name(case: str, way: int = 0) -> str:
 
 def save_observation(observation: Observation, path: Path) -> None:
     """Write an observation as ``.npz``, with its coordinates."""
-    _write(observation.frames.to_dataset(name="frames"), path)
+    frames = observation.frames
+    _write({"frames": frames.variable}, {str(name): coord.variable for name, coord in frames.coords.items()}, path)
 
 
 def load_observation(path: Path) -> Observation:
@@ -48,7 +50,8 @@ def load_truth(path: Path) -> Truth:
 def save_arrays(path: Path, **arrays: xr.DataArray | None) -> None:
     """Write named arrays as ``.npz``, without the coordinates that the observation already holds."""
     known = {name: array for name, array in arrays.items() if array is not None}
-    _write(xr.Dataset({name: a.drop_vars(set(a.coords) - set(a.dims)) for name, a in known.items()}), path)
+    coords = {str(dim): array[dim].variable for array in known.values() for dim in array.dims if dim in array.coords}
+    _write({name: array.variable for name, array in known.items()}, coords, path)
 
 
 def load_arrays(path: Path) -> xr.Dataset:
@@ -56,10 +59,9 @@ def load_arrays(path: Path) -> xr.Dataset:
     return _read(path)
 
 
-def _write(dataset: xr.Dataset, path: Path) -> None:
-    """Write a dataset as numpy arrays and a header. NetCDF costs ten times as long, which tuning would pay."""
-    variables = {str(name): variable for name, variable in dataset.variables.items()}
-    coords = {str(name) for name in dataset.coords}
+def _write(parts: Mapping[str, xr.Variable], coords: Mapping[str, xr.Variable], path: Path) -> None:
+    """Write variables as numpy arrays and a header. NetCDF costs ten times as long, which tuning would pay."""
+    variables = {**coords, **parts}
     header = {name: {"dims": v.dims, "attrs": v.attrs, "coord": name in coords} for name, v in variables.items()}
     arrays: dict[str, Any] = {name: variable.values for name, variable in variables.items()}
     with path.open("wb") as file:
@@ -68,10 +70,10 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
 
 def _read(path: Path) -> xr.Dataset:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(str(file["header"]))
-            parts = {name: (about["dims"], file[name], about["attrs"]) for name, about in header.items()}
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays["header"]))
+        parts = {name: (about["dims"], arrays[name], about["attrs"]) for name, about in header.items()}
+    except (OSError, ValueError, KeyError) as error:
         raise ResultError(f"{path}: unreadable ({error}); delete it and run again") from error
     coords = {name: parts.pop(name) for name, about in header.items() if about["coord"]}
     return xr.Dataset(parts, coords)

@@ -92,9 +92,20 @@ class Host:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._dismiss()
+        self.dismiss()
         if self._own_porter and self._porter is not None:
             self._porter.close()
+
+    @property
+    def guest(self) -> int | None:
+        """The process number of the guest that is there."""
+        return None if self._guest is None else self._guest.process
+
+    def dismiss(self) -> None:
+        """End the guest, if there is one: what is asked next finds a new one."""
+        if self._guest is not None and self._porter is not None:
+            self._let_go()
+            self._porter.dismiss()
 
     def ask(
         self, key: str, task: ErrandTask, inputs: Mapping[str, Path], checkpoints: Path, log: Log, progress: Progress
@@ -176,14 +187,14 @@ class Host:
 
     def _invite(self, checkpoints: Path) -> _Guest:
         """Start a guest that may write to its folders and to these checkpoints."""
-        self._dismiss()
+        self.dismiss()
         mine, theirs = socket.socketpair()
         printed, prints = os.pipe()
         reach, home = self._reach, None
         if reach is not None:
             home, kernels = self.home, self._environment.get("NUMBA_CACHE_DIR")
-            own = (self.made, self.home, checkpoints, *((Path(kernels),) if kernels else ()))
-            reach = replace(reach, readable=(*reach.readable, self.given), writable=(*reach.writable, *own))
+            own = (*map(str, (self.made, self.home, checkpoints)), *((kernels,) if kernels else ()))
+            reach = replace(reach, readable=(*reach.readable, str(self.given)), writable=(*reach.writable, *own))
 
         self._porter = self._porter or Porter(guest.live)
         process = self._porter.admit(theirs.fileno(), prints, network=reach is None)
@@ -197,12 +208,6 @@ class Host:
         with suppress(BrokenPipeError):
             messages.send_order(mine.fileno(), told)
         return self._guest
-
-    def _dismiss(self) -> None:
-        """End the guest, if there is one."""
-        if self._guest is not None and self._porter is not None:
-            self._let_go()
-            self._porter.dismiss()
 
     def _verdict(self) -> int | None:
         """Return the exit code of a guest that ends, negative where a signal ended it; None where nobody knows."""
@@ -237,7 +242,7 @@ class Host:
                         here.done.add(message.key)
                         return _checked(message.outcome, errand)
             except messages.Malformed as error:
-                self._dismiss()
+                self.dismiss()
                 text = f"its process sent what is no message of the harness: {error}"
                 return Outcome(status="error", message=text[:1000])
             if here.mailbox.closed:

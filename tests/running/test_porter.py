@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -45,6 +46,13 @@ def live(place, files):
 
 def _namespaces(process):
     return [os.readlink(f"/proc/{process}/ns/{kind}") for kind in ("user", "pid", "ipc", "mnt", "net")]
+
+
+def is_a_copy(process):
+    """Whether a process was forked from this one; a guest that has ended is a zombie until it is waited for."""
+    with suppress(psutil.ZombieProcess):
+        return process.cmdline() == psutil.Process().cmdline()
+    return False
 
 
 @pytest.fixture
@@ -93,6 +101,39 @@ def test_a_guest_is_in_namespaces_of_its_own(porter, tell):
     assert len(set(network)) == 1  # which was asked for
 
 
+@pytest.fixture
+def waiting(porter, tell):
+    """A guest that waits for its files once another one has gone."""
+    tell("see one")
+    if not porter.leaves_nothing:
+        pytest.skip("this system lets nobody make namespaces")
+    (gone,) = psutil.Process(porter._process).children()
+    porter.dismiss()
+    deadline = time.monotonic() + 30
+    while (found := psutil.Process(porter._process).children()) in ([], [gone]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (process,) = found
+    return process
+
+
+def test_the_next_guest_is_there_before_it_is_asked_for(waiting, porter):
+    source, to = os.pipe()
+    assert porter.admit(source, to, network=True) == waiting.pid
+
+
+def test_a_guest_that_died_while_it_waited_is_not_the_next_one(waiting, tell):
+    waiting.kill()
+    while waiting.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert tell("see two") == "['see two'] see two"
+
+
+def test_a_guest_that_waits_with_a_network_is_not_let_in_where_none_is_wanted(waiting, porter):
+    source, to = os.pipe()
+    assert porter.admit(source, to, network=False) != waiting.pid
+    assert not waiting.is_running()
+
+
 @pytest.mark.parametrize(("what", "code"), [("see", 0), ("fail", 1), ("die", -signal.SIGKILL)])
 def test_how_a_guest_ended_is_told(what, code, porter, tell):
     tell(what)
@@ -117,7 +158,7 @@ def test_what_a_guest_left_running_is_gone_when_the_next_one_is_let_in(before, p
     if not porter.leaves_nothing:
         pytest.skip("this system lets nobody make namespaces")
     mine = set(psutil.Process().children(recursive=True)) - before
-    left = [each for each in mine if each.cmdline() == psutil.Process().cmdline()]
+    left = [each for each in mine if is_a_copy(each)]
     assert len(left) >= 2  # the porter, and what the guest left
     porter.dismiss()
     tell("see")

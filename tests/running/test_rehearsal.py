@@ -12,6 +12,7 @@ from pathlib import Path
 from ctpbench.running import rehearsal
 assert threading.active_count() == 1, threading.enumerate()
 before = set(sys.modules)
+assert not before & {"scipy.interpolate", "scipy.optimize", "scipy.stats"}, "each fork of it takes the longer"
 sys.path.insert(0, sys.argv[2])
 from ctpbench_fakes import Error, Leave, Toy
 from ctpbench.running.errands import answer, data, scores

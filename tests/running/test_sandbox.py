@@ -265,8 +265,8 @@ def test_a_link_in_place_of_an_answer_is_not_followed(cheat):
 
 
 def test_a_gpus_driver_may_look_for_its_cards_where_the_suite_computes_on_one():
-    assert Path("/sys") in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda").readable
-    assert Path("/sys") not in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cpu").readable
+    assert "/sys" in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda").readable
+    assert "/sys" not in code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cpu").readable
 
 
 def shut_in_does(reach: Reach, work: Callable[[], None]) -> None:
@@ -284,7 +284,7 @@ def shut_in_does(reach: Reach, work: Callable[[], None]) -> None:
 def test_cuda_may_name_its_threads(tmp_path):
     """It does not start where it cannot write to /proc/self/task; nothing else of /proc may be written to."""
     reach = code_reach(frozenset({"ctpbench_unet.noise2noise"}), "cuda")
-    assert [path for path in reach.writable if path.is_relative_to("/proc")] == [Path("/proc/self/task")]
+    assert [path for path in reach.writable if path.startswith("/proc")] == ["/proc/self/task"]
     written = tmp_path / "written"
     written.touch()
 
@@ -295,7 +295,8 @@ def test_cuda_may_name_its_threads(tmp_path):
                 Path(path).write_text("0")
                 written.write_text(written.read_text() + ("own " if path == own else path))
 
-    shut_in_does(replace(reach, readable=(*reach.readable, written), writable=(*reach.writable, written)), work)
+    own = str(written)
+    shut_in_does(replace(reach, readable=(*reach.readable, own), writable=(*reach.writable, own)), work)
     assert written.read_text() == "own "
 
 
@@ -315,7 +316,7 @@ def test_libraries_are_found_beyond_pythons_prefix_and_nothing_else_on_the_path_
         folder.mkdir()
         monkeypatch.syspath_prepend(str(folder))
     readable = code_reach.__wrapped__(frozenset({"ctpbench_filters.tips"}), "cpu").readable
-    assert libraries.resolve() in readable
+    assert str(libraries.resolve()) in readable
     assert not any(loose.resolve().is_relative_to(path) for path in readable)
 
 

@@ -6,7 +6,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import reduce
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -43,11 +44,13 @@ class _Given:
         return [array for array in parts if array is not None]
 
 
+_GIVEN = ("observation", "truth", "reference")
 _kept: dict[tuple[str, ...], _Given] = {}
 
 
 def run(task: ScoresTask, job: Job) -> ScoresInfo:
     """Return the scores of each metric, or how it failed."""
+    _forget_others(task, job)
     metrics = {label: cast(Metric, job.build(spec)) for label, spec in task.metrics.items()}
     scores: dict[str, list[xr.DataArray | None]] = {label: [] for label in metrics}
     faults: dict[str, str] = {}
@@ -85,9 +88,9 @@ def scored_case(case: str, task: ScoresTask, job: Job) -> ScoredCase:
 def _given(case: str, task: ScoresTask, job: Job) -> _Given:
     """Return what a case brings with it: loaded once in a process, as far as `_MOST_KEPT` goes.
 
-    Trials are scored on the same cases, one trial after the other.
+    Rows and trials are scored on the same cases, one after the other.
     """
-    paths = [str(job.inputs[f"{role}/{case}"]) for role in ("observation", "truth", "reference")]
+    paths = [str(job.inputs[f"{role}/{case}"]) for role in _GIVEN]
     key = (*paths, task.maps.model_dump_json(), str(sorted(task.scale.items())))
     if key in _kept:
         return _kept[key]
@@ -97,6 +100,13 @@ def _given(case: str, task: ScoresTask, job: Job) -> _Given:
     if sum(array.nbytes for one in (given, *_kept.values()) for array in one.arrays()) <= _MOST_KEPT:
         _kept[key] = given
     return given
+
+
+def _forget_others(task: ScoresTask, job: Job) -> None:
+    """Keep no case that is not scored now: a process shall hold what one that begins with these would."""
+    scored = {str(job.inputs[f"{_GIVEN[0]}/{case}"]) for case in task.cases}
+    for key in [key for key in _kept if key[0] not in scored]:
+        del _kept[key]
 
 
 def _loaded(case: str, task: ScoresTask, job: Job) -> _Given:
@@ -122,24 +132,20 @@ def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> Sc
     if len(kept) > 1:
         got = " and ".join(str(dims) for dims in kept)
         raise ValueError(f"metric {label!r}: got dims {got}; allowed: the same for all cases")
-    known = [r.drop_vars(set(r.coords) - set(r.dims)) for r in results if r is not None]
-    cases = [i for i, r in enumerate(results) if r is not None]
-    values: Any = [None] * len(results)
-    dims, coords = ["case"], {}
-    if known:  # cases may differ in their times: the union of their coordinates is kept
-        at = pd.Index(cases, name="case")
-        table = xr.concat(known, at, join="outer", coords="minimal", compat="override")
-        table = table.reindex(case=range(len(results))).transpose("case", ...)
-        dims = [str(dim) for dim in table.dims]
-        coords = {dim: np.asarray(table[dim].values).tolist() for dim in dims[1:]}
-        array = np.asarray(table.values, dtype=object)
-        array[~np.isfinite(table.values)] = None
-        values = array.tolist()
+    dims = [str(dim) for dim in kept[0]] if kept else []
+    axes = {dim: reduce(_joined, (r.get_index(dim) for r in results if r is not None)) for dim in dims}
+    values = np.full((len(results), *map(len, axes.values())), np.nan)
+    for i, result in enumerate(results):
+        if result is not None:
+            places = [np.array([i]), *(axes[dim].get_indexer(result.get_index(dim)) for dim in dims)]
+            values[np.ix_(*places)] = result.values
+    written = values.astype(object)
+    written[~np.isfinite(values)] = None
     summary = (type(metric).__doc__ or "").strip().split("\n")[0]
     return ScoreTable(
-        dims=tuple(dims),
-        coords=coords,
-        values=values,
+        dims=("case", *dims),
+        coords={dim: axis.tolist() for dim, axis in axes.items()},
+        values=written.tolist(),
         units=metric.units,
         better=metric.better,
         description=summary,
@@ -148,6 +154,11 @@ def _table(metric: Metric, results: list[xr.DataArray | None], label: str) -> Sc
         agrees_with=metric.agrees_with,
         quantity=metric.quantity,
     )
+
+
+def _joined(axis: pd.Index, other: pd.Index) -> pd.Index:
+    """Return all values of two axes: cases may differ in their times."""
+    return axis if axis.equals(other) else axis.union(other)
 
 
 def _reason(error: Exception) -> str:

@@ -55,6 +55,8 @@ class _Child:
         When its limits are looked at next.
     batches, ended : int
         How many batches it was given, and how many items of the last one have ended.
+    scores : bool
+        Whether it is kept for scores: its metrics need not be imported anew for each cell.
     outcome : Outcome or None
         How the item ends that it is killed for.
     """
@@ -71,6 +73,7 @@ class _Child:
     batches: int = 0
     ended: int = 0
     idle: bool = True
+    scores: bool = False
     outcome: Outcome | None = None
     exit_code: int | None = None
 
@@ -128,10 +131,13 @@ class LocalExecutor:
         return None
 
     def submit(self, batch: Sequence[Assignment]) -> None:
-        """Have a child work on a batch: one that waits for work, or a new one."""
+        """Have a child work on a batch: one that waits for such work, or a new one."""
         card = self._idlest_card()
         order = self._order(batch, {} if card is None else {"CUDA_VISIBLE_DEVICES": card})
-        child = next((child for child in self._children if child.idle), None) or self._started()
+        scores = batch[0].item.stage == "scores"
+        waiting = (child for child in self._children if child.idle and child.scores == scores)
+        child = next(waiting, None) or self._started()
+        child.scores = scores
         child.pending, child.idle, child.ended = list(batch), False, 0
         child.batches, child.card = child.batches + 1, card
         self._begin(child)

@@ -46,7 +46,11 @@ def code_reach(modules: frozenset[str], device: str) -> Reach:
         devices += [found for pattern in _GPU_DEVICES for found in Path("/dev").glob(pattern)]
         devices.append(_OWN_THREADS)
         readable |= {path for path in _GPU_FACTS if path.exists()}
-    return Reach(tuple(sorted(readable | loose)), tuple(sorted(listable)), tuple(devices))
+    return Reach(_texts(sorted(readable | loose)), _texts(sorted(listable)), _texts(devices))
+
+
+def _texts(paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(map(str, paths))
 
 
 def _distributions(modules: Iterable[str]) -> set[str]:

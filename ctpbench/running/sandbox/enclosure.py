@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from ctpbench.running.record import Sandbox
 from ctpbench.running.sandbox import landlock
@@ -12,27 +11,27 @@ from ctpbench.running.sandbox.porter import Place
 
 _LANDLOCK_WANTED = 6
 """The version from which on it holds TCP, abstract sockets and signals as well as files."""
-_PROC = Path("/proc")
-_OF_ITSELF = tuple(_PROC / name for name in ("self", "cpuinfo", "meminfo", "stat", "sys"))
+_PROC = "/proc"
+_OF_ITSELF = tuple(f"{_PROC}/{name}" for name in ("self", "cpuinfo", "meminfo", "stat", "sys"))
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What a process may reach, and all that it starts.
+    """What a process may reach, and all that it starts: paths as texts, for each guest reads many.
 
     Attributes
     ----------
-    readable : tuple of Path
+    readable : tuple of str
         Files and folders that it may read.
-    listable : tuple of Path
+    listable : tuple of str
         Folders whose names, and those in them, it may see.
-    writable : tuple of Path
+    writable : tuple of str
         Files, folders and devices that it may change.
     """
 
-    readable: tuple[Path, ...] = ()
-    listable: tuple[Path, ...] = ()
-    writable: tuple[Path, ...] = ()
+    readable: tuple[str, ...] = ()
+    listable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

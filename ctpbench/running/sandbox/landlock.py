@@ -11,7 +11,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from ctpbench.running.sandbox.libc import call, prctl
 
@@ -48,16 +47,16 @@ def version() -> int:
         return 0
 
 
-def restrict(readable: Iterable[Path], listable: Iterable[Path], writable: Iterable[Path]) -> None:
+def restrict(readable: Iterable[str], listable: Iterable[str], writable: Iterable[str]) -> None:
     """Leave this process what lies at or below some paths, and no TCP; those that do not exist are passed over.
 
     Parameters
     ----------
-    readable : iterable of Path
+    readable : iterable of str
         Files that may be read and executed, folders that may be listed, too.
-    listable : iterable of Path
+    listable : iterable of str
         Folders whose names may be listed, and those of all folders in them.
-    writable : iterable of Path
+    writable : iterable of str
         All of that, and files may be made, changed and removed, devices used.
 
     Raises
@@ -86,7 +85,7 @@ def restrict(readable: Iterable[Path], listable: Iterable[Path], writable: Itera
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: Path, rights: int) -> None:
+def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError, PermissionError):

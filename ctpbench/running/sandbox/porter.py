@@ -1,7 +1,8 @@
 """The porter: a process that has seen nothing yet. Each guest is a copy of it, and one is there at a time.
 
 It is forked before anything is done, so that no data, no path and no secret is in the memory that a guest gets; what a
-guest is told it is told by its host once it is there. It is forked warm, with all imported that its guests need.
+guest is told it is told by its host once it is there. It is forked warm, with all imported that its guests need. Once a
+guest has gone the next one is forked, and waits for its files: nobody waits for it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing import spawn
 from typing import NoReturn, Self
 
+from ctpbench.running import processes
 from ctpbench.running.sandbox import namespaces
 from ctpbench.running.sandbox.chambers import Chambers
 
@@ -76,6 +78,10 @@ class Porter:
         self.leaves_nothing &= apart
         return int(guest)
 
+    def resident_bytes(self) -> int:
+        """Return the memory that it holds, which each guest begins with."""
+        return processes.resident_bytes(self._process)
+
     def dismiss(self) -> None:
         """End the guest, with all that it started. It is gone when the next one is let in."""
         with suppress(OSError):  # the porter is gone, and the guest with it
@@ -116,61 +122,99 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Pl
         namespaces.join_users(maker)
         namespaces.die_with_parent()  # who changes what one is, is forgotten to die
         os.close(maker)
-    guest, place = 0, Place(apart=False, settled=False)
+    guest: _Guest | None = None
     while True:
         asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
         if not asked:
             return
-        if asked == _END:
-            _end(guest, chambers if place.apart else None)
-        elif asked == _TELL:
-            itself = _ends(guest)
-            channel.sendall(_ENDED.pack(_end(guest, chambers if place.apart else None), itself))
+        if asked in (_END, _TELL):
+            assert guest is not None, "nobody is there"
+            itself = asked == _TELL and _ends(guest.process)
+            status = _end(guest, chambers)
+            if asked == _TELL:
+                channel.sendall(_ENDED.pack(status, itself))
+            guest = _forked(chambers, live, network=guest.network) if guest.place.apart else None
         else:
-            guest, place = _admitted(files, chambers, live, network=asked == _TOGETHER)
-            channel.sendall(_ADMITTED.pack(guest, place.apart))
+            guest = _admitted(guest, files, chambers, live, network=asked == _TOGETHER)
+            channel.sendall(_ADMITTED.pack(guest.process, guest.place.apart))
         for file in files:
             os.close(file)
 
 
+@dataclass(frozen=True)
+class _Guest:
+    """A guest's process, where it is, whether it has the system's network, and by what it is handed its files."""
+
+    process: int
+    place: Place
+    network: bool
+    channel: socket.socket
+
+
 def _admitted(
+    waiting: _Guest | None,
     files: Sequence[int],
     chambers: Chambers | None,
     live: Callable[[Place, Sequence[int]], None],
     *,
     network: bool,
-) -> tuple[int, Place]:
+) -> _Guest:
+    """Hand files to the guest that waits, or to a new one: where none does, or in another network, or where it died."""
+    if waiting is not None:
+        if waiting.network == network and _handed(waiting, files):
+            return waiting
+        _end(waiting, chambers)
+    guest = _forked(chambers, live, network=network)
+    _handed(guest, files)
+    return guest
+
+
+def _handed(guest: _Guest, files: Sequence[int]) -> bool:
+    """Hand files to a guest that waits; return whether it was there to take them."""
+    with guest.channel, suppress(OSError):
+        socket.send_fds(guest.channel, [_APART], files)
+        return True
+    return False
+
+
+def _forked(chambers: Chambers | None, live: Callable[[Place, Sequence[int]], None], *, network: bool) -> _Guest:
     """Fork a guest into a chamber, or beside this process where there is none."""
     chamber = chambers.make(network=network) if chambers else None
     place = Place(chamber is not None, chamber is not None and chamber.settled)
+    mine, theirs = socket.socketpair()
     if chamber is None:
-        guest = os.fork()
+        process = os.fork()
     else:
-        guest = namespaces.fork_beside(chamber.first, network=not network)
+        process = namespaces.fork_beside(chamber.first, network=not network)
         os.close(chamber.first)
-    if guest == 0:
-        _ending(lambda: _enter(place, files, live))
-    return guest, place
+    if process == 0:
+        _ending(lambda: _enter(place, theirs, live))
+    theirs.close()
+    return _Guest(process, place, network, mine)
 
 
-def _enter(place: Place, files: Sequence[int], live: Callable[[Place, Sequence[int]], None]) -> None:
+def _enter(place: Place, channel: socket.socket, live: Callable[[Place, Sequence[int]], None]) -> None:
     """Be the guest: with no power, and to end with the porter."""
-    _keep_open({0, 1, 2, *files})
+    _keep_open({0, 1, 2, channel.fileno()})
     if place.apart:
         namespaces.enter()  # the porter's own is that of all its guests, and has a keyring
         namespaces.drop_powers()
     if sys.platform == "linux":
         namespaces.die_with_parent()
-    live(place, files)
+    with channel:
+        asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
+    if asked:
+        live(place, files)
 
 
-def _end(guest: int, chambers: Chambers | None) -> int:
+def _end(guest: _Guest, chambers: Chambers | None) -> int:
     """End a guest; return its wait status."""
-    if chambers is not None:
+    guest.channel.close()
+    if guest.place.apart and chambers is not None:
         chambers.end()
     else:
-        os.kill(guest, signal.SIGKILL)  # one that has ended is there until it is waited for
-    return os.waitpid(guest, 0)[1]
+        os.kill(guest.process, signal.SIGKILL)  # one that has ended is there until it is waited for
+    return os.waitpid(guest.process, 0)[1]
 
 
 def _ends(guest: int) -> bool:

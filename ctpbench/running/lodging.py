@@ -1,0 +1,83 @@
+"""Where a worker's guests live: a room on disk with its host, a new one for each batch but for metrics.
+
+The process of a method has seen no other cell. That of metrics goes on to the next cell, with what it has imported and
+read: no method's code ever ran in it, and a metric answers alike whatever it scored before, as the conformance kit
+demands. It takes no more memory along than `_MOST_KEPT_BYTES`, and whatever fails in it is tried in a fresh one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from ctpbench.code import kernel_cache
+from ctpbench.running import processes
+from ctpbench.running.host import Host
+from ctpbench.running.messages import Batch
+from ctpbench.running.sandbox.porter import Porter
+
+_MOST_KEPT_BYTES = 2**26
+"""What a process that is kept may hold beside what it was forked with: little, for it counts as the next cell's."""
+
+
+class Lodging:
+    """A worker's room, one at a time. Use as a context manager: leaving it ends who is in it.
+
+    Parameters
+    ----------
+    porter : Porter
+    device : str
+    threads : int
+    """
+
+    def __init__(self, porter: Porter, device: str, threads: int) -> None:
+        self._porter, self._device, self._threads = porter, device, threads
+        self._host: Host | None = None
+        self._room = Path()
+        self._suits: list[Any] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._leave()
+
+    def host(self, batch: Batch) -> Host:
+        """Return the host of a batch: that of the one before where both are scored by the same metrics."""
+        suits = _wanted(batch)
+        if self._host is not None and suits == self._suits and self._room.is_dir():
+            return self._host
+        self._leave()
+        kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
+        kernels.mkdir(parents=True, exist_ok=True)
+        environment = {"NUMBA_CACHE_DIR": str(kernels), **batch.environment}
+        self._room, self._suits = Path(tempfile.mkdtemp(dir=batch.assignments[0].out.parent)), suits
+        self._host = Host(self._room, batch.reach, environment, self._device, self._threads, self._porter)
+        return self._host.__enter__()
+
+    def end_batch(self) -> None:
+        """Leave the room, unless who is in it may be asked for more."""
+        if self._host is None or not self._may_stay(self._host.guest):
+            self._leave()
+
+    def _may_stay(self, guest: int | None) -> bool:
+        """Whether a guest that scores is there, alone in its namespaces and hardly larger than it was at first."""
+        if guest is None or not self._suits or not self._porter.leaves_nothing or processes.children(guest):
+            return False
+        return processes.resident_bytes(guest) - self._porter.resident_bytes() <= _MOST_KEPT_BYTES
+
+    def _leave(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            host.__exit__()
+            shutil.rmtree(self._room, ignore_errors=True)
+
+
+def _wanted(batch: Batch) -> list[Any]:
+    """Return what batches have in common of which one guest may do both; nothing where none may."""
+    item = batch.assignments[0].item
+    if item.stage != "scores":
+        return []
+    return [item.task.components, batch.reach, batch.environment, batch.assignments[0].out.parent]
