@@ -147,9 +147,12 @@ def test_no_more_than_a_slab_is_read_at_once(catalogue, scan, context, out, slab
     slabs_of(2)
     asked: list[int] = []
     read = ToySeries.read
-    monkeypatch.setattr(
-        ToySeries, "read", lambda self, part: asked.append(len(range(SLICES)[part])) or read(self, part)
-    )
+
+    def counted(self: ToySeries, part: slice) -> np.ndarray:
+        asked.append(len(range(SLICES)[part]))
+        return read(self, part)
+
+    monkeypatch.setattr(ToySeries, "read", counted)
     found = inspect_series(ToySeries(scan))
     process(found, catalogue.find("denoiser", "shrink")(weight=0.5), SETTINGS, context, out)
     assert max(asked) == 2
