@@ -12,13 +12,18 @@ import numpy.typing as npt
 from ctpbench.arrays import Float32, Index
 from ctpbench.errors import DataError
 from ctpbench.perfusion.bolus import half_maxima, rises, truncation
-from ctpbench.perfusion.vessels import OVER_TISSUE, Scan, by_clusters, by_components, prepared
+from ctpbench.perfusion.confidence import Confidence, confidence
+from ctpbench.perfusion.vessel_clusters import by_clusters
+from ctpbench.perfusion.vessel_components import by_components
+from ctpbench.perfusion.vessels import Scan, prepared
 
 Method = Literal["kmeans", "components"]
 
 _CUT_OFF, _NO_FALL = 0.3, 0.75  # tails as a share of the peak
 _WEAK_HU = 15.0
 _LARGE_FACTOR = 10.0
+_OVER_TISSUE = 1.2  # an artery's peak over that of the brain's mean
+_BACK = 0.75  # of the way to the back of the brain: what has no later vein there is one
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,15 @@ class InputFunctions:
         What undoes the AIF's partial volume; 1.0 where it is not applied.
     notes : tuple of str
         What a user should know, one short sentence each.
+    confidence : Confidence or None
+        How sure it is that the AIF is an artery's; None where the AIF was given.
     """
 
     aif: Vessel
     vof: Vessel | None
     factor: float
     notes: tuple[str, ...]
+    confidence: Confidence | None = None
 
     @property
     def scaled_aif(self) -> Float32:
@@ -141,35 +149,51 @@ def find_input_functions(
         raise DataError(f"method: got {method!r}; allowed: {', '.join(get_args(Method))}")
     scan = prepared(np.asarray(concentration), np.asarray(brain), spacing_mm, dt_s, posterior)
     artery, vein = by_components(scan) if method == "components" else by_clusters(scan)
-    _check_artery(scan, artery)
-    aif, vof = _vessel(scan, artery), _vessel(scan, vein) if _is_vein(scan, vein, artery) else None
-    notes = _notes(scan, aif)
+    if not (artery.size and _is_vein(scan, vein, artery)):
+        vein = vein[:0]
+    _check_artery(scan, artery, vein)
+    aif, vof = _vessel(scan, artery), _vessel(scan, vein) if vein.size else None
+    sure = confidence(scan, artery, vein)
+    notes = _notes(scan, aif, sure)
     factor = 1.0
     if partial_volume:
         factor, note = _factor(scan, aif, vof)
         notes += [note] if note else []
-    return InputFunctions(aif, vof, factor, tuple(notes))
+    return InputFunctions(aif, vof, factor, tuple(notes), sure)
 
 
 def _vessel(scan: Scan, chosen: Index) -> Vessel:
     return Vessel(scan.mean_of(chosen), scan.voxels[chosen])
 
 
-def _check_artery(scan: Scan, artery: Index) -> None:
+def _check_artery(scan: Scan, artery: Index, vein: Index) -> None:
     if not artery.size:
         raise DataError("no artery: no group of voxels is high and early; give a slab with arteries")
     curve = scan.smoothed(artery)
     if not rises(scan.smoothing, scan.curves[:, artery].mean(axis=1)):
         raise DataError("no artery: the best candidate's peak is not above its noise; give a scan with less noise")
-    if curve.max() < OVER_TISSUE * scan.mean.max():
+    if curve.max() < _OVER_TISSUE * scan.mean.max():
         raise DataError(
             f"no artery: the best candidate peaks at {curve.max():.1f} HU, the brain's mean at {scan.mean.max():.1f}; "
-            f"allowed: {OVER_TISSUE:g} times as high or more, in a slab with arteries"
+            f"allowed: {_OVER_TISSUE:g} times as high or more, in a slab with arteries"
         )
     if truncation(curve) > _NO_FALL:
         raise DataError(
             f"no artery: the best candidate ends at {truncation(curve):.0%} of its peak; "
             f"allowed: a fall to {_NO_FALL:.0%} or less within the scan"
+        )
+
+    late = int(curve.argmax()) - int(scan.mean.argmax())
+    if late > 0:
+        raise DataError(
+            f"no artery: the best candidate peaks {late * scan.dt_s:.3g} s after the brain's mean; "
+            "allowed: no later, in a slab with arteries"
+        )
+    backwards = float(scan.backwards[artery].mean())
+    if not vein.size and backwards > _BACK:
+        raise DataError(
+            f"no artery: the best candidate lies {backwards:.0%} of the way to the back of the brain and nothing is "
+            f"later, as if it were a vein; allowed: up to {_BACK:.0%}, or a later vein"
         )
 
 
@@ -180,8 +204,10 @@ def _is_vein(scan: Scan, vein: Index, artery: Index) -> bool:
     return half_maxima(scan.smoothed(vein))[0] > half_maxima(scan.smoothed(artery))[0]
 
 
-def _notes(scan: Scan, aif: Vessel) -> list[str]:
+def _notes(scan: Scan, aif: Vessel, sure: Confidence) -> list[str]:
     notes = []
+    if sure.doubtful:
+        notes.append(f"AIF doubtful (confidence {sure.score:.2f}): {'; '.join(sure.doubts)}")
     if aif.curve.max() < _WEAK_HU:
         notes.append(f"AIF peak {aif.curve.max():.0f} HU: weak")
     if scan.arrival <= 2:

@@ -9,9 +9,11 @@ from ctpbench.arrays import Float32, Mask
 from ctpbench.contract.series import Series
 from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method, find_input_functions
+from ctpbench.perfusion.alignment import aligned, farthest_mm, poses
 from ctpbench.perfusion.concentration import subtract_baseline
 
 _THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
+_MOVED_MM = 0.5  # a head that moved less is left as it lies
 
 
 class Overview:
@@ -39,15 +41,23 @@ class Overview:
     def input_functions(self, dt_s: float, method: Method, partial_volume: bool) -> tuple[InputFunctions | None, str]:
         """Return the input functions; where there is no artery, None and why."""
         try:
-            concentration = subtract_baseline(self.frames)
-            return (
-                find_input_functions(
-                    concentration, self.brain, self.spacing_mm, dt_s, method=method, partial_volume=partial_volume
-                ),
-                "",
+            found = find_input_functions(
+                subtract_baseline(self._still()),
+                self.brain,
+                self.spacing_mm,
+                dt_s,
+                method=method,
+                partial_volume=partial_volume,
             )
         except DataError as error:
             return None, str(error)
+        return found, ""
+
+    def _still(self) -> Float32:
+        """Return the frames with the head where it lay first: bone that moves past a voxel outdoes any artery."""
+        pixel_mm = self.spacing_mm[1:]
+        where = poses(self.slice_with_most_brain(), pixel_mm)
+        return aligned(self.frames, where, pixel_mm) if farthest_mm(where) > _MOVED_MM else self.frames
 
     def slice_with_most_brain(self) -> Float32:
         return self.frames[:, int(self.brain.sum(axis=(1, 2)).argmax())]
