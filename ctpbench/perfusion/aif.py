@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import Float32, Index
+from ctpbench.arrays import Float32, Index, Mask
 from ctpbench.errors import DataError
 from ctpbench.perfusion.bolus import half_maxima, rises, truncation
 from ctpbench.perfusion.confidence import Confidence, confidence
@@ -37,10 +37,13 @@ class Vessel:
         frames would leave a weak artery an offset of a tenth of its peak.
     voxels : ndarray, (n, 3), intp
         Index (z, y, x).
+    curves : ndarray, (time, n), float32, HU above baseline
+        Of each voxel.
     """
 
     curve: Float32
     voxels: Index
+    curves: Float32
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class InputFunctions:
     notes: tuple[str, ...]
     confidence: Confidence | None = None
 
+    @classmethod
+    def given(cls, aif: Float32, vof: Float32 | None = None, notes: tuple[str, ...] = ()) -> InputFunctions:
+        """Return curves that were given, (time), HU above baseline: they have no voxels and are not scaled."""
+        return cls(_without_voxels(aif), None if vof is None else _without_voxels(vof), 1.0, notes)
+
     @property
     def scaled_aif(self) -> Float32:
         """The AIF times the factor, (time), float32, HU above baseline."""
@@ -82,6 +90,7 @@ def find_input_functions(
     method: Method = "components",
     partial_volume: bool = True,
     posterior: Sequence[float] = (0.0, 1.0, 0.0),
+    at: npt.ArrayLike | None = None,
 ) -> InputFunctions:
     """Find arteries and a vein in a scan, and how much of the arteries' voxels is blood.
 
@@ -116,6 +125,9 @@ def find_input_functions(
         Whether `factor` undoes partial volume.
     posterior : sequence of 3 floats
         Direction of the back of the head along (z, y, x), of any length.
+    at : array, (n, 3), int, or None
+        Index (z, y, x) of voxels that are taken for the artery, in the brain or out of it, instead of looking for one.
+        What speaks against them is a note.
 
     Returns
     -------
@@ -147,14 +159,23 @@ def find_input_functions(
     """
     if method not in get_args(Method):
         raise DataError(f"method: got {method!r}; allowed: {', '.join(get_args(Method))}")
-    scan = prepared(np.asarray(concentration), np.asarray(brain), spacing_mm, dt_s, posterior)
+    inside = np.asarray(brain)
+    given = None if at is None else _mask(np.asarray(at), inside.shape)
+    scan = prepared(np.asarray(concentration), inside if given is None else inside | given, spacing_mm, dt_s, posterior)
     artery, vein = by_components(scan) if method == "components" else by_clusters(scan)
+    if given is not None:
+        artery = np.flatnonzero(given[*scan.voxels.T])
+        if not scan.smoothed(artery).max() > 0:
+            raise DataError("no artery: the voxels given never rise above their baseline; give others")
     if not (artery.size and _is_vein(scan, vein, artery)):
         vein = vein[:0]
-    _check_artery(scan, artery, vein)
+    if given is None:
+        _check_artery(scan, artery, vein)
     aif, vof = _vessel(scan, artery), _vessel(scan, vein) if vein.size else None
     sure = confidence(scan, artery, vein)
     notes = _notes(scan, aif, sure)
+    if given is not None:
+        notes.insert(0, f"AIF from voxels that were named: the mean of {artery.size}; none was looked for")
     factor = 1.0
     if partial_volume:
         factor, note = _factor(scan, aif, vof)
@@ -162,8 +183,24 @@ def find_input_functions(
     return InputFunctions(aif, vof, factor, tuple(notes), sure)
 
 
+def _mask(at: npt.NDArray[np.integer], shape: tuple[int, ...]) -> Mask:
+    if at.ndim != 2 or at.shape[1] != 3 or not at.size or at.dtype.kind not in "iu" or not _within(at, shape):
+        raise DataError(f"at: got {at.tolist()}; allowed: rows of an index (z, y, x) below {shape}")
+    mask = np.zeros(shape, bool)
+    mask[*at.T] = True
+    return mask
+
+
+def _within(at: npt.NDArray[np.integer], shape: tuple[int, ...]) -> bool:
+    return bool(((at >= 0) & (at < shape)).all())
+
+
 def _vessel(scan: Scan, chosen: Index) -> Vessel:
-    return Vessel(scan.mean_of(chosen), scan.voxels[chosen])
+    return Vessel(scan.mean_of(chosen), scan.voxels[chosen], scan.curves[:, chosen])
+
+
+def _without_voxels(curve: Float32) -> Vessel:
+    return Vessel(curve, np.empty((0, 3), np.intp), np.empty((len(curve), 0), np.float32))
 
 
 def _check_artery(scan: Scan, artery: Index, vein: Index) -> None:
@@ -182,7 +219,6 @@ def _check_artery(scan: Scan, artery: Index, vein: Index) -> None:
             f"no artery: the best candidate ends at {truncation(curve):.0%} of its peak; "
             f"allowed: a fall to {_NO_FALL:.0%} or less within the scan"
         )
-
     late = int(curve.argmax()) - int(scan.mean.argmax())
     if late > 0:
         raise DataError(

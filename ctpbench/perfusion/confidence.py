@@ -85,7 +85,7 @@ def confidence(scan: Scan, artery: Index, vein: Index) -> Confidence:
         vein_lead_s, ratio = lag * scan.dt_s, _area(outflow) / max(seen, 1e-6)
         order = min(order, _ramp(vein_lead_s, _LEAD_OF_VEIN_S))
         area = _ramp(ratio, _VEINS_AREA) if truncation(outflow) < _STILL_HIGH else area
-        against_vein = f"the vein rises {vein_lead_s:.1f} s later and has {ratio:.1f} times the area"
+        against_vein = f"the vein rises {_apart(vein_lead_s)} and has {ratio:.1f} times the area"
     narrow = _ramp(width, _WIDTH_OF_TISSUES)
     parts = (
         order,
@@ -95,7 +95,7 @@ def confidence(scan: Scan, artery: Index, vein: Index) -> Confidence:
         _ramp(backwards, _BACKWARDS),
     )
     told = (
-        f"tissue rises {lead_s:.1f} s later, {against_vein}",
+        f"tissue rises {_apart(lead_s)}, {against_vein}",
         f"it is {width:.1f} times as wide as tissue's curve",
         against_vein,
         f"its peak is {height:.0f} times its noise",
@@ -104,6 +104,10 @@ def confidence(scan: Scan, artery: Index, vein: Index) -> Confidence:
     doubts = [text for part, text in zip(parts, told, strict=True) if part < DOUBTFUL]
     unique = [text for text in doubts if not any(text != other and text in other for other in doubts)]
     return Confidence(*parts, tuple(unique))
+
+
+def _apart(lead_s: float) -> str:
+    return f"{abs(lead_s):.1f} s {'later' if lead_s >= 0 else 'earlier'}"
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:

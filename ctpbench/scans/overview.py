@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import Float32, Mask
+from ctpbench.arrays import Float32, Index, Mask
 from ctpbench.contract.series import Series
 from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method, find_input_functions
@@ -13,7 +15,13 @@ from ctpbench.perfusion.alignment import aligned, farthest_mm, poses
 from ctpbench.perfusion.concentration import subtract_baseline
 
 _THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
+AROUND_MM = 1.5
+"""Radius about a voxel that is named as an artery's, whose mean is taken."""
 _MOVED_MM = 0.5  # a head that moved less is left as it lies
+
+
+Place = tuple[int, int, int]
+"""Index (z, y, x) of a voxel of the scan."""
 
 
 class Overview:
@@ -38,7 +46,9 @@ class Overview:
             self.frames[:, z] = _coarser(frames[:, group, :rows, :columns].mean(axis=1), coarse)
             self.brain[z] = _coarser(brain[group, :rows, :columns].mean(axis=0), coarse) > 0.5
 
-    def input_functions(self, dt_s: float, method: Method, partial_volume: bool) -> tuple[InputFunctions | None, str]:
+    def input_functions(
+        self, dt_s: float, method: Method, partial_volume: bool, at: Sequence[Place] = ()
+    ) -> tuple[InputFunctions | None, str]:
         """Return the input functions; where there is no artery, None and why."""
         try:
             found = find_input_functions(
@@ -48,10 +58,23 @@ class Overview:
                 dt_s,
                 method=method,
                 partial_volume=partial_volume,
+                at=self._around(at) if at else None,
             )
         except DataError as error:
             return None, str(error)
         return found, ""
+
+    def _around(self, at: Sequence[Place]) -> Index:
+        """Return the voxels whose middles lie near the scan's voxels', in their slices."""
+        place = (np.array(at) + 0.5) / self.grouping - 0.5
+        z, y, x = np.indices(self.brain.shape)
+        near = np.zeros(self.brain.shape, bool)
+        for slice_, row, column in place:
+            away_mm = np.hypot((y - row) * self.spacing_mm[1], (x - column) * self.spacing_mm[2])
+            near |= (z == int(slice_ + 0.5)) & (away_mm <= AROUND_MM)
+        sizes = np.array(self.brain.shape) - 1
+        near[*np.minimum(np.array(at) // self.grouping, sizes).T] = True
+        return np.argwhere(near)
 
     def _still(self) -> Float32:
         """Return the frames with the head where it lay first: bone that moves past a voxel outdoes any artery."""
