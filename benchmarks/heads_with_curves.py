@@ -138,7 +138,7 @@ def head_of(pair: Pair) -> Head:
     parts = []
     for share, blood_hu, late_s in ((arteries, pair.aif_hu, 0.5 * branch), (veins, pair.vof_hu, branch)):
         inside, part = share > 1e-3, np.zeros_like(share)
-        curves = share[inside] * _sampled(blood_hu, pair.times_s[:, np.newaxis] - late_s[inside])
+        curves = share[inside] * sampled(blood_hu, pair.times_s[:, np.newaxis] - late_s[inside])
         frames[:, inside] += curves
         part[inside] = curves.mean(axis=0)
         parts.append(part)
@@ -153,6 +153,11 @@ def head_of(pair: Pair) -> Head:
     noise = ndimage.gaussian_filter(noise, (0, 0, blur_px, blur_px))
     frames += pair.noise_hu / noise.std() * noise
     return Head(frames, arterial, venous)
+
+
+def sampled(curve_hu: Float64, times_s: Float64) -> Float64:
+    """Return a curve on the fine grid at any times, s; 0 before it begins."""
+    return np.interp(times_s, np.arange(curve_hu.size) * GRID_S, curve_hu, left=0.0)
 
 
 def _slice(pair: Pair, z_mm: float) -> tuple[Float64, Float64, Float64, Float64, Float64]:
@@ -192,7 +197,3 @@ def _area_mm2(mask: Float64, pixel_mm: float) -> Float64:
     areas = np.bincount(pieces.ravel()) * pixel_mm**2
     areas[0] = 0
     return areas[pieces]
-
-
-def _sampled(curve_hu: Float64, times_s: Float64) -> Float64:
-    return np.interp(times_s, np.arange(curve_hu.size) * GRID_S, curve_hu, left=0.0)
