@@ -23,7 +23,7 @@ _CUT_OFF, _NO_FALL = 0.3, 0.75  # tails as a share of the peak
 _WEAK_HU = 15.0
 _LARGE_FACTOR = 10.0
 _OVER_TISSUE = 1.2  # an artery's peak over that of the brain's mean
-_BACK = 0.75  # of the way to the back of the brain: what has no later vein there is one
+_BACK = 0.75  # of the way to the back of the brain: what has no later and larger vein is one there
 
 
 @dataclass(frozen=True)
@@ -226,10 +226,11 @@ def _check_artery(scan: Scan, artery: Index, vein: Index) -> None:
             "allowed: no later, in a slab with arteries"
         )
     backwards = float(scan.backwards[artery].mean())
-    if not vein.size and backwards > _BACK:
+    larger_vein = vein.size and scan.curves[:, vein].mean(axis=1).sum() > scan.curves[:, artery].mean(axis=1).sum()
+    if backwards > _BACK and not larger_vein:
         raise DataError(
-            f"no artery: the best candidate lies {backwards:.0%} of the way to the back of the brain and nothing is "
-            f"later, as if it were a vein; allowed: up to {_BACK:.0%}, or a later vein"
+            f"no artery: the best candidate lies {backwards:.0%} of the way to the back of the brain and nothing "
+            f"later has a larger area, as if it were a vein; allowed: up to {_BACK:.0%}, or a larger vein"
         )
 
 

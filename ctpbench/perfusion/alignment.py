@@ -12,7 +12,7 @@ from ctpbench.arrays import Float32, Float64
 _WINDOW_HU = (-1000.0, 1500.0)  # air beyond the field of view, and metal, count for no more than air and bone
 _SMOOTH_MM = 2.0
 _RADIUS_MM = 80.0  # of the skull
-_ROUNDS, _ENOUGH_PX = 12, 0.01
+_ROUNDS, _ENOUGH_PX = 40, 0.001
 
 
 def poses(frames: Float32, spacing_mm: Sequence[float]) -> Float64:

@@ -63,12 +63,13 @@ def _columns(path: Path) -> tuple[Float64, Float64]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        first = not any(before.strip() for before in lines[: number - 1])
         separator = next((mark for mark in "\t;" if mark in line), ",")
         cells = next(csv.reader([line], delimiter=separator))
         try:
             time_s, value_hu = map(float, cells)
         except ValueError:
-            if not rows and len(cells) == 2 and not _is_number(cells[0]):
+            if first and len(cells) == 2 and not _is_number(cells[0]):
                 continue  # titles
             raise DataError(f"{path}:{number}: got {line.strip()[:60]!r}; allowed: {_ALLOWED}") from None
         if not np.isfinite([time_s, value_hu]).all():
