@@ -14,8 +14,10 @@ from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.contract.observation import FRAME_DIMS, MIN_FRAMES
 from ctpbench.errors import DataError, InputError
 from ctpbench.scans.arrays import ArraySeries
+from ctpbench.scans.overview import Place
 
 Frames = npt.ArrayLike | xr.DataArray
+Places = Sequence[int] | Sequence[Sequence[int]] | None
 
 _SINGLE = ("time", "y", "x")
 _SLICE_MM = 5.0  # of one slice, whose thickness matters to nothing
@@ -32,6 +34,8 @@ class Given:
         The time of the first frame.
     brain, vessels : array, (z, y, x), bool, or None
     aif, vof : array, (time), float32, HU above baseline, or None
+    aif_at : tuple of (z, y, x)
+        Voxels named as an artery's.
     dims : tuple of str
         Dimensions of the frames, in the order given.
     coords : mapping
@@ -44,6 +48,7 @@ class Given:
     vessels: Mask | None
     aif: Float32 | None
     vof: Float32 | None
+    aif_at: tuple[Place, ...]
     dims: tuple[str, ...]
     coords: Mapping[str, xr.DataArray]
 
@@ -62,6 +67,7 @@ def given(
     frame_interval_s: float | None,
     times_s: npt.ArrayLike | None,
     parts: Mapping[str, npt.ArrayLike | None],
+    aif_at: Places = None,
 ) -> Given:
     """Return frames as a scan, with all that was given of it; a DataArray's coordinates and attributes say the rest.
 
@@ -83,7 +89,10 @@ def given(
     brain, vessels = (_mask(name, known[name], shape) for name in ("brain", "vessels"))
     aif, vof = (_curve(name, known[name], len(values)) for name in ("aif", "vof"))
     coords = {dim: array.coords[dim] for dim in FRAME_DIMS[1:] if dim in array.coords and dim in dims}
-    return Given(series, float(times[0]), brain, vessels, aif, vof, dims, coords)
+    at = _places(aif_at, shape)
+    if at and parts["aif"] is not None:
+        raise InputError("aif, aif_at: got both; allowed: one of them, or neither; leave one out")
+    return Given(series, float(times[0]), brain, vessels, None if at else aif, vof, at, dims, coords)
 
 
 def _array(frames: Frames) -> xr.DataArray:
@@ -178,6 +187,19 @@ def _mask(name: str, values: npt.ArrayLike | None, shape: tuple[int, ...]) -> Ma
     if name == "brain" and not mask.any():
         raise InputError("brain: got an empty mask; allowed: at least one voxel")
     return mask
+
+
+def _places(at: Places, shape: tuple[int, ...]) -> tuple[Place, ...]:
+    """Return voxels, one or several, as indices (z, y, x)."""
+    if at is None:
+        return ()
+    rows = np.atleast_2d(np.asarray(at))
+    if rows.ndim == 2 and rows.shape[1] == 2 and shape[0] == 1:
+        rows = np.insert(rows, 0, 0, axis=1)
+    fits = rows.ndim == 2 and rows.shape[1] == 3 and rows.size and rows.dtype.kind in "iu"
+    if not fits or not ((rows >= 0) & (rows < shape)).all():
+        raise InputError(f"aif_at: got {at!r}; allowed: an index (z, y, x) below {shape}, or several")
+    return tuple((int(z), int(y), int(x)) for z, y, x in rows)
 
 
 def _curve(name: str, values: npt.ArrayLike | None, count: int) -> Float32 | None:

@@ -35,6 +35,7 @@ def inspected_scan(scan: Given, tell: Progress) -> Inspection:
         vessels=scan.vessels,
         aif=scan.aif,
         vof=scan.vof,
+        aif_at=scan.aif_at,
         progress=lambda fraction, text: tell(_INSPECTED * fraction, text),
     )
 

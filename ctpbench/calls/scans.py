@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from ctpbench.arrays import Float32
-from ctpbench.calls.frames import Frames, Given, given
+from ctpbench.calls.frames import Frames, Given, Places, given
 from ctpbench.calls.methods import Method, denoiser_of, label_of
 from ctpbench.calls.processed import inspected_scan, processed
 from ctpbench.calls.words import in_python
@@ -44,6 +44,7 @@ def denoise(
     vessels: npt.ArrayLike | None = None,
     aif: npt.ArrayLike | None = None,
     vof: npt.ArrayLike | None = None,
+    aif_at: Places = None,
     seed: int = 0,
     device: str = "auto",
     progress: Watch = None,
@@ -72,6 +73,8 @@ def denoise(
         Found where not given: the brain inside its skull.
     aif, vof : array, (time), HU above baseline
         Found where not given.
+    aif_at : index (z, y, x), or several
+        Voxels of arteries, counted from 0 along the frames' axes: the mean within 1.5 mm in their slices is the AIF.
     seed : int
         Of training and of methods that draw random numbers.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -107,6 +110,7 @@ def denoise(
             frame_interval_s=frame_interval_s,
             times_s=times_s,
             parts={"brain": brain, "vessels": vessels, "aif": aif, "vof": vof},
+            aif_at=aif_at,
         )
         denoiser, fitted = _method(method, parameters, model)
         if isinstance(fitted or denoiser, Deconvolver):
@@ -132,6 +136,7 @@ def perfusion_maps(
     vessels: npt.ArrayLike | None = None,
     aif: npt.ArrayLike | None = None,
     vof: npt.ArrayLike | None = None,
+    aif_at: Places = None,
     seed: int = 0,
     device: str = "auto",
     progress: Watch = None,
@@ -141,7 +146,7 @@ def perfusion_maps(
 
     Parameters
     ----------
-    frames, spacing_mm, frame_interval_s, times_s, brain, vessels, aif, vof, seed, device, progress
+    frames, spacing_mm, frame_interval_s, times_s, brain, vessels, aif, vof, aif_at, seed, device, progress
         As of `denoise`.
     method : str, component, function or None
         What the frames are denoised with first; None leaves them as they are.
@@ -178,6 +183,7 @@ def perfusion_maps(
             frame_interval_s=frame_interval_s,
             times_s=times_s,
             parts={"brain": brain, "vessels": vessels, "aif": aif, "vof": vof},
+            aif_at=aif_at,
         )
         settings = _settings(maps)
         as_it_is = method is None and model is None

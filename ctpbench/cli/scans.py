@@ -15,6 +15,7 @@ import click
 
 from ctpbench.cli.completers import complete_denoisers
 from ctpbench.cli.group import EXIT_INTERRUPTED, console, main
+from ctpbench.cli.voxel import Voxel
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class _Reading:
     """How a scan is read."""
 
     stated: Stated
-    aif: Literal["components", "kmeans"]
+    aif: Path | None
+    aif_at: tuple[tuple[int, int, int], ...]
+    aif_method: Literal["components", "kmeans"]
     partial_volume: bool
 
 
@@ -88,14 +91,22 @@ def _reading(command: Command) -> Command:
         frame_interval: float | None,
         frame_times: Path | None,
         series: str | None,
-        aif: Any,
+        aif: Path | None,
+        aif_at: Any,
+        aif_method: Any,
         unscaled_aif: bool,
         **others: Any,
     ) -> None:
         from ctpbench.scans.opening import stated
 
-        reading = _Reading(stated(frame_interval, frame_times, series), aif, partial_volume=not unscaled_aif)
-        command(reading=reading, **others)
+        if aif is not None and aif_at:
+            raise InputError("--aif, --aif-at: got both; allowed: one of them, or neither; leave one out")
+        if aif is not None and aif.name in ("components", "kmeans") and not aif.exists():
+            raise InputError(
+                f"--aif: got {aif}; allowed: a file with a curve; how to look for one is --aif-method {aif}"
+            )
+        said = stated(frame_interval, frame_times, series)
+        command(reading=_Reading(said, aif, aif_at, aif_method, partial_volume=not unscaled_aif), **others)
 
     for option in (
         click.option(
@@ -117,10 +128,26 @@ def _reading(command: Command) -> Command:
         ),
         click.option(
             "--aif",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The AIF, instead of looking for one: lines of time_s,HU (or tabs, semicolons), times from the first "
+            "frame on, HU above baseline. It is not scaled.",
+        ),
+        click.option(
+            "--aif-at",
+            type=Voxel(),
+            multiple=True,
+            metavar="X,Y,Z",
+            help="An artery's voxel, instead of looking for one; the mean within 1.5 mm in its slice is taken. Counted "
+            "from 1 as in inspection.png: X from the image's left (the patient's right), Y from the forehead, Z from "
+            "the lowest slice. Repeatable: the mean of all.",
+        ),
+        click.option(
+            "--aif-method",
             type=click.Choice(["components", "kmeans"]),
             default="components",
             show_default=True,
-            help="How arteries are found.",
+            help="How arteries are looked for.",
         ),
         click.option("--unscaled-aif", is_flag=True, help="Leave the AIF as found: no partial-volume scaling."),
     ):
@@ -276,7 +303,14 @@ def _inspected(series: Series, reading: _Reading) -> Inspection:
     from ctpbench.scans.inspection import inspect_series
 
     with bar(console(), "inspect") as progress:
-        return inspect_series(series, aif_method=reading.aif, partial_volume=reading.partial_volume, progress=progress)
+        return inspect_series(
+            series,
+            aif_method=reading.aif_method,
+            partial_volume=reading.partial_volume,
+            aif=reading.aif,
+            aif_at=reading.aif_at,
+            progress=progress,
+        )
 
 
 def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, *, series: bool) -> None:

@@ -9,16 +9,21 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import Float32, Index
+from ctpbench.arrays import Float32, Index, Mask
 from ctpbench.errors import DataError
 from ctpbench.perfusion.bolus import half_maxima, rises, truncation
-from ctpbench.perfusion.vessels import OVER_TISSUE, Scan, by_clusters, by_components, prepared
+from ctpbench.perfusion.confidence import Confidence, confidence
+from ctpbench.perfusion.vessel_clusters import by_clusters
+from ctpbench.perfusion.vessel_components import by_components
+from ctpbench.perfusion.vessels import Scan, prepared
 
 Method = Literal["kmeans", "components"]
 
 _CUT_OFF, _NO_FALL = 0.3, 0.75  # tails as a share of the peak
 _WEAK_HU = 15.0
 _LARGE_FACTOR = 10.0
+_OVER_TISSUE = 1.2  # an artery's peak over that of the brain's mean
+_BACK = 0.75  # of the way to the back of the brain: what has no later and larger vein is one there
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,13 @@ class Vessel:
         frames would leave a weak artery an offset of a tenth of its peak.
     voxels : ndarray, (n, 3), intp
         Index (z, y, x).
+    curves : ndarray, (time, n), float32, HU above baseline
+        Of each voxel.
     """
 
     curve: Float32
     voxels: Index
+    curves: Float32
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,20 @@ class InputFunctions:
         What undoes the AIF's partial volume; 1.0 where it is not applied.
     notes : tuple of str
         What a user should know, one short sentence each.
+    confidence : Confidence or None
+        How sure it is that the AIF is an artery's; None where the AIF was given.
     """
 
     aif: Vessel
     vof: Vessel | None
     factor: float
     notes: tuple[str, ...]
+    confidence: Confidence | None = None
+
+    @classmethod
+    def given(cls, aif: Float32, vof: Float32 | None = None, notes: tuple[str, ...] = ()) -> InputFunctions:
+        """Return curves that were given, (time), HU above baseline: they have no voxels and are not scaled."""
+        return cls(_without_voxels(aif), None if vof is None else _without_voxels(vof), 1.0, notes)
 
     @property
     def scaled_aif(self) -> Float32:
@@ -74,6 +90,7 @@ def find_input_functions(
     method: Method = "components",
     partial_volume: bool = True,
     posterior: Sequence[float] = (0.0, 1.0, 0.0),
+    at: npt.ArrayLike | None = None,
 ) -> InputFunctions:
     """Find arteries and a vein in a scan, and how much of the arteries' voxels is blood.
 
@@ -108,6 +125,9 @@ def find_input_functions(
         Whether `factor` undoes partial volume.
     posterior : sequence of 3 floats
         Direction of the back of the head along (z, y, x), of any length.
+    at : array, (n, 3), int, or None
+        Index (z, y, x) of voxels that are taken for the artery, in the brain or out of it, instead of looking for one.
+        What speaks against them is a note.
 
     Returns
     -------
@@ -139,38 +159,79 @@ def find_input_functions(
     """
     if method not in get_args(Method):
         raise DataError(f"method: got {method!r}; allowed: {', '.join(get_args(Method))}")
-    scan = prepared(np.asarray(concentration), np.asarray(brain), spacing_mm, dt_s, posterior)
+    inside = np.asarray(brain)
+    given = None if at is None else _mask(np.asarray(at), inside.shape)
+    scan = prepared(np.asarray(concentration), inside if given is None else inside | given, spacing_mm, dt_s, posterior)
     del concentration  # of a large scan half of what is in memory; the search needs the brain's curves alone
     artery, vein = by_components(scan) if method == "components" else by_clusters(scan)
-    _check_artery(scan, artery)
-    aif, vof = _vessel(scan, artery), _vessel(scan, vein) if _is_vein(scan, vein, artery) else None
-    notes = _notes(scan, aif)
+    if given is not None:
+        artery = np.flatnonzero(given[*scan.voxels.T])
+        if not scan.smoothed(artery).max() > 0:
+            raise DataError("no artery: the voxels given never rise above their baseline; give others")
+    if not (artery.size and _is_vein(scan, vein, artery)):
+        vein = vein[:0]
+    if given is None:
+        _check_artery(scan, artery, vein)
+    aif, vof = _vessel(scan, artery), _vessel(scan, vein) if vein.size else None
+    sure = confidence(scan, artery, vein)
+    notes = _notes(scan, aif, sure)
+    if given is not None:
+        notes.insert(0, f"AIF from voxels that were named: the mean of {artery.size}; none was looked for")
     factor = 1.0
     if partial_volume:
         factor, note = _factor(scan, aif, vof)
         notes += [note] if note else []
-    return InputFunctions(aif, vof, factor, tuple(notes))
+    return InputFunctions(aif, vof, factor, tuple(notes), sure)
+
+
+def _mask(at: npt.NDArray[np.integer], shape: tuple[int, ...]) -> Mask:
+    if at.ndim != 2 or at.shape[1] != 3 or not at.size or at.dtype.kind not in "iu" or not _within(at, shape):
+        raise DataError(f"at: got {at.tolist()}; allowed: rows of an index (z, y, x) below {shape}")
+    mask = np.zeros(shape, bool)
+    mask[*at.T] = True
+    return mask
+
+
+def _within(at: npt.NDArray[np.integer], shape: tuple[int, ...]) -> bool:
+    return bool(((at >= 0) & (at < shape)).all())
 
 
 def _vessel(scan: Scan, chosen: Index) -> Vessel:
-    return Vessel(scan.mean_of(chosen), scan.voxels[chosen])
+    return Vessel(scan.mean_of(chosen), scan.voxels[chosen], scan.curves[:, chosen])
 
 
-def _check_artery(scan: Scan, artery: Index) -> None:
+def _without_voxels(curve: Float32) -> Vessel:
+    return Vessel(curve, np.empty((0, 3), np.intp), np.empty((len(curve), 0), np.float32))
+
+
+def _check_artery(scan: Scan, artery: Index, vein: Index) -> None:
     if not artery.size:
         raise DataError("no artery: no group of voxels is high and early; give a slab with arteries")
     curve = scan.smoothed(artery)
     if not rises(scan.smoothing, scan.curves[:, artery].mean(axis=1)):
         raise DataError("no artery: the best candidate's peak is not above its noise; give a scan with less noise")
-    if curve.max() < OVER_TISSUE * scan.mean.max():
+    if curve.max() < _OVER_TISSUE * scan.mean.max():
         raise DataError(
             f"no artery: the best candidate peaks at {curve.max():.1f} HU, the brain's mean at {scan.mean.max():.1f}; "
-            f"allowed: {OVER_TISSUE:g} times as high or more, in a slab with arteries"
+            f"allowed: {_OVER_TISSUE:g} times as high or more, in a slab with arteries"
         )
     if truncation(curve) > _NO_FALL:
         raise DataError(
             f"no artery: the best candidate ends at {truncation(curve):.0%} of its peak; "
             f"allowed: a fall to {_NO_FALL:.0%} or less within the scan"
+        )
+    late = int(curve.argmax()) - int(scan.mean.argmax())
+    if late > 0:
+        raise DataError(
+            f"no artery: the best candidate peaks {late * scan.dt_s:.3g} s after the brain's mean; "
+            "allowed: no later, in a slab with arteries"
+        )
+    backwards = float(scan.backwards[artery].mean())
+    larger_vein = vein.size and scan.curves[:, vein].mean(axis=1).sum() > scan.curves[:, artery].mean(axis=1).sum()
+    if backwards > _BACK and not larger_vein:
+        raise DataError(
+            f"no artery: the best candidate lies {backwards:.0%} of the way to the back of the brain and nothing "
+            f"later has a larger area, as if it were a vein; allowed: up to {_BACK:.0%}, or a larger vein"
         )
 
 
@@ -181,8 +242,10 @@ def _is_vein(scan: Scan, vein: Index, artery: Index) -> bool:
     return half_maxima(scan.smoothed(vein))[0] > half_maxima(scan.smoothed(artery))[0]
 
 
-def _notes(scan: Scan, aif: Vessel) -> list[str]:
+def _notes(scan: Scan, aif: Vessel, sure: Confidence) -> list[str]:
     notes = []
+    if sure.doubtful:
+        notes.append(f"AIF doubtful (confidence {sure.score:.2f}): {'; '.join(sure.doubts)}")
     if aif.curve.max() < _WEAK_HU:
         notes.append(f"AIF peak {aif.curve.max():.0f} HU: weak")
     if scan.arrival <= 2:

@@ -9,6 +9,7 @@ from ctpbench.arrays import Array, Float32, Float64
 from ctpbench.errors import DataError
 
 _ARRIVED = 0.1  # of the peak
+_SHIFTS_S = np.arange(-12.0, 10.5, 0.5)
 _OVER_NOISE = 4.0  # a smoothed curve's peak over its noise: a bolus. Noise alone reaches 2.5
 
 
@@ -117,9 +118,25 @@ def half_maxima(curve: Array) -> tuple[float, float]:
 
 
 def rises(smoothing: Float32, curve: Float32) -> bool:
-    """Return whether a curve, (time), peaks above its noise, which is taken from its second differences.
+    """Return whether a curve, (time), peaks above its noise, as `over_noise` has it."""
+    return over_noise(smoothing, curve) > _OVER_NOISE
+
+
+def over_noise(smoothing: Float32, curve: Float32) -> float:
+    """Return a curve's peak, (time), over its noise, which is taken from its second differences.
 
     `smoothing`, (time, time), is the matrix that smooths it first.
     """
     noise = np.sqrt(np.mean(np.diff(curve, 2) ** 2) / 6)
-    return bool((smoothing @ curve).max() > max(_OVER_NOISE * noise, 0.0))
+    peak = float((smoothing @ curve).max())
+    return peak / max(float(noise), float(np.finfo(np.float32).tiny)) if peak > 0 else 0.0
+
+
+def likeness(curve: Float32, mean: Float32, dt_s: float) -> float:
+    """Return the correlation of a curve, (time), with the brain's mean at the shift where it is highest."""
+    frames = np.arange(len(mean), dtype=np.float64)
+    shapes = np.stack([np.interp(frames - shift / dt_s, frames, mean) for shift in _SHIFTS_S])
+    shapes -= shapes.mean(axis=1, keepdims=True)
+    centred = curve - curve.mean()
+    norms = np.linalg.norm(shapes, axis=1) * np.linalg.norm(centred)
+    return float((shapes @ centred / np.maximum(norms, np.finfo(np.float32).tiny)).max())

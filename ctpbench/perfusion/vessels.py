@@ -15,22 +15,18 @@ from scipy import ndimage
 
 from ctpbench.arrays import Array, Float32, Float64, Index, Mask
 from ctpbench.errors import DataError
-from ctpbench.perfusion.bolus import half_maxima, rises
+from ctpbench.perfusion.bolus import rises
 
-OVER_TISSUE = 3.0  # a vessel over the brain's mean curve; blood is at about 30, gray matter at 2
+_OVER_TISSUE = 3.0  # a vessel over the brain's mean curve; blood is at about 30, gray matter at 2
+_OVER_NOISE = 5.0
 _SMOOTHING_S = 1.0  # sigma in time; as the next, for the search only
 _SMOOTHING_MM = 0.6  # in plane: little, or thin arteries drown in tissue
 _AHEAD_S = 3.0  # arteries enhance at most so long before the brain's mean
-_SHIFTS_S = np.arange(-6.0, 10.5)  # of the brain's mean curve
+_SHIFTS_S = np.arange(-12.0, 10.5)  # of a curve that voxels are fitted by
 _BORDER_MM = 4.0  # nearer to the skull no artery is looked for: its edge flickers as the head moves
 _ROUGH, _JAGGED = 2.5, 1.5  # flicker: so much rougher than the brain's median, and than the curve's own spread
 _TOGETHER = 2**16  # voxels
 _SMALLEST, _THICKEST_MM = 3, 6.0  # a component: voxels, distance of its middle from its border
-_ALIKE, _APART_S = 0.25, 1.5  # merit and arrival of the components taken beside the best
-_ENOUGH = 300.0  # signal over noise of the mean of an artery's voxels
-_VEIN_VOXELS, _ARTERY_VOXELS = 10, 10
-_CLUSTERS, _ROUNDS, _CLUSTER_VOXELS = 5, 3, 25
-_VESSELS = 0.25  # share of a cluster's voxels that must be above noise and tissue one by one
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Scan:
     spacing_mm: tuple[float, ...]
     shape: tuple[int, ...]
     inner: Mask  # (n), away from the skull
+    backwards: Float64  # (n), 0 at the front of the brain, 1 at its back
     posterior: Mask
     steady: Mask  # no flicker
 
@@ -110,6 +107,7 @@ def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: flo
         spacing_mm=tuple(spacing_mm),
         shape=brain.shape,
         inner=inner,
+        backwards=(position - position.min()) / max(float(np.ptp(position)), 1e-9),
         posterior=position > position.mean(),
         steady=(rough < _ROUGH * np.median(rough)) | (rough < _JAGGED * spread),
     )
@@ -140,64 +138,59 @@ def _depth_mm(image: Mask, spacing_mm: Sequence[float]) -> Float64:
 
 
 @dataclass(frozen=True)
-class _Match:
-    """How each of the n voxels fits the brain's mean curve at the shift that fits best."""
+class Match:
+    """How each of the n voxels fits a curve at the shift that fits best.
 
-    height: Float32  # (n), scalar product with the mean curve of norm 1
-    shift_s: Float64  # (n), below 0: ahead of the mean
-    noise: float  # of height
-    vessel: Mask  # (n), above noise and tissue
+    Attributes
+    ----------
+    height : ndarray, (n), float32
+        Scalar product with the shifted curve of norm 1.
+    shift_s : ndarray, (n), float64
+        Below 0: ahead of the curve.
+    noise : float
+        Of `height`.
+    tissue_s : float
+        The shift that fits the brain's mean curve best.
+    vessel : ndarray, (n), bool
+        Above noise and tissue, and of the curve's shape.
+    """
+
+    height: Float32
+    shift_s: Float64
+    noise: float
+    tissue_s: float
+    vessel: Mask
 
 
-def _matched(scan: Scan) -> _Match:
-    frames = np.arange(len(scan.mean), dtype=np.float64)
-    shapes = np.stack([np.interp(frames - shift / scan.dt_s, frames, scan.mean) for shift in _SHIFTS_S])
+def matched(
+    scan: Scan,
+    curve: Float32,
+    over_tissue: float = _OVER_TISSUE,
+    over_noise: float = _OVER_NOISE,
+    smoothing_mm: float = _SMOOTHING_MM,
+) -> Match:
+    """Fit each voxel's curve by a given one, (time), and tell the vessels by how much higher they are than tissue."""
+    frames = np.arange(len(curve), dtype=np.float64)
+    shapes = np.stack([np.interp(frames - shift / scan.dt_s, frames, curve) for shift in _SHIFTS_S])
     # Two frames up, two down: it has of a bolus nothing, of noise as much as any other shape.
     shapes = np.vstack([shapes, np.where(frames % 4 < 2, 1.0, -1.0)])
     shapes -= shapes.mean(axis=1, keepdims=True)  # so that a curve's offset does not count
-    norms = np.linalg.norm(shapes, axis=1, keepdims=True)
-    tissue = float(norms[:-1][_SHIFTS_S == 0].item())
-    shapes /= np.maximum(norms, np.finfo(np.float32).tiny)
+    shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    of_tissue = shapes[:-1] @ (scan.mean - scan.mean.mean())
     images = scan.volume((shapes.astype(np.float32) @ scan.curves) * scan.steady)
-    sigma_px = [0.0, 0.0, *(_SMOOTHING_MM / step for step in scan.spacing_mm[1:])]
+    sigma_px = [0.0, 0.0, *(smoothing_mm / step for step in scan.spacing_mm[1:])]
     fits = ndimage.gaussian_filter(images, sigma_px, truncate=3.0)[:, *scan.voxels.T]
     height = fits[:-1].max(axis=0)
     noise = 1.4826 * float(np.median(np.abs(fits[-1])))
-    vessel = scan.steady & (height > max(5 * noise, OVER_TISSUE * tissue + 3 * noise))
-    return _Match(height, _SHIFTS_S[fits[:-1].argmax(axis=0)], noise, vessel)
+    vessel = scan.steady & (height > max(over_noise * noise, over_tissue * float(of_tissue.max()) + 3 * noise))
+    return Match(height, _SHIFTS_S[fits[:-1].argmax(axis=0)], noise, float(_SHIFTS_S[of_tissue.argmax()]), vessel)
 
 
-def by_components(scan: Scan) -> tuple[Index, Index]:
-    """Return the voxels of arteries and of a vein: indices into the scan's voxels, empty where there are none."""
-    match = _matched(scan)
-    height = match.height
-    arteries = _components(scan, match.vessel & scan.inner & (match.shift_s <= 0))
-    veins = [
-        _highest(part, height)[:_VEIN_VOXELS]
-        for part in _components(scan, match.vessel & scan.posterior & (match.shift_s > 0))
-    ]
-    vein = max(veins, key=lambda part: float(height[part].mean()), default=np.empty(0, np.intp))
-    if not arteries:
-        return np.empty(0, np.intp), vein
-    maxima = np.array([half_maxima(scan.smoothed(part)) for part in arteries]) * scan.dt_s
-    arrival_s, width_s = maxima[:, 0], maxima[:, 1] - maxima[:, 0]
-    # Signal over noise of the component's mean, which holds height and size, halved by 2.8 s of delay.
-    signal = np.array([height[part].sum() / np.sqrt(part.size) for part in arteries])
-    merit = signal * np.exp(-arrival_s / 4) / width_s
-    best = int(merit.argmax())
-    alike = (merit >= _ALIKE * merit[best]) & (np.abs(arrival_s - arrival_s[best]) <= _APART_S)
-    pool = _highest(np.concatenate([part for part, like in zip(arteries, alike, strict=True) if like]), height)
-    # The mean of the n highest voxels has the signal over noise sum / sqrt(n); more voxels than needed only add tissue.
-    clear = np.cumsum(height[pool]) / np.sqrt(1 + np.arange(pool.size))
-    count = 1 + int(np.argmax(clear >= min(_ENOUGH * match.noise, clear.max())))
-    return pool[: max(count, _ARTERY_VOXELS)], vein
-
-
-def _highest(chosen: Index, values: Array) -> Index:
+def highest(chosen: Index, values: Array) -> Index:
     return chosen[np.argsort(-values[chosen], kind="stable")]
 
 
-def _components(scan: Scan, mask: Mask) -> list[Index]:
+def components(scan: Scan, mask: Mask) -> list[Index]:
     """Return the mask's connected components that are large enough for a vessel and thin enough."""
     image = scan.volume(mask)
     labels = ndimage.label(image, np.ones((3, 3, 3)))[0][*scan.voxels.T]
@@ -206,52 +199,3 @@ def _components(scan: Scan, mask: Mask) -> list[Index]:
     inside = inside[np.argsort(labels[inside], kind="stable")]
     parts = np.split(inside, np.flatnonzero(np.diff(labels[inside])) + 1)
     return [part for part in parts if part.size >= _SMALLEST and depth_mm[part].max() <= _THICKEST_MM]
-
-
-def by_clusters(scan: Scan) -> tuple[Index, Index]:
-    """As `by_components`."""
-    match = _matched(scan)
-    slices = scan.voxels[:, 0]
-    near = np.abs(slices - np.bincount(slices).argmax()) <= 1
-    area = scan.curves.sum(axis=0)
-    vein = _highest(np.flatnonzero(near & scan.posterior & scan.steady), area)[:_VEIN_VOXELS]
-    candidates = near & scan.inner & scan.steady & (match.shift_s <= 0) & (area > 0)
-    chosen = _highest(np.flatnonzero(candidates), area)[: int(near.sum()) // 10]
-    shapes = scan.smoothing @ scan.curves[:, chosen]
-    shapes /= area[chosen]
-    roughness = (np.diff(shapes, 2, axis=0) ** 2).sum(axis=0)
-    smooth = np.argsort(roughness, kind="stable")[: int(0.75 * chosen.size)]
-    chosen, shapes = chosen[smooth], shapes[:, smooth]
-    if not (chosen.size and vein.size):
-        return chosen[:0], vein
-    least = 0.2 * area[vein].mean()
-    while np.sum(area[chosen] > least) <= min(2 * _CLUSTERS, chosen.size - 1):
-        least *= 0.75
-    chosen, shapes = chosen[area[chosen] > least], shapes[:, area[chosen] > least]
-    for _ in range(_ROUNDS):
-        if chosen.size <= _CLUSTER_VOXELS:
-            break
-        clusters = _kmeans(shapes.T, _CLUSTERS)
-        last = int(np.argmax(np.cumsum(np.bincount(clusters)) > _CLUSTER_VOXELS))
-        chosen, shapes = chosen[clusters <= last], shapes[:, clusters <= last]
-    # Curves chosen by shape among many look like an artery's even where all is noise.
-    return chosen if match.vessel[chosen].mean() >= _VESSELS else chosen[:0], vein
-
-
-def _kmeans(curves: Float32, count: int) -> Index:
-    """Sort curves, (n, time), into clusters: 0 has the smallest first moment. Starts from quantiles of the moment."""
-    frame = np.arange(curves.shape[1])
-    by_moment = np.argsort(curves @ frame, kind="stable")
-    clusters = np.empty(len(curves), np.intp)
-    clusters[by_moment] = np.arange(len(curves)) * count // len(curves)
-    centres = np.stack([curves[clusters == k].mean(axis=0) for k in range(count)])
-    for _ in range(100):
-        nearest = ((centres**2).sum(axis=1) - 2 * curves @ centres.T).argmin(axis=1)
-        if np.array_equal(nearest, clusters):
-            break
-        clusters = nearest
-        centres = np.stack(
-            [curves[clusters == k].mean(axis=0) if (clusters == k).any() else centres[k] for k in range(count)]
-        )
-    rank = np.argsort(np.argsort(centres @ frame))
-    return rank[clusters]

@@ -17,11 +17,12 @@ from ctpbench.scans.inspection import Inspection
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ctpbench.perfusion.aif import Vessel
+    from ctpbench.perfusion.aif import InputFunctions, Vessel
 
 _AIF, _VOF, _TISSUE = "crimson", "royalblue", "0.45"
 _DPI = 130
 _NAMED_FILES = 10
+_SINGLE = 40  # curves of single voxels: more hide each other
 _UNITS = {"_hu": "HU", "_mm": "mm", "_s": "s", "_ml": "mL", "_deg": "degrees"}
 
 
@@ -63,9 +64,10 @@ def print_warnings(inspection: Inspection, console: Console) -> None:
 
 
 def draw_inspection(inspection: Inspection, path: Path) -> None:
-    """Write a PNG: AIF, VOF and the brain's mean over time, and the slices that artery and vein were found in.
+    """Write a PNG: AIF, VOF and the brain's mean over time, and the voxels that artery and vein were found in.
 
-    Images show the highest enhancement over time, the forehead up and the patient's left (L) to the right.
+    Thin lines are curves of single voxels of the AIF. Images show the highest enhancement over time, and over the
+    slices that hold voxels, the forehead up and the patient's left (L) to the right; pixels are counted from 1.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -73,7 +75,8 @@ def draw_inspection(inspection: Inspection, path: Path) -> None:
     inputs = inspection.inputs
     found: list[tuple[str, Vessel | None, str]] = [("no artery", None, _AIF)]
     if inputs is not None:
-        found = [("AIF", inputs.aif, _AIF)] + [("VOF", inputs.vof, _VOF)] * (inputs.vof is not None)
+        vessels = [("AIF", inputs.aif, _AIF), ("VOF", inputs.vof, _VOF)]
+        found = [each for each in vessels if each[1] is not None and len(each[1].voxels)] or [("no voxels", None, _AIF)]
     width = 5.4 + 3.3 * len(found)  # inches
     lines = [line for warning in inspection.warnings for line in textwrap.wrap(f"! {warning}", round(17 * width))]
     below = 0.15 * len(lines)
@@ -95,7 +98,9 @@ def _draw_curves(axes: Any, inspection: Inspection) -> None:
     if inputs is not None:
         if inputs.vof is not None:
             axes.plot(times_s, inputs.vof.curve, color=_VOF, label="VOF")
-        axes.plot(times_s, inputs.aif.curve, color=_AIF, label="AIF as found")
+        for curve in inputs.aif.curves.T[:_SINGLE]:
+            axes.plot(times_s, curve, color=_AIF, linewidth=0.4, alpha=0.3, label="_one voxel")
+        axes.plot(times_s, inputs.aif.curve, color=_AIF, label=f"AIF{_sureness(inputs)}")
         if inputs.factor != 1:
             axes.plot(times_s, inputs.scaled_aif, color=_AIF, linestyle="--", label=f"AIF x {inputs.factor:.2f}")
     mean = axes if inputs is None else axes.twinx()
@@ -107,31 +112,42 @@ def _draw_curves(axes: Any, inspection: Inspection) -> None:
     axes.tick_params(labelsize=7)
     axes.grid(color="0.9", linewidth=0.6)
     lines = [*axes.lines, *(mean.lines if mean is not axes else ())]
+    lines = [line for line in lines if not line.get_label().startswith("_")]
     axes.legend(lines, [line.get_label() for line in lines], fontsize=8, frameon=False)
 
 
+def _sureness(inputs: InputFunctions) -> str:
+    return "" if inputs.confidence is None else f", confidence {inputs.confidence.score:.2f}"
+
+
 def _draw_place(axes: Any, inspection: Inspection, name: str, vessel: Vessel | None, colour: str) -> None:
-    """Draw the slice that holds most of a vessel's voxels, or the middle one, with its voxels marked."""
-    overview = inspection.overview
-    z = overview.shape[0] // 2 if vessel is None else int(np.bincount(vessel.voxels[:, 0]).argmax())
+    """Draw the highest of the slices that hold a vessel's voxels, or the middle one, with all voxels marked."""
+    slices = [len(inspection.overview) // 2] if vessel is None else sorted({int(z) for z in vessel.voxels[:, 0]})
+    overview = inspection.overview[slices].max(axis=0)
     thick, rows, columns = inspection.grouping
-    brain = np.asarray(inspection.brain[z * thick : (z + 1) * thick].any(axis=0))
-    brain = brain[: overview.shape[1] * rows : rows, : overview.shape[2] * columns : columns]
+    held = [inspection.brain[z * thick : (z + 1) * thick] for z in slices]
+    brain = np.asarray(np.concatenate(held).any(axis=0))
+    brain = brain[: overview.shape[0] * rows : rows, : overview.shape[1] * columns : columns]
     box = tuple(
         slice(part.start or 0, min(part.stop or n, n))
         for part, n in zip(bounding_box(brain, margin=6), brain.shape, strict=True)
     )
-    high = 3 * float(np.median(overview[z][brain] if brain.any() else overview[z]))  # tissue gray, vessels white
-    extent = (box[1].start, box[1].stop, box[0].stop, box[0].start)
-    axes.imshow(overview[z][box], cmap=GREY, vmin=0, vmax=max(high, 1.0), extent=extent, interpolation="nearest")
+    high = 3 * float(np.median(overview[brain] if brain.any() else overview))  # tissue gray, vessels white
+    top, bottom = (rows * edge + 0.5 for edge in (box[0].start, box[0].stop))
+    left, right = (columns * edge + 0.5 for edge in (box[1].start, box[1].stop))
+    extent = (left, right, bottom, top)
+    axes.imshow(overview[box], cmap=GREY, vmin=0, vmax=max(high, 1.0), extent=extent, interpolation="nearest")
     if vessel is not None:
-        here = vessel.voxels[vessel.voxels[:, 0] == z]
+        _, y, x = ((vessel.voxels + 0.5) * inspection.grouping + 0.5).T
         style = {"marker": "s", "facecolors": "none", "edgecolors": colour, "linewidths": 0.8}
-        axes.scatter(here[:, 2] + 0.5, here[:, 1] + 0.5, s=14, **style)
-        name = f"{name}: {len(here)} of {len(vessel.voxels)} voxels"
-    first, last = z * thick + 1, min((z + 1) * thick, len(inspection.brain))
-    axes.set_title(f"{name}\nslice {first}{f' to {last}' * (last > first)}", fontsize=9, color=colour)
-    axes.set_axis_off()
+        axes.scatter(x, y, s=14, **style)
+        name = f"{name}: {len(vessel.voxels)} voxel{'s' * (len(vessel.voxels) > 1)}"
+    spans = [(z * thick + 1, min((z + 1) * thick, len(inspection.brain))) for z in slices]
+    several = "s" * (spans[-1][1] > spans[0][0])
+    told = ", ".join(f"{first}{f' to {last}' * (last > first)}" for first, last in spans)
+    axes.set_title(f"{name}\n{textwrap.fill(f'slice{several} {told}', 40)}", fontsize=9, color=colour)
+    axes.tick_params(labelsize=6, colors="0.5", length=2)
+    axes.spines[:].set_visible(False)
     for place, side in ((0.02, "R"), (0.98, "L")):
         style = {"ha": "left" if side == "R" else "right", "va": "top", "fontsize": 8, "color": "white"}
         axes.text(place, 0.98, side, transform=axes.transAxes, **style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,11 @@ import numpy as np
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.contract.series import Format, Series, Volume
 from ctpbench.errors import DataError
-from ctpbench.perfusion.aif import InputFunctions, Vessel
+from ctpbench.perfusion.aif import InputFunctions
 from ctpbench.perfusion.concentration import on_grid, uniform_times
 from ctpbench.perfusion.masks import vessel_mask
 from ctpbench.scans.inspection import Inspection, Progress, inspect_series
-
-_NO_VOXELS = np.empty((0, 3), np.intp)
+from ctpbench.scans.overview import Place
 
 
 class ArraySeries(Series):
@@ -75,12 +75,13 @@ def inspected(
     vessels: Mask | None,
     aif: Float32 | None,
     vof: Float32 | None,
+    aif_at: Sequence[Place] = (),
     progress: Progress,
 ) -> Inspection:
     """Return what is known of a scan in memory: what is given, and what of the rest is found in it.
 
-    With a brain and an AIF nothing is looked for but the vessels. Curves are those of the frames as given, (time), HU
-    above baseline.
+    With a brain and an AIF nothing is looked for but the vessels, with `aif_at` all but arteries. Curves are those of
+    the frames as given, (time), HU above baseline.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def inspected(
     curves = {"aif": aif, "vof": vof}
     if brain is None or aif is None:
         try:
-            found = inspect_series(series, progress=progress)
+            found = inspect_series(series, aif_at=aif_at, progress=progress)
         except DataError as error:
             raise DataError(f"{error}; or give brain and aif, which are then not looked for") from None
     else:
@@ -100,8 +101,8 @@ def inspected(
             raise DataError(f"{series.path}: {error}") from None
         found = _stated(series, times_s, brain)
     if aif is not None:
-        vessel = {name: _on(found.times_s, series, curve) for name, curve in curves.items() if curve is not None}
-        found = replace(found, inputs=InputFunctions(vessel["aif"], vessel.get("vof"), 1.0, ()), no_artery="")
+        placed = {name: _on(found.times_s, series, curve) for name, curve in curves.items() if curve is not None}
+        found = replace(found, inputs=InputFunctions.given(placed["aif"], placed.get("vof")), no_artery="")
     elif found.inputs is None:
         raise DataError(f"{series.path}: {found.no_artery}; or give aif, a curve of HU above baseline")
     brain, vessels = (found.brain if brain is None else brain), (found.vessels if vessels is None else vessels)
@@ -127,8 +128,8 @@ def _stated(series: ArraySeries, times_s: Float64, brain: Mask) -> Inspection:
     )
 
 
-def _on(times_s: Float64, series: ArraySeries, curve: Float32) -> Vessel:
+def _on(times_s: Float64, series: ArraySeries, curve: Float32) -> Float32:
     """Return a curve of the frames as one of the grid that they are brought to."""
     given = series.frame_times_s[:, :1]
     (column,) = on_grid(curve[:, np.newaxis, np.newaxis, np.newaxis], given, times_s).T
-    return Vessel(column.ravel(), _NO_VOXELS)
+    return np.asarray(column.ravel(), dtype=np.float32)

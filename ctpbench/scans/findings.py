@@ -66,6 +66,9 @@ class Findings:
             }
         if self.inputs is not None:
             facts |= self._curve("aif", self.inputs.aif) | {"aif_scaling_factor": float(self.inputs.factor)}
+            if self.inputs.confidence is not None:
+                facts |= {"aif_confidence": self.inputs.confidence.score}
+                facts |= {f"aif_confidence_{name}": part for name, part in self.inputs.confidence.parts.items()}
             if self.inputs.vof is not None:
                 facts |= self._curve("vof", self.inputs.vof)
         return facts

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ctpbench.arrays import Float32, Float64, Mask
 from ctpbench.contract.observation import Observation
 from ctpbench.contract.series import Series, slabs
-from ctpbench.errors import DataError
+from ctpbench.errors import DataError, InputError
 from ctpbench.perfusion.aif import InputFunctions, Method
 from ctpbench.perfusion.concentration import on_grid, uniform_times
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
 from ctpbench.perfusion.motion import motion_mm, rotation_deg
 from ctpbench.perfusion.noise import NoiseStatistics, combine, noise_statistics
+from ctpbench.scans.curves import read_curve
 from ctpbench.scans.findings import Findings
 from ctpbench.scans.gaps import Bridged, Faults, listed
 from ctpbench.scans.likeness import why_no_brain
-from ctpbench.scans.overview import Overview
+from ctpbench.scans.overview import Overview, Place
 
 Progress = Callable[[float, str], None]
 
+_FROM_FILE = "AIF from a file: none was looked for, and it is not scaled"
 _TISSUE_HU, _BONE_HU = -100.0, 120.0
 
 
@@ -37,7 +40,7 @@ class Inspection:
         The uniform grid that the frames are brought to.
     brain, vessels : ndarray, (z, y, x), bool
     inputs : InputFunctions or None
-        Voxels are those of `overview`. None where no artery was found.
+        Voxels are those of `overview`; an AIF from a file has none. None where no artery was found.
     overview : ndarray, (z, y, x), float32, HU
         Highest enhancement over time, in the thicker slices and larger pixels that arteries were looked for in.
     grouping : tuple of 3 ints
@@ -99,7 +102,13 @@ class Inspection:
 
 
 def inspect_series(
-    series: Series, *, aif_method: Method = "components", partial_volume: bool = True, progress: Progress | None = None
+    series: Series,
+    *,
+    aif_method: Method = "components",
+    partial_volume: bool = True,
+    aif: Path | None = None,
+    aif_at: Sequence[Place] = (),
+    progress: Progress | None = None,
 ) -> Inspection:
     """Read a scan once, from slab to slab, and find out what is needed to use it and to trust it.
 
@@ -109,15 +118,21 @@ def inspect_series(
     aif_method : "components" or "kmeans"
         See `ctpbench.perfusion.find_input_functions`.
     partial_volume : bool
-        Whether the AIF is scaled to the VOF's area.
+        Whether the AIF is scaled to the VOF's area; one from a file is not.
+    aif : Path or None
+        A file with the AIF, see `ctpbench.scans.curves.read_curve`; none is looked for then.
+    aif_at : sequence of (z, y, x)
+        Voxels of arteries, whose neighbourhoods' mean is the AIF; none are looked for then.
     progress : callable(fraction, text) or None
 
     Raises
     ------
     DataError
-        Where the scan cannot be read, is too short, or holds no brain; names it.
+        Where the scan cannot be read, is too short, or holds no brain; names it. Where an AIF that is given cannot be
+        used.
     """
     report = progress or (lambda fraction, text: None)
+    _check_given(series, aif, aif_at)
     scan, noticed = series, []
     if series.missing is not None and series.missing.any():
         scan, noticed = Bridged(series, series.missing), [f"missing: {listed(series.missing)}"]
@@ -130,8 +145,13 @@ def inspect_series(
     if not seen.brain.any():
         raise DataError(f"{series.path}: {why_no_brain(seen.overview.frames)}")
     times_s, overview = seen.times_s, seen.overview
+    curve = None if aif is None else read_curve(aif, times_s)
     report(0.85, "arteries and veins")
-    inputs, no_artery = overview.input_functions(float(times_s[1] - times_s[0]), aif_method, partial_volume)
+    if curve is None:
+        dt_s = float(times_s[1] - times_s[0])
+        inputs, no_artery = overview.input_functions(dt_s, aif_method, partial_volume, aif_at)
+    else:
+        inputs, no_artery = InputFunctions.given(curve, notes=(_FROM_FILE,)), ""
     report(0.95, "motion")
     central = overview.slice_with_most_brain()
     displacement = motion_mm(central, overview.spacing_mm[1:])
@@ -188,6 +208,17 @@ def _read_once(series: Series, report: Progress) -> _Seen:
         except DataError:  # too little tissue in this slab to measure noise in
             continue
     return _Seen(times_s, overview, brain, vessels, combine(noise) if noise else None, Faults.joined(faults))
+
+
+def _check_given(series: Series, aif: Path | None, aif_at: Sequence[Place]) -> None:
+    if aif is not None and aif_at:
+        raise InputError("AIF: got a file and voxels; allowed: one of them, or neither; leave one out")
+    for place in aif_at:
+        if len(place) != 3 or not all(0 <= index < size for index, size in zip(place, series.shape[1:], strict=True)):
+            sizes = dict(zip("xyz", series.shape[:0:-1], strict=True))
+            got = ",".join(str(index + 1) for index in reversed(place))
+            allowed = ", ".join(f"{axis} 1 to {size}" for axis, size in sizes.items())
+            raise InputError(f"{series.path}: AIF at {got}: no such voxel; allowed: {allowed}")
 
 
 def _time_grid(series: Series) -> Float64:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import Float32, Mask
+from ctpbench.arrays import AIR_HU, Float32, Float64, Index, Mask
 from ctpbench.contract.series import Series
 from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method, Vessel, find_input_functions
+from ctpbench.perfusion.alignment import aligned, farthest_mm, poses
 from ctpbench.perfusion.concentration import subtract_baseline
 
 _THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
+AROUND_MM = 1.5
+"""Radius about a voxel that is named as an artery's, whose mean is taken."""
+_MOVED_MM = 0.5  # a head that moved less is left as it lies
 _MARGIN = 8  # pixels about the brain: further than what smooths the search for arteries reaches
 
+Place = tuple[int, int, int]
+"""Index (z, y, x) of a voxel of the scan."""
 _Box = tuple[slice, slice]
 
 
@@ -78,9 +85,15 @@ class Overview:
         """All frames of a scan in which no brain was found, (time, z, y, x), HU."""
         return np.stack([images for _, images in self._parts.values()], axis=1)
 
-    def input_functions(self, dt_s: float, method: Method, partial_volume: bool) -> tuple[InputFunctions | None, str]:
+    def input_functions(
+        self, dt_s: float, method: Method, partial_volume: bool, at: Sequence[Place] = ()
+    ) -> tuple[InputFunctions | None, str]:
         """Return the input functions; where there is no artery, None and why. To be asked once: frames are given up."""
-        box = _box(np.asarray(self.brain.any(axis=0)))
+        inside = np.asarray(self.brain.any(axis=0))
+        named = self._around(at) if at else None
+        if named is not None:
+            inside[named[:, 1], named[:, 2]] = True
+        box = _box(inside)
         try:
             found = find_input_functions(
                 self._concentration(box),
@@ -89,20 +102,46 @@ class Overview:
                 dt_s,
                 method=method,
                 partial_volume=partial_volume,
+                at=None if named is None else named - _corner(box),
             )
         except DataError as error:
             return None, str(error)
         vof = None if found.vof is None else _moved(found.vof, box)
         return replace(found, aif=_moved(found.aif, box), vof=vof), ""
 
+    def _around(self, at: Sequence[Place]) -> Index:
+        """Return the voxels whose middles lie near the scan's voxels', in their slices."""
+        place = (np.array(at) + 0.5) / self.grouping - 0.5
+        z, y, x = np.indices(self.brain.shape)
+        near = np.zeros(self.brain.shape, bool)
+        for slice_, row, column in place:
+            away_mm = np.hypot((y - row) * self.spacing_mm[1], (x - column) * self.spacing_mm[2])
+            near |= (z == int(slice_ + 0.5)) & (away_mm <= AROUND_MM)
+        sizes = np.array(self.brain.shape) - 1
+        near[*np.minimum(np.array(at) // self.grouping, sizes).T] = True
+        return np.argwhere(near)
+
     def _concentration(self, box: _Box) -> Float32:
-        """Return the frames above their baseline within a box, zero where none were kept; no slice is held twice."""
+        """Return the frames above their baseline within a box, zero where none were kept; no slice is held twice.
+
+        The head lies in all where it lay first: bone that moves past a voxel outdoes any artery.
+        """
+        where = poses(self._most, self.spacing_mm[1:])
+        moved = farthest_mm(where) > _MOVED_MM
         concentration = np.zeros((self._length, *self.brain[:, *box].shape), np.float32)
         while self._parts:
             z, (part, images) = self._parts.popitem()
+            if moved:
+                images = self._still(part, images, where)
             rows, columns = (slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
             concentration[:, z, rows, columns] = subtract_baseline(images)
         return concentration
+
+    def _still(self, part: _Box, images: Float32, where: Float64) -> Float32:
+        """Return what was kept of a slice, the head where it lay first; it turned about the image's middle."""
+        whole = np.full((self._length, 1, *self.brain.shape[1:]), AIR_HU, np.float32)
+        whole[:, 0, *part] = images
+        return aligned(whole, where, self.spacing_mm[1:])[:, 0, *part]
 
     def slice_with_most_brain(self) -> Float32:
         return self._most
@@ -125,7 +164,11 @@ def _box(inside: Mask) -> _Box:
 
 def _moved(vessel: Vessel, box: _Box) -> Vessel:
     """Return a vessel that was found in a box with its voxels counted in the whole."""
-    return replace(vessel, voxels=vessel.voxels + np.array([0, box[0].start, box[1].start]))
+    return replace(vessel, voxels=vessel.voxels + _corner(box))
+
+
+def _corner(box: _Box) -> Index:
+    return np.array([0, box[0].start, box[1].start])
 
 
 def _coarser(images: npt.NDArray[np.floating], factor: int) -> npt.NDArray[np.floating]:

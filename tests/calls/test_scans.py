@@ -108,6 +108,21 @@ def test_a_plain_array_needs_to_be_told_and_gives_the_same(box):
     np.testing.assert_array_equal(late, told)
 
 
+def test_an_arterys_voxels_may_be_named(frames):
+    z, y, x = np.argwhere(frames.max(axis=0) == frames[:, :, 16:48, 16:48].max())[0]
+    denoised = ctpbench.denoise(frames, "leave", aif_at=(z, y, x), **PLACE)
+    near = ctpbench.denoise(frames, "leave", aif_at=[(z, y, x), (z, y, x)], **PLACE)
+    np.testing.assert_array_equal(denoised["aif"], near["aif"])
+    assert np.corrcoef(denoised["aif"], frames[:, z, y, x])[0, 1] > 0.999
+    assert denoised.attrs["remarks"][0] == "AIF from voxels that were named: the mean of 1; none was looked for"
+
+
+@pytest.mark.parametrize("at", [(0, 0), (9, 0, 0), (0.5, 0, 0), [[0, 0, 64]], [], "0,0,0"])
+def test_no_such_voxel_is_one_line(frames, at):
+    with pytest.raises(InputError, match=r"aif_at: got .*; allowed: an index \(z, y, x\) below"):
+        ctpbench.denoise(frames, "leave", aif_at=at, **PLACE)
+
+
 def test_frames_that_are_not_evenly_spaced_are_brought_to_a_grid(box):
     times_s = np.arange(12.0)
     times_s[6:] += 0.5

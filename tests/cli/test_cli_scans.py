@@ -13,8 +13,9 @@ import click.testing
 import numpy as np
 import pytest
 
+from ctpbench import inspect_series
 from ctpbench.cli import main
-from tests.fakes.ctpbench_fakes import head, save_scan
+from tests.fakes.ctpbench_fakes import ToySeries, head, save_scan
 
 FRAMES = 45
 EVERY_S = np.repeat(np.arange(FRAMES)[:, np.newaxis] * 1.0, 3, axis=1)
@@ -110,6 +111,53 @@ def test_times_that_are_none_are_refused_in_a_line(call, tmp_path, text, others,
     assert done.exit_code == 2
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_aif_of_ones_own_is_taken_and_said(call, tmp_path):
+    times_s = np.arange(FRAMES)
+    curve = 100 * np.exp(-(((times_s - 14) / 4) ** 2))
+    (tmp_path / "aif.csv").write_text("\n".join(f"{s},{hu}" for s, hu in zip(times_s, curve, strict=True)))
+    done = call("maps", "scan.toy.npz", "--aif", tmp_path / "aif.csv", "--out", tmp_path / "maps")
+    assert done.exit_code == 0, done.output
+    assert "! AIF from a file: none was looked for, and it is not scaled" in done.stdout
+    found = json.loads((tmp_path / "maps/inspection.json").read_text())
+    assert (found["aif_voxels"], found["aif_peak_hu"], found["aif_scaling_factor"]) == (0, 100, 1)
+    assert is_picture(tmp_path / "maps/inspection.png")
+    assert nowhere_named(tmp_path / "maps")
+
+
+def test_an_arterys_voxel_may_be_named_as_the_picture_counts(call, tmp_path, scans):
+    series = ToySeries(scans / "scan.toy.npz")
+    z, y, x = (int(index) for index in inspect_series(series).inputs.aif.voxels[0])
+    place = f"{x + 1},{y + 1},{z + 1}"
+    done = call("maps", "scan.toy.npz", "--aif-at", place, "--aif-at", place, "--out", tmp_path / "maps")
+    assert done.exit_code == 0, done.output
+    assert "! AIF from voxels that were named: the mean of 1; none was looked for" in done.stdout
+    found = json.loads((tmp_path / "maps/inspection.json").read_text())
+    assert found["aif_voxels"] == 1
+    frames = np.load(scans / "scan.toy.npz")["frames"][:, z, y, x]
+    assert found["aif_peak_hu"] == pytest.approx((frames - frames[:6].mean()).max(), abs=3)
+    assert 0.5 < found["aif_confidence"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--aif", "kmeans"),
+            "--aif: got kmeans; allowed: a file with a curve; how to look for one is --aif-method kmeans",
+        ),
+        (("--aif", "none.csv"), "none.csv: cannot be read as text"),
+        (("--aif-at", "0,1,1"), "got '0,1,1'; allowed: X,Y,Z, three whole numbers from 1 on"),
+        (("--aif-at", "65,1,1"), "AIF at 65,1,1: no such voxel; allowed: x 1 to 64, y 1 to 64, z 1 to 3"),
+        (("--aif-at", "1,1,1", "--aif", "a.csv"), "--aif, --aif-at: got both"),
+    ],
+)
+def test_an_aif_that_cannot_be_taken_is_one_line(call, tmp_path, words, told):
+    done = call("inspect", "scan.toy.npz", *words, "--picture", tmp_path / "picture.png")
+    assert done.exit_code == 2
+    assert told in " ".join(done.output.split())
+    assert not (tmp_path / "picture.png").exists()
 
 
 def test_maps_are_written_with_what_was_found_out(ctpbench_process, scans, tmp_path):

@@ -329,6 +329,72 @@ def test_notes_tell_of_a_weak_aif_and_of_contrast_in_the_first_frames():
     assert "contrast is there in the first frames: the baseline holds some of it" in result.notes
 
 
+def with_tissue_as_late_as_the_vein(scan, late=6):
+    """A slab whose tissue comes some frames later, arteries and veins as they are."""
+    series = scan.concentration.copy()
+    still = (scan.arteries == 0) & ~scan.sinus
+    series[late:, still], series[:late, still] = scan.concentration[:-late, still], 0
+    noise = np.random.default_rng(3).normal(0, 8, (late, int(still.sum())))
+    series[:late, still] = noise
+    return series
+
+
+def test_where_tissue_is_as_late_as_the_vein_the_artery_is_found():
+    scan = case(9)
+    result = find_input_functions(with_tissue_as_late_as_the_vein(scan), scan.brain, SPACING_MM, 1.0)
+    assert (scan.arteries[*result.aif.voxels.T] > 0).mean() >= 0.9
+    assert abs(int(result.aif.curve.argmax()) - int(scan.aif.argmax())) <= 1
+
+
+def test_a_vein_is_refused_where_there_is_no_artery():
+    scan = case(9)
+    series = with_tissue_as_late_as_the_vein(scan)
+    here = scan.arteries > 0
+    series[:, here] = np.random.default_rng(4).normal(0, 8, (FRAMES, int(here.sum())))
+    with pytest.raises(DataError, match=r"no artery: the best candidate lies [0-9]+% of the way to the back|no group"):
+        find_input_functions(series, scan.brain, SPACING_MM, 1.0)
+
+
+def test_an_artery_little_higher_than_tissue_is_found_by_being_early():
+    scan = slab(16, peak_hu=18.0, noise_hu=5.0)
+    tissue = scan.brain & (scan.arteries == 0) & ~scan.sinus
+    series = scan.concentration.copy()
+    series[:, tissue] += 6 * np.interp(np.arange(FRAMES) - 3, np.arange(FRAMES), scan.aif / scan.aif.max())[:, None]
+    result = find_input_functions(series, scan.brain, SPACING_MM, 1.0)
+    assert result.aif.curve.max() < 3 * series[:, tissue].mean(axis=1).max()
+    assert (scan.arteries[*result.aif.voxels.T] > 0).mean() >= 0.9
+
+
+def test_confidence_is_high_for_an_artery_and_says_what_speaks_against_a_vein():
+    scan = case(9)
+    sure = found(scan).confidence
+    assert sure.score > 0.9
+    assert not sure.doubtful
+    assert sure.doubts == ()
+    vein = find_input_functions(scan.concentration, scan.brain, SPACING_MM, 1.0, at=np.argwhere(scan.sinus)[:8])
+    assert vein.confidence.doubtful
+    assert vein.confidence.order < 0.3
+    assert any("tissue rises" in note and "earlier" in note for note in vein.notes)
+    assert vein.notes[0] == "AIF from voxels that were named: the mean of 8; none was looked for"
+
+
+def test_voxels_that_are_named_are_taken_in_the_brain_or_out_of_it():
+    scan = case(9)
+    chosen = np.argwhere(scan.arteries > 0.2)[:6]
+    brain = scan.brain.copy()
+    brain[*chosen[:3].T] = False
+    result = find_input_functions(scan.concentration, brain, SPACING_MM, 1.0, at=chosen)
+    np.testing.assert_array_equal(result.aif.voxels, chosen)
+    mean = scan.concentration[:, *chosen.T].mean(axis=1)
+    np.testing.assert_allclose(result.aif.curve - result.aif.curve[0], mean - mean[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("at", [[[0, 0, 96]], [[-1, 0, 0]], [[0, 0]], [[0.5, 1, 1]], []])
+def test_no_such_voxel_is_an_error(at):
+    with pytest.raises(DataError, match=r"at: got .*; allowed: rows of an index \(z, y, x\) below \(5, 96, 96\)"):
+        find_input_functions(case(9).concentration, case(9).brain, SPACING_MM, 1.0, at=np.array(at))
+
+
 def test_a_result_does_not_change_from_call_to_call():
     for method in METHODS:
         same(found(case(9), method=method), found(case(9), method=method))

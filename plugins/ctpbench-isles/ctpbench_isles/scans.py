@@ -72,6 +72,9 @@ class RecordedScans(Dataset):
         Literal["components", "kmeans"], Field(description="how arteries and veins are found; kmeans is the paper's")
     ] = "components"
     partial_volume: Annotated[bool, Field(description="whether the AIF is scaled to the area of the VOF")] = True
+    aifs: Annotated[
+        Path | None, Field(description="folder of AIFs of your own, CASE_aif.csv of time_s,HU; the rest are looked for")
+    ] = None
     slab_slices: Annotated[
         int | None, Field(ge=1, description="cut each scan into cases of so many slices, with the whole scan's AIF")
     ] = None
@@ -129,7 +132,9 @@ class RecordedScans(Dataset):
         if scan_id not in scans:
             raise DataError(f"{self.name}: no case {case_id!r}; allowed: {splits.summary(list(scans))}")
         scan = scans[scan_id]
-        inspection = _inspected(self, scan_id, 1.0 if noise is None else float(noise), scan, file_stamps(scan.files))
+        own = self._own_aif(scan_id)
+        stamps = file_stamps((*scan.files, *([own] if own else [])))
+        inspection = _inspected(self, scan_id, 1.0 if noise is None else float(noise), scan, stamps)
         depth = inspection.series.shape[1]
         slices = slice(int(slab["first"]), int(slab["last"]) + 1) if slab else slice(0, depth)
         if not slices.start < slices.stop <= depth:
@@ -144,6 +149,7 @@ class RecordedScans(Dataset):
         scans = self._found()
         paths = {path for scan in scans.values() for path in scan.files}
         paths.update(path for scan_id in scans for path in self._drawn(scan_id).values())
+        paths.update(path for scan_id in scans if (path := self._own_aif(scan_id)))
         return files_fingerprint(sorted(paths))
 
     @abstractmethod
@@ -203,7 +209,9 @@ class RecordedScans(Dataset):
             from ctpbench_isles.lower_dose import LowerDose
 
             series = LowerDose(series, dose_fraction, scan_id)
-        return inspect_series(series, aif_method=self.aif_method, partial_volume=self.partial_volume)
+        return inspect_series(
+            series, aif_method=self.aif_method, partial_volume=self.partial_volume, aif=self._own_aif(scan_id)
+        )
 
     def _regions(self, scan_id: str, scan: ScanFiles, series: Series) -> dict[str, Mask]:
         """Return the regions of interest: those that the user drew before those that the data hold."""
@@ -212,6 +220,15 @@ class RecordedScans(Dataset):
         _, depth, rows, columns = series.shape
         drawn = {name: read_mask(path, (depth, rows, columns)) for name, path in self._drawn(scan_id).items()}
         return drawn if "core" in drawn else {**self._known_regions(scan, series), **drawn}
+
+    def _own_aif(self, scan_id: str) -> Path | None:
+        """Return the file with the AIF that the user gives for a scan."""
+        if self.aifs is None:
+            return None
+        if not self.aifs.is_dir():
+            raise DataError(f"{self.name}: aifs: got {self.aifs}, which is no folder; allowed: one of curves, or none")
+        path = self.aifs / f"{scan_id}_aif.csv"
+        return path if path.is_file() else None
 
     def _drawn(self, scan_id: str) -> dict[str, Path]:
         if self.rois is None:

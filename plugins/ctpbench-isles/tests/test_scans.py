@@ -186,7 +186,21 @@ def test_the_methods_of_the_inspection_are_passed_on(folder, monkeypatch):
     passed = {}
     monkeypatch.setattr(scans, "inspect_series", lambda series, **k: passed.update(k) or inspect_series(series))
     NiftiFiles(root=folder, aif_method="kmeans", partial_volume=False).load("scan-001", None)
-    assert passed == {"aif_method": "kmeans", "partial_volume": False}
+    assert passed == {"aif_method": "kmeans", "partial_volume": False, "aif": None}
+
+
+def test_an_aif_of_ones_own_is_taken_for_its_scan(folder, tmp_path):
+    dataset = NiftiFiles(root=folder, aifs=tmp_path)
+    found, before = dataset.load("scan-001", None), dataset.fingerprint()
+    times_s = found.observation.frames["time"].values
+    curve = 100 * np.exp(-(((times_s - times_s[0] - 12) / 4) ** 2))
+    rows = "".join(f"{time_s},{hu}\n" for time_s, hu in zip(times_s - times_s[0], curve, strict=True))
+    (tmp_path / "scan-001_aif.csv").write_text("time_s,hu\n" + rows)
+    np.testing.assert_allclose(dataset.load("scan-001", None).observation.aif, curve, rtol=1e-4, atol=1e-4)
+    assert dataset.fingerprint() != before
+    assert found.inspection["aif_voxels"] > 0
+    with pytest.raises(DataError, match=r"nifti: aifs: got .*, which is no folder"):
+        NiftiFiles(root=folder, aifs=tmp_path / "none").load("scan-001", None)
 
 
 # Regions of interest
