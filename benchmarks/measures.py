@@ -301,3 +301,41 @@ def slept(executor: str, workers: int) -> dict[str, Any]:
         "took_s": round(listener.ended - listener.began, 3),
         "pieces_s": {stage: round(statistics.median(seconds), 4) for stage, seconds in pieces.items()},
     }
+
+
+# -- what a case of a board takes ---------------------------------------------------------------------------------
+
+BOARD = """
+name: board
+datasets:
+  - name: real_like
+    params: {size_px: 192, pixel_mm: 1.15, views: 864, detectors: 320, test_patients: 2}
+    noise: [1e5, 2e5]
+denoisers: [none, gaussian]
+metrics: [rmse, ssim, frame_rmse]
+resources: {threads: 1}
+"""
+
+
+def worked() -> list[dict[str, Any]]:
+    """Run a little of the board `stroke`, and return what a case took in each stage, by the runner's clock."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, out, catalogue = Path(folder) / "suite.yaml", Path(folder) / "run", load_catalogue()
+        path.write_text(BOARD)
+        drive(
+            Drive(load_suite(path, catalogue), out, options=Options(jobs=1), cache="none"),
+            catalogue,
+            lambda cells: nullcontext(Silent()),
+            say=lambda text: None,
+            finish=lambda store: None,
+        )
+        costs = [json.loads(line) for line in (out / FILE_NAME).read_text().splitlines()]
+    cases = {"data": 1, "reference": 2, "prediction": 2, "scores": 2}
+    return [
+        {
+            "stage": stage,
+            "seconds": round(min(cost["seconds"] for cost in costs if cost["stage"] == stage) / each, 3),
+            "bytes": round(statistics.median(cost["size"] for cost in costs if cost["stage"] == stage) / each),
+        }
+        for stage, each in cases.items()
+    ]

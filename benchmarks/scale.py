@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from measures import FAKES, MEASURES, measured, slept
+from measures import FAKES, MEASURES, measured, slept, worked
 
 from ctpbench.device import processor
 
@@ -48,12 +48,13 @@ def main(context: click.Context, sizes: str) -> None:
             report["rates"].append(alone("one", what, str(cells)))
     for executor, workers in RUNS:
         report["runs"].append(alone("sleep", executor, str(workers)))
+    report["work"] = alone("work")
     report["load"] = [round(load, 1) for load in os.getloadavg()]
     WRITTEN.write_text(json.dumps(report, indent=1) + "\n")
     click.echo(f"Written to {WRITTEN.relative_to(HERE.parent)}.")
 
 
-def alone(*words: str) -> dict[str, Any]:
+def alone(*words: str) -> Any:
     """Return what this program says when it is called with these words, in a process of its own."""
     paths = os.pathsep.join([str(FAKES), *filter(None, [os.environ.get("PYTHONPATH")])])
     call = [sys.executable, str(HERE / "scale.py"), *words]
@@ -77,6 +78,12 @@ def one(what: str, cells: int) -> None:
 def sleep(executor: str, workers: int) -> None:
     """Run cells that sleep and print what they took."""
     click.echo(json.dumps(slept(executor, workers)))
+
+
+@main.command()
+def work() -> None:
+    """Run a little of a board and print what a case took."""
+    click.echo(json.dumps(worked()))
 
 
 if __name__ == "__main__":
