@@ -1,151 +1,36 @@
 """What a run of very many cells takes beside its cells, each number with no-op cells and in this process.
 
 A measure is a function that makes ready for so many cells and returns what is timed, which returns the bytes that it
-leaves on the disk, or None. Processor time counts, of the process that drives; and its largest memory.
+leaves on the disk where it leaves any. Processor time counts, of the process that drives; and its largest memory.
 """
 
 from __future__ import annotations
 
-import json
 import resource
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from importlib.metadata import EntryPoint
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ctpbench.driving import Drive, drive
+from noop import Instant, info_of, many, record_of, recorded
+from runs import Silent
+
 from ctpbench.outcome import results
-from ctpbench.plugins import Catalogue, load_catalogue
-from ctpbench.running.cell import Cell
-from ctpbench.running.costs import FILE_NAME
-from ctpbench.running.course import skipped
-from ctpbench.running.executors.cluster import Request
 from ctpbench.running.executors.local import LocalExecutor
-from ctpbench.running.executors.protocol import Ended, Limits
+from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.forecast import forecast
-from ctpbench.running.plan import plan
-from ctpbench.running.record import Record, ScoreTable
 from ctpbench.running.runner import Options, Runner
 from ctpbench.running.shared import SharedCache
 from ctpbench.running.store import Store
-from ctpbench.running.work import Assignment, DataInfo, Info, Outcome, PredictionInfo, ReferenceInfo, ScoresInfo
-from ctpbench.suite.load import load_suite
+from ctpbench.running.work import Outcome
 
-FAKES = Path(__file__).resolve().parents[1] / "tests" / "fakes"
-SLEEPING_CELLS, SLEEP_S = 24, 0.25
 MOST_PROCESSES = 200
 """Cells whose pieces are given a process each: more would tell the same."""
 
-SUITE = """
-name: many
-datasets: [{{name: toy, noise: {noise}, params: {{test_cases: 1}}}}]
-denoisers: [{{name: shrink, grid: {{weight: {weights}}}}}]
-metrics: [error]
-seeds: {seeds}
-"""
-SLEEPING = """
-name: sleeping
-datasets: [{{name: toy, noise: [1], params: {{test_cases: 1}}}}]
-denoisers: [{{name: leave, params: {{wait_s: {seconds}}}}}]
-metrics: [error]
-maps: {{scaling: none}}
-seeds: {seeds}
-resources: {{threads: 1}}
-"""
-
-
-class Silent:
-    """Hears when the first piece of work began and the last cell ended."""
-
-    began = ended = 0.0
-
-    def work_started(self, label):
-        self.began = self.began or time.monotonic()
-
-    def work_progress(self, label, fraction, text): ...
-    def work_done(self, label, outcome): ...
-    def cell_finished(self, record, reused):
-        self.ended = time.monotonic()
-
-
-class Instant:
-    """An executor whose work is done as soon as it is asked for: what is left is the driver."""
-
-    slots = None
-
-    def __init__(self) -> None:
-        self._given: list[Assignment] = []
-
-    @property
-    def running(self) -> int:
-        return len(self._given)
-
-    def submit(self, batch: Sequence[Assignment]) -> None:
-        self._given += batch
-
-    def events(self, wait_s: float = 0.25) -> Iterator[Ended]:
-        given, self._given = self._given, []
-        for assignment in given:
-            (assignment.out / "made").write_bytes(b"x")
-            yield Ended(assignment, Outcome(status="ok", info=info_of(assignment.item.stage)))
-
-
-SCORES = {
-    "error": ScoreTable(
-        dims=("case",), coords={"case": ["test/0"]}, values=[1.0], units="1", better="lower", description=""
-    )
-}
-
-
-def info_of(stage: str) -> Info:
-    """Return what a piece of work of a stage tells that measured nothing."""
-    facts = {"peak_memory_mib": 1.0, "peak_device_memory_mib": None, "device": "cpu", "threads": 1, "hardware": "none"}
-    times = {"denoise_s": [0.0], "own_denoise_s": [0.0], "maps_s": [0.0], "diagnostics": {}, "versions": {}}
-    match stage:
-        case "data":
-            return DataInfo()
-        case "reference":
-            return ReferenceInfo(scale={"cbf": 1.0, "cbv": 1.0})
-        case "prediction":
-            return PredictionInfo(**facts, **times)
-        case _:
-            return ScoresInfo(scores=SCORES)
-
-
-# -- what is measured, each of so many cells ----------------------------------------------------------------------
-
-
-def many(folder: Path, cells: int) -> list[Cell]:
-    """Return the plan of so many cells: ten noise levels, ten seeds, and as many methods as it takes."""
-    path, rows = folder / "suite.yaml", cells // 100
-    noise, weights = [float(level) for level in range(1, 11)], [row / rows for row in range(rows)]
-    path.write_text(SUITE.format(noise=noise, weights=weights, seeds=list(range(10))))
-    return plan(load_suite(path, fakes()))
-
-
-def fakes() -> Catalogue:
-    return load_catalogue([EntryPoint("fakes", "ctpbench_fakes", "ctpbench")])
-
-
-def record_of(cell: Cell) -> Record:
-    return skipped(cell, "").model_copy(update={"status": "ok", "scores": SCORES})
-
-
-def recorded(folder: Path, cells: int) -> tuple[list[Cell], Store]:
-    """Return cells and a store that holds a record of each."""
-    planned, store = many(folder, cells), Store(folder / "run")
-    with store.locked():
-        for cell in planned:
-            store.write_record(record_of(cell))
-    return planned, store
-
 
 def measure_plan(folder: Path, cells: int) -> Callable[[], Any]:
-    return lambda: len(many(folder, cells)) and None
+    return lambda: many(folder, cells)
 
 
 def measure_append(folder: Path, cells: int) -> Callable[[], Any]:
@@ -173,7 +58,7 @@ def measure_reopen(folder: Path, cells: int) -> Callable[[], Any]:
 
 def measure_forecast(folder: Path, cells: int) -> Callable[[], Any]:
     planned, store = many(folder, cells), Store(folder / "run")
-    return lambda: len(forecast(planned, store, 1, "cpu", 1).cells) and None
+    return lambda: forecast(planned, store, 1, "cpu", 1)
 
 
 def measure_results(folder: Path, cells: int) -> Callable[[], Any]:
@@ -253,7 +138,7 @@ def measure_dask(folder: Path, cells: int) -> Callable[[], Any]:
     from distributed import Client, LocalCluster
 
     client = Client(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None))
-    return lambda: client.gather(client.map(abs, range(cells))) and None
+    return lambda: client.gather(client.map(abs, range(cells)))
 
 
 MEASURES: dict[str, Callable[[Path, int], Callable[[], Any]]] = {
@@ -273,69 +158,6 @@ def measured(what: str, cells: int) -> dict[str, Any]:
             "cells": min(cells, MOST_PROCESSES) if what == "processes" else cells,
             "cpu_s": round(cpu_s, 4),
             "wall_s": round(wall_s, 4),
-            "bytes": left,
+            "bytes": left if isinstance(left, int) else None,
             "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
-
-
-# -- runs to hold the simulation against --------------------------------------------------------------------------
-
-
-def slept(executor: str, workers: int) -> dict[str, Any]:
-    """Run cells that sleep, and return what the run took and what its pieces took by the runner's clock."""
-    with tempfile.TemporaryDirectory() as folder:
-        path, out = Path(folder) / "suite.yaml", Path(folder) / "run"
-        path.write_text(SLEEPING.format(seconds=SLEEP_S, seeds=list(range(SLEEPING_CELLS))))
-        catalogue, listener = fakes(), Silent()
-        request = Request.of_this_machine(workers, 1) if executor == "dask" else None
-        asked = Drive(load_suite(path, catalogue), out, options=Options(jobs=workers), cache="none", cluster=request)
-        drive(asked, catalogue, lambda cells: nullcontext(listener), say=lambda text: None, finish=lambda store: None)
-        costs = [json.loads(line) for line in (out / FILE_NAME).read_text().splitlines()]
-    pieces = {
-        stage: [cost["seconds"] for cost in costs if cost["stage"] == stage] for stage in ("prediction", "scores")
-    }
-    return {
-        "executor": executor,
-        "workers": workers,
-        "cells": SLEEPING_CELLS,
-        "took_s": round(listener.ended - listener.began, 3),
-        "pieces_s": {stage: round(statistics.median(seconds), 4) for stage, seconds in pieces.items()},
-    }
-
-
-# -- what a case of a board takes ---------------------------------------------------------------------------------
-
-BOARD = """
-name: board
-datasets:
-  - name: real_like
-    params: {size_px: 192, pixel_mm: 1.15, views: 864, detectors: 320, test_patients: 2}
-    noise: [1e5, 2e5]
-denoisers: [none, gaussian]
-metrics: [rmse, ssim, frame_rmse]
-resources: {threads: 1}
-"""
-
-
-def worked() -> list[dict[str, Any]]:
-    """Run a little of the board `stroke`, and return what a case took in each stage, by the runner's clock."""
-    with tempfile.TemporaryDirectory() as folder:
-        path, out, catalogue = Path(folder) / "suite.yaml", Path(folder) / "run", load_catalogue()
-        path.write_text(BOARD)
-        drive(
-            Drive(load_suite(path, catalogue), out, options=Options(jobs=1), cache="none"),
-            catalogue,
-            lambda cells: nullcontext(Silent()),
-            say=lambda text: None,
-            finish=lambda store: None,
-        )
-        costs = [json.loads(line) for line in (out / FILE_NAME).read_text().splitlines()]
-    cases = {"data": 1, "reference": 2, "prediction": 2, "scores": 2}
-    return [
-        {
-            "stage": stage,
-            "seconds": round(min(cost["seconds"] for cost in costs if cost["stage"] == stage) / each, 3),
-            "bytes": round(statistics.median(cost["size"] for cost in costs if cost["stage"] == stage) / each),
-        }
-        for stage, each in cases.items()
-    ]

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from measures import FAKES, MEASURES, measured, slept, worked
+from measures import MEASURES, measured
+from noop import FAKES
+from runs import slept, worked
 
 from ctpbench.device import processor
 
