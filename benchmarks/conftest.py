@@ -14,7 +14,7 @@ from ctpbench import Context, Observation
 
 from .contest import THREADS, Contest
 
-collect_ignore = ["table.py", "benchopt_peer"]  # programs of their own
+collect_ignore = ["table.py", "scale.py", "measures.py", "noop.py", "runs.py", "benchopt_peer"]  # programs of their own
 FRAMES = 44  # of one slice, as in the paper's table of times
 NOISE_HU = 7.4  # at N0 = 2e5
 

@@ -33,6 +33,14 @@ def test_equals_its_twin(shape, sigma_t_hu, sigma_s_px, window_px, share, seed):
     np.testing.assert_allclose(filtered(series, mask, *parameters), naive.tips(series, mask, *parameters), atol=1e-3)
 
 
+@pytest.mark.parametrize("window_px", [5, 19, 35])
+def test_rows_of_several_vectors_in_windows_wider_than_one(window_px):
+    rng = np.random.default_rng(window_px)
+    series, mask = rng.normal(40, 8, (3, 5, 37)), rng.random((5, 37)) < 0.8
+    parameters = (10.0, 9.0, window_px)
+    np.testing.assert_allclose(filtered(series, mask, *parameters), naive.tips(series, mask, *parameters), atol=1e-3)
+
+
 def test_weights_are_exponentials_and_0_below_a_ten_millionth():
     from ctpbench_filters._similar_kernel import _exp
 

@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit, prange
 
 from ctpbench.arrays import Array, Float32, Float64, Index, Mask
-from ctpbench_phantom.scanner.geometry import FanBeam, Scanner, Window, check_grid, check_sinograms
-from ctpbench_phantom.scanner.lanes import FLAGS, FUSED, LANES, add_interpolated, to_lanes
+from ctpbench_phantom.scanner.geometry import TURNS, FanBeam, Scanner, Window, check_grid, check_sinograms
+from ctpbench_phantom.scanner.lanes import FLAGS, FUSED, LANES, add_interpolated, aligned_zeros, to_lanes
 
 BATCH = 4 * LANES  # images that share the search for a pixel's shadow
 TILE = 32  # pixels are done in square tiles, whose shadow on the detector stays in the first-level cache
@@ -52,22 +52,33 @@ def fbp(sinograms: Array, scanner: Scanner, shape: tuple[int, int], roi: Mask | 
     """
     check_sinograms(sinograms.shape, scanner.fan)
     size = check_grid(shape, scanner.pixel_mm, scanner.fan)
-    pixels = _pixels_by_tile(size, roi)
+    # The pixels of all quarters of a rotation cast the same shadows, turned; a region, turned, is another one.
+    turns = TURNS if roi is None and scanner.fan.views % (TURNS * FUSED) == 0 else 1
+    swept = sinograms.reshape(-1, scanner.fan.views // turns, scanner.fan.detectors)
+    turned = _sweep(swept, scanner, size, _pixels_by_tile(size, roi)).reshape(-1, turns, size, size)
+    images = np.ascontiguousarray(turned[:, 0])
+    for turn in range(1, turns):
+        images += np.rot90(turned[:, turn], -turn, axes=(1, 2))
+    return images
+
+
+def _sweep(sinograms: Array, scanner: Scanner, size: int, pixels: Index) -> Float32:
+    """Return what the views of sinograms, the first of a rotation, give some pixels: (n, y * x)."""
     centre = (size - 1) / 2
     x_mm = ((pixels % size - centre) * scanner.pixel_mm).astype(np.float32)
     y_mm = ((pixels // size - centre) * scanner.pixel_mm).astype(np.float32)
     matrix = filter_matrix(scanner.fan, scanner.window, scanner.cutoff)
-    angles = scanner.fan.view_angles()
+    angles = scanner.fan.view_angles()[: sinograms.shape[1]]
     turns = np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     images = np.zeros((len(sinograms), size * size), np.float32)
     for start in range(0, len(sinograms), BATCH):
         table = _filtered_lanes(sinograms[start : start + BATCH], matrix)
-        values = np.zeros((len(table), len(pixels) * LANES), np.float32)
+        values = aligned_zeros((len(table), len(pixels) * LANES))
         _backproject(table, x_mm, y_mm, turns, _fan_numbers(scanner.fan), values)
         for block, first in zip(values, range(start, len(sinograms), LANES), strict=False):
             some = images[first : first + LANES]
             some[:, pixels] = block.reshape(-1, LANES).T[: len(some)]
-    return images.reshape(-1, size, size)
+    return images
 
 
 @lru_cache(maxsize=8)
@@ -131,7 +142,7 @@ def _pixels_by_tile(size: int, roi: Mask | None) -> Index:
 def _filtered_lanes(sinograms: Array, matrix: Float32) -> Float32:
     """Return (n, views, detectors) filtered, as (n / LANES rounded up, views * detectors * LANES)."""
     starts = range(0, len(sinograms), LANES)
-    table = np.empty((len(starts), sinograms[0].size * LANES), np.float32)
+    table = aligned_zeros((len(starts), sinograms[0].size * LANES))
     for lanes, start in zip(table, starts, strict=True):
         block = sinograms[start : start + LANES].astype(np.float32, copy=False)
         lanes[:] = to_lanes((block.reshape(-1, len(matrix)) @ matrix).reshape(len(block), -1)).reshape(-1)

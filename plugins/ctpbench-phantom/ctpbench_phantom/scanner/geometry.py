@@ -18,6 +18,9 @@ from ctpbench.arrays import Float64
 MU_WATER = 0.019
 """Attenuation of water, 1/mm: the value at which an image reads 0 HU."""
 
+TURNS = 4
+"""Quarters of a rotation: what one does to an image, the next one does to the image turned."""
+
 Window = Literal["hann", "ramp", "shepp-logan", "cosine", "hamming"]
 WINDOWS: tuple[str, ...] = get_args(Window)
 

@@ -19,10 +19,9 @@ import numpy as np
 from numba import njit, prange
 
 from ctpbench.arrays import Array, Float32, Float64
-from ctpbench_phantom.scanner.geometry import FanBeam, check_grid, check_sinograms
+from ctpbench_phantom.scanner.geometry import TURNS, FanBeam, check_grid, check_sinograms
 from ctpbench_phantom.scanner.lanes import FLAGS, FUSED, LANES, add_interpolated, to_lanes
 
-TURNS = 4
 ROWS = 2 * FUSED  # rows summed before one difference: more would cost float32 digits, fewer cost time
 VIEWS_PER_TASK = 12  # a task's sinogram and a block of rows stay in the second-level cache together
 
