@@ -1,4 +1,4 @@
-"""The non-local mean on a CPU: row by row, its pixels the lanes of every loop."""
+"""The non-local mean on a CPU: by blocks of rows, all pixels of a block the lanes of every loop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ctpbench.arrays import Float32
 _OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
 _AT_ONCE = 4  # channels; more in one expression mean fewer passes over the weights
 _IN_A_ROW = 5  # neighbours, likewise; the window is a multiple of it
+_LEAD = _IN_A_ROW - 1  # zeros before the first pixel, which neighbours in a row reach back to
+_ROWS = 8  # in a block: what threads share out
 
 
 def non_local_mean(
@@ -38,82 +40,102 @@ def non_local_mean(
     array, (channel, y, x), float32
         Zero outside the tissue.
     """
-    reach = len(penalty) // 2
-    around = ((reach, reach), (reach, reach))
-    padded = np.pad(images, ((0, -len(images) % _AT_ONCE), *around))
-    means = np.zeros(images.shape, np.float32)
+    reach, (channels, rows, columns) = len(penalty) // 2, images.shape
+    blocks, filled = -(-rows // _ROWS), -channels % _AT_ONCE
+    layers = np.zeros((1 + channels + filled, blocks * _ROWS + reach, columns), np.float32)
+    layers[0, :rows], layers[1 : 1 + channels, :rows] = tissue, images  # the mean of the first is the sum of weights
+    sums = np.zeros((blocks, 1 + channels, _ROWS + reach, columns), np.float32)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    _rows(padded, np.pad(tissue, around), np.float32(expected), np.float32(rate), penalty, means)
-    return means
+    _blocks(layers, np.float32(expected), np.float32(rate), penalty[reach:], sums)
+    whole = np.zeros((1 + channels, blocks + 1, _ROWS, columns), np.float32)
+    whole[:, :-1] = sums[:, :, :_ROWS].swapaxes(0, 1)
+    whole[:, 1:, :reach] += sums[:, :, _ROWS:].swapaxes(0, 1)
+    total, *own = whole.reshape(1 + channels, -1, columns)[:, :rows]
+    return np.divide(own, total, out=np.zeros_like(images), where=tissue > 0)
 
 
 @numba.njit(parallel=True, **_OPTIONS)
-def _rows(padded, tissue, expected, rate, penalty, means):
-    reach = len(penalty) // 2
-    for y in numba.prange(means.shape[1]):
-        columns = np.flatnonzero(tissue[y + reach])
-        if len(columns):
-            _row(padded, tissue, expected, rate, penalty, y, columns[0] - reach, columns[-1] + 1 - reach, means)
+def _blocks(layers, expected, rate, penalty, sums):
+    for block in numba.prange(len(sums)):
+        rows = slice(block * _ROWS, block * _ROWS + sums.shape[2])
+        _block(layers[:, rows], expected, rate, penalty, sums[block])
 
 
 @numba.njit(**_OPTIONS)
-def _row(padded, tissue, expected, rate, penalty, y, start, stop, means):
-    window, size = len(penalty), stop - start
-    here, around = slice(start + window // 2, stop + window // 2), slice(start, stop + window - 1)
-    weights = np.empty((window, size), np.float32)
-    total = np.zeros(size, np.float32)
-    sums = np.zeros((len(padded), size), np.float32)
-    for dy in range(window):
-        weights[:] = 0
-        for c in range(0, len(padded), _AT_ONCE):
-            one, two, three, four = padded[c], padded[c + 1], padded[c + 2], padded[c + 3]
-            pairs = (
-                (one[y + window // 2, here], one[y + dy, around]),
-                (two[y + window // 2, here], two[y + dy, around]),
-                (three[y + window // 2, here], three[y + dy, around]),
-                (four[y + window // 2, here], four[y + dy, around]),
-            )
-            for dx in range(window):
-                _add_squares(weights[dx], np.uintp(dx), pairs)
-        inside = tissue[y + dy, around]
-        for dx in range(window):
-            _weigh(weights[dx], np.uintp(dx), inside, expected, rate, penalty[dy, dx], total)
-        for c in range(len(means)):
-            there = padded[c, y + dy, around]
-            for dx in range(0, window, _IN_A_ROW):
-                _add_products(sums[c], np.uintp(dx), weights[dx : dx + _IN_A_ROW], there)
-    inside = tissue[y + window // 2, here]
-    for c in range(len(means)):
-        for x in range(size):
-            means[c, y, start + x] = sums[c, x] / total[x] if inside[x] > 0 else 0
+def _block(layers, expected, rate, penalty, sums):
+    """Add up what the pixels of a block give to those behind them, and what these give to them: they weigh the same.
+
+    Pixels lie in one line, row by row, so that a neighbour is so many places further; behind each row are zeros.
+    """
+    reach, window = len(penalty) - 1, penalty.shape[1]
+    start, stop = _columns(layers[0])
+    width = stop - start + reach
+    lanes = _ROWS * width
+    line = np.zeros((len(layers), _LEAD + layers.shape[1] * width + window), np.float32)
+    found = np.zeros((sums.shape[0], layers.shape[1] * width), np.float32)
+    weights = np.zeros((_IN_A_ROW, lanes + 2 * _LEAD), np.float32)
+    for c in range(len(layers)):
+        for y in range(layers.shape[1]):
+            line[c, _LEAD + y * width : _LEAD + (y + 1) * width - reach] = layers[c, y, start:stop]
+    found[:, :lanes] = line[: len(found), _LEAD : _LEAD + lanes]  # each pixel's own, whose weight is 1
+    for dy in range(reach + 1):
+        for first in range(-reach if dy else 1, reach + 1, _IN_A_ROW):
+            there = dy * width + first
+            for k in range(_IN_A_ROW):
+                some = weights[k, _LEAD : _LEAD + lanes]
+                some[:] = 0
+                if first + k <= reach:
+                    _add_squares(some, line[1:], np.uintp(there + k))
+                    _weigh(some, expected, rate, penalty[dy, first + k + reach])
+            for c in range(len(found)):
+                _give_back(found[c, :lanes], weights, line[c, _LEAD + there :])
+                _give(found[c, there : there + lanes + _LEAD], weights, line[c])
+    for c in range(len(sums)):
+        for y in range(sums.shape[1]):
+            sums[c, y, start:stop] = found[c, y * width : (y + 1) * width - reach]
 
 
 @numba.njit(**_OPTIONS)
-def _add_squares(sums, dx, pairs):
-    """Add the squared differences of four channels, of each the row itself and the one around its neighbours."""
-    (a, e), (b, f), (c, g), (d, h) = pairs
-    for x in range(np.uintp(len(sums))):
-        one, two, three, four = a[x] - e[x + dx], b[x] - f[x + dx], c[x] - g[x + dx], d[x] - h[x + dx]
-        sums[x] += one * one + two * two + three * three + four * four
+def _columns(tissue):
+    """Return the first column that has tissue and the one behind the last; 0 and 0 where there is none."""
+    _, columns = np.nonzero(tissue)
+    return (columns.min(), columns.max() + 1) if len(columns) else (0, 0)
 
 
 @numba.njit(**_OPTIONS)
-def _weigh(squares, dx, tissue, expected, rate, penalty, total):
-    """Turn squared differences into weights, in place, and add them to the total."""
+def _add_squares(sums, line, away):
+    """Add the squared differences of all channels, four at a time, of pixels and those so many places further."""
+    for channel in range(0, len(line), _AT_ONCE):
+        a, b = line[channel, _LEAD:], line[channel + 1, _LEAD:]
+        c, d = line[channel + 2, _LEAD:], line[channel + 3, _LEAD:]
+        for x in range(np.uintp(len(sums))):
+            one, two, three, four = a[x] - a[x + away], b[x] - b[x + away], c[x] - c[x + away], d[x] - d[x + away]
+            sums[x] += one * one + two * two + three * three + four * four
+
+
+@numba.njit(**_OPTIONS)
+def _weigh(squares, expected, rate, penalty):
+    """Turn squared differences into weights, in place."""
     for x in range(np.uintp(len(squares))):
-        beyond = max(squares[x] - expected, np.float32(0))
-        squares[x] = tissue[x + dx] * _exp(-rate * beyond - penalty)
-        total[x] += squares[x]
+        squares[x] = _exp(-rate * max(squares[x] - expected, np.float32(0)) - penalty)
 
 
 @numba.njit(**_OPTIONS)
-def _add_products(sums, dx, weights, there):
-    """Add weights times neighbours, five in a row."""
-    a, b, c, d, e = weights[0], weights[1], weights[2], weights[3], weights[4]
+def _give_back(sums, weights, there):
+    """Add to pixels their weights times five neighbours in a row."""
+    a, b, c, d, e = weights[0, 4:], weights[1, 4:], weights[2, 4:], weights[3, 4:], weights[4, 4:]
     for x in range(np.uintp(len(sums))):
-        n = x + dx
-        one, two, three = a[x] * there[n], b[x] * there[n + np.uintp(1)], c[x] * there[n + np.uintp(2)]
-        sums[x] += one + two + three + d[x] * there[n + np.uintp(3)] + e[x] * there[n + np.uintp(4)]
+        one, two, three = a[x] * there[x], b[x] * there[x + np.uintp(1)], c[x] * there[x + np.uintp(2)]
+        sums[x] += one + two + three + d[x] * there[x + np.uintp(3)] + e[x] * there[x + np.uintp(4)]
+
+
+@numba.njit(**_OPTIONS)
+def _give(sums, weights, line):
+    """Add to neighbours their weights times the five pixels in a row whose neighbours they are."""
+    a, b, c, d, e = weights[0, 4:], weights[1, 3:], weights[2, 2:], weights[3, 1:], weights[4]
+    for x in range(np.uintp(len(sums))):
+        one, two, three = a[x] * line[x + np.uintp(4)], b[x] * line[x + np.uintp(3)], c[x] * line[x + np.uintp(2)]
+        sums[x] += one + two + three + d[x] * line[x + np.uintp(1)] + e[x] * line[x]
 
 
 @numba.njit(**_OPTIONS)

@@ -9,36 +9,47 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ctpbench.arrays import Float64
+from ctpbench.arrays import Float32
 from ctpbench.perfusion import TemporalComponents, cell_smoothing
+from ctpbench_unet.runtime import threads
 from ctpbench_unet.slices import Slice
 
 
 def components_of(slices: Sequence[Slice], device: str) -> TemporalComponents:
     """Return the components of all slices' tissue, those of `ctpbench.perfusion.smooth_components`.
 
-    A slice is moved to the device and let go before the next.
+    A slice that lies elsewhere is moved to the device and let go before the next.
     """
-    frames = len(slices[0].frames)
-    products, smooth_products = (np.zeros((frames, frames)) for _ in range(2))
+    found, pixels = [], 0
     for part in slices:
+        tissue = part.tissue.cpu().numpy() > 0
+        pixels += int(tissue.sum())
         series = part.frames.to(device)
-        products += _products(series)
-        smooth_products += _products(_smooth(series, part.tissue))
-    return TemporalComponents.of_products(products, smooth_products, sum(int(part.tissue.sum()) for part in slices))
+        both = _by_kernels if series.device.type == "cpu" else _by_torch
+        found.append(both(series, cell_smoothing(tissue)))
+    products, smooth_products = torch.stack(found).cpu().double().sum(dim=0).numpy()  # only here is a GPU waited for
+    return TemporalComponents.of_products(products, smooth_products, pixels)
 
 
-def _products(series: Tensor) -> Float64:
-    flat = series.flatten(1)
-    return (flat @ flat.T).cpu().numpy().astype(np.float64)
+def _by_kernels(series: Tensor, smoothing: tuple[Float32, Float32, Float32]) -> Tensor:
+    """Return the products of a slice's frames and those of its smooth curves, (2, time, time)."""
+    from ctpbench_unet import _components_kernel as kernel  # numba loads when a scan is denoised
+
+    count = torch.get_num_threads()
+    with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
+        curves = series.flatten(1).numpy()
+        smooth = kernel.smooth(series.numpy(), *smoothing, count).reshape(len(curves), -1)
+        smooth -= smooth.mean(axis=0)  # about their means: the larger numbers, the less exact
+        both = kernel.products(curves, count), kernel.products(smooth, count)
+    return torch.from_numpy(np.stack(both))
 
 
-def _smooth(series: Tensor, tissue: Tensor) -> Tensor:
+def _by_torch(series: Tensor, smoothing: tuple[Float32, Float32, Float32]) -> Tensor:
+    """Return the same by torch's operations."""
+    down, across, scale = (torch.from_numpy(each).to(series.device) for each in smoothing)
     rows, columns = series.shape[1:]
-    if rows % 2 or columns % 2:
-        series = pad(series, (0, columns % 2, 0, rows % 2))
-    halves = series[:, 0::2] + series[:, 1::2]
+    filled = pad(series, (0, columns % 2, 0, rows % 2)) if rows % 2 or columns % 2 else series
+    halves = filled[:, 0::2] + filled[:, 1::2]
     sums = halves[..., 0::2] + halves[..., 1::2]
-    there = cell_smoothing(tissue.cpu().numpy() > 0)
-    down, across, scale = (torch.from_numpy(each).to(series.device) for each in there)
-    return down @ ((sums - sums.mean(dim=0)) @ across) * scale  # about their means: the larger numbers, the less exact
+    smooth = down @ ((sums - sums.mean(dim=0)) @ across) * scale
+    return torch.stack([flat @ flat.T for flat in (series.flatten(1), smooth.flatten(1))])

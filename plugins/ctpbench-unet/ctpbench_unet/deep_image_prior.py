@@ -40,8 +40,8 @@ class DeepImagePrior(FrameDenoiser):
         float, Field(ge=0, lt=1, description="decay of the average of the answers; 0: the last answer")
     ] = 0.99
     precision: Annotated[
-        Literal["auto", "float32", "bf16"],
-        Field(description="of the network's arithmetic; auto: bf16 where the device computes with it natively"),
+        Literal["auto", "float32", "bf16", "fp16"],
+        Field(description="of the network's arithmetic; auto: bf16 or else fp16, where the device has it"),
     ] = "auto"
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
@@ -68,5 +68,5 @@ class DeepImagePrior(FrameDenoiser):
                 n_threads=context.threads,
                 progress=progress,
             )
-            part.put(part.series(images).numpy(), answer)
+            part.put(part.series(images), answer)
         return frames.copy(data=answer)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 import xarray as xr
 from pydantic import BaseModel, PrivateAttr
@@ -18,10 +19,11 @@ from ctpbench_unet.fine_tuning import FineTuning
 from ctpbench_unet.frames import EARLY
 from ctpbench_unet.inference import concentration_of
 from ctpbench_unet.network import Architecture, FramewiseArchitecture, SubspaceArchitecture
-from ctpbench_unet.runtime import threads
-from ctpbench_unet.slices import slices_of
+from ctpbench_unet.runtime import dtype_of, threads
+from ctpbench_unet.slices import plain, slices_of
 from ctpbench_unet.subspace import subspace_slices
 from ctpbench_unet.subspace_inference import denoised_slices
+from ctpbench_unet.unet import ready
 
 
 class Fitted(BaseModel):
@@ -71,9 +73,7 @@ class FittedFramewise(Fitted, ConcentrationDenoiser):
         slices = slices_of(frames, multiple=architecture.multiple)
         for done, part in enumerate(slices):
             context.progress(done / len(slices), f"slice {done + 1} of {len(slices)}")
-            denoised = concentration_of(
-                self._network, part.frames, architecture, context.device, context.threads
-            ).numpy()
+            denoised = concentration_of(self._network, part.frames, architecture, context.device, context.threads)
             part.put(denoised, answer)
         return frames.copy(data=answer)
 
@@ -89,22 +89,32 @@ class FittedSubspace(Fitted, FrameDenoiser):
 
     mirrors: int = 4
     fine_tuning: dict[str, Any] | None = None
+    _in_use: dict[tuple[str, torch.dtype], nn.Module] = PrivateAttr(default_factory=dict)
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         """Return filtered frames, (time, z, y, x), float32, HU."""
         architecture = SubspaceArchitecture(**self.architecture)
         tuning = None if self.fine_tuning is None else FineTuning(**self.fine_tuning)
         least_px = 1 if tuning is None else tuning.patch_px or 1
-        network, device = self._network, context.device
+        device = context.device
         with threads(context.threads):
             slices = subspace_slices(
                 frames, architecture.rank, multiple=architecture.multiple, least_px=least_px, device=device
             )
+            network = self._ready(device, dtype_of(device, architecture.precision))
             if tuning is not None and slices:
-                network = tuning.tuned(network, slices, context)
+                tuned = tuning.tuned(self._network, slices, context)
+                network = ready(tuned, device, dtype_of(device, architecture.precision))
+            answer = np.empty_like(frames.values)
+            torch.from_numpy(answer).copy_(plain(frames))  # by all threads
             denoised = denoised_slices(network, slices, architecture, self.mirrors, device)
-            answer = frames.values.copy()
             for done, (part, series) in enumerate(zip(slices, denoised, strict=True)):
                 part.put(series, answer)
                 context.progress((done + 1) / len(slices), f"slice {done + 1} of {len(slices)}")
         return frames.copy(data=answer)
+
+    def _ready(self, device: str, dtype: torch.dtype) -> nn.Module:
+        """Return the network for use, made once: no call waits for its weights again."""
+        if (device, dtype) not in self._in_use:
+            self._in_use[device, dtype] = ready(self._network, device, dtype)
+        return self._in_use[device, dtype]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ctpbench_unet.frames import EARLY, channels_of
+from ctpbench_unet.memory import fitting, in_batches
 from ctpbench_unet.runtime import autocast, threads
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ MIRRORS: dict[int, tuple[tuple[int, ...], ...]] = {
 """Axes along which images are mirrored, for each number of answers that are averaged."""
 _CPU_IMAGES = 16  # frames at once: enough for all threads, few enough for the cache
 _FLOATS_A_CHANNEL = 8  # of all that a UNet holds of a pixel at once, by the width of its first level
-_NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 def concentration_of(
@@ -74,7 +73,9 @@ def coefficients_of(
     Parameters
     ----------
     network : Module
+        As `ctpbench_unet.unet.ready` returns it.
     images : Tensor, (slice, 2 (rank + 1), y, x), float32
+        On the device.
     architecture : Architecture
     device : str
     mirrors : int
@@ -82,59 +83,26 @@ def coefficients_of(
     inside : Tensor, (slice, 1, y, x), float32, optional
         Where the slices are not all of one size: 1 within a slice's own, 0 beyond.
     """
-    network.eval().to(device, memory_format=torch.channels_last)
-    with torch.inference_mode(), autocast(device, architecture.precision):
-        here = images.to(device, memory_format=torch.channels_last)
-        jobs = [(number, axes) for axes in MIRRORS[mirrors] for number in range(len(images))]
+    numbers, size = list(range(len(images))), _images(architecture, images, device, 1)
 
-        def turned(whole: Tensor, some: list[tuple[int, tuple[int, ...]]]) -> Tensor:
-            return torch.cat([whole[number, None].flip(axes) for number, axes in some])
+    def answers(axes: tuple[int, ...]) -> Tensor:
+        def answer(some: list[int]) -> Tensor:
+            own = slice(some[0], some[-1] + 1)
+            within = None if inside is None else _turned(inside[own], axes)
+            return _turned(network(_turned(images[own], axes), within), axes)
 
-        def answer(some: list[tuple[int, tuple[int, ...]]]) -> Tensor:
-            answers = network(turned(here, some), None if inside is None else turned(inside, some))
-            back = [(number, axes) for number, (_, axes) in enumerate(some)]
-            return turned(answers.float(), back)
+        return torch.cat(list(in_batches(answer, numbers, size)))
 
-        answers = torch.cat(list(in_batches(answer, jobs, _images(architecture, images, device, 1))))
-        return answers.view(mirrors, len(images), *answers.shape[1:]).mean(dim=0)
+    with torch.inference_mode():
+        first, *others = (answers(axes) for axes in MIRRORS[mirrors])
+        return sum(others, first) / mirrors if others else first
 
 
-def fitting(bytes_each: float, device: str, otherwise: int) -> int:
-    """Return how many parts of some work fit into half of a GPU's free memory, one at least; `otherwise` on a CPU."""
-    return otherwise if device != "cuda" else max(1, int(free_bytes() / 2 / bytes_each))
-
-
-def free_bytes() -> int:
-    """Return the memory of the GPU that this process may still take, what torch holds unused included."""
-    free, _ = torch.cuda.mem_get_info()
-    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+def _turned(images: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return images.flip(axes) if axes else images
 
 
 def _images(architecture: Architecture, like: Tensor, device: str, otherwise: int) -> int:
     """Return how many images, each of the size of those given, a network answers to at once."""
     pixels = like.shape[-2] * like.shape[-1]
     return fitting(4 * _FLOATS_A_CHANNEL * architecture.width * pixels, device, otherwise)
-
-
-def in_batches(answer: Callable[[list], Any], parts: list, size: int) -> Iterator[Any]:
-    """Yield the answers to the parts in order, `size` at a time; half as many at a time where memory runs out."""
-    at = 0
-    while at < len(parts):
-        result = _attempt(answer, parts[at : at + size], last=min(size, len(parts) - at) == 1)
-        if result is None:
-            size = min(size, len(parts) - at) // 2
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-        else:
-            yield result
-            at += size
-
-
-def _attempt(answer: Callable[[list], Any], parts: list, *, last: bool) -> Any:
-    """Return the answer, None where memory ran out. The error ends here: it holds on to the images of the batch."""
-    try:
-        return answer(parts)
-    except RuntimeError as error:  # torch.OutOfMemoryError is one
-        if last or not any(sign in str(error).lower() for sign in _NO_MEMORY):
-            raise
-        return None

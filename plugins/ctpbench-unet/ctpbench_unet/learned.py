@@ -58,8 +58,8 @@ class LearnedDenoiser(Trainable):
         float, Field(ge=0, lt=1, description="decay of the average of weights that is kept; 0: the last weights")
     ] = 0.0
     precision: Annotated[
-        Literal["auto", "float32", "bf16"],
-        Field(description="of the network's arithmetic; auto: bf16 where the device computes with it natively"),
+        Literal["auto", "float32", "bf16", "fp16"],
+        Field(description="of the network's arithmetic; auto: bf16 or else fp16, where the device has it"),
     ] = "auto"
     compile: Annotated[bool, Field(description="whether torch compiles the network before training")] = False
     levels: Annotated[

@@ -176,4 +176,5 @@ class SubspaceNetwork(nn.Module):
         y and x are multiples of ``2**(depth - 1)``; `inside` as of `UNet`.
         """
         filtered = images[:, self.coefficients :]
-        return filtered + self.unet(images.contiguous(memory_format=torch.channels_last), inside).float()
+        seen = images.to(self.unet.first.weight.dtype, memory_format=torch.channels_last)
+        return filtered + self.unet(seen, inside)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ctpbench_unet.descent import descend, scaler_of, slope
 from ctpbench_unet.losses import mean_square
 from ctpbench_unet.runtime import autocast, threads
 from ctpbench_unet.unet import UNet
@@ -78,17 +79,14 @@ def fit_prior(
     given = given.to(device).contiguous(memory_format=torch.channels_last)
     target, mask = images[None].to(device), tissue.expand_as(images)[None].to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, foreach=True)
-    average = torch.zeros_like(target)
+    scaler, average = scaler_of(device, recipe.precision), torch.zeros_like(target)
     with threads(n_threads):
         for step in range(1, recipe.steps + 1):
             with autocast(device, recipe.precision):
                 answer = network(given)
             answer = answer.float()
-            optimizer.zero_grad(set_to_none=True)
-            mean_square(answer - target, mask).backward()
-            if recipe.clip is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            optimizer.step()
+            slope(mean_square(answer - target, mask), optimizer, scaler)
+            descend(network, optimizer, scaler, recipe.clip)
             average.lerp_(answer.detach(), 1 - min(recipe.average, step / (step + 10)))
             progress(step)
     return average[0].cpu()

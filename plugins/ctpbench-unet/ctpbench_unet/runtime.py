@@ -30,10 +30,18 @@ def threads(count: int) -> Iterator[None]:
 
 
 def autocast(device: str, precision: str) -> torch.autocast:
-    """Return the context in which a network computes in `precision`: float32, bf16, or auto.
+    """Return the context in which a network computes in `precision`: see `dtype_of`."""
+    dtype = dtype_of(device, precision)
+    enabled = dtype != torch.float32
+    return torch.autocast(device, dtype if enabled else torch.bfloat16, enabled=enabled)
+
+
+def dtype_of(device: str, precision: str) -> torch.dtype:
+    """Return the type of numbers that a network computes with: float32, bf16, fp16, or what auto stands for.
 
     auto is bf16 where the device has instructions for it: most GPUs, CPUs with AVX-512 BF16 or AMX. Elsewhere it
-    would be emulated, which made training 10 times slower on a CPU with AVX2 alone. float32 is torch's: on NVIDIA GPUs
+    would be emulated, which made training 10 times slower on a CPU with AVX2 alone. On an NVIDIA GPU that has tensor
+    cores but no bf16, those of Volta and Turing, it is fp16. float32 is torch's: on NVIDIA GPUs
     convolutions round their factors to the 10 bits of TF32. With ``CTPBENCH_HIDE_BF16=1`` in
     the environment auto is float32 everywhere.
 
@@ -42,8 +50,11 @@ def autocast(device: str, precision: str) -> torch.autocast:
     DataError
         Where precision is auto and ``CTPBENCH_HIDE_BF16`` is neither 0 nor 1.
     """
-    wanted = precision == "bf16" or (precision == "auto" and auto_is_bf16(device))
-    return torch.autocast(device, torch.bfloat16, enabled=wanted)
+    if precision != "auto":
+        return {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    if auto_is_bf16(device):
+        return torch.bfloat16
+    return torch.float16 if device == "cuda" and not _hidden() and _has_tensor_cores() else torch.float32
 
 
 def auto_is_bf16(device: str) -> bool:
@@ -62,6 +73,11 @@ def _hidden() -> bool:
     if value not in ("0", "1"):
         raise DataError(f"{HIDE_BF16}: got {value}; allowed: 0 or 1")
     return value == "1"
+
+
+def _has_tensor_cores() -> bool:
+    major, _ = torch.cuda.get_device_capability()
+    return major >= 7
 
 
 def _has_bf16(device: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Self
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from ctpbench import Observation, TrainingCase
 from ctpbench.arrays import Float32, Index, Mask
+
+_CSF_HU = 20.0
+"""Tissue whose mean over time is below this is fluid: see `ctpbench.Observation.solid`."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,11 @@ class Slice:
         """Row and column of each pixel from which the networks learn, (pixel, 2)."""
         return np.argwhere(self.solid.cpu().numpy() > 0)
 
-    def put(self, series: Float32, whole: Float32) -> None:
+    def put(self, series: Tensor, whole: Float32) -> None:
         """Write a series of this slice, (time, y, x), into one of all slices, (time, z, y, x), within the tissue."""
         rows, columns = (axis.stop - axis.start for axis in self.box)
-        inside = self.tissue[:rows, :columns].cpu().numpy() > 0
-        np.copyto(whole[:, self.z, *self.box], series[:, :rows, :columns], where=inside)
+        there = torch.from_numpy(whole)[:, self.z, *self.box]
+        torch.lerp(there, series[:, :rows, :columns], self.tissue[:rows, :columns].cpu(), out=there)
 
     def to(self, device: str) -> Self:
         """Return the slice with its images in the device's memory."""
@@ -72,7 +76,12 @@ class Slice:
 
 
 def slices_of(
-    frames: xr.DataArray, *, multiple: int, least_px: int = 1, clean: xr.DataArray | None = None
+    frames: xr.DataArray,
+    *,
+    multiple: int,
+    least_px: int = 1,
+    clean: xr.DataArray | None = None,
+    device: str = "cpu",
 ) -> list[Slice]:
     """Return the slices of a series that hold tissue.
 
@@ -84,21 +93,22 @@ def slices_of(
         Rows and columns become a multiple of the first and no fewer than the second.
     clean : DataArray, (time, z, y, x), float32, HU, optional
         The noiseless frames.
+    device : str
+        In whose memory they lie; it need not have received them when this returns.
     """
-    observation = Observation(frames)
-    tissue, solid = observation.tissue, observation.solid()
+    tissue = Observation(frames).tissue
+    noisy, noiseless = plain(frames), None if clean is None else plain(clean)
     return [
         _slice(
             z,
-            frames.values[:, z],
-            tissue[z],
-            solid[z] if solid[z].any() else tissue[z],
-            None if clean is None else clean.values[:, z],
-            multiple,
-            least_px,
+            noisy[:, z],
+            inside,
+            None if noiseless is None else noiseless[:, z],
+            [multiple * -(-max(size, least_px) // multiple) for size in _sides(box_of(inside))],
+            device,
         )
-        for z in range(len(tissue))
-        if tissue[z].any()
+        for z, inside in enumerate(tissue)
+        if inside.any()
     ]
 
 
@@ -111,27 +121,38 @@ def training_slices(training: Iterable[TrainingCase], *, multiple: int, least_px
     ]
 
 
-def _slice(
-    z: int,
-    frames: Float32,
-    tissue: Mask,
-    solid: Mask,
-    clean: Float32 | None,
-    multiple: int,
-    least_px: int,
-) -> Slice:
-    rows, columns = (np.flatnonzero(tissue.any(axis=axis)) for axis in (1, 0))
-    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    inside = tissue[box]
-    sizes = [multiple * -(-max(size, least_px) // multiple) for size in inside.shape]
-    padding = [(0, size - had) for size, had in zip(sizes, inside.shape, strict=True)]
+def box_of(inside: Mask) -> tuple[slice, slice]:
+    """Return the rows and columns of an image in which a mask lies."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
-    def series(whole: Float32) -> Tensor:
-        held = torch.zeros((len(whole), *sizes))  # torch's memory is aligned, so that its sums are the same every time
-        np.copyto(held.numpy()[:, : inside.shape[0], : inside.shape[1]], whole[:, *box], where=inside)
-        return held
 
-    def mask(whole: Mask) -> Tensor:
-        return torch.from_numpy(np.pad(whole[box], padding).astype(np.float32))
+def plain(frames: xr.DataArray) -> Tensor:
+    """Return a series as a tensor on its own memory, which is only read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(frames.values)
 
-    return Slice(z, box, series(frames), mask(tissue), mask(solid), None if clean is None else series(clean))
+
+def _sides(box: tuple[slice, slice]) -> list[int]:
+    return [axis.stop - axis.start for axis in box]
+
+
+def _slice(z: int, frames: Tensor, inside: Mask, clean: Tensor | None, sizes: list[int], device: str) -> Slice:
+    box = box_of(inside)
+    rows, columns = _sides(box)
+
+    def placed(shape: list[int], write: Callable[[Tensor], object]) -> Tensor:
+        """Return images that are written where the box lies and zero beyond it."""
+        held = torch.empty([*shape, *sizes], pin_memory=device == "cuda")
+        held[..., rows:, :] = 0
+        held[..., columns:] = 0
+        write(held[..., :rows, :columns])
+        return held.to(device, non_blocking=True)
+
+    here = torch.from_numpy(inside[box].astype(np.float32))
+    tissue = placed([], lambda held: held.copy_(here))
+    noisy = placed([len(frames)], lambda held: torch.mul(frames[:, *box], here, out=held))
+    noiseless = None if clean is None else placed([len(clean)], lambda held: torch.mul(clean[:, *box], here, out=held))
+    solid = tissue * (noisy.mean(dim=0) >= _CSF_HU)
+    return Slice(z, box, noisy, tissue, torch.where(solid.any(), solid, tissue), noiseless)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from ctpbench.perfusion import (
     subtract_baseline,
 )
 from ctpbench_unet.components import components_of
+from ctpbench_unet.memory import attempt, free_bytes
 from ctpbench_unet.non_local_mean import non_local_mean
 from ctpbench_unet.slices import Slice, slices_of
 
@@ -60,11 +62,11 @@ class SubspaceSlice(Slice):
         frames : Tensor, (n), int64, optional
             The frames to fit, rank + 1 or more; all by default.
         """
-        series, basis = self.frames, self.basis
-        if frames is not None:
-            series, basis = series[frames], basis[frames]
-        fitted = torch.tensordot(torch.linalg.solve(basis.T @ basis, basis.T), series, dims=1)
-        return self._in_units(fitted)
+        if frames is None:  # the columns of the whole basis are orthonormal
+            return self._in_units(torch.tensordot(self.basis.T, self.frames, dims=1))
+        basis = self.basis[frames]
+        fit = torch.linalg.solve(basis.T @ basis, basis.T)
+        return self._in_units(torch.tensordot(fit, self.frames[frames], dims=1))
 
     def clean_coefficients(self) -> Tensor:
         """Return the coefficients of the noiseless curves, (rank + 1, y, x), no unit."""
@@ -133,32 +135,37 @@ def subspace_slices(
 ) -> list[SubspaceSlice]:
     """Return the slices of a series that hold tissue, with the basis of all its tissue; see `slices_of`.
 
-    The components are those of smooth curves: `ctpbench.perfusion.smooth_components`, found on the device.
+    The components are those of smooth curves: `ctpbench.perfusion.smooth_components`, found on the device. There the
+    slices stay if its memory has room, so that they are sent once.
 
     Raises
     ------
     DataError
         Where the series has fewer frames than components are asked for.
     """
-    parts = slices_of(frames, multiple=multiple, least_px=least_px, clean=clean)
+    parts = at_home(
+        lambda home: slices_of(frames, multiple=multiple, least_px=least_px, clean=clean, device=home),
+        frames.nbytes,
+        device,
+    )
     if not parts:
         return []
     if rank >= frames.sizes["time"]:
         raise DataError(f"rank: got {rank}; allowed: fewer components than the {frames.sizes['time']} frames")
     components = components_of(parts, device)
-    basis = components.with_mean(rank).astype(np.float32)
-    sums = [(float(part.frames.sum()), float(part.tissue.sum())) for part in parts]
-    total_hu, pixels = np.sum(sums, axis=0)
-    offset = np.zeros((rank + 1, 1, 1), np.float32)
+    basis = torch.from_numpy(components.with_mean(rank).astype(np.float32))
+    sums = torch.stack([torch.stack([part.frames.sum(), part.tissue.sum()]) for part in parts])
+    total_hu, pixels = sums.cpu().double().sum(dim=0).tolist()
+    offset = torch.zeros(rank + 1, 1, 1)
     offset[-1] = total_hu / pixels / np.sqrt(len(basis))
     noise_hu = float(np.sqrt(components.noise_variance))
     observation = Observation(frames)
     return [
         SubspaceSlice(
             **{field.name: getattr(part, field.name) for field in fields(part)},
-            basis=torch.from_numpy(basis),
+            basis=basis.to(part.frames.device),
             unit_hu=NOISE * max(noise_hu, _LEAST_NOISE_HU),
-            offset=torch.from_numpy(offset),
+            offset=offset.to(part.frames.device),
             aif=observation.aif,
             times_s=observation.times_s,
         )
@@ -177,3 +184,10 @@ def subspace_training_slices(
             case.observation.frames, rank, multiple=multiple, least_px=least_px, clean=case.clean
         )
     ]
+
+
+def at_home(make: Callable[[str], list[Slice]], nbytes: int, device: str) -> list[Slice]:
+    """Return slices that lie in a GPU's memory if half of what is free holds them, else in the host's."""
+    roomy = device == "cuda" and nbytes < free_bytes() / 2
+    found = attempt(partial(make, device), last=lambda: False) if roomy else None
+    return make("cpu") if found is None else found

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ctpbench.arrays import Float32
-from ctpbench_unet.inference import coefficients_of, fitting, in_batches
+from ctpbench_unet.inference import coefficients_of
+from ctpbench_unet.memory import fitting, in_batches
 from ctpbench_unet.network import SubspaceArchitecture
 from ctpbench_unet.non_local_mean import FLOATS_A_CHANNEL
 from ctpbench_unet.subspace import SubspaceSlice, images_of
@@ -21,24 +21,37 @@ def denoised_slices(
     architecture: SubspaceArchitecture,
     mirrors: int,
     device: str,
-) -> Iterator[Float32]:
-    """Yield the denoised series of each slice, (time, y, x), HU, in order.
+) -> Iterator[Tensor]:
+    """Yield the denoised series of each slice, (time, y, x), HU, in order, in the host's memory.
+
+    The network is one that `ctpbench_unet.unet.ready` returned.
 
     On a GPU the slices of a scan go together, as many as half of its free memory holds; where it runs out, half as
     many. On a CPU one goes after another: the next would push it from the cache.
     """
 
-    def series(some: list[SubspaceSlice]) -> list[Float32]:
+    def series(some: list[SubspaceSlice]) -> list[Tensor]:
         with torch.inference_mode():
             there = [part.to(device) for part in some]
             images, inside = images_of(there)
             answers = coefficients_of(network, images, architecture, device, mirrors=mirrors, inside=inside)
             pairs = zip(there, answers, strict=True)
-            own = [(part, answer[:, : part.tissue.shape[0], : part.tissue.shape[1]]) for part, answer in pairs]
-            return [part.series(answer).cpu().numpy() for part, answer in own]
+            return _fetched(
+                [part.series(answer[:, : part.tissue.shape[0], : part.tissue.shape[1]]) for part, answer in pairs],
+                device,
+            )
 
     if slices:
         floats_a_pixel = 2 * len(slices[0].frames) + FLOATS_A_CHANNEL * (architecture.rank + 1)
         largest_px = max(part.tissue.numel() for part in slices)
         at_once = fitting(4 * floats_a_pixel * largest_px, device, otherwise=1)
         yield from chain.from_iterable(in_batches(series, list(slices), at_once))
+
+
+def _fetched(made: list[Tensor], device: str) -> list[Tensor]:
+    """Return the series in the host's memory; those of a GPU come one behind the other, and are waited for once."""
+    if device != "cuda":
+        return [each.cpu() for each in made]
+    here = [torch.empty(each.shape, pin_memory=True).copy_(each, non_blocking=True) for each in made]
+    torch.cuda.synchronize()
+    return here

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ctpbench import Context
-from ctpbench_unet.losses import Objective
+from ctpbench_unet.descent import descend, scaler_of, slope
+from ctpbench_unet.losses import Objective, Terms
+from ctpbench_unet.memory import attempt
 from ctpbench_unet.runtime import autocast, threads
 
 _POINTS = 100  # points of the learning curve
@@ -82,6 +85,9 @@ def train(
     Every half minute the whole state is written to ``context.checkpoints``; where such a state is found, training
     goes on from there, on a CPU to the same weights as without the interruption.
 
+    Where memory runs out, the network goes over half of a batch at a time from then on, or less: it is then run once
+    more for the gradient of each part (Chen et al. 2016, arXiv:1604.06174), which is that of the batch as a whole.
+
     Parameters
     ----------
     network : Module
@@ -102,6 +108,8 @@ def train(
     ------
     FloatingPointError
         Where the loss is no longer finite.
+    torch.OutOfMemoryError, RuntimeError
+        Where memory does not even suffice for one image of a batch at a time.
     """
     with threads(context.threads):
         network.train().to(context.device, memory_format=torch.channels_last)
@@ -120,16 +128,19 @@ class _State:
     def __init__(self, network: nn.Module, recipe: Recipe, rng: np.random.Generator, device: str) -> None:
         self.network, self.rng = network, rng
         self.optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, foreach=True)
+        self.scaler = scaler_of(device, recipe.precision)
         self.average = {k: v.clone() for k, v in network.state_dict().items()} if recipe.ema else None
         self.curve: Curve = {"step": [], "loss": [], "bias": []}
         self.step, self.elapsed_s = 0, 0.0
         self.sums = torch.zeros(2, device=device)  # of loss and bias since the last point of the curve
+        self.parts = 1  # in how many a batch goes through the network; what memory there is is found anew each time
 
     def save(self, path: Path) -> None:
         """Write everything, whole or not at all."""
         everything = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "average": self.average,
             "rng": self.rng.bit_generator.state,
             "curve": self.curve,
@@ -148,6 +159,8 @@ class _State:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         self.network.load_state_dict(found["network"])
         self.optimizer.load_state_dict(found["optimizer"])
+        if found.get("scaler"):  # of fp16 alone
+            self.scaler.load_state_dict(found["scaler"])
         self.rng.bit_generator.state = found["rng"]
         self.sums.copy_(found["sums"])
         for name, weights in (self.average or {}).items():
@@ -177,17 +190,34 @@ def _step(
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate
 
-    def answer(images: Tensor) -> Tensor:
-        with autocast(device, recipe.precision):  # of the network alone: the loss is computed in float32
-            return network(images)
+    before, images = state.rng.bit_generator.state, 1
 
-    terms = objective(answer, state.rng)
-    loss = terms.fit + recipe.beta * terms.bias
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if recipe.clip is not None:
-        nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
-    state.optimizer.step()
+    def part_of_answer(part: Tensor) -> Tensor:
+        with autocast(device, recipe.precision):  # of the network alone: the loss is computed in float32
+            return network(part)
+
+    def answer(batch: Tensor) -> Tensor:
+        nonlocal images
+        images = len(batch)
+        if state.parts == 1:
+            return part_of_answer(batch)
+        parts = batch.split(math.ceil(images / state.parts))
+        return torch.cat(
+            [checkpoint(part_of_answer, part, use_reentrant=False, preserve_rng_state=False) for part in parts]
+        )
+
+    def sloped() -> tuple[Tensor, Terms]:
+        terms = objective(answer, state.rng)
+        loss = terms.fit + recipe.beta * terms.bias
+        slope(loss, state.optimizer, state.scaler)
+        return loss, terms
+
+    while (found := attempt(sloped, last=lambda: state.parts >= images)) is None:
+        state.parts *= 2
+        state.rng.bit_generator.state = before  # the same batch
+        state.optimizer.zero_grad(set_to_none=True)
+    loss, terms = found
+    descend(state.network, state.optimizer, state.scaler, recipe.clip)
     state.sums += torch.stack([loss.detach(), terms.bias.detach()])
     state.step += 1
     if state.average is not None:

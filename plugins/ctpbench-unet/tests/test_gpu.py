@@ -14,6 +14,7 @@ from ctpbench_unet.non_local_mean import non_local_mean
 from ctpbench_unet.objectives import Sampling, regression
 from ctpbench_unet.targets import from_adjacent_frames
 from ctpbench_unet.training import train
+from ctpbench_unet.unet import ready
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -70,7 +71,10 @@ def test_coefficients_are_denoised_the_same():
     architecture = SubspaceNoise2Noise(width=4, depth=2, rank=2, precision="float32").architecture()
     images = torch.randn(1, 6, 32, 24, generator=torch.Generator().manual_seed(0))
     on_cpu, on_gpu = (
-        coefficients_of(architecture.network(1), images, architecture, device).cpu() for device in ("cpu", "cuda")
+        coefficients_of(
+            ready(architecture.network(1), device, torch.float32), images.to(device), architecture, device
+        ).cpu()
+        for device in ("cpu", "cuda")
     )
     torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-4, atol=1e-4)
 
@@ -97,7 +101,7 @@ def test_a_scan_is_denoised_the_same_in_little_memory(context, monkeypatch):
     there = replace(context, device="cuda")
     expected, before = fitted.denoise(frames, there).values, torch.cuda.memory_reserved()
     torch.cuda.empty_cache()
-    monkeypatch.setattr("ctpbench_unet.inference.free_bytes", lambda: 2**40)
+    monkeypatch.setattr("ctpbench_unet.memory.free_bytes", lambda: 2**40)
     total = torch.cuda.get_device_properties(0).total_memory
     try:
         torch.cuda.set_per_process_memory_fraction(before / 2 / total)

@@ -9,7 +9,8 @@ import torch
 
 from ctpbench_unet import Noise2Noise, SubspaceNoise2Noise
 from ctpbench_unet.frames import independent
-from ctpbench_unet.inference import coefficients_of, concentration_of, fitting, in_batches
+from ctpbench_unet.inference import coefficients_of, concentration_of
+from ctpbench_unet.memory import fitting, in_batches
 from ctpbench_unet.pairs import Place
 from ctpbench_unet.targets import from_adjacent_frames
 
@@ -157,14 +158,14 @@ def test_without_a_number_as_many_images_go_at_once_as_suits_the_device(
 ):
     """Unless their number is given: on a GPU those that half of its free memory holds."""
     part, crowded = make_slice((30, 8, 8)), Crowded(make_network(), 1000)
-    monkeypatch.setattr("ctpbench_unet.inference.free_bytes", lambda: 2 * 4 * 8 * 4 * 64 * 40 + 10)
+    monkeypatch.setattr("ctpbench_unet.memory.free_bytes", lambda: 2 * 4 * 8 * 4 * 64 * 40 + 10)
     monkeypatch.setattr("ctpbench_unet.inference.fitting", lambda each, _, otherwise: fitting(each, device, otherwise))
     denoised(crowded, part, small())
     assert crowded.tried == [images] * (60 // images) + [60 % images]
 
 
 def test_one_part_is_tried_however_little_memory_is_free(monkeypatch):
-    monkeypatch.setattr("ctpbench_unet.inference.free_bytes", lambda: 1000)
+    monkeypatch.setattr("ctpbench_unet.memory.free_bytes", lambda: 1000)
     assert fitting(1e9, "cuda", 5) == 1
 
 

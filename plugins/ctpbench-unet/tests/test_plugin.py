@@ -93,7 +93,7 @@ def test_listing_imports_nothing_heavy():
         ({"clip": 0}, "clip"),
         ({"ema": 1}, "ema"),
         ({"schedule": "linear"}, "schedule"),
-        ({"precision": "fp16"}, "precision"),
+        ({"precision": "fp8"}, "precision"),
         ({"levels": "one"}, "levels"),
         ({"training_seed": -1}, "training_seed"),
         ({"Steps": 3}, "Steps"),

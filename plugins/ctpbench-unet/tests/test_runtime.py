@@ -7,7 +7,7 @@ import torch
 
 from ctpbench import DataError
 from ctpbench_unet import runtime
-from ctpbench_unet.runtime import auto_is_bf16, autocast, threads
+from ctpbench_unet.runtime import auto_is_bf16, autocast, dtype_of, threads
 
 FLAGS_LINE = "flags\t\t: fpu sse2 avx2 avx512f {}\n"
 
@@ -51,7 +51,9 @@ def computed_in(precision, device="cpu"):
 
 @pytest.mark.parametrize("native", [False, True])
 @pytest.mark.parametrize("hidden", ["0", "1", "nonsense"])
-@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
 def test_a_precision_that_is_named_is_computed_in_on_every_device(
     monkeypatch, cpu_with, native, hidden, precision, dtype
 ):
@@ -120,6 +122,24 @@ def test_a_gpu_is_asked_itself_and_emulation_does_not_count(monkeypatch, cpu_wit
     )
     assert auto_is_bf16("cuda") == native
     assert asked == [False]
+
+
+@pytest.mark.parametrize(
+    ("bf16", "capability", "hidden", "dtype"),
+    [
+        (True, (9, 0), "0", torch.bfloat16),
+        (False, (7, 5), "0", torch.float16),
+        (False, (7, 0), "0", torch.float16),
+        (False, (6, 1), "0", torch.float32),
+        (False, (7, 5), "1", torch.float32),
+        (True, (9, 0), "1", torch.float32),
+    ],
+)
+def test_auto_is_fp16_on_a_gpu_with_tensor_cores_and_no_bf16(monkeypatch, bf16, capability, hidden, dtype):
+    monkeypatch.setenv("CTPBENCH_HIDE_BF16", hidden)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert dtype_of("cuda", "auto") == dtype
 
 
 def test_mps_is_float32(cpu_with):

@@ -128,6 +128,15 @@ def test_fluid_is_shown_to_the_networks_and_not_learnt_from():
     np.testing.assert_array_equal(whole(part, "solid", inside.shape), inside & ~fluid)
 
 
+def test_fluid_is_what_the_core_takes_for_it():
+    frames = example_case(slices=2).observation.frames.copy(deep=True)
+    frames.values[:] -= np.linspace(5, 20, frames.sizes["x"], dtype=np.float32)
+    solid = Observation(frames).solid()
+    for part in slices_of(frames, multiple=4):
+        np.testing.assert_array_equal(whole(part, "solid", solid[0].shape), solid[part.z])
+        assert 0 < part.solid.sum() < part.tissue.sum()
+
+
 def test_a_slice_that_is_all_fluid_is_learnt_from_whole():
     frames = example_case().observation.frames.copy(deep=True)
     frames.values[:] = 12

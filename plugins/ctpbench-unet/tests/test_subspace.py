@@ -11,7 +11,7 @@ from ctpbench.perfusion import Tikhonov, deconvolve, smooth_components, subtract
 from ctpbench_unet import SubspaceNoise2Noise, SubspaceSupervised
 from ctpbench_unet.fitted import FittedSubspace
 from ctpbench_unet.non_local_mean import non_local_mean
-from ctpbench_unet.subspace import NOISE, images_of, subspace_slices
+from ctpbench_unet.subspace import NOISE, at_home, images_of, subspace_slices
 from ctpbench_unet.subspace_objectives import clean_coefficients, left_out_frames
 
 TIMES, NOISE_HU = 24, 4.0
@@ -267,3 +267,27 @@ def test_slices_that_go_together_are_denoised_as_one_by_one(scan, context, monke
     monkeypatch.setattr("ctpbench_unet.subspace_inference.fitting", lambda *_, **__: 2)
     np.testing.assert_allclose(fitted.denoise(scan[0], context).values, expected, atol=1e-3)
     assert together == ([2] if room == 2 else [2, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("device", "free", "room", "tried"),
+    [
+        ("cuda", 3000, True, ["cuda"]),
+        ("cuda", 3000, False, ["cuda", "cpu"]),
+        ("cuda", 1500, True, ["cpu"]),
+        ("cpu", 3000, True, ["cpu"]),
+        ("mps", 3000, True, ["cpu"]),
+    ],
+)
+def test_slices_lie_on_a_gpu_where_it_has_room(monkeypatch, device, free, room, tried):
+    monkeypatch.setattr("ctpbench_unet.subspace.free_bytes", lambda: free)
+    asked = []
+
+    def make(home):
+        asked.append(home)
+        if home == "cuda" and not room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [home]
+
+    assert at_home(make, 1000, device) == tried[-1:]
+    assert asked == tried

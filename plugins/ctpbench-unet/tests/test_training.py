@@ -471,3 +471,100 @@ def test_training_ends_by_its_budget_or_by_what_it_has_seen(budget, limit, conte
     method = SubspaceNoise2Noise(width=2, depth=2, rank=2, batch=1, patch_px=16, steps=budget, precision="float32")
     fitted = method.fit([TrainingCase("a", example_case().observation, None)], context)
     assert fitted.curve["step"][-1] == min(budget, limit or budget)
+
+
+# -- memory and precision ---
+
+
+class Crowded(torch.nn.Module):
+    """A network on a device with memory for so many images, in which everything runs out on the way back, too."""
+
+    def __init__(self, network, room):
+        super().__init__()
+        self.network, self.room, self.tried = network, room, []
+
+    def forward(self, images):
+        self.tried.append(len(images))
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self.network(images)
+
+
+def stepped(method, room, context, precision="float32"):
+    """The gradients of the second of two steps, the loss, and how many images went through the network at a time."""
+    made = method(**SMALL | {"batch": 8, "steps": 2, "precision": precision})
+    parts = made.read(ExampleTraining(clean=method.learns_from == "clean"))
+    network = Crowded(made.architecture().network(seed=3), room)
+    curve = train(network, made.objective(parts), made.recipe(1), np.random.default_rng(5), context)
+    gradients = torch.cat([weights.grad.flatten() for weights in network.parameters()])
+    return gradients, curve["loss"], network.tried
+
+
+@pytest.mark.parametrize("method", [Noise2Noise, Supervised, Neighbor2Neighbor, Noise2Void, SubspaceNoise2Noise])
+@pytest.mark.parametrize("room", [5, 2, 1])
+def test_where_memory_runs_out_parts_of_a_batch_give_the_same_gradient(apart, method, room):
+    whole, loss, _ = stepped(method, 8, apart())
+    gradient, same_loss, tried = stepped(method, room, apart())
+    torch.testing.assert_close(gradient, whole, rtol=1e-3, atol=1e-4 * float(whole.abs().max()))
+    np.testing.assert_allclose(same_loss, loss, rtol=1e-5)
+    fits = {5: 4, 2: 2, 1: 1}[room]
+    assert tried[0] == 8
+    assert tried[-1] == fits
+    assert tried.count(8) == 1  # what did not fit once is not tried again
+
+
+def test_where_not_even_one_image_fits_the_error_passes_on(context):
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+        stepped(Noise2Noise, 0, context)
+
+
+def test_another_error_is_not_taken_for_lack_of_memory(context):
+    tried = []
+
+    def objective(network, rng):
+        tried.append(1)
+        raise RuntimeError("expected scalar type Float but found Half")
+
+    network = torch.nn.Conv2d(1, 1, 1)
+    with pytest.raises(RuntimeError, match="scalar type"):
+        train(network, objective, RECIPE, np.random.default_rng(0), context)
+    assert len(tried) == 1
+
+
+def test_small_gradients_survive_fp16(context):
+    """Unscaled, those below 6e-8 vanish on the way back; in float32 they do not."""
+
+    class Faint(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = torch.nn.Parameter(torch.ones(4, 1, 1, 1))
+
+        def forward(self, images):
+            return torch.nn.functional.conv2d(images, self.weights)
+
+    def objective(network, rng):
+        fit = 1e-7 * network(torch.ones(1, 1, 8, 8)).float().square().mean()
+        return Terms(fit=fit, bias=0 * fit)
+
+    found = {}
+    for precision in ("float32", "fp16"):
+        network = Faint()
+        train(network, objective, replace(RECIPE, steps=1, precision=precision), np.random.default_rng(0), context)
+        found[precision] = network.weights.grad.flatten()
+    torch.testing.assert_close(found["fp16"], found["float32"], rtol=0.01, atol=0)
+    assert found["float32"].min() > 0
+
+
+def test_in_fp16_it_learns_and_goes_on_where_it_was(apart, monkeypatch):
+    monkeypatch.setattr(training, "_CHECKPOINT_S", 0.0)
+    networks = []
+    for budgets in ([30], [11, 30]):
+        where = apart()
+        for steps in budgets:
+            network, line = torch.nn.Conv2d(1, 1, 1), Line()
+            torch.nn.init.zeros_(network.weight), torch.nn.init.zeros_(network.bias)
+            recipe = replace(RECIPE, steps=steps, cosine=False, learning_rate=0.2, precision="fp16")
+            curve = train(network, line, recipe, np.random.default_rng(0), where)
+        networks.append(network)
+    assert np.mean(curve["loss"][-5:]) < 0.2 * np.mean(curve["loss"][:5])
+    torch.testing.assert_close(weights_of(networks[0]), weights_of(networks[1]), rtol=0, atol=0)
