@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ctpbench import device
 from ctpbench.contract.components import Component
 from ctpbench.errors import InputError, ResultError
-from ctpbench.outcome.results import TAKEN
+from ctpbench.outcome.planned import planned
 from ctpbench.plugins import Catalogue
-from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
 from ctpbench.running.executors.cluster import INSTALL, Request
 from ctpbench.running.executors.here import HereExecutor
@@ -22,7 +21,7 @@ from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.folder import usable_folder
 from ctpbench.running.index import Index
-from ctpbench.running.plan import plan, select
+from ctpbench.running.plan import select
 from ctpbench.running.provenance import provenance
 from ctpbench.running.runner import Listener, Options, Runner, loggers
 from ctpbench.running.sandbox.enclosure import Hold
@@ -137,20 +136,6 @@ def drive(
             for item in done:
                 store.cache.forget(*item)
             store.forget_records([cell.key for cell in chosen if cell.row.cls.__qualname__ in asked.here])
-
-
-def planned(suite: Suite) -> list[Cell]:
-    """Return all cells of a suite, after a look at what their results would be called.
-
-    Raises
-    ------
-    InputError, DataError
-        Where a metric's label is taken, a dataset lacks what a row needs, or nothing is left to run.
-    """
-    for metric in suite.metrics:
-        if metric.label in TAKEN:
-            raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
-    return plan(suite)
 
 
 @dataclass(frozen=True)

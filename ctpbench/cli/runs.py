@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -274,7 +275,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
 
     from ctpbench import device
     from ctpbench.atomic import check_folder
-    from ctpbench.driving import planned
+    from ctpbench.outcome.planned import planned
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.plan import print_plan
     from ctpbench.running.executors.protocol import Limits
@@ -284,6 +285,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
 
+    gc.disable()  # of very many cells nothing is thrown away, and looking for it takes a quarter of the time
     loaded = load_suite(suite, load_catalogue())
     folder = out or Path("runs") / loaded.name
     check_folder(folder, "--out")

@@ -5,9 +5,11 @@ An entry is written beside its place and renamed into it, so that killing who wr
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -64,6 +66,12 @@ class Cache:
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
         return (self.path(stage, key) / "outcome.json").exists()
+
+    def keys(self, stage: Stage) -> frozenset[str]:
+        """Return the keys of the entries of a stage, sound or not: one look, however many there are."""
+        with suppress(FileNotFoundError):
+            return frozenset(os.listdir(self.folder / stage))
+        return frozenset()
 
     def workspace(self) -> Path:
         """Return a new empty folder on the same file system, for work in progress."""
