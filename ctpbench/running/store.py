@@ -69,6 +69,7 @@ class Store:
             finally:
                 with suppress(OSError):  # a full disk has been told of
                     self._records.tidy()
+                    self.cache.looks.save()
                 self._held = False
                 shutil.rmtree(self.folder / "tmp", ignore_errors=True)
 
