@@ -229,6 +229,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     from ctpbench.suite.load import load_suite
 
     gc.disable()  # of very many cells nothing is thrown away, and looking for it takes a quarter of the time
+    click.get_current_context().call_on_close(gc.enable)
     loaded = load_suite(suite, load_catalogue())
     folder = out or Path("runs") / loaded.name
     check_folder(folder, "--out")
