@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ctpbench import device
 from ctpbench.contract.components import Component
 from ctpbench.errors import InputError, ResultError
-from ctpbench.outcome.results import TAKEN
+from ctpbench.outcome.planned import planned
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
@@ -22,9 +22,10 @@ from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.folder import usable_folder
 from ctpbench.running.index import Index
-from ctpbench.running.plan import plan, select
+from ctpbench.running.plan import select
 from ctpbench.running.provenance import provenance
-from ctpbench.running.runner import Listener, Options, Runner, loggers
+from ctpbench.running.record import Sandbox
+from ctpbench.running.runner import Listener, Options, Runner, is_finished, loggers
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.shared import SharedCache, limit_bytes, location
 from ctpbench.running.sharing import Machine, Sharing, without
@@ -116,14 +117,14 @@ def drive(
     store = Store(usable_folder(asked.folder, asked.suite, into=asked.into))
     facts = provenance(asked.suite, catalogue, limits.device, limits.threads, options.jobs)
     with store.locked(), _workers(asked, limits, store, say) as workers:
-        hold = workers.hold()
-        held = _held(hold, limits, say, required=asked.sandbox == "required")
+        held = _held_then(chosen, store, options) if asked.sandbox == "wanted" else ""
+        held = held or _held(workers.hold(), limits, say, required=asked.sandbox == "required")
         where = _where_here(limits, options) if isinstance(workers, LocalExecutor) else _where_there(workers, options)
         index = Index.of(asked.suite, cells, {**facts, **where.facts, "sandbox": held})
         store.write_plan(index, dump(resolved(asked.suite)), asked.claims)
         say(f"{len(chosen)} cells on {where.words}")
         ledger = Ledger(store.folder, where.threads, where.hardware)
-        sharing = _sharing(asked, store, Machine.of(limits, hold.word), limit, say)
+        sharing = _sharing(asked, store, Machine.of(limits, _word_of(held)), limit, say)
         done: list[ItemId] = []
         try:
             with listening(len(chosen)) as listener:
@@ -137,20 +138,6 @@ def drive(
             for item in done:
                 store.cache.forget(*item)
             store.forget_records([cell.key for cell in chosen if cell.row.cls.__qualname__ in asked.here])
-
-
-def planned(suite: Suite) -> list[Cell]:
-    """Return all cells of a suite, after a look at what their results would be called.
-
-    Raises
-    ------
-    InputError, DataError
-        Where a metric's label is taken, a dataset lacks what a row needs, or nothing is left to run.
-    """
-    for metric in suite.metrics:
-        if metric.label in TAKEN:
-            raise InputError(f"metrics: the results call something else {metric.label!r}; choose another label")
-    return plan(suite)
 
 
 @dataclass(frozen=True)
@@ -229,6 +216,24 @@ def _sharing(asked: Drive, store: Store, machine: Machine, limit: int, say: Call
         return None
     calm = asked.options.serial_timing
     return Sharing(store.cache, shared, machine, limit, say, own=asked.here.keys(), calm=calm)
+
+
+def _held_then(cells: Sequence[Cell], store: Store, options: Options) -> str:
+    """Return how far methods were held here when all cells were run; nothing where that is not known, or some are left.
+
+    To find out what holds them now takes a process, which imports much: a run that is finished can do without.
+    """
+    try:
+        held = str(store.index().provenance.get("sandbox", ""))
+    except ResultError:
+        return ""
+    known = store.summaries([cell.key for cell in cells])
+    return held if all(each is not None and is_finished(each, store.cache, options) for each in known) else ""
+
+
+def _word_of(held: str) -> Sandbox:
+    """Return the word that what `_held` returns begins with."""
+    return next(word for word in get_args(Sandbox) if held.startswith(word))
 
 
 def _held(hold: Hold, limits: Limits, say: Callable[[str], None], *, required: bool) -> str:

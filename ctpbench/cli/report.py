@@ -65,7 +65,8 @@ def written(
 ) -> None:
     """Write the site of some runs, whose leaderboards may be known already, and say what it holds."""
     from ctpbench.report.site.build import build_site
-    from ctpbench.report.site.sources import kinds_of, sources_of
+    from ctpbench.report.site.kinds import kinds_of
+    from ctpbench.report.site.sources import sources_of
 
     sources = sources_of(runs, frames)
     built = build_site(sources, out, kinds_of(catalogue), cases=cases, image_mib=image_mib)

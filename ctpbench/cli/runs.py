@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -10,17 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ctpbench.cli.completers import complete_rows, complete_runs, complete_suites
+from ctpbench.cli.ending import Ending, print_faults
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
     from ctpbench.running.executors.cluster import Request
     from ctpbench.running.runner import Options
-    from ctpbench.running.store import Finished, Store
+    from ctpbench.running.store import Finished
     from ctpbench.suite.entries import Suite
 
 
@@ -44,9 +44,6 @@ CACHE = click.option(
     metavar="DIR",
     help="The cache that all runs share, or none; default: $CTPBENCH_CACHE, else ctpbench/cache in the user's cache.",
 )
-_LONGEST = 300  # characters of a message; the log has the whole
-_MOST_FAULTS = 50
-"""Lines about what failed, of each kind."""
 _ONLY = click.option(
     "--only",
     multiple=True,
@@ -182,7 +179,7 @@ def carried_out(
 
     screen = console()
     asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache, cluster=cluster)
-    boards: list[pd.DataFrame] = []
+    ending = Ending(catalogue, report=report)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         records = drive(
@@ -190,69 +187,16 @@ def carried_out(
             catalogue,
             lambda cells: listener(screen, cells, suite.axes),
             say=click.echo,
-            finish=lambda store: boards.append(_print_results(store, pictures=report)),
+            finish=ending.results,
         )
-        if report:
-            _write_report(folder, catalogue, boards[0])
+        ending.pages(folder)
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; finished cells are kept in {folder}; give the same command to go on", err=True)
         sys.exit(EXIT_INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, before)
-    _print_faults(records, folder)
+    print_faults(records, folder)
     return records
-
-
-def _print_results(store: Store, *, pictures: bool) -> pd.DataFrame:
-    """Write what came of a run's cells, print it, and return the leaderboard."""
-    from ctpbench.report.folder import agreement_line, draw, render
-    from ctpbench.report.tables import print_table
-
-    frame = render(store)
-    drawn = draw(store, frame) if pictures else []
-    print_table(frame, console(), failures=False)
-    for path, wrong in store.damaged.items():
-        click.echo(f"damaged: {path}: {wrong}; computed again")
-    names = ["results.nc", "leaderboard.md, .csv, .json", *(str(p.relative_to(store.folder)) for p in drawn)]
-    click.echo(f"Written to {store.folder}: {', '.join(names)}")
-    if line := agreement_line(store.folder):
-        click.echo(line)
-    return frame
-
-
-def _write_report(folder: Path, catalogue: Catalogue, frame: pd.DataFrame) -> None:
-    """Write the run's pages; that they cannot be written, for something else is there, is no fault of the run."""
-    from ctpbench.cli.report import written  # here, for the order of commands is that of imports
-
-    try:
-        written((folder,), folder / "report", catalogue, frames={folder: frame})
-    except InputError as error:
-        click.echo(f"no report: {str(error).removeprefix('--out ')}")
-
-
-def _print_faults(records: Finished, folder: Path) -> None:
-    """Print what failed, and where its log is; of very much the first."""
-    from ctpbench.driving import partial_faults
-    from ctpbench.text import cut
-
-    failed, partly, more = 0, dict[str, None](), 0
-    for known in filter(None, records.summaries()):
-        if known.status != "ok":
-            failed += 1
-            if failed <= _MOST_FAULTS:
-                log = f" (log: {path})" if (path := folder / known.log).exists() else ""
-                click.echo(f"{known.status}: {known.config}: {cut(known.message, _LONGEST)}{log}")
-        for fault in partial_faults(known):
-            if len(partly) < _MOST_FAULTS:
-                partly[fault] = None
-            else:
-                more += fault not in partly
-    if failed > _MOST_FAULTS:
-        click.echo(f"... and {failed - _MOST_FAULTS} more cells; `ctpbench status {folder}` counts them")
-    for fault in partly:
-        click.echo(fault)
-    if more:
-        click.echo("... and more that failed in cells that went on; the leaderboard names them")
 
 
 @main.command("plan", epilog="Example: ctpbench plan stroke -j 2")
@@ -274,7 +218,7 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
 
     from ctpbench import device
     from ctpbench.atomic import check_folder
-    from ctpbench.driving import planned
+    from ctpbench.outcome.planned import planned
     from ctpbench.plugins import load_catalogue
     from ctpbench.report.plan import print_plan
     from ctpbench.running.executors.protocol import Limits
@@ -284,6 +228,8 @@ def plan_command(suite: Path, out: Path | None, only: tuple[str, ...], jobs: int
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
 
+    gc.disable()  # of very many cells nothing is thrown away, and looking for it takes a quarter of the time
+    click.get_current_context().call_on_close(gc.enable)
     loaded = load_suite(suite, load_catalogue())
     folder = out or Path("runs") / loaded.name
     check_folder(folder, "--out")

@@ -151,10 +151,14 @@ def _results(text: str, catalogue: Catalogue, only: tuple[str, ...], jobs: int, 
     from ctpbench.outcome.results import open_results
     from ctpbench.running.runner import Options
     from ctpbench.running.shared import NONE
+    from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "suite.yaml").write_text(text)
     suite = load_suite(folder / "suite.yaml", catalogue)
+    store = Store(folder)
+    with store.locked():
+        store.cache.looks.forget_all()
     carried_out(suite, catalogue, only, Options(jobs), folder, into=True, cache=NONE)  # nothing that others made
     return open_results(folder / "results.nc")

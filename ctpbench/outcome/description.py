@@ -34,6 +34,8 @@ _FILES: Mapping[str, tuple[str, str]] = {  # name, media type, what it is
     "manifest.json": ("application/json", "Checksums of the files and seals of the cells' records."),
     "verification.json": ("application/json", "Which rows were done again, and what came of it."),
 }
+RESULTS = ("results.nc", "leaderboard.csv", "leaderboard.json", "leaderboard.md", "agreement.csv")
+"""Those of them that are made from a run's records."""
 _COLUMNS: Mapping[str, str] = {
     "dataset": "Label of the data set.",
     "noise": "Noise level: photons per ray, or share of the dose; empty where the suite names none.",
@@ -120,14 +122,19 @@ def _finished(tree: xr.DataTree) -> Iterator[str]:
         yield from (str(text) for text in data["finished"].values[data["status"].values != MISSING] if text)
 
 
-def _files(folder: Path) -> Iterator[File]:
+def described_files(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return the files of a folder that there is something to say of: media type and what it is, by the path in it."""
     cards = {
         f"cards/{path.name}": ("application/yaml", "A card: what a row is.") for path in folder.glob("cards/*.yaml")
     }
-    for name, (media_type, about) in {**_FILES, **dict(sorted(cards.items()))}.items():
+    known = {**_FILES, **dict(sorted(cards.items()))}
+    return {name: about for name, about in known.items() if (folder / name).is_file()}
+
+
+def _files(folder: Path) -> Iterator[File]:
+    for name, (media_type, about) in described_files(folder).items():
         path = folder / name
-        if path.is_file():
-            yield File(name, media_type, about, path.stat().st_size, file_checksum(path))
+        yield File(name, media_type, about, path.stat().st_size, file_checksum(path))
 
 
 def _columns(frame: pd.DataFrame) -> Iterator[Column]:

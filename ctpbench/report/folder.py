@@ -19,7 +19,7 @@ from ctpbench.outcome.crate import FILE_NAME as CRATE
 from ctpbench.outcome.crate import crate
 from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
 from ctpbench.outcome.croissant import croissant
-from ctpbench.outcome.description import describe
+from ctpbench.outcome.description import RESULTS, describe
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.outcome.quality import case_tables
 from ctpbench.outcome.verification import load_verification
@@ -28,6 +28,7 @@ from ctpbench.report.cases import cases_markdown
 from ctpbench.report.claims import claims_markdown, faults_markdown
 from ctpbench.report.curves import draw_curves
 from ctpbench.report.differences import draw_agreement
+from ctpbench.report.drawn import FILE_NAME as DRAWN
 from ctpbench.report.drawn import Drawn
 from ctpbench.report.pictures import MOST_METHODS, best_of, cached, draw_panels
 from ctpbench.report.protocol import protocol_markdown
@@ -41,6 +42,8 @@ from ctpbench.running.summary import Summary
 from ctpbench.text import UNKNOWN_AXIS
 
 AGREEMENT = "agreement.csv"
+WRITTEN = (*RESULTS, CROISSANT, CRATE, DRAWN)
+"""What `render` and `draw` write beside the pictures, as far as there is something to write."""
 COMPARISON = "comparison"
 """The folder of pictures of rows held against each other, in a run's folder."""
 

@@ -52,9 +52,10 @@ def print_plan(
     states = {key: each.status if each and each.status != "skipped" else "to run" for key, each in known}
     found = forecast([cell for cell in cells if states[cell.key] == "to run"], store, threads, hardware, jobs, shared)
     console.print(_each(cells, states, found) if len(cells) <= _MOST else _together(cells, states, found))
-    sets = {id(each): each for cell in cells for each in (cell.test, cell.validation, *cell.train) if each}
+    kinds = {(id(cell.row), id(cell.test)): cell for cell in cells}.values()  # whose seeds read the same
+    sets = {id(each): each for cell in kinds for each in (cell.test, cell.validation, *cell.train) if each}
     data = {key for each in sets.values() for key in each.keys}
-    mine = {key for key in data if store.cache.holds("data", key)}
+    mine = data & store.cache.keys("data")
     others = sum(shared.holds("data", key) for key in data - mine) if shared else 0
     cached = f"{len(mine)} cached{f', {others} in the cache that runs share' if others else ''}"
     console.print(f"{len(cells)} cells: {len(cells) - len(found.cells)} finished, {len(found.cells)} to run.")
@@ -75,16 +76,19 @@ def _each(cells: Sequence[Cell], states: Mapping[str, str], found: Forecast) -> 
 
 def _together(cells: Sequence[Cell], states: Mapping[str, str], found: Forecast) -> Table:
     """Return a line for the cells of each method at each noise level; of very many levels, at all of them."""
-    levels = {(cell.dataset, cell.noise, cell.row.name) for cell in cells}
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    rows: dict[tuple[int, str], list[Cell]] = {}
     for cell in cells:
-        noise = noise_column(cell.noise, cell.test.axis) if len(levels) <= _MOST else "all"
-        groups.setdefault((cell.dataset, noise, cell.row.name), []).append(cell)
+        rows.setdefault((id(cell.test), cell.row.name), []).append(cell)
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for (_, name), members in rows.items():
+        test = members[0].test
+        noise = noise_column(test.noise, test.axis) if len(rows) <= _MOST else "all"
+        groups.setdefault((test.label, noise, name), []).extend(members)
     table = _table(("Dataset", "Noise", "Method", "Cells", "State", "Time"))
     for place, members in groups.items():
         count = Counter(states[cell.key] for cell in members)
         state = ", ".join(f"{number} {word}" for word, number in count.most_common())
-        left = Counter(found.cells[cell.key] for cell in members if cell.key in found.cells)
+        left = [found.cells[cell.key] for cell in members if cell.key in found.cells]
         table.add_row(*map(escape, place), str(len(members)), state, _summed(left))
     return table
 
@@ -96,15 +100,15 @@ def _table(headings: Sequence[str]) -> Table:
     return table
 
 
-def _summed(left: Mapping[Estimate, int]) -> str:
-    """Return the time of so many cells of each estimate, one after another."""
+def _summed(left: Sequence[Estimate]) -> str:
+    """Return the time of cells that are to run, one after another."""
     if not left:
         return ""
-    known = {estimate: count for estimate, count in left.items() if estimate.basis != "unknown"}
+    known = [estimate for estimate in left if estimate.basis != "unknown"]
     if not known:
         return "unknown"
     rough = any(estimate.basis != "same" for estimate in known)
-    seconds = sum(estimate.seconds.likely * count for estimate, count in known.items())
+    seconds = sum(estimate.seconds.likely for estimate in known)
     return f"{'~' * rough}{duration_text(seconds)}{' and more' * (len(known) < len(left))}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -71,7 +70,7 @@ class _Counted:
 
     def lines(self) -> Iterator[str]:
         """Go through the cells; yield the lines about those of which something failed."""
-        kept = _predictions(self._store)
+        kept = self._store.cache.keys("prediction")
         cells = self._index.cells
         for cell, known in zip(cells, self._store.summaries([cell.key for cell in cells]), strict=True):
             self._planned[cell.dataset, cell.noise] += 1
@@ -83,7 +82,7 @@ class _Counted:
                 if self.failed <= _MOST_FAILED:
                     yield from self._told(known)
 
-    def _count(self, cell: PlannedCell, known: Summary, kept: set[str]) -> None:
+    def _count(self, cell: PlannedCell, known: Summary, kept: frozenset[str]) -> None:
         self.finished += 1
         self.statuses[known.status] += 1
         self._done[cell.dataset, cell.noise] += known.status != "skipped"
@@ -135,10 +134,3 @@ def _second(written: str) -> float:
         return datetime.fromisoformat(written).timestamp()
     except ValueError:
         return 0.0
-
-
-def _predictions(store: Store) -> set[str]:
-    """Return the keys of the predictions that are cached: one look for all cells."""
-    with suppress(OSError):
-        return set(os.listdir(store.cache.folder / "prediction"))
-    return set()

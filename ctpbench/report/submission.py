@@ -37,10 +37,11 @@ def whole_run(run: Path) -> tuple[xr.DataTree, list[Record]]:
         Where it holds no run, cells are not finished, or files are cut short or altered.
     """
     store = Store(run)
+    store.cache.looks.forget_all()
     index, records = store.index(), {record.key: record for record in store.finished()}
     for record in records.values():
         if record.entries is not None and store.cache.holds("prediction", record.entries.prediction):
-            store.cache.outcome("prediction", record.entries.prediction)  # which notes what is damaged
+            store.cache.is_sound("prediction", record.entries.prediction)  # which notes what is damaged
     if store.damaged:
         path, wrong = next(iter(store.damaged.items()))
         more = f" (and {len(store.damaged) - 1} more)" if len(store.damaged) > 1 else ""

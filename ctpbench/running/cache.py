@@ -5,9 +5,11 @@ An entry is written beside its place and renamed into it, so that killing who wr
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -15,6 +17,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from ctpbench.atomic import write_text
+from ctpbench.running.looks import Looks
 from ctpbench.running.seals import Entry, checksum, checksums, difference
 from ctpbench.running.work import STAGES, ItemId, Measured, Outcome, Stage
 
@@ -37,6 +40,7 @@ class Cache:
 
     def __init__(self, folder: Path, work: Path, note: Callable[[Path, str], None]) -> None:
         self.folder, self._work, self._note = folder, work, note
+        self.looks = Looks(folder)
         self._seals: dict[ItemId, str] = {}  # of the entries that were looked at, empty where one is not sound
 
     def path(self, stage: Stage, key: str) -> Path:
@@ -53,6 +57,10 @@ class Cache:
             return entry.outcome.model_copy(update={"info": info.model_copy(update={"reused": True})})
         return entry.outcome
 
+    def is_sound(self, stage: Stage, key: str) -> bool:
+        """Whether there is an entry that is sound: see `damaged`."""
+        return bool(self._seal(stage, key))
+
     def files(self, stage: Stage) -> dict[str, dict[str, str]]:
         """Return the checksums of the files of a stage's entries, by key, as they were when they were made."""
         return {key: entry.files for key, entry in self._entries(stage)}
@@ -64,6 +72,12 @@ class Cache:
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
         return (self.path(stage, key) / "outcome.json").exists()
+
+    def keys(self, stage: Stage) -> frozenset[str]:
+        """Return the keys of the entries of a stage, sound or not: one look, however many there are."""
+        with suppress(FileNotFoundError):
+            return frozenset(os.listdir(self.folder / stage))
+        return frozenset()
 
     def workspace(self) -> Path:
         """Return a new empty folder on the same file system, for work in progress."""
@@ -85,7 +99,7 @@ class Cache:
         self.discard(stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         made.rename(place)
-        self._seals[stage, key] = checksum(text)
+        self._found_sound(stage, key, checksum(text))
 
     def adopt(self, stage: Stage, key: str, made: Path) -> None:
         """Move a folder that holds another run's entry, sound, into the cache, and note that it was made there."""
@@ -97,7 +111,7 @@ class Cache:
         with (self.folder / ADOPTED).open("a") as file:
             file.write(f"\n{stage}/{key}\n")  # a line that was cut short before it names nothing
         made.rename(place)
-        self._seals[stage, key] = seal
+        self._found_sound(stage, key, seal)
 
     def seals(self, stage: Stage, key: str) -> dict[ItemId, str]:
         """Return the entries that one was made from, each with its seal."""
@@ -111,6 +125,7 @@ class Cache:
     def discard(self, stage: Stage, key: str) -> None:
         """Forget an entry: renamed away first, so that no half-deleted entry is ever found."""
         self._seals.pop((stage, key), None)
+        self.looks.forget(f"{stage}/{key}")
         place = self.path(stage, key)
         if place.exists():
             discarded = self.workspace() / "entry"
@@ -153,17 +168,26 @@ class Cache:
             self._seals[stage, key] = self._seal_found(stage, key)
         return self._seals[stage, key]
 
+    def _found_sound(self, stage: Stage, key: str, seal: str) -> None:
+        """Note an entry that has just been written."""
+        self._seals[stage, key] = seal
+        self.looks.note(f"{stage}/{key}", self.looks.stamp(f"{stage}/{key}"))
+
     def _seal_found(self, stage: Stage, key: str) -> str:
-        entry, place = self._entry(stage, key), self.path(stage, key)
+        entry, place, name = self._entry(stage, key), self.path(stage, key), f"{stage}/{key}"
         if entry is None:
             return ""
-        wrong = difference(place, entry.files)
+        stamp = self.looks.stamp(name)
+        stands = self.looks.stand(name, stamp)
+        wrong = "" if stands else difference(place, entry.files)
         for used, seal in _ids(entry.inputs):
             if self._seal(*used) != seal and self.holds(*used):  # one that is gone, as trials are, says nothing
                 wrong = wrong or f"made from another {used[0]}/{used[1]}"
         if wrong:
             self._note(place, wrong)
             return ""
+        if not stands:
+            self.looks.note(name, stamp)
         return checksum((place / "outcome.json").read_bytes())
 
 

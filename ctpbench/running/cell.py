@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
 
-from ctpbench.code import component_hash, component_libraries, text_of
+from ctpbench.code import digest_of, text_of
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.contract.control import is_noiseless
 from ctpbench.running.cases import CaseSet, joint_key
+from ctpbench.running.common import Common, plain_maps
 from ctpbench.running.files import file_name
-from ctpbench.running.keys import record_key_of, stage_key, stage_key_of
+from ctpbench.running.keys import record_text, stage_key, stage_text
 from ctpbench.running.record import Objective
 from ctpbench.running.work import (
     ComponentSpec,
@@ -31,36 +31,8 @@ from ctpbench.suite.entries import MAPS, DenoiserEntry, MetricEntry, Suite
 from ctpbench.suite.sections import Range
 from ctpbench.text import parameters_text
 
-T = TypeVar("T")
-
-
-class Common:
-    """What the cells of a plan have in common, worked out once: of the suite's metrics, and of each row."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int], tuple[object, Any]] = {}
-
-    def metrics_text(self, suite: Suite) -> str:
-        """Return what decides the scores of a suite's metrics."""
-        return self._once("metrics", suite, lambda: text_of(_metric_identities(suite)))
-
-    def row_texts(self, row: DenoiserEntry) -> tuple[str, str]:
-        """Return what a row's method is, and how its maps are computed."""
-        return self._once("row", row, lambda: (text_of(_identity(row)), text_of([_plain(way) for way in row.maps])))
-
-    def denoiser(self, row: DenoiserEntry) -> Denoiser:
-        """Return the denoiser of a row that is not tuned."""
-        return self._once("denoiser", row, row.component)
-
-    def identity_text(self, denoiser: Denoiser) -> str:
-        """Return what decides a denoiser's answer, of one that `denoiser` returned."""
-        return self._once("identity", denoiser, lambda: text_of(ComponentSpec.of(denoiser).identity))
-
-    def _once(self, what: str, of: object, make: Callable[[], T]) -> T:
-        if (what, id(of)) not in self._known:
-            self._known[what, id(of)] = of, make()  # which keeps it, so that no other gets its id
-        made: T = self._known[what, id(of)][1]
-        return made
+_SEED = "\0"
+"""Stands in a text where the seed goes: no other text of plain data holds one."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +57,19 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """The key of the record: all that decides it, and the labels it is filed under."""
+        sets = (self.test, self.validation, self.train)
+        text = self.common.once("record", (self.suite, self.row, *sets), self._record_text)
+        return digest_of(text.replace(_SEED, str(self.seed)))
+
+    def _record_text(self) -> str:
+        """Return what the key of a record is the digest of, with the seed left open."""
         train = None
         if self.train:
             train = joint_key(self.train if self.row.tune else self.training(self.common.denoiser(self.row)))
         sets = [self.test.key, self.validation.key if self.validation else None, train]
-        place = [self.dataset, self.noise, self.row.label, self.seed]
+        place = f"{text_of([self.dataset, self.noise, self.row.label])[:-1]}, {_SEED}]"
         name, maps = self.common.row_texts(self.row)
-        return record_key_of(text_of(place), text_of(sets), name, self.common.metrics_text(self.suite), maps)
+        return record_text(place, text_of(sets), name, self.common.metrics_text(self.suite), maps)
 
     @property
     def objective(self) -> MetricEntry:
@@ -127,7 +105,7 @@ class Cell:
         rois = any("rois" in metric.component.needs for metric in self.suite.metrics)
         quality = cases.split == "test"
         return Item(
-            key=stage_key("reference", cases.key, _plain(maps), rois, quality),
+            key=stage_key("reference", cases.key, plain_maps(maps), rois, quality),
             task=ReferenceTask(cases=cases.cases, maps=maps, rois=rois, quality=quality),
             inputs={**cases.observations(), **cases.truths()},
             label=f"{cases.level}: {cases.split} reference",
@@ -187,9 +165,9 @@ class Cell:
             further=further,
         )
         purpose = ComponentSpec.of(self.objective.component).identity if trial else "test"
-        upstream = [cases.key, model.key if model else None]
+        upstream, ways = [cases.key, model.key if model else None], (maps, *further)
         return Item(
-            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, *map(_plain, (maps, *further))),
+            key=stage_key("prediction", purpose, upstream, spec.identity, self.seed, *map(plain_maps, ways)),
             task=task,
             inputs=inputs,
             group=f"{self.key} trials" if trial else "",
@@ -199,11 +177,18 @@ class Cell:
 
     def prediction_key(self) -> str:
         """Return the key that `prediction` has on the test split, of a row that is not tuned: quickly, for plans."""
+        if self.train:
+            return digest_of(self._prediction_text().replace(_SEED, str(self.seed)))
+        text = self.common.once("prediction", (self.row, self.test), self._prediction_text)
+        return digest_of(text.replace(_SEED, str(self.seed)))
+
+    def _prediction_text(self) -> str:
+        """Return what the key of the prediction is the digest of, the seed left open but for that of a model."""
         denoiser = self.common.denoiser(self.row)
         model = self.model(denoiser) if self.train else None
         upstream = text_of([self.test.key, model.key if model else None])
         identity, (_, maps) = self.common.identity_text(denoiser), self.common.row_texts(self.row)
-        return stage_key_of("prediction", text_of("test"), upstream, identity, text_of(self.seed), maps[1:-1])
+        return stage_text("prediction", text_of("test"), upstream, identity, _SEED, maps[1:-1])
 
     def scores(
         self,
@@ -260,18 +245,3 @@ def scores_item(keys: tuple[str, str], task: ScoresTask, data: Inputs, *, group:
     identities = {name: spec.identity for name, spec in task.metrics.items()}
     key = stage_key("scores", *keys, identities, *([way] if way else []))
     return Item(key=key, task=task, inputs={**data, **made}, group=group, label=label)
-
-
-def _identity(row: DenoiserEntry) -> list[Any]:
-    """Return what decides a row's answers, whatever it is called."""
-    method = row.cls
-    code = [component_hash(method), component_libraries(method)]
-    return [method.name, method.version, *code, dict(row.params), repr(row.tune)]
-
-
-def _metric_identities(suite: Suite) -> list[tuple[str, dict[str, Any]]]:
-    return [(metric.label, ComponentSpec.of(metric.component).identity) for metric in suite.metrics]
-
-
-def _plain(settings: MapsSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json")

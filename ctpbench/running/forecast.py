@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
@@ -106,9 +106,11 @@ def forecast(
     rates = Rates(own, [cost for costs in beside for cost in costs], threads, hardware)
     left = _Left(cells, store, rates, shared)
     each = {cell.key: left.of_cell(cell) for cell in cells}
+    kinds, cells_of = {id(some): some for some in each.values()}, Counter(map(id, each.values()))
     count = Counter(id(one) for one in left.shared())
-    count.update(id(one) for some in each.values() for one in some)
-    work = {id(one): one for one in itertools.chain(left.shared(), *each.values())}
+    for place, some in kinds.items():
+        count.update({id(one): cells_of[place] for one in some})
+    work = {id(one): one for one in itertools.chain(left.shared(), *kinds.values())}
     estimates = {place: rates.estimate(one) for place, one in work.items()}
     size: dict[Stage, Span] = {}
     pieces: Counter[Stage] = Counter()
@@ -116,13 +118,9 @@ def forecast(
         pieces[one.stage] += one.count * count[place]
         if not (one.trial and one.stage == "prediction"):  # those of trials are thrown away
             size[one.stage] = size.get(one.stage, Span()) + estimates[place].size * count[place]
-    together: dict[tuple[int, ...], Estimate] = {}
-    for some in each.values():
-        places = tuple(map(id, some))
-        if places not in together:
-            together[places] = _together([estimates[place] for place in places])
+    together = {place: _together([estimates[id(one)] for one in some]) for place, some in kinds.items()}
     return Forecast(
-        cells={key: together[tuple(map(id, some))] for key, some in each.items()},
+        cells={key: together[id(some)] for key, some in each.items()},
         shared=[estimates[id(one)] for one in left.shared()],
         seconds=reduce(Span.__add__, (estimates[place].seconds * count[place] for place in work), Span()),
         pieces=pieces,
@@ -147,7 +145,8 @@ def trials(tune: Tune) -> int:
 class _Left:
     """The work that is left of a plan, each piece once whichever cells ask for it.
 
-    Work that is alike, as that of a row's seeds, is one object: of very many cells there are few kinds of it.
+    Work that is alike, as that of a row's seeds, is one object, and so is all the work of cells that are alike: of very
+    many cells there are few kinds.
     """
 
     cells: Sequence[Cell]
@@ -157,6 +156,8 @@ class _Left:
     models: set[str] = field(default_factory=set)
     _shared: list[Work] | None = None
     _alike: dict[tuple[str | int, ...], Work] = field(default_factory=dict)
+    _together: dict[tuple[int, ...], tuple[Work, ...]] = field(default_factory=dict)
+    _keys: dict[Stage, frozenset[str]] = field(default_factory=dict)
     _left: dict[str, list[Denoiser]] = field(default_factory=dict)
 
     def shared(self) -> list[Work]:
@@ -166,15 +167,22 @@ class _Left:
         return self._shared
 
     def _holds(self, stage: Stage, key: str) -> bool:
-        return self.store.cache.holds(stage, key) or (self.shelf is not None and self.shelf.holds(stage, key))
+        return key in self._own(stage) or (self.shelf is not None and self.shelf.holds(stage, key))
 
-    def _kinds(self) -> Iterable[Cell]:
-        """Return one cell of each row at each noise level: its other seeds share what it shares."""
-        return {(id(cell.row), id(cell.test)): cell for cell in self.cells}.values()
+    def _own(self, stage: Stage) -> frozenset[str]:
+        """Return the keys of what the run has of a stage."""
+        if stage not in self._keys:
+            self._keys[stage] = self.store.cache.keys(stage)
+        return self._keys[stage]
+
+    @cached_property
+    def _kinds(self) -> list[Cell]:
+        """One cell of each row at each noise level: its other seeds share what it shares."""
+        return list({(id(cell.row), id(cell.test)): cell for cell in self.cells}.values())
 
     def _data(self) -> Iterator[Work]:
         sets: dict[int, CaseSet] = {}
-        for cell in self._kinds():
+        for cell in self._kinds:
             sets |= {id(each): each for each in (cell.test, cell.validation, *cell.first_training) if each}
         missing = {key: of for of, each in sets.items() for key in each.keys if not self._holds("data", key)}
         for of, count in Counter(missing.values()).items():
@@ -183,7 +191,7 @@ class _Left:
 
     def _references(self) -> Iterator[Work]:
         known: set[tuple[int, str]] = set()
-        for cell in self._kinds():
+        for cell in self._kinds:
             for cases in (cell.test, cell.validation):
                 for maps in cell.row.maps if cases else ():
                     assert cases is not None
@@ -193,14 +201,22 @@ class _Left:
                     if not self._holds("reference", cell.reference(cases, maps).key):
                         yield Work("reference", maps.label, {}, False, *self._bytes(cases))
 
-    def of_cell(self, cell: Cell) -> list[Work]:
+    def of_cell(self, cell: Cell) -> tuple[Work, ...]:
         """Return a cell's own work; a model that an earlier cell asks for as well is that cell's."""
-        return [*self._fits(cell), *self._predictions(cell), *self._scores(cell)]
+        every = (
+            self._fit(cell),
+            self._tries(cell),
+            self._prediction(cell),
+            self._scored_tries(cell),
+            self._score(cell),
+        )
+        some = tuple(work for work in every if work is not None)
+        return self._together.setdefault(tuple(map(id, some)), some)
 
-    def _fits(self, cell: Cell) -> Iterator[Work]:
+    def _fit(self, cell: Cell) -> Work | None:
         row = cell.row
         if not issubclass(row.cls, Trainable):
-            return
+            return None
         if row.tune is None:
             model = cell.model(cell.common.denoiser(row))
             missing = set() if model is None or self._holds("model", model.key) else {model.key}
@@ -210,46 +226,52 @@ class _Left:
             count = 0 if shared in self.models else self._models_left(cell, row.tune)
         self.models |= {shared, *missing}
         if not count:
-            return
-        yield self._once(
+            return None
+        return self._once(
             cell,
             f"fit {count}",
             lambda: Work("model", row.cls.name, row.params, False, *self._bytes(*cell.first_training), count),
         )
 
-    def _predictions(self, cell: Cell) -> Iterator[Work]:
+    def _tries(self, cell: Cell) -> Work | None:
         row, validation = cell.row, cell.validation
-        if row.tune and validation:
-            if left := self._trials(cell):
-                yield self._once(
-                    cell,
-                    f"try {left}",
-                    lambda: Work("prediction", row.cls.name, _known(row), True, *self._bytes(validation), left),
-                )
-        elif self._any_prediction and self._holds("prediction", cell.prediction_key()):
-            return
+        if not (row.tune and validation and (left := self._trials(cell))):
+            return None
+        return self._once(
+            cell,
+            f"try {left}",
+            lambda: Work("prediction", row.cls.name, _known(row), True, *self._bytes(validation), left),
+        )
+
+    def _prediction(self, cell: Cell) -> Work | None:
+        row, known = cell.row, self._any_prediction and not (cell.row.tune and cell.validation)
+        if known and self._holds("prediction", cell.prediction_key()):
+            return None
         repeats = cell.suite.resources.repeats
-        yield self._once(
+        return self._once(
             cell,
             "prediction",
             lambda: Work("prediction", row.cls.name, _known(row), False, *self._bytes(cell.test), 1, repeats),
         )
 
-    def _scores(self, cell: Cell) -> Iterator[Work]:
-        if cell.row.tune and (validation := cell.validation) and (left := self._trials(cell)):
-            yield self._once(
-                cell,
-                f"score {left} trials",
-                lambda: Work("scores", _metrics(cell.objective), {}, True, *self._bytes(validation), left),
-            )
-        yield self._once(
+    def _scored_tries(self, cell: Cell) -> Work | None:
+        validation = cell.validation
+        if not (cell.row.tune and validation and (left := self._trials(cell))):
+            return None
+        return self._once(
+            cell,
+            f"score {left} trials",
+            lambda: Work("scores", _metrics(cell.objective), {}, True, *self._bytes(validation), left),
+        )
+
+    def _score(self, cell: Cell) -> Work:
+        return self._once(
             cell, "score", lambda: Work("scores", _metrics(*cell.suite.metrics), {}, False, *self._bytes(cell.test))
         )
 
     @cached_property
     def _any_prediction(self) -> bool:
-        mine = (self.store.cache.folder / "prediction").exists()
-        return mine or (self.shelf is not None and not self.shelf.is_empty("prediction"))
+        return bool(self._own("prediction")) or (self.shelf is not None and not self.shelf.is_empty("prediction"))
 
     def _once(self, cell: Cell, what: str, make: Callable[[], Work]) -> Work:
         """Return work that is the same for every seed of a row at a noise level."""

@@ -31,13 +31,18 @@ def stage_key(stage: Stage, *parts: Any) -> str:
 
 def stage_key_of(stage: Stage, *texts: str) -> str:
     """Return the key of an entry, whose parts are given as `ctpbench.code.text_of` writes them."""
-    return digest_of(f'[{_FORMAT}, "{stage}", {_core(stage)}, [{", ".join(texts)}]]')
+    return digest_of(stage_text(stage, *texts))
 
 
-def record_key_of(*texts: str) -> str:
-    """Return the key of a cell's record, whose parts are given as `ctpbench.code.text_of` writes them."""
+def stage_text(stage: Stage, *texts: str) -> str:
+    """Return what the key of an entry is the digest of."""
+    return f'[{_FORMAT}, "{stage}", {_core(stage)}, [{", ".join(texts)}]]'
+
+
+def record_text(*texts: str) -> str:
+    """Return what the key of a cell's record is the digest of, parts given as `ctpbench.code.text_of` writes them."""
     core = ", ".join(_core(stage) for stage in LIBRARIES)
-    return digest_of(f'[{_FORMAT}, "record", [{core}], [{", ".join(texts)}]]')
+    return f'[{_FORMAT}, "record", [{core}], [{", ".join(texts)}]]'
 
 
 def _core(stage: Stage) -> str:

@@ -8,7 +8,8 @@ from itertools import product
 from ctpbench.contract.components import Dataset, Split, Trainable
 from ctpbench.errors import DataError, InputError
 from ctpbench.running.cases import CaseSet, Member
-from ctpbench.running.cell import Cell, Common
+from ctpbench.running.cell import Cell
+from ctpbench.running.common import Common
 from ctpbench.running.keys import stage_key
 from ctpbench.running.work import ComponentSpec
 from ctpbench.suite.entries import DatasetEntry, DenoiserEntry, Suite

@@ -162,9 +162,7 @@ class Runner:
 
     def _reused(self, record: Summary | None) -> bool:
         """Whether a cell is finished, which is told."""
-        if record is None or record.status == "skipped" or self._stands_on_damage(record):
-            return False
-        if self._options.rerun_failed and not record.whole:
+        if record is None or not is_finished(record, self._store.cache, self._options):
             return False
         self._failed = self._failed or record.status != "ok"
         self._listener.cell_finished(record, reused=True)
@@ -189,12 +187,6 @@ class Runner:
             self._store.log_path(each.key).unlink(missing_ok=True)
             self._active[each.key] = _Active(index, each, each.course())
             self._advance(each.key, None, records)
-
-    def _stands_on_damage(self, known: Summary) -> bool:
-        """Whether an entry that a record was made from is there, and was altered; one that is gone says nothing."""
-        made: list[tuple[Stage, str | None]] = [("reference", known.reference), ("prediction", known.prediction)]
-        used: list[ItemId] = [(stage, key) for stage, key in made if key is not None]
-        return any(self._store.cache.holds(*each) and self._store.cache.outcome(*each) is None for each in used)
 
     def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, Record]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""
@@ -384,6 +376,18 @@ class Runner:
         self._contended.discard(assignment.item.id)
         shutil.rmtree(assignment.out, ignore_errors=True)
         shutil.rmtree(assignment.scratch, ignore_errors=True)
+
+
+def is_finished(record: Summary, cache: Cache, options: Options) -> bool:
+    """Whether a cell needs no work: it ended as it will do, and what it was made from is sound, as far as it is there.
+
+    That something is gone says nothing.
+    """
+    if record.status == "skipped" or (options.rerun_failed and not record.whole):
+        return False
+    made: list[tuple[Stage, str | None]] = [("reference", record.reference), ("prediction", record.prediction)]
+    used: list[ItemId] = [(stage, key) for stage, key in made if key is not None]
+    return all(cache.is_sound(*each) or not cache.holds(*each) for each in used)
 
 
 def loggers(catalogue: Catalogue) -> Callable[[Record], None]:

@@ -10,11 +10,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
 
-from ctpbench.code import digest
+from ctpbench.code import digest_of, text_of
 from ctpbench.device import hardware, processor
 from ctpbench.running.cache import Cache
 from ctpbench.running.executors.protocol import Limits
@@ -57,19 +57,31 @@ class Machine:
 
     def name(self, stage: Stage, key: str) -> str:
         """Return the name in the shared cache of an entry that is made here."""
-        if stage in _ANYWHERE:
-            return key
-        return digest(key, self.device, self.threads, self.processors, self.sandbox)
+        return key if stage in _ANYWHERE else _name(key, self._text)
 
     def names(self, stage: Stage, key: str) -> set[str]:
         """Return the names that it may have here, however far methods are held."""
-        held: tuple[Sandbox, ...] = get_args(Sandbox)
-        return {Machine(self.device, self.threads, self.processors, word).name(stage, key) for word in held}
+        return {key} if stage in _ANYWHERE else {_name(key, text) for text in self._texts}
 
     def measured(self, info: Measured) -> bool:
         """Whether something was measured here, and not on a worker elsewhere."""
         here = (info.device, info.threads, info.sandbox) == (self.device, self.threads, self.sandbox)
         return here and info.hardware in self.processors
+
+    @cached_property
+    def _text(self) -> str:
+        """What is in the names of what is measured here, beside the key."""
+        return text_of([self.device, self.threads, self.processors, self.sandbox])[1:]
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """The same, however far methods are held."""
+        held: tuple[Sandbox, ...] = get_args(Sandbox)
+        return [replace(self, sandbox=word)._text for word in held]
+
+
+def _name(key: str, text: str) -> str:
+    return digest_of(f'["{key}", {text}')
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Store:
             finally:
                 with suppress(OSError):  # a full disk has been told of
                     self._records.tidy()
+                    self.cache.looks.save()
                 self._held = False
                 shutil.rmtree(self.folder / "tmp", ignore_errors=True)
 
@@ -121,10 +122,11 @@ class Store:
 
     def write_plan(self, index: Index, suite: str, claims: str | None = None) -> None:
         """Write what this run consists of: its cells, its suite with all defaults, and the claims that go with it."""
-        write_text(self.folder / INDEX, index.model_dump_json(indent=1))
-        write_text(self.folder / SUITE, suite)
-        if claims is not None:
-            write_text(self.folder / CLAIMS, claims)
+        texts = {INDEX: index.model_dump_json(indent=1), SUITE: suite, CLAIMS: claims}
+        for name, text in texts.items():
+            path = self.folder / name
+            if text is not None and not (path.is_file() and path.read_bytes() == text.encode()):
+                write_text(path, text)
 
     def index(self) -> Index:
         """Return what `write_plan` wrote.

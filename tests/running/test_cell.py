@@ -76,7 +76,7 @@ def test_other_code_or_libraries_of_a_component_decide_what_is_made_with_it(
 ):
     cls = catalogue.find(kind, {"dataset": "toy", "denoiser": "learn", "metric": "error"}[kind])
     before, known = keys(cell_of()), getattr(code, what)
-    for module in ("work", "cell"):
+    for module in ("work", "common"):
         monkeypatch.setattr(f"ctpbench.running.{module}.{what}", lambda c: other if c is cls else known(c))
     assert changed(before, keys(cell_of())) == BELOW[OF_KIND[kind]]
 

@@ -39,7 +39,7 @@ def board(sources: Sequence[Source], kinds: Mapping[str, str]) -> dict[str, Any]
     ----------
     sources : sequence of Source
     kinds : mapping
-        What kind of denoiser each method is; see `ctpbench.report.site.sources.kinds_of`.
+        What kind of denoiser each method is; see `ctpbench.report.site.kinds.kinds_of`.
     """
     scores: dict[str, Score] = {}
     for source in sources:

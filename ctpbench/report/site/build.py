@@ -73,7 +73,7 @@ def build_site(
     sources : sequence of Source
     out : Path
     kinds : mapping
-        What kind of denoiser each method is; see `ctpbench.report.site.sources.kinds_of`.
+        What kind of denoiser each method is; see `ctpbench.report.site.kinds.kinds_of`.
     cases : int
         How many cases of each level the image browser shows; 0 for none.
     image_mib : float

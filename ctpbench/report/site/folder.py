@@ -77,6 +77,18 @@ class SiteFolder:
         write_text(self.folder / MARKER, _Marker(complete=complete, files=files).model_dump_json(indent=1) + "\n")
 
 
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of a site that was written to its end, its marker with them; none of another folder.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds something else.
+    """
+    marker = _marker(folder)
+    return [folder / name for name in (*marker.files, MARKER)] if marker is not None and marker.complete else []
+
+
 def _marker(folder: Path) -> _Marker | None:
     """Return what an earlier build left in a folder, None where it is new or empty.
 

@@ -13,7 +13,6 @@ import xarray as xr
 from ctpbench.errors import InputError
 from ctpbench.outcome.leaderboard import leaderboard
 from ctpbench.outcome.verification import Verification, load_verification
-from ctpbench.plugins import Catalogue
 from ctpbench.report.folder import results_of
 from ctpbench.running.index import PlannedCell
 from ctpbench.running.store import INDEX, Store
@@ -113,23 +112,3 @@ def _distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
         numbered = (own, *(f"{own} {number}" for number in range(2, len(names) + 2)))
         found.append(next(each for each in numbered if each not in found))
     return found
-
-
-def kinds_of(catalogue: Catalogue) -> dict[str, str]:
-    """Return what kind of denoiser each installed one is, by the names that suites may use."""
-    from ctpbench.contract.components import ConcentrationDenoiser, Deconvolver, Trainable
-    from ctpbench.contract.control import NOISELESS, UNFILTERED
-
-    kinds: dict[str, str] = {}
-    for name, offer in catalogue.named("denoiser").items():
-        cls = offer.cls
-        if offer.name in (NOISELESS, UNFILTERED):
-            kind = "control"
-        elif issubclass(cls, Trainable):
-            kind = f"learns from {cls.learns_from} series"
-        elif issubclass(cls, Deconvolver):
-            kind = "deconvolution"
-        else:
-            kind = "concentration" if issubclass(cls, ConcentrationDenoiser) else "frames"
-        kinds[name] = kinds[offer.qualified] = kind
-    return kinds

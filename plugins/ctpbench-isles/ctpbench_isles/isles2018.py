@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from ctpbench import INDEPENDENT, DataError, FileStamps, Series, Split, file_stamps
+from ctpbench import DataError, FileStamps, Series, Split, file_stamps
 from ctpbench.arrays import Mask
 from ctpbench_isles import splits
 from ctpbench_isles.file_kinds import find_nifti, folders_at
@@ -134,6 +134,7 @@ def _fits_the_paper(dataset: Isles2018, scan: ScanFiles, files: FileStamps) -> b
 
     `files` is in the key so that a changed file is read again.
     """
+    from ctpbench import INDEPENDENT
     from ctpbench.perfusion import brain_mask, noise_statistics, vessel_mask
 
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,18 +19,19 @@ from ctpbench import (
     DataError,
     Dataset,
     FileStamps,
-    Inspection,
     Series,
     Split,
     Truth,
     file_stamps,
     files_fingerprint,
-    inspect_series,
     regions,
 )
 from ctpbench.arrays import Mask
 from ctpbench_isles import splits
 from ctpbench_isles.file_kinds import NIFTI_ENDINGS
+
+if TYPE_CHECKING:
+    from ctpbench import Inspection
 
 _SLAB = re.compile(r"(?P<scan>.+)/z(?P<first>\d+)-(?P<last>\d+)")
 
@@ -209,6 +210,8 @@ class RecordedScans(Dataset):
             from ctpbench_isles.lower_dose import LowerDose
 
             series = LowerDose(series, dose_fraction, scan_id)
+        from ctpbench import inspect_series  # which listing the datasets need not load
+
         return inspect_series(
             series, aif_method=self.aif_method, partial_volume=self.partial_volume, aif=self._own_aif(scan_id)
         )

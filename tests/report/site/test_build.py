@@ -24,10 +24,11 @@ from ctpbench.report.site.board import board
 from ctpbench.report.site.build import build_site, classic
 from ctpbench.report.site.choice import chosen_cases
 from ctpbench.report.site.folder import MARKER, SiteFolder
+from ctpbench.report.site.kinds import kinds_of
 from ctpbench.report.site.matches import student
 from ctpbench.report.site.pictured import data_key
 from ctpbench.report.site.script import script
-from ctpbench.report.site.sources import kinds_of, sources_of
+from ctpbench.report.site.sources import sources_of
 from ctpbench.report.site.tiles import tile
 from ctpbench.running.files import save_observation, save_truth
 from ctpbench.running.quality import gathered, quality_of
