@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 
-from ctpbench.code import kernel_cache
 from ctpbench.running import guest, messages, processes
 from ctpbench.running.attempts import attempt
 from ctpbench.running.host import Host
+from ctpbench.running.lodging import Lodging
 from ctpbench.running.log import Log
 from ctpbench.running.sandbox.enclosure import Reach
 from ctpbench.running.sandbox.namespaces import die_with_parent, die_with_writer
@@ -47,12 +44,13 @@ def main(pipe: Connection, device: str, threads: int) -> None:
         die_with_parent()
         if (runner := multiprocessing.parent_process()) is not None:  # the parent is the server that forked this
             die_with_writer(runner.sentinel)
-    with Porter(guest.live) as porter:  # before anything is received: its copies are the guests
+    # The porter comes before anything is received: its copies are the guests.
+    with Porter(guest.live) as porter, Lodging(porter, device, threads) as lodging:
         at_first = processes.resident_bytes(os.getpid())
         while (batch := orders.next(messages.Batch)) is not None:
             if sys.platform != "linux":
                 threading.Thread(target=_die_with_parent, args=(to,), daemon=True).start()
-            _work(batch, to, porter, device, threads)
+            _work(batch, to, lodging)
             if not porter.leaves_nothing or processes.resident_bytes(os.getpid()) - at_first > _GROWN_BYTES:
                 break
             messages.send(to, messages.Idle())
@@ -71,21 +69,17 @@ def tell_hold(pipe: Connection) -> None:
             messages.send(pipe.fileno(), ready)
 
 
-def _work(batch: messages.Batch, to: int, porter: Porter, device: str, threads: int) -> None:
+def _work(batch: messages.Batch, to: int, lodging: Lodging) -> None:
     """Do a batch, with one guest where none is lost."""
-    kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
-    kernels.mkdir(parents=True, exist_ok=True)
-    environment = {"NUMBA_CACHE_DIR": str(kernels), **batch.environment}
-    room = Path(tempfile.mkdtemp(dir=batch.assignments[0].out.parent))
     try:
-        with Host(room, batch.reach, environment, device, threads, porter) as host:
-            for assignment in batch.assignments:
-                messages.send(to, messages.Started(key=assignment.item.key))
-                with Log(assignment.log) as log:
-                    outcome = _attempt(assignment, to, host, log)
-                messages.send(to, messages.Done(key=assignment.item.key, outcome=outcome))
+        host = lodging.host(batch)
+        for assignment in batch.assignments:
+            messages.send(to, messages.Started(key=assignment.item.key))
+            with Log(assignment.log) as log:
+                outcome = _attempt(assignment, to, host, log)
+            messages.send(to, messages.Done(key=assignment.item.key, outcome=outcome))
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        lodging.end_batch()
 
 
 def _attempt(assignment: Assignment, to: int, host: Host, log: Log) -> Outcome:

@@ -55,6 +55,8 @@ class _Child:
         When its limits are looked at next.
     batches, ended : int
         How many batches it was given, and how many items of the last one have ended.
+    trials : str
+        The group of the trials that it did last: what they compiled is there for the next round.
     outcome : Outcome or None
         How the item ends that it is killed for.
     """
@@ -71,6 +73,7 @@ class _Child:
     batches: int = 0
     ended: int = 0
     idle: bool = True
+    trials: str = ""
     outcome: Outcome | None = None
     exit_code: int | None = None
 
@@ -131,12 +134,26 @@ class LocalExecutor:
         """Have a child work on a batch: one that waits for work, or a new one."""
         card = self._idlest_card()
         order = self._order(batch, {} if card is None else {"CUDA_VISIBLE_DEVICES": card})
-        child = next((child for child in self._children if child.idle), None) or self._started()
+        item = batch[0].item
+        trials = item.group if item.stage == "prediction" else ""
+        child = self._waiting(trials) or self._started()
+        child.trials = trials
         child.pending, child.idle, child.ended = list(batch), False, 0
         child.batches, child.card = child.batches + 1, card
         self._begin(child)
         with suppress(OSError):  # a child that is gone already is seen as such when it is polled
             messages.send_order(child.pipe.fileno(), order)
+
+    def _waiting(self, trials: str) -> _Child | None:
+        """Return a child that waits for work: that of the last round of these trials, else one that did no trials.
+
+        Those that did others' are left alone as long as no more of them wait than work.
+        """
+        idle = [child for child in self._children if child.idle]
+        for wanted in (trials, ""):
+            if found := next((child for child in idle if child.trials == wanted), None):
+                return found
+        return idle[0] if len(idle) > self.running + 1 else None
 
     def _started(self) -> _Child:
         mine, theirs = self._context.Pipe()
