@@ -20,7 +20,7 @@ SUITE = """
 datasets: [{name: toy, params: {validation_cases: 4, test_cases: 1, size: 6}, noise: [3]}]
 denoisers: [{name: asked, tune: {parameters: {weight: [0, 0.1, 0.5, 0.6, 0.7, 1]}}}]
 metrics: [error]
-seeds: [0, 1]
+seeds: [0, 1, 2]
 """
 TRIALS = 6
 PLUGINS = [EntryPoint(name, module, "ctpbench") for name, module in (("fakes", "ctpbench_fakes"), ("asked", "asked"))]
@@ -49,7 +49,7 @@ def test_rounds_of_trials_share_a_process_which_no_other_cell_and_no_timed_work_
             pytest.skip("no namespaces here: nobody knows what a guest leaves running, so a worker ends with its batch")
         records = list(Runner(store, executor, Options(jobs=jobs), heard).run(plan(suite)))
         assert len(executor._children) <= 2 * jobs
-    assert [(record.status, record.message) for record in records] == [("ok", "")] * 2
+    assert [(record.status, record.message) for record in records] == [("ok", "")] * 3
     for record in records:
         *trials, last = heard.asked[str(record.seed)]
         assert len(trials) > TRIALS  # more than one round

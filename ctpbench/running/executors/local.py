@@ -147,13 +147,14 @@ class LocalExecutor:
     def _waiting(self, trials: str) -> _Child | None:
         """Return a child that waits for work: that of the last round of these trials, else one that did no trials.
 
-        Those that did others' are left alone as long as no more of them wait than work.
+        Of those that did others', the one that has waited for longest, where more of them wait than work.
         """
         idle = [child for child in self._children if child.idle]
         for wanted in (trials, ""):
             if found := next((child for child in idle if child.trials == wanted), None):
                 return found
-        return idle[0] if len(idle) > self.running + 1 else None
+        longest = sorted(idle, key=lambda child: child.since)
+        return longest[0] if len(idle) > self.running + 1 else None
 
     def _started(self) -> _Child:
         mine, theirs = self._context.Pipe()
