@@ -19,9 +19,9 @@ from ctpbench.outcome.cells import CELL_DIMS
 from ctpbench.outcome.scores import patients_of, title_of, units_text
 from ctpbench.outcome.statistics import LEAST_PATIENTS, patient_means
 from ctpbench.outcome.variables import PATIENT
-from ctpbench.report.multiples import DPI, LONGEST, Line, multiples_figure, values_along
+from ctpbench.report.multiples import DPI, HOLLOW, LONGEST, Line, multiples_figure, values_along
 from ctpbench.report.seeds import Curve, curve_of
-from ctpbench.report.sweeps import Sweep, sweeps
+from ctpbench.report.sweeps import STOPPED, Sweep, sweeps
 from ctpbench.text import in_brackets
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def sweep_figure(node: xr.DataTree) -> Figure | None:
     """Return validation scores against each tuned parameter that is a number; None where none was tuned.
 
     Where several parameters were tuned, a value of one is shown with the best of the others. The value chosen
-    is ringed.
+    is ringed; one of which every trial was stopped is hollow.
 
     Parameters
     ----------
@@ -115,7 +115,16 @@ def sweep_figure(node: xr.DataTree) -> Figure | None:
         values = values_along(axes, "x")
         if 0 < _WIDE * values.min() < values.max():
             axes.set_xscale("log")
+    if figure is not None and any(line.hollow for line in lines):
+        _name_hollow(figure)
     return figure
+
+
+def _name_hollow(figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+
+    handle = Line2D([], [], color="0.3", **HOLLOW)
+    figure.legend([handle], [STOPPED], loc="outside lower center", fontsize=8, frameon=False)
 
 
 def _swept(sweep: Sweep) -> Iterator[Line]:
@@ -124,8 +133,9 @@ def _swept(sweep: Sweep) -> Iterator[Line]:
     on_y += units if len(on_y + units) <= LONGEST else units.replace(" ", "\n", 1)
     axes = (f"{sweep.config}\n{on_y}", sweep.parameter)
     for place, curve in enumerate(sweep.curves):
-        rings = () if place else sweep.chosen
-        yield Line(axes, noise, sweep.config, curve.x, curve.y, curve.range, rings, sweep.joined, curve.seeds)
+        rings, hollow = ((), ()) if place else (sweep.chosen, sweep.stopped)
+        line = Line(axes, noise, sweep.config, curve.x, curve.y, curve.range, rings, sweep.joined, curve.seeds, hollow)
+        yield line
 
 
 def score_figure(node: xr.DataTree, dim: str) -> Figure | None:

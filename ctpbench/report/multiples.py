@@ -21,6 +21,14 @@ LONGEST = 34  # characters of a line beside an axis
 _PANEL_IN, _HEAD_IN = (3.2, 2.2), 1.0  # width and height of a panel; height of title and legend
 _STYLES = ("-", "--", ":", "-.")
 _DOTTED = 50  # a curve of so many points or fewer shows them
+HOLLOW: dict[str, Any] = {
+    "marker": "D",
+    "markersize": 4,
+    "markerfacecolor": "none",
+    "markeredgewidth": 0.9,
+    "linestyle": "none",
+}
+"""How a hollow point looks."""
 _TITLE_PER_IN = 11  # characters of the title
 _LEGEND_CHARACTERS, _LEAST_CHARACTERS = 44, 14  # of a line of the legend
 _LETTER_IN, _HANDLE_IN = 0.068, 0.6
@@ -43,6 +51,8 @@ class Line:
         Whether a line leads through the points.
     seeds : int
         Of how many it is the median, with their range as a band.
+    hollow : sequence of (float, float)
+        Points beside the line.
     """
 
     axes: tuple[str, str]
@@ -54,6 +64,7 @@ class Line:
     ringed: Sequence[tuple[float, float]] = ()
     joined: bool = True
     seeds: int = 1
+    hollow: Sequence[tuple[float, float]] = ()
 
 
 def multiples_figure(data: xr.Dataset, title: str, lines: Sequence[Line], *, legend: bool = True) -> Figure | None:
@@ -105,6 +116,8 @@ def _fill(axes: Any, lines: Sequence[Line], configs: Sequence[str], axis: NoiseA
         ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5}
         for x, y in line.ringed:
             axes.plot([x], [y], label=line.config, **style, **ring)
+        if line.hollow:
+            axes.plot(*zip(*line.hollow, strict=True), label=line.config, **(style | HOLLOW))
     if not np.isnan(lines[0].noise):
         axes.set_title(noise_words(lines[0].noise, axis), fontsize=9, parse_math=False)
     axes.set_xlabel(wrapped(lines[0].axes[1], LONGEST), fontsize=8, parse_math=False)

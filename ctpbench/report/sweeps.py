@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ctpbench.arrays import Float64
+from ctpbench.arrays import Float64, Mask
 from ctpbench.contract.better import cost
 from ctpbench.contract.components import Better
 from ctpbench.outcome.tuning import Tuning, is_number, noise_of, tunings
 from ctpbench.report.seeds import Curve, curve_of
 from ctpbench.running.record import Trial
+
+STOPPED = "stopped: can no longer win"
+"""What a value is of which every trial was stopped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,9 @@ class Sweep:
         One over all seeds where points are joined, else one for each seed.
     chosen : tuple of (float, float)
         The value that each seed chose, with its score.
+    stopped : tuple of (float, float)
+        The values of each seed of which every trial was stopped, with the best mean of the cases that these were scored
+        on: not joined, for it is of fewer cases than the curve's.
     """
 
     config: str
@@ -44,6 +50,7 @@ class Sweep:
     joined: bool
     curves: tuple[Curve, ...]
     chosen: tuple[tuple[float, float], ...]
+    stopped: tuple[tuple[float, float], ...]
 
 
 def sweeps(node: xr.DataTree) -> Iterator[Sweep]:
@@ -59,7 +66,8 @@ def sweeps(node: xr.DataTree) -> Iterator[Sweep]:
             each = [(points.x, points.y) for points in found]
             curves = (curve_of(each, between=False),) if joined else tuple(Curve(*seed) for seed in each)
             chosen = tuple(points.chosen for points in found if points.chosen)
-            yield Sweep(config, noise, name, tuning, joined, curves, chosen)
+            stopped = tuple(point for points in found for point in points.stopped)
+            yield Sweep(config, noise, name, tuning, joined, curves, chosen, stopped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,25 +78,40 @@ class _Points:
     y: Float64
     joined: bool
     chosen: tuple[float, float] | None
+    stopped: tuple[tuple[float, float], ...]
 
 
 def _of_seed(
     better: Better | None, trials: Sequence[Trial], choice: Mapping[str, Any]
 ) -> Iterator[tuple[str, _Points]]:
-    """Yield each numeric parameter with its points: the best trial for each of its values; failed ones lack."""
-    tried = [trial.parameters for trial in trials if trial.value is not None]
-    values = np.array([trial.value for trial in trials if trial.value is not None], dtype=np.float64)
-    place = tried.index(choice) if choice in tried else None
+    """Yield each numeric parameter with its points: the best trial for each of its values; failed ones lack.
+
+    A value has the best of its stopped trials where it has no other: what was stopped is of fewer cases.
+    """
+    whole = [trial for trial in trials if trial.value is not None]
+    tried = [*whole, *(trial for trial in trials if trial.stopped)]
+    values = np.array([trial.so_far if trial.stopped else trial.value for trial in tried], dtype=np.float64)
+    place = next((number for number, trial in enumerate(whole) if trial.parameters == choice), None)
     costs = _costs(values, better, place)
-    for name in tried[0] if tried else ():
-        if not all(is_number(parameters[name]) for parameters in tried):
+    for name in tried[0].parameters if whole else ():
+        if not all(is_number(trial.parameters[name]) for trial in tried):
             continue
-        x = np.array([parameters[name] for parameters in tried], dtype=np.float64)
+        x = np.array([trial.parameters[name] for trial in tried], dtype=np.float64)
         grid = np.unique(x)
         if grid.size > 1:
-            best = values[[min(np.flatnonzero(x == value), key=costs.__getitem__) for value in grid]]
-            chosen = None if place is None else (float(x[place]), float(best[np.searchsorted(grid, x[place])]))
-            yield name, _Points(grid, best, len(tried[0]) == 1 or grid.size < x.size, chosen)
+            best = {float(at): _best(x == at, len(whole), costs) for at in grid}
+            known = [(at, float(values[trial]), trial < len(whole)) for at, trial in best.items()]
+            curve = np.array([(at, value) for at, value, complete in known if complete])
+            stopped = tuple((at, value) for at, value, complete in known if not complete)
+            chosen = None if place is None else (float(x[place]), float(values[best[float(x[place])]]))
+            joined = len(tried[0].parameters) == 1 or grid.size < x.size
+            yield name, _Points(curve[:, 0], curve[:, 1], joined, chosen, stopped)
+
+
+def _best(here: Mask, whole: int, costs: Float64) -> int:
+    """Return the trial of least cost among those that are here: among the first, the `whole` ones, if any is."""
+    found = np.flatnonzero(here)
+    return int(min(found[found < whole] if (found < whole).any() else found, key=costs.__getitem__))
 
 
 def _choice(data: xr.Dataset, config: str, noise: float | None, seed: int) -> Mapping[str, Any]:

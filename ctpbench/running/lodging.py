@@ -1,8 +1,9 @@
-"""Where a worker's guests live: a room on disk with its host, a new one for each batch but for metrics.
+"""Where a worker's guests live: a room on disk with its host, a new one for each batch but for metrics and trials.
 
-The process of a method has seen no other cell. That of metrics goes on to the next cell, with what it has imported and
-read: no method's code ever ran in it, and a metric answers alike whatever it scored before, as the conformance kit
-demands. It takes no more memory along than `_MOST_KEPT_BYTES`, and whatever fails in it is tried in a fresh one.
+The process of metrics goes on to the next cell, with what it has imported and read: no method's code ever ran in it, and
+a metric answers alike whatever it scored before, as the conformance kit demands. It takes no more memory along than
+`_MOST_KEPT_BYTES`, and whatever fails in it is tried in a fresh one. The process of a method has seen no other cell; that
+of a tuned cell's trials goes on from round to round, with what it has compiled.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class Lodging:
         self._leave()
 
     def host(self, batch: Batch) -> Host:
-        """Return the host of a batch: that of the one before where both are scored by the same metrics."""
-        suits = _wanted(batch)
+        """Return the host of a batch: that of the one before where both are of one kind, see `_wanted`."""
+        suits = self._wanted(batch)
         if self._host is not None and suits == self._suits and self._room.is_dir():
             return self._host
         self._leave()
@@ -63,21 +64,28 @@ class Lodging:
             self._leave()
 
     def _may_stay(self, guest: int | None) -> bool:
-        """Whether a guest that scores is there, alone in its namespaces and hardly larger than it was at first."""
+        """Whether a guest is there, alone in its namespaces, and of metrics hardly larger than it was at first."""
         if guest is None or not self._suits or not self._porter.leaves_nothing or processes.children(guest):
             return False
+        if self._suits[0] == "prediction":
+            return True
         return processes.resident_bytes(guest) - self._porter.resident_bytes() <= _MOST_KEPT_BYTES
+
+    def _wanted(self, batch: Batch) -> list[Any]:
+        """Return what batches have in common of which one guest may do both; nothing where none may.
+
+        No method waits on an accelerator, whose memory another needs meanwhile.
+        """
+        item = batch.assignments[0].item
+        alike: Any = None
+        if item.stage == "scores":
+            alike = item.task.components
+        elif item.stage == "prediction" and item.group and self._device == "cpu":
+            alike = item.group
+        return [item.stage, alike, batch.reach, batch.environment, batch.assignments[0].out.parent] if alike else []
 
     def _leave(self) -> None:
         host, self._host = self._host, None
         if host is not None:
             host.__exit__()
             shutil.rmtree(self._room, ignore_errors=True)
-
-
-def _wanted(batch: Batch) -> list[Any]:
-    """Return what batches have in common of which one guest may do both; nothing where none may."""
-    item = batch.assignments[0].item
-    if item.stage != "scores":
-        return []
-    return [item.task.components, batch.reach, batch.environment, batch.assignments[0].out.parent]

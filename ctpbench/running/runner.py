@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import heapq
 import itertools
+import math
 import shutil
 import time
 import warnings
@@ -27,7 +28,7 @@ from ctpbench.running.summary import Summary
 from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, Stage, input_paths
 from ctpbench.source import edited
 
-_BATCH = 16  # items of one group that share a process
+_WORTH_A_PROCESS = 16  # items of one group: fewer are not split, for a method's start may cost as much
 _LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4  # cells under way at once: at least, and for each job
 _LOOK_S = 0.1  # between two looks at what another run makes, where nothing else is to be done
 _Queued: TypeAlias = tuple[int, int, Item]
@@ -269,7 +270,9 @@ class Runner:
         first = heapq.heappop(self._queue)
         batch = [first]
         if group := first[2].group:
-            rest = sorted(entry for entry in self._queue if entry[2].group == group)[: _BATCH - 1]
+            others = sorted(entry for entry in self._queue if entry[2].group == group)
+            parts = min(self._most(), max(1, (1 + len(others)) // _WORTH_A_PROCESS))
+            rest = others[: math.ceil((1 + len(others)) / parts) - 1]
             batch += rest
             taken = {entry[1] for entry in rest}
             self._queue = [entry for entry in self._queue if entry[1] not in taken]

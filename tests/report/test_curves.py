@@ -20,7 +20,7 @@ from scipy import stats
 from ctpbench.outcome.results import build
 from ctpbench.outcome.statistics import LEAST_PATIENTS
 from ctpbench.report.curves import draw_curves, learning_figure, score_figure, sweep_figure
-from ctpbench.running.record import Entries, Record
+from ctpbench.running.record import Entries, Record, Trial
 from ctpbench.running.store import Store
 from tests.outcome.records import changed, inapplicable, index_of, objective, record, rmse, score, trial
 
@@ -40,16 +40,20 @@ def panels(figure: Figure | None) -> dict[tuple[str, str], Axes]:
 
 
 def lines(axes: Axes) -> dict[str, list[Line2D]]:
-    """The lines of a panel by their row of the suite, rings left out."""
+    """The lines of a panel by their row of the suite, rings and hollow points left out."""
     found: dict[str, list[Line2D]] = {}
     for line in axes.lines:
-        if line.get_marker() != "o":
+        if line.get_marker() not in ("o", "D"):
             found.setdefault(str(line.get_label()), []).append(line)
     return found
 
 
 def rings(axes: Axes) -> list[tuple[float, float]]:
     return [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines if line.get_marker() == "o"]
+
+
+def hollow(axes: Axes) -> list[list[float]]:
+    return [point for line in axes.lines if line.get_marker() == "D" for point in line.get_xydata().tolist()]
 
 
 def legend(figure: Figure | None) -> list[str]:
@@ -159,6 +163,23 @@ def test_a_sweep_shows_each_value_and_rings_the_chosen_one() -> None:
     assert shown["noise 1e5", n2n].get_xscale() == "linear"
     assert shown["noise 1e5", gaussian].get_xscale() == "log"
     assert legend(figure) == []
+
+
+def test_what_was_stopped_is_hollow_beside_the_curve() -> None:
+    whole = [trial({"s": s, "t": t}, value) for s, t, value in ((1, 10, 3.0), (1, 20, 2.0), (2, 10, 5.0))]
+    so_far = {(2, 20): 1.0, (3, 10): 7.0, (3, 20): 6.0}  # of fewer cases: even one below all others did not win
+    stopped = [
+        Trial(parameters={"s": s, "t": t}, value=None, so_far=mean, scored_on=1, cases=3)
+        for (s, t), mean in so_far.items()
+    ]
+    made = record("tips", 1e5, trials=[*whole, *stopped], tuned={"s": 1, "t": 20}, tuned_by=objective("rmse"))
+    figure = sweep_figure(group(made, record("none", 1e5)))
+    along_s, along_t = panels(figure).values()
+    np.testing.assert_array_equal(lines(along_s)["tips"][0].get_xydata(), [[1, 2], [2, 5]])
+    assert hollow(along_s) == [[3, 6]]
+    assert hollow(along_t) == []
+    assert rings(along_s) == [(1, 2)]
+    assert legend(figure) == ["stopped: can no longer win"]
 
 
 @pytest.mark.parametrize(

@@ -224,3 +224,27 @@ metrics: [error]
     cases = list(dict.fromkeys(case for case, _ in loaded))
     assert {case.partition("/")[0] for case in cases} == {"test", "validation", "train"}
     assert loaded == [(case, noise) for case in cases for noise in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("trials", "jobs", "sizes"), [(5, 2, [5]), (20, 1, [20]), (34, 1, [34]), (34, 2, [17, 17]), (34, 8, [17, 17])]
+)
+def test_trials_of_a_cell_share_as_few_processes_as_leaves_none_idle(trials, jobs, sizes, run):
+    class Counting(Here):
+        def submit(self, batch):
+            if batch[0].item.group.endswith(" trials"):
+                counted.append(len(batch))
+            super().submit(batch)
+
+    counted: list[int] = []
+    weights = [round(i / trials, 3) for i in range(trials)]
+    run(
+        f"""
+datasets: [{{name: toy, params: {{size: 4, frames: 6}}, noise: [1]}}]
+denoisers: [{{name: shrink, tune: {{parameters: {{weight: {weights}}}, stop_early: false}}}}]
+metrics: [error]
+""",
+        here=Counting(),
+        jobs=jobs,
+    )
+    assert counted == sizes

@@ -159,9 +159,9 @@ def _sweeps(node: xr.DataTree) -> dict[tuple[str, float | None], list[dict[str, 
     """Return what tuning tried along each parameter that is a number, by row and noise level."""
     found: dict[tuple[str, float | None], list[dict[str, Any]]] = {}
     for sweep in sweeps(node):
-        shown = {"name": sweep.parameter, "joined": sweep.joined, "chosen": sweep.chosen}
+        shown = {name: getattr(sweep, name) for name in ("joined", "chosen", "stopped")}
         curves = [_curve(curve) for curve in sweep.curves]
-        found.setdefault((sweep.config, sweep.noise), []).append({**shown, "curves": curves})
+        found.setdefault((sweep.config, sweep.noise), []).append({"name": sweep.parameter, **shown, "curves": curves})
     return found
 
 

@@ -55,8 +55,8 @@ class _Child:
         When its limits are looked at next.
     batches, ended : int
         How many batches it was given, and how many items of the last one have ended.
-    scores : bool
-        Whether it is kept for scores: its metrics need not be imported anew for each cell.
+    keeps : str
+        What its guest is kept for: "scores", or the group of the trials that it did last; else nothing.
     outcome : Outcome or None
         How the item ends that it is killed for.
     """
@@ -73,7 +73,7 @@ class _Child:
     batches: int = 0
     ended: int = 0
     idle: bool = True
-    scores: bool = False
+    keeps: str = ""
     outcome: Outcome | None = None
     exit_code: int | None = None
 
@@ -134,15 +134,27 @@ class LocalExecutor:
         """Have a child work on a batch: one that waits for such work, or a new one."""
         card = self._idlest_card()
         order = self._order(batch, {} if card is None else {"CUDA_VISIBLE_DEVICES": card})
-        scores = batch[0].item.stage == "scores"
-        waiting = (child for child in self._children if child.idle and child.scores == scores)
-        child = next(waiting, None) or self._started()
-        child.scores = scores
+        item = batch[0].item
+        keeps = "scores" if item.stage == "scores" else item.group if item.stage == "prediction" else ""
+        child = self._waiting(keeps) or self._started()
+        child.keeps = keeps
         child.pending, child.idle, child.ended = list(batch), False, 0
         child.batches, child.card = child.batches + 1, card
         self._begin(child)
         with suppress(OSError):  # a child that is gone already is seen as such when it is polled
             messages.send_order(child.pipe.fileno(), order)
+
+    def _waiting(self, keeps: str) -> _Child | None:
+        """Return a child that waits for work: one whose guest is kept for such, else one that keeps none.
+
+        Of those that keep another, the one that has waited for longest, where more of them wait than work.
+        """
+        idle = [child for child in self._children if child.idle]
+        for wanted in (keeps, ""):
+            if found := next((child for child in idle if child.keeps == wanted), None):
+                return found
+        longest = sorted(idle, key=lambda child: child.since)
+        return longest[0] if len(idle) > self.running + 1 else None
 
     def _started(self) -> _Child:
         mine, theirs = self._context.Pipe()

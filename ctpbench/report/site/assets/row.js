@@ -2,6 +2,7 @@
 // All that is known of one row at one noise level.
 (() => {
   const { h, label, table, facts: listed, load, readState, rounded, seconds, isNumber, units, figure, colour, plain } = ctpbench;
+  const STOPPED = "stopped: can no longer win";
   const BEST = { lower: "lowest", higher: "highest", zero: "nearest 0", none: "" };
   const host = document.getElementById("row");
 
@@ -132,14 +133,19 @@
     const rows = all.map((trial) => [text(trial), rounded(trial.value, 5), trial.status === "ok" ? "" : `${trial.status}: ${trial.message}`]);
     const figures = row.sweeps.map((sweep) => {
       const several = sweep.curves.length > 1;
-      const lines = sweep.curves.flatMap((curve, i) => traces(curve, colour(i), several ? `seed ${i + 1} of ${sweep.curves.length}` : "", { mode: sweep.joined ? "lines+markers" : "markers", marker: { size: 6 } }));
+      const single = sweep.stopped.length ? "scored on all cases" : "";
+      const lines = sweep.curves.flatMap((curve, i) => traces(curve, colour(i), several ? `seed ${i + 1} of ${sweep.curves.length}` : single, { mode: sweep.joined ? "lines+markers" : "markers", marker: { size: 6 } }));
       const ring = { symbol: "circle-open", size: 13, line: { width: 2.5 }, color: colour(0) };
       const chosen = { x: sweep.chosen.map(([x]) => x), y: sweep.chosen.map(([, y]) => y), mode: "markers", marker: ring, hoverinfo: "skip", name: "chosen" };
-      const xs = sweep.curves.flatMap((curve) => curve.x);
+      const hollow = { symbol: "diamond-open", size: 7, color: colour(0) };
+      const stopped = { x: sweep.stopped.map(([x]) => x), y: sweep.stopped.map(([, y]) => y), mode: "markers", marker: hollow, name: STOPPED };
+      const xs = [...sweep.curves.flatMap((curve) => curve.x), ...stopped.x];
       const wide = Math.min(...xs) > 0 && Math.max(...xs) > 20 * Math.min(...xs);
-      const layout = { height: 300, showlegend: several || sweep.curves[0].seeds > 1, xaxis: { title: { text: plain(sweep.name) }, type: wide ? "log" : "linear" }, yaxis: { title: { text: onTwoLines(title) } } };
+      const named = several || sweep.curves[0].seeds > 1 || stopped.x.length > 0;
+      const layout = { height: 300, showlegend: named, xaxis: { title: { text: plain(sweep.name) }, type: wide ? "log" : "linear" }, yaxis: { title: { text: onTwoLines(title) } } };
       const heading = header(sweep.name, title, sweep.curves[0].seeds);
-      return figure(`${sweep.name}: ${title}; what was chosen is ringed`, [...lines, chosen], layout, heading, sweep.curves.flatMap((curve) => body(curve, 5)));
+      const hollowRows = sweep.stopped.map(([x, y]) => [x, `${rounded(y, 5)}, ${STOPPED}`]);
+      return figure(`${sweep.name}: ${title}; what was chosen is ringed`, [...lines, ...(stopped.x.length ? [stopped] : []), chosen], layout, heading, [...sweep.curves.flatMap((curve) => body(curve, 5)), ...hollowRows]);
     });
     return [
       h("h2", {}, "Tuning"),
