@@ -1,9 +1,9 @@
 """Where a worker's guests live: a room on disk with its host, a new one for each batch but for metrics and trials.
 
-The process of metrics goes on to the next cell, with what it has imported and read: no method's code ever ran in it, and
-a metric answers alike whatever it scored before, as the conformance kit demands. It takes no more memory along than
-`_MOST_KEPT_BYTES`, and whatever fails in it is tried in a fresh one. The process of a method has seen no other cell; that
-of a tuned cell's trials goes on from round to round, with what it has compiled.
+The process of metrics goes on to the next cell, with what it has imported and read: no method's code ever ran in it,
+and a metric answers alike whatever it scored before, as the conformance kit demands. It takes no more memory along than
+`_MOST_KEPT_BYTES`, and whatever fails in it is tried in a fresh one. The process of a method has seen no other cell;
+that of a tuned cell's trials goes on from round to round, with what it has compiled.
 """
 
 from __future__ import annotations
