@@ -1,0 +1,78 @@
+"""What waits: its order, what goes together, what is set aside."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from ctpbench.running.queue import Queue
+from ctpbench.running.work import Item, ReferenceTask
+from ctpbench.settings import MapsSettings
+
+TASK = ReferenceTask(cases=(), maps=MapsSettings(), rois=False, quality=False)
+
+
+def item(key: str, group: str = "") -> Item:
+    return Item(key=key, task=TASK, group=group)
+
+
+def taken(queue: Queue) -> list[str]:
+    return [queued.item.key for queued in queue.batch()]
+
+
+def all_taken(queue: Queue) -> list[list[str]]:
+    batches = []
+    while queue:
+        batches.append(taken(queue))
+    return batches
+
+
+def test_the_cell_that_comes_first_is_first_and_within_a_cell_what_was_asked_for_first():
+    queue = Queue()
+    for key, place in (("late", 2), ("early", 0), ("middle", 1), ("middle too", 1)):
+        queue.put(item(key), place)
+    assert queue.first.key == "early"
+    assert all_taken(queue) == [["early"], ["middle"], ["middle too"], ["late"]]
+    assert not queue
+
+
+def test_sixteen_of_a_group_go_together_in_order():
+    queue = Queue()
+    places = list(range(20))
+    random.Random(0).shuffle(places)
+    for place in places:
+        queue.put(item(str(place), "same"), 2 * place)
+    queue.put(item("between"), 1)
+    assert all_taken(queue) == [[str(k) for k in range(16)], ["between"], [str(k) for k in range(16, 20)]]
+
+
+@pytest.mark.parametrize("group", ["", "same"])
+def test_what_is_set_aside_is_not_to_be_had_until_it_is_brought_back_to_its_place(group):
+    queue = Queue()
+    queue.put(item("first", group), 0)
+    (queued,) = queue.batch()
+    for _ in range(3):
+        queue.set_aside(queued)
+        assert queue.has_aside
+        assert not queue
+        queue.bring_back()
+        assert not queue.has_aside
+        (queued,) = queue.batch()
+    queue.set_aside(queued)
+    queue.put(item("second", group), 1)
+    queue.bring_back()
+    assert queue.first.key == "first"
+    assert [key for batch in all_taken(queue) for key in batch] == ["first", "second"]
+
+
+def test_nothing_is_left_when_it_is_cleared():
+    queue = Queue()
+    queue.put(item("a", "same"), 0)
+    queue.set_aside(queue.batch()[0])
+    queue.put(item("b", "same"), 1)
+    queue.clear()
+    queue.bring_back()
+    assert not queue
+    queue.put(item("c", "same"), 0)
+    assert all_taken(queue) == [["c"]]
