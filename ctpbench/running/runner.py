@@ -15,14 +15,15 @@ from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
-from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Executor, Returned
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Returned, Workers
 from ctpbench.running.queue import Queue, Queued
 from ctpbench.running.record import Record
+from ctpbench.running.reuse import is_finished
 from ctpbench.running.sharing import Sharing
 from ctpbench.running.store import Finished, Store
 from ctpbench.running.summary import Summary
 from ctpbench.running.undertaking import Cells, Undertaking
-from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, Stage, input_paths
+from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, input_paths
 from ctpbench.source import edited
 
 _LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4  # cells under way at once: at least, and for each job
@@ -68,7 +69,7 @@ class Runner:
     def __init__(
         self,
         store: Store,
-        executor: Executor,
+        executor: Workers,
         options: Options,
         listener: Listener,
         on_record: Callable[[Record], None] = lambda record: None,
@@ -122,9 +123,7 @@ class Runner:
 
     def _reused(self, record: Summary | None) -> bool:
         """Whether a cell is finished, which is told."""
-        if record is None or record.status == "skipped" or self._stands_on_damage(record):
-            return False
-        if self._options.rerun_failed and not record.whole:
+        if not is_finished(record, self._store.cache, rerun_failed=self._options.rerun_failed):
             return False
         self._failed = self._failed or record.status != "ok"
         self._listener.cell_finished(record, reused=True)
@@ -140,7 +139,7 @@ class Runner:
 
     @property
     def _most_active(self) -> int:
-        return max(_LEAST_ACTIVE, _ACTIVE_A_JOB * self._options.jobs)
+        return max(_LEAST_ACTIVE, _ACTIVE_A_JOB * self._most())
 
     def _begin(self, waiting: Iterator[tuple[int, Undertaking]], records: dict[str, Record]) -> None:
         """Begin as many as may be under way at once."""
@@ -149,12 +148,6 @@ class Runner:
             self._store.log_path(each.key).unlink(missing_ok=True)
             self._active[each.key] = _Active(index, each, each.course())
             self._advance(each.key, None, records)
-
-    def _stands_on_damage(self, known: Summary) -> bool:
-        """Whether an entry that a record was made from is there, and was altered; one that is gone says nothing."""
-        made: list[tuple[Stage, str | None]] = [("reference", known.reference), ("prediction", known.prediction)]
-        used: list[ItemId] = [(stage, key) for stage, key in made if key is not None]
-        return any(self._store.cache.holds(*each) and self._store.cache.outcome(*each) is None for each in used)
 
     def _advance(self, key: str, answers: Sequence[Outcome] | None, records: dict[str, Record]) -> None:
         """Send a course its answers until it asks for work that is not done, or ends."""
