@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,7 +145,6 @@ def main(counts: Sequence[int], threads: int = 2) -> None:
                 folder = Path(name)
                 terms = Terms(Resources(device="cpu", threads=1), True, False, Wanted(modules=(), libraries=()), folder)
                 request = Request("--scheduler", address)
-                run: Callable[[], None]
                 if what == "bare Dask":
                     with (meter := Meter([psutil.Process(), *others])):
                         bare(address, count, _WINDOW * threads, meter)

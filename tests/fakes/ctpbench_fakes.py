@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import psutil
 import xarray as xr
 from pydantic import Field
 
@@ -144,7 +143,7 @@ class Tally(FrameDenoiser):
 
 
 class Trace(FrameDenoiser):
-    """Notes when it worked, on which device, and the processes that it stems from; needs to be held by nothing."""
+    """Notes when it worked, on which device, and how nice its process is; needs to be held by nothing."""
 
     name, version = "trace", "1"
     file: Path
@@ -159,7 +158,7 @@ class Trace(FrameDenoiser):
 
 
 class TracedToy(Toy):
-    """The toy, which notes when each case was loaded, and the processes that its own stems from."""
+    """The toy, which notes when each case was loaded, and how nice its process is."""
 
     name, version = "traced-toy", "1"
     file: Path
@@ -172,10 +171,10 @@ class TracedToy(Toy):
 
 
 def note(file: Path, **facts: Any) -> None:
-    """Write a line about what was done, and where."""
-    parents = [parent.pid for parent in psutil.Process().parents()]
+    """Write a line about what was done, and how nice this process is: as nice as the worker that it stems from."""
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
     with file.open("a") as notes:
-        notes.write(json.dumps({**facts, "ended_s": time.time(), "parents": parents}) + "\n")
+        notes.write(json.dumps({**facts, "ended_s": time.time(), "niceness": niceness}) + "\n")
 
 
 class Jitter(FrameDenoiser):

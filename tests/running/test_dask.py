@@ -41,16 +41,22 @@ class Place:
     scheduler: subprocess.Popen[bytes] = field(init=False)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start_worker(self, *words: str, path: Path = FAKES) -> subprocess.Popen[bytes]:
-        """Start a worker with one thread; what is in `path` it can import."""
+    def start_worker(self, *words: str, path: Path = FAKES, niceness: int = 0) -> subprocess.Popen[bytes]:
+        """Start a worker with one thread, so much nicer than this process; what is in `path` it can import."""
         known = environment()
         known["PYTHONPATH"] = os.pathsep.join([str(path), known["PYTHONPATH"]])
         own = self.folder / f"worker-{len(self.workers)}"
         options = ["--no-nanny", "--nthreads", "1", "--local-directory", own, "--no-dashboard", *words]
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, *options]
+        nice = ["nice", "-n", str(niceness)]  # it becomes the command, with its own process id
+        command = [*nice, sys.executable, "-m", "distributed.cli.dask_worker", self.address, *options]
         with own.with_suffix(".log").open("wb") as log:
             self.workers.append(subprocess.Popen(command, env=known, stdout=log, stderr=log))
         return self.workers[-1]
+
+    def await_workers(self) -> None:
+        """Wait until all workers are known to the scheduler."""
+        logs = [self.folder / f"worker-{number}.log" for number in range(len(self.workers))]
+        wait_for(lambda: all("Registered to" in log.read_text() for log in logs))
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """Start a scheduler at the address."""
@@ -284,23 +290,26 @@ resources: {{threads: 1, device: {device}}}
 def test_methods_go_to_the_worker_with_a_gpu_and_the_rest_spares_it(make_place, start, write_suite, tmp_path):
     """The label needs no GPU, for these methods use none."""
     place, file = make_place(), tmp_path / "notes"
-    pids = {"cpu": place.start_worker().pid, "gpu": place.start_worker("--resources", "GPU=1").pid}
+    place.start_worker(niceness=1)
+    place.start_worker("--resources", "GPU=1", niceness=2)
+    place.await_workers()
     suite = write_suite(TRACED.format(file=file, device="cuda"))
     process = start("run", suite, "--out", "out", "--no-sandbox", "--cache", "none", "--scheduler", place.address)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     assert "4 cells on 2 workers on" in out
-    where = {
-        (each["what"], each["device"], next(kind for kind, pid in pids.items() if pid in each["parents"]))
-        for each in map(json.loads, file.read_text().splitlines())
-    }
-    assert where == {("denoise", "cuda", "gpu"), ("load", "cpu", "cpu")}
-    assert {record["device"] for record in stored_records(tmp_path / "out")} == {"cuda"}
+    notes = [json.loads(line) for line in file.read_text().splitlines()]
+    least = os.getpriority(os.PRIO_PROCESS, 0)
+    where = {(each["what"], each["device"], each["niceness"] - least) for each in notes}
+    assert where == {("denoise", "cuda", 2), ("load", "cpu", 1)}
+    assert {record["timings"]["device"] for record in stored_records(tmp_path / "out")} == {"cuda"}
 
 
 def test_what_is_timed_has_its_machine_for_itself_and_names_its_hardware(make_place, start, write_suite, tmp_path):
     place, file = make_place(), tmp_path / "notes"
-    pids = [place.start_worker().pid for _ in range(2)]
+    for niceness in (1, 2):
+        place.start_worker(niceness=niceness)
+    place.await_workers()
     suite = write_suite(TRACED.format(file=file, device="cpu"))
     words = ("--serial-timing", "--no-sandbox", "--cache", "none", "--scheduler", place.address)
     process = start("run", suite, "--out", "out", *words)
@@ -312,9 +321,10 @@ def test_what_is_timed_has_its_machine_for_itself_and_names_its_hardware(make_pl
     for one in timed:
         beside = [other for other in notes if other["began_s"] < one["ended_s"] and one["began_s"] < other["ended_s"]]
         assert beside == [one]
-    assert {pid for each in notes for pid in pids if pid in each["parents"]} <= set(pids)
+    assert len({each["niceness"] for each in notes}) == 2  # both were at work
     for record in stored_records(tmp_path / "out"):
-        assert (record["contended"], record["hardware"]) == (False, processor())
+        timings = record["timings"]
+        assert (timings["contended"], timings["hardware"]) == (False, processor())
 
 
 def test_where_no_scheduler_is_one_line_says_so(executor, place, monkeypatch):
