@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from ctpbench.contract.case import Case
 from ctpbench.contract.components import Dataset, Split
@@ -216,8 +216,7 @@ def _pool(executor: PoolExecutor) -> Iterator[Pool]:
 @contextmanager
 def _scene(executor: PoolExecutor) -> Iterator[tuple[LocalExecutor, PooledWorkers, Path]]:
     """Yield workers of this machine and of the pool, and a folder that both see."""
-    folder = Path(os.path.realpath(TemporaryDirectory(prefix="ctpbench-").name))
-    folder.mkdir()
+    folder = Path(mkdtemp(prefix="ctpbench-")).resolve()
     terms = Terms(Resources(device="cpu", threads=1), True, False, Wanted(modules=(__name__,), libraries=()), folder)
     choice = Choice(executor, executor.name)
     limits = limits_of(choice, terms, 1)
