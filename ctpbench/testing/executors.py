@@ -20,8 +20,9 @@ from ctpbench.errors import CtpbenchError
 from ctpbench.running.executors.choice import Choice
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.opened import limits_of
-from ctpbench.running.executors.pooled import PooledWorkers, not_done
+from ctpbench.running.executors.pooled import PooledWorkers
 from ctpbench.running.executors.protocol import Ended, Workers
+from ctpbench.running.executors.supply import not_done
 from ctpbench.running.executors.terms import Terms
 from ctpbench.running.identity import Wanted
 from ctpbench.running.work import Assignment, ComponentSpec, DataTask, Item

@@ -12,26 +12,26 @@ from concurrent.futures import Executor as Pool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from ctpbench.contract.executors import PoolExecutor
-from ctpbench.errors import CtpbenchError, InputError
+from ctpbench.errors import InputError
 from ctpbench.running.executors import pool_worker, site
 from ctpbench.running.executors.answer import SEEN_WITHIN_S, all_seen, shared_assignment
 from ctpbench.running.executors.losses import Losses, blamed
 from ctpbench.running.executors.pool_worker import Commission, Employer, PoolAnswer
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
 from ctpbench.running.executors.station import Facts, Order, Report
+from ctpbench.running.executors.supply import Supply, named, not_done
 from ctpbench.running.executors.terms import Terms
 from ctpbench.running.identity import identity
 from ctpbench.running.messages import Done, Progressed, Started
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment, ItemId, Outcome
-from ctpbench.text import cut, one_line
+from ctpbench.text import cut
 
 _READS_EVERY_S = 0.25
 _ENDS_WITHIN_S = 20.0
-_POOLS = 3  # that may break one after the other, with nothing done in between
 _LOOK_S = 0.05
 
 
@@ -68,15 +68,14 @@ class PooledWorkers:
     def __init__(
         self, executor: PoolExecutor, source: str, terms: Terms, limits: Limits, say: Callable[[str], None]
     ) -> None:
-        self._executor, self._source, self._limits, self._say = executor, source, limits, say
+        self._source, self._limits, self._say = source, limits, say
+        self._supply = Supply(executor, source, say)
         self._folder = terms.folder.absolute()
         run = secrets.token_hex(8)
         self._employer = Employer(
             run=run, sign=self._folder / f"wanted-{run}", wanted=terms.wanted, sandboxed=terms.sandboxed
         )
         self._ours = identity(terms.wanted)
-        self._pool: Pool | None = None
-        self._broken = 0
         self._facts: Facts | None = None
         self._loads: list[_Load] = []
         self._over: queue.SimpleQueue[_Load] = queue.SimpleQueue()
@@ -101,14 +100,14 @@ class PooledWorkers:
             Where none can be had.
         """
         if self._facts is None:
-            pool = self._opened()
+            pool = self._supply.pool()
             try:
                 future = pool.submit(pool_worker.greet, self._employer.model_dump_json())
                 while not wait([future], site.LEASE_S / 8).done:
                     self._sign()
                 answer = future.result()
             except Exception as error:  # of a stranger's pool
-                raise self._fault(error) from error
+                raise self._supply.fault(error) from error
             self._facts = Facts.model_validate_json(answer)
         return self._facts
 
@@ -159,11 +158,11 @@ class PooledWorkers:
             told=load.told,
         )
         while load.future is None:
-            load.pool = self._opened()
+            load.pool = self._supply.pool()
             try:
                 load.future = load.pool.submit(pool_worker.work, commission.model_dump_json())
             except Exception as error:  # a pool that broke takes no more
-                self._give_up(load.pool, error)
+                self._supply.give_up(load.pool, error)
         self._loads.append(load)
         load.future.add_done_callback(lambda _: self._over.put(load))
 
@@ -183,39 +182,10 @@ class PooledWorkers:
     def close(self) -> None:
         """End what still runs, and the pool."""
         self._employer.sign.unlink(missing_ok=True)
-        if self._pool is not None:
-            with suppress(Exception):  # it has no more to do, however it ends
-                self._pool.shutdown(wait=False, cancel_futures=True)
+        self._supply.close()
         not_done(self.futures, _ENDS_WITHIN_S)
-        self._pool = None
         self._loads.clear()
         site.end(self._employer.run)  # where the pool's workers are threads of this process
-
-    # -- the pool -----------------------------------------------------------------------------------------------
-
-    def _opened(self) -> Pool:
-        if self._pool is None:
-            try:
-                self._pool = self._executor.pool()
-            except Exception as error:  # of a stranger's class
-                raise self._fault(error) from error
-        return self._pool
-
-    def _give_up(self, pool: Pool | None, error: BaseException) -> None:
-        """Leave a pool that broke; the next batch gets another, unless that has happened too often."""
-        if pool is None or pool is not self._pool:
-            return
-        self._broken += 1
-        if self._broken == _POOLS:
-            raise self._fault(error) from error
-        self._say(f"{self._source}: its pool broke ({cut(_named(error), 200)}); another is made")
-        self._pool = None
-        with suppress(Exception):
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _fault(self, error: BaseException) -> InputError:
-        text = one_line(error) if isinstance(error, CtpbenchError) else _named(error)
-        return InputError(f"{self._source}: {text}; finished cells are kept, give the same command to go on")
 
     def _sign(self) -> None:
         """Let workers know now and then that the run is there."""
@@ -278,13 +248,13 @@ class PooledWorkers:
         try:
             came = PoolAnswer.model_validate_json(load.future.result())
         except (BrokenExecutor, CancelledError) as error:
-            self._give_up(load.pool, error)
-            return _named(error) if load.begun else ""
+            self._supply.give_up(load.pool, error)
+            return named(error) if load.begun else ""
         except Exception as error:  # of the pool, of what lies between
-            return _named(error)
+            return named(error)
         if came.answer is None:
             raise InputError(f"{self._source}: {came.refusal}")
-        self._broken = 0
+        self._supply.worked()
         ends_s = time.monotonic() + SEEN_WITHIN_S
         while not all_seen(load.assignments, came.answer.files):
             if time.monotonic() > ends_s:
@@ -292,15 +262,3 @@ class PooledWorkers:
             time.sleep(_LOOK_S)
         load.ended |= came.answer.done
         return "" if came.answer.fate == "over" else "its process there ended"
-
-
-def not_done(futures: Sequence[Future[Any]], within_s: float) -> list[Future[Any]]:
-    """Wait until futures are done, or a while; return those that are not. One that was cancelled is done."""
-    ends_s = time.monotonic() + within_s
-    while (left := [future for future in futures if not future.done()]) and time.monotonic() < ends_s:
-        time.sleep(_LOOK_S)
-    return left
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
