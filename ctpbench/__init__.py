@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ctpbench.contract.components import Metric as Metric
     from ctpbench.contract.components import Split as Split
     from ctpbench.contract.components import Trainable as Trainable
+    from ctpbench.contract.executors import PoolExecutor as PoolExecutor
     from ctpbench.contract.files import FileStamps as FileStamps
     from ctpbench.contract.files import file_stamps as file_stamps
     from ctpbench.contract.files import files_fingerprint as files_fingerprint

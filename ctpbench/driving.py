@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal
 
-from ctpbench import device
 from ctpbench.contract.components import Component
 from ctpbench.errors import InputError, ResultError
 from ctpbench.outcome.planned import planned
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
-from ctpbench.running.executors.cluster import INSTALL, Request
+from ctpbench.running.executors.choice import HERE, Choice
 from ctpbench.running.executors.here import HereExecutor
 from ctpbench.running.executors.local import LocalExecutor
-from ctpbench.running.executors.protocol import Limits
+from ctpbench.running.executors.opened import limits_of, opened, where_are
+from ctpbench.running.executors.protocol import Limits, Workers
+from ctpbench.running.executors.terms import Terms
 from ctpbench.running.folder import usable_folder
+from ctpbench.running.identity import Wanted
 from ctpbench.running.index import Index
 from ctpbench.running.plan import select
-from ctpbench.running.provenance import provenance
-from ctpbench.running.record import Sandbox
-from ctpbench.running.runner import Listener, Options, Runner, is_finished, loggers
+from ctpbench.running.provenance import PLACE, provenance
+from ctpbench.running.reuse import is_finished
+from ctpbench.running.runner import Listener, Options, Runner, loggers
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.shared import SharedCache, limit_bytes, location
 from ctpbench.running.sharing import Machine, Sharing, without
@@ -35,9 +37,6 @@ from ctpbench.running.work import ItemId
 from ctpbench.suite.entries import Suite
 from ctpbench.suite.resolved import resolved
 from ctpbench.written.document import dump
-
-if TYPE_CHECKING:
-    from ctpbench.running.executors.dask import DaskExecutor
 
 Sandboxing = Literal["none", "wanted", "required"]
 Listening = Callable[[int], AbstractContextManager[Listener]]
@@ -65,8 +64,8 @@ class Drive:
         is finished, nor shared.
     cache : str, path or None
         Where the shared cache lies, ``"none"`` for none; see `ctpbench.running.shared.location`.
-    cluster : Request or None
-        Whose workers do the work; None for processes on this machine.
+    executor : Choice
+        Where the work is done.
     """
 
     suite: Suite
@@ -78,7 +77,7 @@ class Drive:
     claims: str | None = None
     here: Mapping[str, type[Component]] = field(default_factory=dict)
     cache: str | os.PathLike[str] | None = None
-    cluster: Request | None = None
+    executor: Choice = HERE
 
 
 def drive(
@@ -111,29 +110,22 @@ def drive(
     """
     cells = planned(asked.suite)
     chosen = select(cells, asked.only)
-    options, resources, limit = asked.options, asked.suite.resources, limit_bytes()
-    chip = device.resolve(resources.device) if asked.cluster is None else "cpu"
-    limits = Limits.of(resources, chip, options.jobs, sandboxed=asked.sandbox != "none")
     store = Store(usable_folder(asked.folder, asked.suite, into=asked.into))
-    facts = provenance(asked.suite, catalogue, limits.device, limits.threads, options.jobs)
-    with store.locked(), _workers(asked, limits, store, say) as workers:
-        held = _held_then(chosen, store, options) if asked.sandbox == "wanted" else ""
-        held = held or _held(workers.hold(), limits, say, required=asked.sandbox == "required")
-        where = _where_here(limits, options) if isinstance(workers, LocalExecutor) else _where_there(workers, options)
-        index = Index.of(asked.suite, cells, {**facts, **where.facts, "sandbox": held})
-        store.write_plan(index, dump(resolved(asked.suite)), asked.claims)
-        say(f"{len(chosen)} cells on {where.words}")
-        ledger = Ledger(store.folder, where.threads, where.hardware)
-        sharing = _sharing(asked, store, Machine.of(limits, _word_of(held)), limit, say)
+    with store.locked(), ExitStack() as stack:
+        place = _finished_before(asked, catalogue, store, chosen) or _opened(asked, catalogue, store, say, stack)
+        store.write_plan(Index.of(asked.suite, cells, place.facts), dump(resolved(asked.suite)), asked.claims)
+        say(f"{len(chosen)} cells {place.words}")
         done: list[ItemId] = []
         try:
             with listening(len(chosen)) as listener:
-                executor = HereExecutor(workers, asked.here, limits, listener.work_progress, done)
-                return Runner(store, executor, options, listener, loggers(catalogue), ledger, sharing).run(chosen)
+                executor = HereExecutor(place.workers, asked.here, place.limits, listener.work_progress, done)
+                told = loggers(catalogue)
+                runner = Runner(store, executor, asked.options, listener, told, place.ledger, place.sharing)
+                return runner.run(chosen)
         finally:
-            workers.close()  # what goes on after an interruption is lost
-            if sharing:
-                sharing.close()
+            place.workers.close()  # what goes on after an interruption is lost
+            if place.sharing:
+                place.sharing.close()
             finish(store)
             for item in done:
                 store.cache.forget(*item)
@@ -141,60 +133,56 @@ def drive(
 
 
 @dataclass(frozen=True)
-class _Where:
-    """Where work is done: in words, on what, with how many threads each, and what results say of it."""
+class _Place:
+    """Where a run is carried out: who works, what they may use, how it is said, and what results say of it."""
 
+    workers: Workers
+    limits: Limits
     words: str
-    hardware: str
-    threads: int
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any]
+    ledger: Ledger | None = None
+    sharing: Sharing | None = None
 
 
-def _workers(asked: Drive, limits: Limits, store: Store, say: Callable[[str], None]) -> LocalExecutor | DaskExecutor:
-    """Return who does the work that was asked for."""
-    if asked.cluster is None:
-        return LocalExecutor(limits)
-    try:
-        from ctpbench.running.executors.dask import DaskExecutor
-    except ImportError as error:
-        raise InputError(f"{asked.cluster.source}: lacks a package ({error}); {INSTALL}") from error
-    from ctpbench.running.executors.roster import Terms
-    from ctpbench.running.identity import Wanted
-
+def _opened(asked: Drive, catalogue: Catalogue, store: Store, say: Callable[[str], None], stack: ExitStack) -> _Place:
+    """Return the workers that were asked for, once the first of them are there; `stack` ends them."""
+    jobs, resources = asked.options.jobs, asked.suite.resources
     terms = Terms(
-        resources=asked.suite.resources,
-        sandboxed=limits.sandboxed,
+        resources=resources,
+        sandboxed=asked.sandbox != "none",
         serial_timing=asked.options.serial_timing,
         wanted=Wanted.of(asked.suite),
         folder=store.cache.workspace(),
     )
-    return DaskExecutor(asked.cluster, terms, say)
+    limits = limits_of(asked.executor, terms, jobs)
+    workers = opened(asked.executor, terms, limits, jobs, say)
+    stack.enter_context(workers)
+    hold = workers.hold()
+    held = _held(hold, limits, say, required=asked.sandbox == "required")
+    where = where_are(asked.executor, workers, limits, jobs)
+    chip = limits.device if isinstance(workers, LocalExecutor) else "cpu"  # what is elsewhere says so itself
+    facts = {**provenance(asked.suite, catalogue, chip, limits.threads, jobs), **where.facts, "sandbox": held}
+    ledger = Ledger(store.folder, where.threads, where.hardware)
+    sharing = _sharing(asked, store, Machine.of(limits, hold.word), limit_bytes(), say)
+    return _Place(workers, limits, f"on {where.words}", facts, ledger, sharing)
 
 
-def _where_here(limits: Limits, options: Options) -> _Where:
-    hardware = device.hardware(limits.device)
-    each = f"{limits.threads} thread{'s' * (limits.threads > 1)} each, {options.jobs} at a time"
-    return _Where(f"{hardware} ({limits.device}), {each}", hardware, limits.threads)
-
-
-def _where_there(workers: DaskExecutor, options: Options) -> _Where:
-    """Return where the workers are that are there when the run begins; records name the hardware of each timing."""
-    posts = workers.posts
-    hosts, hardware = sorted({post.host for post in posts}), sorted({post.hardware for post in posts})
-    threads, most = max((post.threads for post in posts), default=1), min(options.jobs, workers.slots)
-    each = f"{threads} thread{'s' * (threads > 1)} each, {most} at a time"
-    names = f"{', '.join(hosts[:3])}{' and others' * (len(hosts) > 3)}"
-    words = f"{len(posts)} worker{'s' * (len(posts) != 1)} on {names}: {' and '.join(hardware)}, {each}"
-    facts = {
-        "cpu": " and ".join(hardware),
-        "gpu": "",
-        "memory_gib": "",
-        "device": workers.device,
-        "threads": threads,
-        "jobs": most,
-        "workers": len(posts),
-    }
-    return _Where(words, next(iter(hardware), ""), threads, facts)
+def _finished_before(asked: Drive, catalogue: Catalogue, store: Store, chosen: Sequence[Cell]) -> _Place | None:
+    """Return that nobody needs to work, None where somebody does: where the run was, it stays."""
+    failed = asked.options.rerun_failed
+    known = store.summaries([cell.key for cell in chosen])
+    if not all(is_finished(each, store.cache, rerun_failed=failed) for each in known):
+        return None
+    try:
+        then = store.index().provenance
+    except ResultError:
+        return None
+    if asked.sandbox == "required" and then.get("sandbox") != "full":
+        return None
+    limits = Limits()
+    now = provenance(asked.suite, catalogue, limits.device, limits.threads, 1)
+    facts = {**now, **{key: then[key] for key in PLACE if key in then}}
+    return _Place(LocalExecutor(limits), limits, "finished before", facts)
 
 
 def partial_faults(record: Summary) -> Iterator[str]:
@@ -216,24 +204,6 @@ def _sharing(asked: Drive, store: Store, machine: Machine, limit: int, say: Call
         return None
     calm = asked.options.serial_timing
     return Sharing(store.cache, shared, machine, limit, say, own=asked.here.keys(), calm=calm)
-
-
-def _held_then(cells: Sequence[Cell], store: Store, options: Options) -> str:
-    """Return how far methods were held here when all cells were run; nothing where that is not known, or some are left.
-
-    To find out what holds them now takes a process, which imports much: a run that is finished can do without.
-    """
-    try:
-        held = str(store.index().provenance.get("sandbox", ""))
-    except ResultError:
-        return ""
-    known = store.summaries([cell.key for cell in cells])
-    return held if all(each is not None and is_finished(each, store.cache, options) for each in known) else ""
-
-
-def _word_of(held: str) -> Sandbox:
-    """Return the word that what `_held` returns begins with."""
-    return next(word for word in get_args(Sandbox) if held.startswith(word))
 
 
 def _held(hold: Hold, limits: Limits, say: Callable[[str], None], *, required: bool) -> str:

@@ -15,6 +15,7 @@ from ctpbench.code import read_anew
 from ctpbench.contract import hookspecs
 from ctpbench.contract.component_check import KINDS, Kind, check_component
 from ctpbench.contract.components import Component, Dataset, Denoiser, Metric
+from ctpbench.contract.executors import Executor
 from ctpbench.contract.series import Series, Stated
 from ctpbench.distributions import GROUP
 from ctpbench.errors import PluginError
@@ -22,7 +23,8 @@ from ctpbench.probe import harmful
 from ctpbench.text import did_you_mean, one_line
 
 CONTROL = metadata.EntryPoint("control", "ctpbench.contract.control", GROUP)
-"""What the harness itself offers, whatever is installed."""
+EXECUTORS = metadata.EntryPoint("executors", "ctpbench.running.executors.offered", GROUP)
+"""What the harness itself offers, whatever is installed: the control of a board, and where work is done."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class Catalogue:
     def find(self, kind: Literal["denoiser"], name: str) -> type[Denoiser]: ...
     @overload
     def find(self, kind: Literal["metric"], name: str) -> type[Metric]: ...
+    @overload
+    def find(self, kind: Literal["executor"], name: str) -> type[Executor]: ...
 
     def find(self, kind: Kind, name: str) -> type[Component]:
         """Return the component of that kind and name, qualified or not.
@@ -173,7 +177,7 @@ def load_catalogue(entry_points: Iterable[metadata.EntryPoint] | None = None) ->
     """
     read_anew()
     installed = metadata.entry_points(group=GROUP) if entry_points is None else ()
-    found = [CONTROL, *installed] if entry_points is None else entry_points
+    found = [CONTROL, EXECUTORS, *installed] if entry_points is None else entry_points
     harm = harmful(entry_point.module for entry_point in installed)
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)

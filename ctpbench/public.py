@@ -18,6 +18,7 @@ HOME = {
     "MAP_UNITS": "contract.case",
     "Metric": "contract.components",
     "Observation": "contract.observation",
+    "PoolExecutor": "contract.executors",
     "QUANTITIES": "contract.quantities",
     "Quantity": "contract.quantities",
     "ScoredCase": "contract.case",

@@ -34,7 +34,7 @@ def cells(text: str) -> list[list[str]]:
     return [[entry.astext() for entry in row] for row in tree.findall(nodes.row)]
 
 
-@pytest.mark.parametrize("kind", ["dataset", "denoiser", "metric"])
+@pytest.mark.parametrize("kind", ["dataset", "denoiser", "metric", "executor"])
 def test_every_parameter_has_a_line_with_what_the_model_says_of_it(installed, kind: str) -> None:
     for offer in load_catalogue().named(kind).values():
         fields = offer.cls.model_fields

@@ -50,6 +50,11 @@ def complete_suites(ctx: click.Context, param: click.Parameter, incomplete: str)
     return _offered([*shipped_suites(), *found], incomplete) or [CompletionItem(incomplete, type="file")]
 
 
+def complete_executors(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the executors that are installed."""
+    return _offered(component_names().get("executor", ()), incomplete)
+
+
 def complete_rows(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the rows, methods and data sets of the run or the suite that the command names."""
     run, suite = _given(ctx, "run"), _given(ctx, "suite")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ctpbench.cli.completers import complete_rows, complete_runs, complete_suites
+from ctpbench.cli.completers import complete_executors, complete_rows, complete_runs, complete_suites
 from ctpbench.cli.ending import Ending, print_faults
 from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, main
 from ctpbench.errors import InputError
@@ -18,7 +18,7 @@ from ctpbench.errors import InputError
 if TYPE_CHECKING:
     from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
-    from ctpbench.running.executors.cluster import Request
+    from ctpbench.running.executors.choice import Choice
     from ctpbench.running.runner import Options
     from ctpbench.running.store import Finished
     from ctpbench.suite.entries import Suite
@@ -65,14 +65,20 @@ _ONLY = click.option(
     help="Cells side by side; default: 1, on a cluster as many as its workers take.",
 )
 @click.option(
-    "--executor", type=click.Choice(["local", "dask"]), help="dask: on a cluster of -j workers on this machine."
+    "--executor",
+    metavar="NAME",
+    shell_complete=complete_executors,
+    help="Where work is done, as `ctpbench list` has it; default: local. dask: -j workers of Dask on this machine.",
+)
+@click.option(
+    "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the executor. Repeatable."
 )
 @click.option("--scheduler", metavar="ADDRESS", help="On the workers of this Dask scheduler, such as tcp://node1:8786.")
 @click.option(
     "--cluster",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="On a cluster that this YAML file describes: SLURM, PBS, LSF or another.",
+    help="On what this YAML file describes: SLURM, PBS, LSF or another cluster, or any executor with its parameters.",
 )
 @click.option("--rerun", type=click.Choice(["failed"]), help="Run failed cells again.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
@@ -88,6 +94,7 @@ def run(
     only: tuple[str, ...],
     jobs: int | None,
     executor: str | None,
+    parameters: tuple[str, ...],
     scheduler: str | None,
     cluster: Path | None,
     rerun: str | None,
@@ -108,6 +115,7 @@ def run(
     """
     from ctpbench.outcome.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
+    from ctpbench.running.executors.opened import usual_jobs
     from ctpbench.running.runner import Options
     from ctpbench.suite.load import load_suite
 
@@ -117,8 +125,8 @@ def run(
     loaded = load_suite(suite, catalogue)
     beside = suite.with_name(FILE_NAME)
     claims = load_claims(beside).document.text if beside.is_file() else None
-    asked = _cluster(executor, scheduler, cluster, jobs or 1, loaded.resources.threads)
-    options = Options(jobs or (sys.maxsize if asked else 1), fail_fast, rerun == "failed", serial_timing)
+    asked = _chosen(catalogue, executor, parameters, scheduler, cluster)
+    options = Options(jobs or usual_jobs(asked.executor), fail_fast, rerun == "failed", serial_timing)
     folder = out or Path("runs") / loaded.name
     sandbox: Sandboxing = "none" if no_sandbox else "required" if require_sandbox else "wanted"
     records = carried_out(
@@ -137,23 +145,18 @@ def run(
     sys.exit(0 if all(known is not None and known.whole for known in records.summaries()) else EXIT_FAILED_CELLS)
 
 
-def _cluster(
-    executor: str | None, scheduler: str | None, cluster: Path | None, jobs: int, threads: int | None
-) -> Request | None:
-    """Return the cluster that options ask for, None where they ask for none."""
-    if scheduler and cluster:
-        raise InputError("--scheduler and --cluster: got both; allowed: one of them")
-    if executor == "local" and (scheduler or cluster):
-        given = "--scheduler" if scheduler else "--cluster"
-        raise InputError(f"--executor local: got {given} too; allowed with it: dask")
-    if not (scheduler or cluster or executor == "dask"):
-        return None
-    from ctpbench.running.executors.cluster import Request
-    from ctpbench.running.executors.protocol import shared_threads
+def _chosen(
+    catalogue: Catalogue, executor: str | None, parameters: tuple[str, ...], scheduler: str | None, cluster: Path | None
+) -> Choice:
+    """Return the executor that options ask for."""
+    from ctpbench.running.executors.choice import named, written
 
-    if scheduler:
-        return Request.of_scheduler(scheduler)
-    return Request.of_file(cluster) if cluster else Request.of_this_machine(jobs, threads or shared_threads(jobs))
+    if cluster is None:
+        return named(catalogue, executor, parameters, scheduler)
+    for given, option in ((scheduler, "--scheduler"), (parameters, "--param")):
+        if given:
+            raise InputError(f"{option} and --cluster: got both; allowed: one of them")
+    return written(catalogue, cluster, executor)
 
 
 def carried_out(
@@ -162,7 +165,7 @@ def carried_out(
     only: tuple[str, ...],
     options: Options,
     folder: Path,
-    cluster: Request | None = None,
+    executor: Choice | None = None,
     *,
     sandbox: Sandboxing = "wanted",
     into: bool = False,
@@ -176,9 +179,10 @@ def carried_out(
     """
     from ctpbench.driving import Drive, drive
     from ctpbench.report.progress import listener
+    from ctpbench.running.executors.choice import HERE
 
     screen = console()
-    asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache, cluster=cluster)
+    asked = Drive(suite, folder, only, options, sandbox, into, claims, cache=cache, executor=executor or HERE)
     ending = Ending(catalogue, report=report)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

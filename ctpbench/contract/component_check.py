@@ -19,11 +19,17 @@ from ctpbench.contract.components import (
     Quantity,
     Trainable,
 )
+from ctpbench.contract.executors import Executor
 from ctpbench.errors import PluginError
 from ctpbench.text import plain_text
 
-Kind = Literal["dataset", "denoiser", "metric"]
-KINDS: dict[Kind, type[Component]] = {"dataset": Dataset, "denoiser": Denoiser, "metric": Metric}
+Kind = Literal["dataset", "denoiser", "metric", "executor"]
+KINDS: dict[Kind, type[Component]] = {
+    "dataset": Dataset,
+    "denoiser": Denoiser,
+    "metric": Metric,
+    "executor": Executor,
+}
 _DENOISERS = (FrameDenoiser, ConcentrationDenoiser, Deconvolver, Trainable)
 _LONGEST_UNITS = 40
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

@@ -9,6 +9,7 @@ from typing import Any
 import pluggy
 
 from ctpbench.contract.components import Dataset, Denoiser, Metric
+from ctpbench.contract.executors import Executor
 from ctpbench.contract.series import Series, Stated
 
 hookspec = pluggy.HookspecMarker("ctpbench")
@@ -28,6 +29,11 @@ def ctpbench_denoisers() -> Sequence[type[Denoiser]]:  # type: ignore[empty-body
 @hookspec
 def ctpbench_metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
     """Return metric classes. Called once, when plugins are loaded."""
+
+
+@hookspec
+def ctpbench_executors() -> Sequence[type[Executor]]:  # type: ignore[empty-body]
+    """Return executor classes: where work is done. Called once, when plugins are loaded."""
 
 
 @hookspec(firstresult=True)

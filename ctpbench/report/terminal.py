@@ -73,7 +73,7 @@ def _allowed(facts: Mapping[str, Any]) -> str:
         return " | ".join(_allowed(option) for option in facts["anyOf"])
     signs = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     bounds = [f"{sign} {facts[word]:g}" for word, sign in signs.items() if word in facts]
-    return " ".join([str(facts.get("const", facts.get("type", ""))), *bounds])
+    return " ".join([str(facts.get("const", facts.get("type", "mapping" if "$ref" in facts else ""))), *bounds])
 
 
 def print_plugins(catalogue: Catalogue, console: Console) -> None:

@@ -19,6 +19,9 @@ from ctpbench.suite.entries import Suite
 
 _PACKAGES = ("numpy", "scipy", "xarray", "numba", "torch", "scikit-image", "h5netcdf")
 
+PLACE = ("cpu", "memory_gib", "gpu", "device", "threads", "jobs", "workers", "sandbox")
+"""What of it says where a run was carried out."""
+
 
 def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jobs: int) -> dict[str, Any]:
     """Return what is stored with every result, as flat plain data."""

@@ -12,8 +12,8 @@ from ctpbench.running.index import Index
 from ctpbench.running.keys import stage_key
 from ctpbench.running.protocol import scored_with
 from ctpbench.running.record import Record
-from ctpbench.running.runner import Undertaking
 from ctpbench.running.store import Store
+from ctpbench.running.undertaking import Undertaking
 from ctpbench.running.work import Input, Inputs, Item, ScoresTask
 from ctpbench.suite.entries import MetricEntry
 from ctpbench.text import level_text

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import errno
-import heapq
 import itertools
-import math
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Protocol, TypeAlias, overload
+from typing import Protocol
 
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
-from ctpbench.running.cache import Cache
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
-from ctpbench.running.course import course, skipped
-from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Executor, Returned
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Returned, Workers
+from ctpbench.running.queue import Queue, Queued
 from ctpbench.running.record import Record
+from ctpbench.running.reuse import is_finished
 from ctpbench.running.sharing import Sharing
 from ctpbench.running.store import Finished, Store
 from ctpbench.running.summary import Summary
-from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, Stage, input_paths
+from ctpbench.running.undertaking import Cells, Undertaking
+from ctpbench.running.work import Assignment, Item, ItemId, Measured, Outcome, PredictionInfo, input_paths
 from ctpbench.source import edited
 
-_WORTH_A_PROCESS = 16  # items of one group: fewer are not split, for a method's start may cost as much
 _LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4  # cells under way at once: at least, and for each job
 _LOOK_S = 0.1  # between two looks at what another run makes, where nothing else is to be done
-_Queued: TypeAlias = tuple[int, int, Item]
-"""The place of the cell that asked first, the order of asking, and the item."""
 
 
 class Listener(Protocol):
@@ -54,17 +49,6 @@ class Options:
     serial_timing: bool = False
 
 
-@dataclass(frozen=True)
-class Undertaking:
-    """What ends in a record: its key, its course, and the record of one that was not begun or not finished, and why."""
-
-    key: str
-    course: Callable[[], Generator[list[Item], Sequence[Outcome], Record]]
-    skipped: Callable[[str], Record]
-    shares: Hashable = None
-    """What it has in common with others: the first of them is begun early, for what all of them wait for."""
-
-
 @dataclass
 class _Active:
     """An undertaking under way and the answers it still waits for."""
@@ -76,28 +60,6 @@ class _Active:
     answers: dict[ItemId, Outcome] = field(default_factory=dict)
 
 
-class _Cells(Sequence[Undertaking]):
-    """The undertakings of cells, each made when it is asked for: there may be very many."""
-
-    def __init__(self, cells: Sequence[Cell], cache: Cache, found: Callable[[Item], Outcome | None]) -> None:
-        self._cells, self._cache, self._found = cells, cache, found
-
-    def __len__(self) -> int:
-        return len(self._cells)
-
-    @overload
-    def __getitem__(self, place: int) -> Undertaking: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Undertaking]: ...
-
-    def __getitem__(self, place: int | slice) -> Undertaking | Sequence[Undertaking]:
-        if isinstance(place, slice):
-            return _Cells(self._cells[place], self._cache, self._found)
-        cell = self._cells[place]
-        shares = cell.dataset, cell.noise, cell.row.tune is None, not cell.train
-        return Undertaking(cell.key, partial(course, cell, self._cache, self._found), partial(skipped, cell), shares)
-
-
 class Runner:
     """Runs cells to their records. The driver alone writes the store.
 
@@ -107,7 +69,7 @@ class Runner:
     def __init__(
         self,
         store: Store,
-        executor: Executor,
+        executor: Workers,
         options: Options,
         listener: Listener,
         on_record: Callable[[Record], None] = lambda record: None,
@@ -118,10 +80,8 @@ class Runner:
         self._listener, self._on_record, self._ledger, self._sharing = listener, on_record, ledger, sharing
         self._active: dict[str, _Active] = {}
         self._waiting: dict[ItemId, list[str]] = {}
-        self._queue: list[_Queued] = []
-        self._elsewhere: dict[ItemId, _Queued] = {}  # what another run makes just now
-        self._told: set[ItemId] = set()  # of these, those that are shown as such
-        self._order = itertools.count()
+        self._queue = Queue()  # what another run makes just now is set aside
+        self._told: set[ItemId] = set()  # of that, what is shown as such
         self._underway: dict[ItemId, Assignment] = {}
         self._contended: set[ItemId] = set()
         self._since: dict[ItemId, float] = {}
@@ -130,7 +90,7 @@ class Runner:
 
     def run(self, cells: Sequence[Cell]) -> Finished:
         """Run the cells and return their records in the same order; finished ones are reused. See `carry_out`."""
-        return self.carry_out(_Cells(cells, self._store.cache, self._found))
+        return self.carry_out(Cells(cells, self._store.cache, self._found))
 
     def carry_out(self, undertakings: Sequence[Undertaking]) -> Finished:
         """Carry out what ends in records and return these in the same order; finished ones are reused.
@@ -156,14 +116,14 @@ class Runner:
             self._fill(ended)
             for event in self._executor.events():
                 self._handle(event, ended)
-            if self._elsewhere and not self._executor.running:
+            if self._queue.has_aside and not self._executor.running:
                 time.sleep(_LOOK_S)
 
     # -- cells --------------------------------------------------------------------------------------------------
 
     def _reused(self, record: Summary | None) -> bool:
         """Whether a cell is finished, which is told."""
-        if record is None or not is_finished(record, self._store.cache, self._options):
+        if not is_finished(record, self._store.cache, rerun_failed=self._options.rerun_failed):
             return False
         self._failed = self._failed or record.status != "ok"
         self._listener.cell_finished(record, reused=True)
@@ -179,7 +139,7 @@ class Runner:
 
     @property
     def _most_active(self) -> int:
-        return max(_LEAST_ACTIVE, _ACTIVE_A_JOB * self._options.jobs)
+        return max(_LEAST_ACTIVE, _ACTIVE_A_JOB * self._most())
 
     def _begin(self, waiting: Iterator[tuple[int, Undertaking]], records: dict[str, Record]) -> None:
         """Begin as many as may be under way at once."""
@@ -218,7 +178,6 @@ class Runner:
         for each in itertools.chain(active, (undertaking for _, undertaking in waiting)):
             self._finish(each.key, each.skipped("a cell failed before it and --fail-fast was given"), records)
         self._queue.clear()
-        self._elsewhere.clear()
 
     # -- work ---------------------------------------------------------------------------------------------------
 
@@ -239,21 +198,19 @@ class Runner:
     def _request(self, item: Item, active: _Active) -> None:
         waiting = self._waiting.setdefault(item.id, [])
         if not waiting:
-            heapq.heappush(self._queue, (active.index, next(self._order), item))
+            self._queue.put(item, active.index)
         if active.undertaking.key not in waiting:
             waiting.append(active.undertaking.key)
 
     def _fill(self, records: dict[str, Record]) -> None:
         """Keep the executor busy; work that wants to be timed alone waits until nothing runs."""
-        for queued in self._elsewhere.values():
-            heapq.heappush(self._queue, queued)
-        self._elsewhere.clear()
+        self._queue.bring_back()
         while self._queue and self._executor.running < self._most():
             if self._options.serial_timing and self._executor.slots is None:
-                alone = self._queue[0][2].alone or any(a.item.alone for a in self._underway.values())
+                alone = self._queue.first.alone or any(a.item.alone for a in self._underway.values())
                 if alone and self._executor.running:
                     return
-            if not (batch := [self._assign(item) for item in self._claimed(self._next_batch(), records)]):
+            if not (batch := [self._assign(item) for item in self._claimed(self._queue.batch(self._most()), records)]):
                 continue
             self._executor.submit(batch)
             self._since[batch[0].item.id] = time.monotonic()
@@ -266,28 +223,15 @@ class Runner:
         slots = self._executor.slots
         return self._options.jobs if slots is None else min(self._options.jobs, slots)
 
-    def _next_batch(self) -> list[_Queued]:
-        first = heapq.heappop(self._queue)
-        batch = [first]
-        if group := first[2].group:
-            others = sorted(entry for entry in self._queue if entry[2].group == group)
-            parts = min(self._most(), max(1, (1 + len(others)) // _WORTH_A_PROCESS))
-            rest = others[: math.ceil((1 + len(others)) / parts) - 1]
-            batch += rest
-            taken = {entry[1] for entry in rest}
-            self._queue = [entry for entry in self._queue if entry[1] not in taken]
-            heapq.heapify(self._queue)
-        return batch
-
-    def _claimed(self, batch: Sequence[_Queued], records: dict[str, Record]) -> list[Item]:
+    def _claimed(self, batch: Sequence[Queued], records: dict[str, Record]) -> list[Item]:
         """Return those of a batch that are for this run to make: of the others, some are there, some made elsewhere."""
         if self._sharing is None:
-            return [item for _, _, item in batch]
+            return [queued.item for queued in batch]
         mine, there = [], []
         for queued in batch:
-            item = queued[2]
+            item = queued.item
             if not self._sharing.claim(item):
-                self._elsewhere[item.id] = queued
+                self._queue.set_aside(queued)
                 self._tell_elsewhere(item)
             elif (outcome := self._sharing.fetch(item)) is not None:  # made since the item was asked for
                 self._sharing.release(item)
@@ -332,7 +276,7 @@ class Runner:
                 self._clear(assignment)
                 owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
                 if owners:
-                    heapq.heappush(self._queue, (min(owners), next(self._order), item))
+                    self._queue.put(item, min(owners))
 
     def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
         """Commit an entry, share it, and hand it to the cells that wait for it."""
@@ -379,18 +323,6 @@ class Runner:
         self._contended.discard(assignment.item.id)
         shutil.rmtree(assignment.out, ignore_errors=True)
         shutil.rmtree(assignment.scratch, ignore_errors=True)
-
-
-def is_finished(record: Summary, cache: Cache, options: Options) -> bool:
-    """Whether a cell needs no work: it ended as it will do, and what it was made from is sound, as far as it is there.
-
-    That something is gone says nothing.
-    """
-    if record.status == "skipped" or (options.rerun_failed and not record.whole):
-        return False
-    made: list[tuple[Stage, str | None]] = [("reference", record.reference), ("prediction", record.prediction)]
-    used: list[ItemId] = [(stage, key) for stage, key in made if key is not None]
-    return all(cache.is_sound(*each) or not cache.holds(*each) for each in used)
 
 
 def loggers(catalogue: Catalogue) -> Callable[[Record], None]:

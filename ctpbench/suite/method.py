@@ -1,19 +1,21 @@
-"""One method and its parameters as given on a command line or in a call, checked as a suite's are."""
+"""One component and its parameters as given on a command line or in a call, checked as a suite's are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from ctpbench.contract.components import Denoiser
+from ctpbench.contract.components import Component
 from ctpbench.errors import InputError
 from ctpbench.suite.rows import build
 from ctpbench.written.document import parse, plain
 from ctpbench.written.faults import Faults
 
+C = TypeVar("C", bound=Component)
 
-def method(cls: type[Denoiser], assignments: Sequence[str]) -> Denoiser:
-    """Return a denoiser with parameters such as ``sigma_px=1.5``, values written as in a suite.
+
+def method(cls: type[C], assignments: Sequence[str]) -> C:
+    """Return a component with parameters such as ``sigma_px=1.5``, values written as in a suite.
 
     Raises
     ------
@@ -31,8 +33,8 @@ def method(cls: type[Denoiser], assignments: Sequence[str]) -> Denoiser:
     return _built(cls, faults, "--param")
 
 
-def checked(cls: type[Denoiser], parameters: Mapping[str, Any]) -> Denoiser:
-    """Return a denoiser with parameters that are given as values.
+def checked(cls: type[C], parameters: Mapping[str, Any]) -> C:
+    """Return a component with parameters that are given as values.
 
     Raises
     ------
@@ -42,8 +44,8 @@ def checked(cls: type[Denoiser], parameters: Mapping[str, Any]) -> Denoiser:
     return _built(cls, Faults(plain(parameters, cls.name)), cls.name)
 
 
-def _built(cls: type[Denoiser], faults: Faults, where: str) -> Denoiser:
-    denoiser = build(cls, faults.document.data, (), faults)
-    if denoiser is None or faults.found:
+def _built(cls: type[C], faults: Faults, where: str) -> C:
+    component = build(cls, faults.document.data, (), faults)
+    if component is None or faults.found:
         raise InputError("\n".join(f"{where}: {text}" for _, text in faults.found))
-    return denoiser
+    return component

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from ctpbench.contract.component_check import KINDS, Kind
+from ctpbench.contract.component_check import Kind
 from ctpbench.contract.components import Component
 from ctpbench.plugins import Catalogue, Offer
 from ctpbench.settings import MapsSettings, Resources, Settings
@@ -50,7 +50,7 @@ def suite_schema(catalogue: Catalogue) -> Schema:
     definitions["Exclusion"] = {**settings["ExclusionSettings"], "minProperties": 1}
     properties: Schema = {"name": _schema_of(Name, "What runs are called; the file's or folder's name by default.")}
     properties["description"] = _schema_of(str, "What is shown above the leaderboards, in Markdown.")
-    for kind in KINDS:
+    for kind in _ENTRIES:
         named = catalogue.named(kind)
         options = [_entry(name, offer, settings, definitions) for name, offer in named.items()]
         ready = {name: offer for name, offer in named.items() if not _required(offer.cls)}

@@ -1,4 +1,4 @@
-"""Conformance kit: does a dataset, a denoiser or a metric keep to its contract?
+"""Conformance kit: does a dataset, a denoiser, a metric or an executor keep to its contract?
 
 In a plugin's own tests::
 

@@ -16,7 +16,7 @@ C = TypeVar("C", bound=Component)
 
 
 def component_checks() -> list[Check]:
-    """Return the checks that hold for datasets, denoisers and metrics alike."""
+    """Return the checks that hold for components of all kinds alike."""
     return [
         Check("declares_its_contract", _declares_its_contract),
         Check("has_a_docstring", _has_a_docstring),

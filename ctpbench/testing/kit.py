@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ctpbench.contract.components import Component, Dataset, Denoiser, Metric, Trainable
+from ctpbench.contract.executors import PoolExecutor
 from ctpbench.testing.check import Check, CheckResult, run_all
 from ctpbench.testing.datasets import Noise, dataset_checks
 from ctpbench.testing.denoisers import denoiser_checks
+from ctpbench.testing.executors import executor_checks
 from ctpbench.testing.metrics import metric_checks
 from ctpbench.testing.trainables import trainable_checks
 
@@ -21,7 +23,7 @@ def checks_for(component: Component, *, noise: Noise = (None,)) -> list[Check]:
 
     Parameters
     ----------
-    component : Dataset, Denoiser or Metric
+    component : Dataset, Denoiser, Metric or PoolExecutor
         An instance, with parameters that make it quick on images of 20 pixels.
     noise : sequence of float or None
         Noise levels at which a dataset is loaded.
@@ -39,7 +41,9 @@ def checks_for(component: Component, *, noise: Noise = (None,)) -> list[Check]:
         return denoiser_checks()
     if isinstance(component, Metric):
         return metric_checks()
-    raise TypeError(f"got {component!r}; allowed: an instance of Dataset, Denoiser or Metric")
+    if isinstance(component, PoolExecutor):
+        return executor_checks()
+    raise TypeError(f"got {component!r}; allowed: an instance of Dataset, Denoiser, Metric or PoolExecutor")
 
 
 def run_checks(component: Component, *, noise: Noise = (None,)) -> list[CheckResult]:

@@ -14,7 +14,6 @@ from sphinx.util.docutils import SphinxDirective
 
 import ctpbench
 from ctpbench import ConcentrationDenoiser, Deconvolver, FrameDenoiser, Metric, Trainable, public
-from ctpbench.contract.component_check import KINDS
 from ctpbench.contract.components import Component
 from ctpbench.outcome.claims.checks import CHECKS
 from ctpbench.outcome.claims.claim import Claim
@@ -89,7 +88,7 @@ class SuiteKeys(Generated):
     def text(self) -> Iterator[str]:
         schema = suite_schema(load_catalogue())
         defined, top = schema["$defs"], schema["properties"]
-        dataset, denoiser, metric = (top[f"{kind}s"]["items"]["anyOf"][-1] for kind in KINDS)
+        dataset, denoiser, metric = (top[kind]["items"]["anyOf"][-1] for kind in ("datasets", "denoisers", "metrics"))
         sections = {
             "Top level": schema,
             "An entry of ``datasets``": dataset,

@@ -82,6 +82,40 @@ def test_processes_of_dask_on_this_machine(there, write_suite, tmp_path):
     assert not scores(tmp_path / "out")["contended"].any()
 
 
+def test_a_strangers_executor_is_listed_and_gives_the_results_that_this_machine_gives(
+    there, ctpbench, write_suite, tmp_path, monkeypatch
+):
+    """Its parameters come by flags, or by a file."""
+    monkeypatch.setenv("CTPBENCH_CACHE", "none")
+    suite = write_suite(SUITE)
+    code, out, err = there(suite, "--out", "there", "--executor", "processes", "--param", "count=1")
+    assert (code, err) == (3, "")
+    assert f"on processes, which reaches {os.uname().nodename}: " in out
+    assert "1 at a time" in out
+    assert "misbehave(how=signal): crashed killed by SIGSEGV" in out
+    assert ctpbench("run", suite, "--out", "here").returncode == 3
+    np.testing.assert_array_equal(scores(tmp_path / "there")["error"], scores(tmp_path / "here")["error"])
+    (tmp_path / "tickets.yaml").write_text("executor: tickets\ncounters: 2\n")
+    again = ctpbench("run", suite, "--out", "there", "--cluster", "tickets.yaml")
+    assert again.stdout.startswith("4 cells finished before\n")  # so nobody is asked
+    assert "A queue of jobs, each a process." in ctpbench("list").stdout
+
+
+def test_a_finished_run_starts_no_cluster_and_says_where_it_was(ctpbench, write_suite, tmp_path):
+    suite = write_suite(SMALL)
+    assert ctpbench("run", suite, "--out", "out").returncode == 0
+    with xr.open_datatree(tmp_path / "out/results.nc") as tree:
+        before = {name: tree.attrs[name] for name in ("cpu", "memory_gib", "threads", "jobs", "sandbox")}
+    nowhere = ("--scheduler", "tcp://127.0.0.1:1")
+    done = ctpbench("run", suite, "--out", "out", *nowhere)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 cells finished before\n")
+    with xr.open_datatree(tmp_path / "out/results.nc") as tree:
+        assert {name: tree.attrs[name] for name in before} == before
+    (tmp_path / "out/cells.json").unlink()  # nobody says where it was
+    assert ctpbench("run", suite, "--out", "out", "--into", *nowhere).returncode == 2
+
+
 @pytest.mark.skipif(bool(slurm.lacking()), reason=f"no SLURM: {slurm.lacking()}")
 def test_a_suite_runs_on_slurm(there, write_suite, tmp_path, monkeypatch):
     cluster = {
@@ -115,11 +149,21 @@ def test_a_suite_runs_on_slurm(there, write_suite, tmp_path, monkeypatch):
             ["--scheduler", "tcp://x:1", "--cluster", "c.yaml"],
             "--scheduler and --cluster: got both; allowed: one of them",
         ),
-        (["--executor", "local", "--cluster", "c.yaml"], "--executor local: got --cluster too; allowed with it: dask"),
+        (
+            ["--scheduler", "tcp://x:1", "--executor", "local"],
+            "--executor local: got --scheduler too; allowed with it: dask",
+        ),
+        (["--param", "workers=2", "--cluster", "c.yaml"], "--param and --cluster: got both; allowed: one of them"),
+        (["--param", "workers=2"], "--param: got no --executor; allowed: with the one whose parameters they are"),
+        (["--executor", "dusk"], "--executor: no executor 'dusk' (did you mean dask?); installed: dask, local"),
+        (
+            ["--executor", "dask", "--param", "worker=2"],
+            "--param: 'dask' has no parameter 'worker'; it takes scheduler,",
+        ),
         (["--cluster", "none.yaml"], "--cluster none.yaml: no such file; write one, as docs/howto/cluster.md shows"),
         (["--scheduler", "nowhere"], "--scheduler nowhere: no scheduler answers at nowhere ("),
     ],
-    ids=["both", "local", "no file", "no address"],
+    ids=["both", "local", "file and parameter", "no name", "name", "parameter", "no file", "no address"],
 )
 def test_options_that_make_no_sense_are_refused_in_one_line(words, said, ctpbench, write_suite):
     done = ctpbench("run", write_suite(SMALL), "--out", "out", *words)
@@ -141,14 +185,15 @@ def test_without_dask_it_is_said_how_it_is_installed(ctpbench, write_suite, monk
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("workers: 2", "cluster.yaml:1: 'cluster' is missing"),
+        ("executor: dusk", "cluster.yaml:1: executor: no executor 'dusk' (did you mean dask?); installed: dask, local"),
+        ("executor: local\nworkers: 2", "cluster.yaml:2: 'local' has no parameter 'workers'; it takes none"),
         (
             "cluster: slrum",
             "cluster.yaml:1: cluster: got 'slrum'; allowed: local, htcondor, lsf, oar, pbs, sge, slurm, or",
         ),
         ("cluster: local\nworkers: 0", "cluster.yaml:2: workers"),
         ("cluster: local\nworkers: {minimum: 3, maximum: 2}", "cluster.yaml:2: workers"),
-        ("cluster: local\nqueue: all", "cluster.yaml:2: unknown key 'queue'"),
+        ("cluster: local\nqueue: all", "cluster.yaml:2: 'dask' has no parameter 'queue'; it takes "),
         ("cluster: 'nowhere:Cluster'", "--cluster cluster.yaml: cannot import nowhere (No module named 'nowhere')"),
         ("cluster: 'json:Cluster'", "--cluster cluster.yaml: json has no class 'Cluster'"),
         ("cluster: 'json:dumps'", "--cluster cluster.yaml: json:dumps: TypeError: dumps() missing 1 required"),

@@ -143,6 +143,41 @@ class Tally(FrameDenoiser):
         return frames.copy(data=frames.values * np.float32(self.amount))
 
 
+class Trace(FrameDenoiser):
+    """Notes when it worked, on which device, and how nice its process is; needs to be held by nothing."""
+
+    name, version = "trace", "1"
+    file: Path
+    number: int = 0
+    wait_s: float = 0.3
+
+    def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        began_s = time.time()
+        time.sleep(self.wait_s)
+        note(self.file, what="denoise", device=context.device, began_s=began_s)
+        return frames.copy(data=frames.values)
+
+
+class TracedToy(Toy):
+    """The toy, which notes when each case was loaded, and how nice its process is."""
+
+    name, version = "traced-toy", "1"
+    file: Path
+
+    def load(self, case_id: str, noise: float | None) -> Case:
+        began_s = time.time()
+        time.sleep(0.3)
+        note(self.file, what="load", device="cpu", began_s=began_s)
+        return super().load(case_id, noise)
+
+
+def note(file: Path, **facts: Any) -> None:
+    """Write a line about what was done, and how nice this process is: as nice as the worker that it stems from."""
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    with file.open("a") as notes:
+        notes.write(json.dumps({**facts, "ended_s": time.time(), "niceness": niceness}) + "\n")
+
+
 class Jitter(FrameDenoiser):
     """Adds a little noise of its own from the generator in its context."""
 
@@ -474,12 +509,12 @@ def ctpbench_open_series(path: Path, stated: Stated) -> Series | None:
 
 @hookimpl
 def ctpbench_datasets() -> list[type[Dataset]]:
-    return [Toy]
+    return [Toy, TracedToy]
 
 
 @hookimpl
 def ctpbench_denoisers() -> list[type]:
-    return [Leave, Shrink, Tally, Jitter, Concentrate, Unfold, Learn, LearnClean, Train, Misbehave]
+    return [Leave, Shrink, Tally, Trace, Jitter, Concentrate, Unfold, Learn, LearnClean, Train, Misbehave]
 
 
 @hookimpl

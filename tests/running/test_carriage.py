@@ -12,7 +12,7 @@ from ctpbench.running.executors import carriage as carriages
 from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
 from ctpbench.running.executors.placing import Load, Post
-from ctpbench.running.work import Assignment, ComponentSpec, Input, Item, ModelTask
+from ctpbench.running.work import Assignment, ComponentSpec, DataTask, Input, Item, ModelTask
 from tests.loops import finished
 
 SPEC = ComponentSpec(module="m", qualname="Q", name="toy", version="1", params={}, code="c", libraries={})
@@ -161,7 +161,7 @@ def test_a_disk_that_is_full_here_is_told_from_one_that_is_full_there(tmp_path, 
 
 def test_files_on_a_shared_disk_are_waited_for(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(carriages, "_LOOK_S", 0.01)
-    monkeypatch.setattr(carriages, "_SEEN_WITHIN_S", 1.0)
+    monkeypatch.setattr(carriages, "SEEN_WITHIN_S", 1.0)
     batch = load("a", tmp_path, cache)
 
     async def story() -> None:
@@ -171,8 +171,47 @@ def test_files_on_a_shared_disk_are_waited_for(tmp_path, cache, monkeypatch):
         assert not waiting.done()
         (batch.assignments[0].out / "maps.npz").write_bytes(b"123")
         await waiting
-        monkeypatch.setattr(carriages, "_SEEN_WITHIN_S", 0.05)
+        monkeypatch.setattr(carriages, "SEEN_WITHIN_S", 0.05)
         with pytest.raises(OSError, match="not seen here"):
             await carriage.await_files(batch, [("0/out/maps.npz", 4)])
 
     finished(story())
+
+
+@pytest.mark.parametrize("limits", [(2, 10**9), (10**9, 300)], ids=["units", "bytes"])
+def test_a_worker_keeps_no_more_of_what_it_was_sent_than_it_is_left(limits, tmp_path, cache, post, monkeypatch):
+    """What was read longest ago goes, but for what is read now, and comes anew where it is asked for again."""
+    for name, most in zip(("_MOST_UNITS", "_MOST_BYTES"), limits, strict=True):
+        monkeypatch.setattr(carriages, name, most)
+    kept = post.folder / "inputs/data"
+
+    async def story() -> None:
+        carriage = Carriage(Client())
+        for number in range(4):
+            batch = _reading(f"d{number}", tmp_path, cache)
+            post.loads[:] = [batch]
+            await carriage.send(post, batch)
+            await carriage.make_room(post)
+            assert (kept / f"d{number}/observation.npz").stat().st_size == 150
+        assert sorted(path.name for path in kept.iterdir() if any(path.iterdir())) == ["d2", "d3"]
+        assert len(post.sent) == 2
+        post.loads.append(again := _reading("d0", tmp_path, cache))
+        await carriage.send(post, again)
+        await carriage.make_room(post)  # d2 goes, for the others are read
+        assert sorted(path.name for path in kept.iterdir() if any(path.iterdir())) == ["d0", "d3"]
+
+    finished(story())
+
+
+def _reading(key: str, folder: Path, cache: Path) -> Load:
+    """Return a batch that reads one file of 150 bytes."""
+    source = cache / "data" / key / "observation.npz"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_bytes(bytes(150))
+    item = Item(
+        key=key,
+        task=DataTask(dataset=SPEC, case="a", noise=None),
+        inputs={"observation/a": Input(stage="data", key=key, file="observation.npz")},
+    )
+    places = {part: folder / key / part for part in ("out", "scratch", "checkpoints", "log")}
+    return Load(key, [Assignment(item=item, inputs={"observation/a": source}, **places)])

@@ -8,7 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from ctpbench.errors import InputError
+from ctpbench.plugins import EXECUTORS, load_catalogue
+from ctpbench.running.executors.choice import written
 from ctpbench.running.executors.cluster import Cluster, Request, cluster_of
+from ctpbench.running.executors.offered import Dask
 
 
 def test_a_cluster_grows_with_the_work_that_waits_and_never_shrinks():
@@ -22,7 +25,7 @@ def test_a_cluster_grows_with_the_work_that_waits_and_never_shrinks():
 
 
 def test_workers_of_a_scheduler_are_not_for_the_run_to_start():
-    cluster = Cluster(Request.of_scheduler("tcp://x"))
+    cluster = Cluster(Request.of(Dask(scheduler="tcp://x"), "--scheduler tcp://x", 1, 1))
     cluster.grow(100, places=1)
     assert cluster.most_workers is None
 
@@ -55,7 +58,9 @@ def made(monkeypatch) -> list[tuple[object, ...]]:
 def test_any_class_can_be_named_in_a_file_with_its_keyword_arguments(made, tmp_path):
     file = tmp_path / "cluster.yaml"
     file.write_text("cluster: 'strangers:Made'\nworkers: {minimum: 2, maximum: 5}\noptions: {queue: all, cores: 4}\n")
-    with cluster_of(Request.of_file(file)) as cluster:
+    choice = written(load_catalogue([EXECUTORS]), file)
+    assert choice.source == f"--cluster {file}"
+    with cluster_of(Request.of(choice.executor, choice.source, 1, 1)) as cluster:
         assert (cluster.address, cluster.most_workers) == ("tcp://made", 5)
     assert made == [("made", {"queue": "all", "cores": 4}), ("scale", 2), ("close",)]
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,16 +17,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ctpbench.device import processor
 from ctpbench.errors import InputError
 from ctpbench.running.executors.cluster import Request
 from ctpbench.running.executors.dask import DaskExecutor
 from ctpbench.running.executors.protocol import Began, Ended, Event, Returned
-from ctpbench.running.executors.roster import Terms
+from ctpbench.running.executors.terms import Terms
 from ctpbench.running.identity import Wanted
 from ctpbench.running.work import Assignment, ComponentSpec, DataTask, Item
 from ctpbench.settings import Resources
 from tests.conftest import FAKES, environment
-from tests.stored import stored_lines
+from tests.stored import stored_lines, stored_records
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a killed worker leaves is looked for in /proc")
 
@@ -35,37 +37,65 @@ class Place:
     """A scheduler and its workers, each a process of its own."""
 
     folder: Path
-    scheduler: subprocess.Popen[bytes]
     address: str
+    scheduler: subprocess.Popen[bytes] = field(init=False)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start_worker(self, *words: str, path: Path = FAKES) -> subprocess.Popen[bytes]:
-        """Start a worker with one thread; what is in `path` it can import."""
+    def start_worker(self, *words: str, path: Path = FAKES, niceness: int = 0) -> subprocess.Popen[bytes]:
+        """Start a worker with one thread, so much nicer than this process; what is in `path` it can import."""
         known = environment()
         known["PYTHONPATH"] = os.pathsep.join([str(path), known["PYTHONPATH"]])
         own = self.folder / f"worker-{len(self.workers)}"
         options = ["--no-nanny", "--nthreads", "1", "--local-directory", own, "--no-dashboard", *words]
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, *options]
+        nice = ["nice", "-n", str(niceness)]  # it becomes the command, with its own process id
+        command = [*nice, sys.executable, "-m", "distributed.cli.dask_worker", self.address, *options]
         with own.with_suffix(".log").open("wb") as log:
             self.workers.append(subprocess.Popen(command, env=known, stdout=log, stderr=log))
         return self.workers[-1]
 
+    def await_workers(self) -> None:
+        """Wait until all workers are known to the scheduler."""
+        logs = [self.folder / f"worker-{number}.log" for number in range(len(self.workers))]
+        wait_for(lambda: all("Registered to" in log.read_text() for log in logs))
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        """Start a scheduler at the address."""
+        host, _, port = self.address.removeprefix("tcp://").rpartition(":")
+        options = ["--port", port, "--no-dashboard", "--host", host]
+        command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *options]
+        with (self.folder / "scheduler.log").open("ab") as log:
+            self.scheduler = subprocess.Popen(command, env=environment(), stdout=log, stderr=log)
+        return self.scheduler
+
+    def end(self) -> None:
+        for each in (*self.workers, self.scheduler):
+            each.kill()
+            each.wait()
+
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("dask")
-    told = folder / "scheduler.json"
-    options = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1", "--scheduler-file", told]
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *options]
-    with (folder / "scheduler.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log)
-    wait_for(lambda: told.exists() and told.read_text().endswith("}"))
-    place = Place(folder, process, json.loads(told.read_text())["address"])
-    place.start_worker()
-    yield place
-    for each in (*place.workers, process):
-        each.kill()
-        each.wait()
+def make_place(tmp_path_factory) -> Iterator[Callable[[], Place]]:
+    """Return what starts a scheduler, without workers."""
+    made: list[Place] = []
+
+    def make() -> Place:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        place = Place(tmp_path_factory.mktemp("dask"), f"tcp://127.0.0.1:{port}")
+        place.start_scheduler()
+        made.append(place)
+        return place
+
+    yield make
+    for place in made:
+        place.end()
+
+
+@pytest.fixture(scope="module")
+def place(make_place) -> Place:
+    made: Place = make_place()
+    made.start_worker()
+    return made
 
 
 @pytest.fixture
@@ -195,7 +225,7 @@ datasets: [{{name: toy, params: {{test_cases: 1}}, noise: [1]}}]
 denoisers: [leave, {{name: tally, params: {{file: "{tally}", wait_s: 1000}}}}]
 metrics: [error]
 """)
-    words = ("run", suite, "--out", "out", "--no-sandbox", "--scheduler", place.address)
+    words = ("run", suite, "--out", "out", "--no-sandbox", "--scheduler", place.address, "--param", "wait_s=0")
     worker = psutil.Process(place.workers[-1].pid)
     process = start(*words)
     wait_for(lambda: calls() == 1)
@@ -213,6 +243,87 @@ metrics: [error]
     assert err.count("\n") == 1
     assert "leave (cached): ok" in out
     wait_for(lambda: not worker.is_running() or not worker.children(), 30)
+
+
+def test_a_scheduler_that_is_killed_and_comes_back_is_joined_again(make_place, start, write_suite, tmp_path):
+    """Its workers go with it, and are started anew: what they were at is sent again, and nobody is blamed."""
+    gate, tally = tmp_path / "gate", tmp_path / "tally.txt"
+    suite = write_suite(f"""
+datasets: [{{name: toy, params: {{test_cases: 1, gate: "{gate}"}}, noise: [1, 2]}}]
+denoisers: [leave, {{name: tally, params: {{file: "{tally}"}}}}]
+metrics: [error]
+resources: {{threads: 1}}
+""")
+    place = make_place()
+    words = ("--no-sandbox", "--scheduler", place.address, "--param", "wait_s=200", "--cache", "none")
+    process = start("run", suite, "--out", "out", *words)
+    for turn in range(2):
+        worker = psutil.Process(place.start_worker().pid)
+        wait_for(lambda worker=worker: len(worker.children(recursive=True)) > 2)  # its station's processes are at work
+        if turn == 0:
+            place.scheduler.kill()
+            place.scheduler.wait()
+            wait_for(lambda worker=worker: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+            place.start_scheduler()
+    gate.touch()
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert f"the scheduler at {place.address} is gone (" in out
+    assert "it is waited for, for 3.3 min at most" in out
+    assert f"the scheduler at {place.address} is back; what its workers were at is done again" in out
+    assert "was lost" not in out
+    assert len(stored_lines(tmp_path / "out")) == 4
+    assert len(tally.read_text().splitlines()) == 4  # two cells, each with its warm-up
+
+
+TRACED = """
+datasets:
+  - {{name: traced-toy, params: {{file: "{file}", test_cases: 1}}, noise: [1, 2]}}
+denoisers:
+  - {{name: trace, params: {{file: "{file}"}}}}
+  - {{name: trace, label: other, params: {{file: "{file}", number: 1}}}}
+metrics: [error]
+resources: {{threads: 1, device: {device}}}
+"""
+
+
+def test_methods_go_to_the_worker_with_a_gpu_and_the_rest_spares_it(make_place, start, write_suite, tmp_path):
+    """The label needs no GPU, for these methods use none."""
+    place, file = make_place(), tmp_path / "notes"
+    place.start_worker(niceness=1)
+    place.start_worker("--resources", "GPU=1", niceness=2)
+    place.await_workers()
+    suite = write_suite(TRACED.format(file=file, device="cuda"))
+    process = start("run", suite, "--out", "out", "--no-sandbox", "--cache", "none", "--scheduler", place.address)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert "4 cells on 2 workers on" in out
+    notes = [json.loads(line) for line in file.read_text().splitlines()]
+    least = os.getpriority(os.PRIO_PROCESS, 0)
+    where = {(each["what"], each["device"], each["niceness"] - least) for each in notes}
+    assert where == {("denoise", "cuda", 2), ("load", "cpu", 1)}
+    assert {record["timings"]["device"] for record in stored_records(tmp_path / "out")} == {"cuda"}
+
+
+def test_what_is_timed_has_its_machine_for_itself_and_names_its_hardware(make_place, start, write_suite, tmp_path):
+    place, file = make_place(), tmp_path / "notes"
+    for niceness in (1, 2):
+        place.start_worker(niceness=niceness)
+    place.await_workers()
+    suite = write_suite(TRACED.format(file=file, device="cpu"))
+    words = ("--serial-timing", "--no-sandbox", "--cache", "none", "--scheduler", place.address)
+    process = start("run", suite, "--out", "out", *words)
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    notes = sorted(map(json.loads, file.read_text().splitlines()), key=lambda each: each["began_s"])
+    timed = [each for each in notes if each["what"] == "denoise"]
+    assert len(timed) == 8  # four cells, each with its warm-up
+    for one in timed:
+        beside = [other for other in notes if other["began_s"] < one["ended_s"] and one["began_s"] < other["ended_s"]]
+        assert beside == [one]
+    for record in stored_records(tmp_path / "out"):
+        timings = record["timings"]
+        assert (timings["contended"], timings["hardware"]) == (False, processor())
 
 
 def test_where_no_scheduler_is_one_line_says_so(executor, place, monkeypatch):

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from ctpbench.running.executors import dask_worker, site
-from ctpbench.running.executors.dask_worker import Answer, Commission
+from ctpbench.running.executors.answer import Answer
+from ctpbench.running.executors.dask_worker import Commission
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.executors.station import Order, Report
 from ctpbench.running.messages import Done, Progressed, Started
@@ -104,6 +105,13 @@ def test_what_was_done_is_listed_with_its_files(station, worker, commission):
     found = answer(commission)
     assert (found.fate, found.done) == ("over", {"i": outcome})
     assert found.files == [("0/out/sub/weights", 3), ("0/log", 7)]
+    assert worker.told == []  # it was over before it was worth a word
+
+
+def test_that_an_item_began_is_told_where_it_takes_a_while(station, worker, commission, monkeypatch):
+    monkeypatch.setattr(dask_worker, "_WORTH_A_WORD_S", 0.0)
+    station.said = [report(Started(key="i")), report(Done(key="i", outcome=fitted())), Report(batch="b", over=True)]
+    answer(commission)
     assert [json.loads(each)["message"]["event"] for each in worker.told] == ["started"]
 
 

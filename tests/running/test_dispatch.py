@@ -12,12 +12,14 @@ import pytest
 from ctpbench.errors import InputError
 from ctpbench.running.executors import dask_worker, roster
 from ctpbench.running.executors import dispatch as dispatching
+from ctpbench.running.executors.answer import Answer
 from ctpbench.running.executors.cluster import Cluster, Request
-from ctpbench.running.executors.dask_worker import Answer, Commission, Greeting
+from ctpbench.running.executors.dask_worker import Commission, Greeting
 from ctpbench.running.executors.dispatch import Dispatch, Over
 from ctpbench.running.executors.protocol import Began, Ended, Returned
-from ctpbench.running.executors.roster import Terms
+from ctpbench.running.executors.roster import SchedulerGone
 from ctpbench.running.executors.station import Facts, Report
+from ctpbench.running.executors.terms import Terms
 from ctpbench.running.identity import Wanted, identity
 from ctpbench.running.messages import Done, Started
 from ctpbench.running.sandbox.enclosure import Hold
@@ -48,6 +50,9 @@ class Future:
     def answered(self, fate: str = "over", done: dict[str, Outcome] | None = None) -> None:
         self._answer.set_result(Answer(fate=fate, done=done or {}, files=[]).model_dump_json())
 
+    def fails(self, error: Exception) -> None:
+        self._answer.set_exception(error)
+
     @property
     def keys(self) -> list[str]:
         return [each.item.key for each in self.asked.order.assignments]
@@ -57,7 +62,7 @@ class Client:
     """A client of no scheduler: `workers` are those that there are, `futures` what each was given, by its name."""
 
     def __init__(self) -> None:
-        self.status = "running"
+        self.status, self.id = "running", "Scheduler-1"
         self.workers: dict[str, dict] = {}
         self.greetings: dict[str, Greeting | Exception] = {}
         self.futures: dict[str, list[Future]] = {}
@@ -87,7 +92,7 @@ class Client:
         self.hear((0.0, Report(batch=self.futures[name][-1].asked.order.batch, message=message).model_dump_json()))
 
     async def _identity(self) -> dict:
-        return {"workers": dict(self.workers)}
+        return {"id": self.id, "workers": dict(self.workers)}
 
     def subscribe_topic(self, topic: str, handler: Callable) -> None:
         self.hear = handler
@@ -133,10 +138,17 @@ class Scene:
         await asyncio.gather(self._working, return_exceptions=True)
         await self.dispatch.disband()
 
-    async def failed(self) -> str:
-        with pytest.raises(InputError) as error:
+    async def failed(self, kind: type[Exception] = InputError) -> str:
+        with pytest.raises(kind) as error:
             await asyncio.wait_for(self._working, 5)
         return str(error.value)
+
+    async def rejoin(self, client: Client) -> None:
+        """Do what is done where a scheduler comes back, with other workers."""
+        self.dispatch.retreat()
+        self.client = client
+        self.dispatch.join(client)
+        self._working = asyncio.create_task(self.dispatch.work())
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
@@ -401,13 +413,36 @@ def test_where_no_worker_is_there_it_is_said_once(scene):
     scene(story)
 
 
-def test_a_scheduler_that_is_gone_ends_the_run(scene):
+def test_what_a_scheduler_takes_with_it_is_given_back_and_sent_again_and_nobody_is_blamed(scene):
     async def story(scene, client):
-        client.status = "connecting"
-        assert await scene.failed() == (
-            "--scheduler x: the scheduler at tcp://x is gone (the connection was closed); finished cells are kept; "
-            "give the same command to go on"
-        )
+        for _ in range(4):  # more often than a worker may be lost
+            scene.take("failed", "lost")
+            await scene.until(lambda: scene.at("w0"))
+            client.told("w0", Started(key="failed"))
+            client.told("w0", Done(key="failed", outcome=CRASHED))
+            client.status = "connecting"
+            client.futures["w0"][0].fails(OSError("cancelled"))
+            assert await scene.failed(SchedulerGone) == "the connection was closed"
+            client = Client()
+            client.id = "Scheduler-2"
+            client.add("w0")
+            await scene.rejoin(client)
+            assert scene.events == [(Began, "failed"), (Ended, "failed"), (Returned, "lost")]
+            scene.told.clear()
+        scene.take("lost")
+        await scene.until(lambda: scene.at("w0"))
+        client.futures["w0"][0].answered(done={"lost": Outcome(status="ok")})
+        await scene.until(lambda: scene.outcomes)
+        assert scene.outcomes["lost"].ok
+        assert scene.said == []
+
+    scene(story, workers={"w0": {}})
+
+
+def test_another_scheduler_at_the_address_is_told_from_the_one_that_was_there(scene):
+    async def story(scene, client):
+        client.id = "Scheduler-2"
+        assert await scene.failed(SchedulerGone) == "another one came in its place"
 
     scene(story, workers={"w0": {}})
 

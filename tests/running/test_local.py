@@ -16,7 +16,7 @@ import pytest
 from ctpbench.device import cuda_cards
 from ctpbench.running import messages, processes, worker
 from ctpbench.running.executors.local import LocalExecutor, _Child
-from ctpbench.running.executors.protocol import Advanced, Began, Ended, Executor, Limits, Returned
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Limits, Returned, Workers
 from ctpbench.running.work import Assignment, ComponentSpec, DataInfo, DataTask, Item
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a rogue finds its pipe in /proc")
@@ -41,7 +41,7 @@ def assigned(tmp_path):
 def run(*batch: Assignment, timeout_s: float = 60, **limits: float) -> list[object]:
     """Return all that happens to a batch."""
     events: list[object] = []
-    executor: Executor = LocalExecutor(Limits(timeout_s=timeout_s, **limits))
+    executor: Workers = LocalExecutor(Limits(timeout_s=timeout_s, **limits))
     with executor:
         executor.submit(batch)
         assert executor.running == 1

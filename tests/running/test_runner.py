@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from ctpbench import Metric
-from ctpbench.running.executors.protocol import Executor
+from ctpbench.running.executors.protocol import Workers
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
 from ctpbench.running.runner import Options, Runner
@@ -43,7 +43,7 @@ def run(catalogue, write_suite, tmp_path):
         extra = tuple(MetricEntry(metric.name, metric.name, metric) for metric in more)
         cells = plan(replace(suite, metrics=suite.metrics + extra))
         here, listening, store = here or Here(), Listening(), Store(tmp_path / "run")
-        executor: Executor = here
+        executor: Workers = here
         with store.locked(), here:
             records = Runner(store, executor, Options(**options), listening).run(cells)
         return {record.config: record for record in records}, listening.reused, here.items

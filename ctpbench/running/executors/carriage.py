@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ctpbench.running.executors import dask_worker
+from ctpbench.running.executors.answer import SEEN_WITHIN_S, all_seen, place_of
 from ctpbench.running.executors.dask_worker import Piece
-from ctpbench.running.executors.placing import Load, Post
+from ctpbench.running.executors.placing import Load, Post, units
 from ctpbench.running.log import Log
 from ctpbench.running.work import Assignment, Input
 
@@ -17,7 +18,8 @@ _PIECE = 2**22
 """Bytes that travel at once."""
 _AT_ONCE = 8
 """Pieces that are on their way at the same time, to all workers together."""
-_SEEN_WITHIN_S = 30.0
+_MOST_UNITS, _MOST_BYTES = 1024, 2**34
+"""What a worker is left of what it was sent, however much comes later."""
 _LOOK_S = 0.1
 
 
@@ -79,30 +81,52 @@ class Carriage:
                 start += size
         await self._call(post, dask_worker.discard, folder)
 
+    async def make_room(self, post: Post) -> None:
+        """Remove what a worker was sent longest ago and does not read now, where it holds more than it is left."""
+        read = {name for load in post.loads for name in units(load.assignments)}
+        held = {name: task.result() for name, task in post.sent.items() if _is_sent(task)}
+        more, bytes_more = len(held) - _MOST_UNITS, sum(held.values()) - _MOST_BYTES
+        for name in [name for name in held if name not in read]:
+            if more <= 0 and bytes_more <= 0:
+                return
+            more, bytes_more = more - 1, bytes_more - held[name]
+            del post.sent[name]
+            place = str(post.folder / "inputs" / name)
+            post.leaving[name] = leaving = asyncio.create_task(self._call(post, dask_worker.discard, place))
+            await asyncio.wait({leaving})  # that it could not be removed is no one's loss
+            del post.leaving[name]
+
     async def await_files(self, load: Load, files: Sequence[tuple[str, int]]) -> None:
-        """Wait until files that a worker wrote on a shared disk are seen here: network file systems take their time.
+        """Wait until files that a worker wrote on a shared disk are seen here.
 
         Raises
         ------
         OSError
             Where they do not come.
         """
-        for _ in range(int(_SEEN_WITHIN_S / _LOOK_S)):
-            if all(_is_there(_place(load.assignments, name), size) for name, size in files):
+        for _ in range(int(SEEN_WITHIN_S / _LOOK_S)):
+            if all_seen(load.assignments, files):
                 return
             await asyncio.sleep(_LOOK_S)
-        raise OSError(f"what it wrote on the shared disk is not seen here after {_SEEN_WITHIN_S:g} s")
+        raise OSError(f"what it wrote on the shared disk is not seen here after {SEEN_WITHIN_S:g} s")
 
-    def _unit(self, post: Post, given: Input, source: Path) -> asyncio.Task[None]:
+    def _unit(self, post: Post, given: Input, source: Path) -> asyncio.Task[int]:
         """Return what sends a file or a folder of the cache to a worker, once."""
         name = f"{given.stage}/{given.key}/{given.file}"
-        known = post.sent.get(name)
-        if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
-            post.sent[name] = known = asyncio.create_task(self._send_path(post, source, f"inputs/{name}".rstrip("/")))
+        known = post.sent.pop(name, None)
+        if known is None or (known.done() and not _is_sent(known)):
+            known = asyncio.create_task(self._send_unit(post, source, name))
             known.add_done_callback(lambda task: task.cancelled() or task.exception())  # whoever waited may be gone
+        post.sent[name] = known  # what is read again comes last
         return known
 
-    async def _send_path(self, post: Post, source: Path, name: str) -> None:
+    async def _send_unit(self, post: Post, source: Path, name: str) -> int:
+        if (leaving := post.leaving.get(name)) is not None:
+            await asyncio.wait({leaving})
+        return await self._send_path(post, source, f"inputs/{name}".rstrip("/"))
+
+    async def _send_path(self, post: Post, source: Path, name: str) -> int:
+        """Send a file or a folder; return its bytes."""
         files = [(name, source)] if source.is_file() else []
         if source.is_dir():
             inside = sorted(path for path in source.rglob("*") if path.is_file())
@@ -114,10 +138,15 @@ class Carriage:
             async with self._free:
                 content = [(target, offset, _read(paths[target], offset, size)) for target, offset, size in pieces]
                 await self._call(post, dask_worker.write, str(post.folder), content)
+        return sum(sizes.values())
 
     async def _call(self, post: Post, function: Any, *arguments: Any) -> Any:
         answers = await self._client.run(function, *arguments, workers=[post.address])
         return answers[post.address]
+
+
+def _is_sent(task: asyncio.Task[int]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def local_assignment(given: Assignment, post: Post, load: Load, number: int) -> Assignment:
@@ -127,13 +156,6 @@ def local_assignment(given: Assignment, post: Post, load: Load, number: int) -> 
     own = post.folder / "work" / load.name / str(number)
     places = {name: own / name for name in ("out", "scratch", "checkpoints", "log")}
     return given.model_copy(update={"inputs": paths, **places})
-
-
-def shared_assignment(given: Assignment) -> Assignment:
-    """Return an assignment with places that are found from any folder."""
-    inputs = {role: path.absolute() for role, path in given.inputs.items()}
-    own = {name: getattr(given, name).absolute() for name in ("out", "scratch", "checkpoints", "log")}
-    return given.model_copy(update={"inputs": inputs, **own})
 
 
 def _packed(files: Sequence[tuple[str, int]]) -> Iterator[list[Piece]]:
@@ -159,7 +181,7 @@ def _packed(files: Sequence[tuple[str, int]]) -> Iterator[list[Piece]]:
 
 def _put(assignments: Sequence[Assignment], name: str, offset: int, content: bytes) -> None:
     """Write a piece of what a batch left to where it belongs."""
-    path = _place(assignments, name)
+    path = place_of(assignments, name)
     if path == assignments[int(name.partition("/")[0])].log:
         with Log(path) as log:
             log.write(content)
@@ -171,20 +193,6 @@ def _put(assignments: Sequence[Assignment], name: str, offset: int, content: byt
             file.write(content)
     except OSError as error:
         raise HereFault(error) from error
-
-
-def _place(assignments: Sequence[Assignment], name: str) -> Path:
-    """Return where a file belongs that a worker calls ``NUMBER/out/...``; one that lies elsewhere is refused."""
-    number, part, *rest = PurePosixPath(name).parts
-    assignment = assignments[int(number)]
-    places = {"out": assignment.out, "checkpoints": assignment.checkpoints, "log": assignment.log}
-    if part not in places or ".." in rest or bool(rest) == (part == "log"):
-        raise OSError(f"a worker names a file {name!r}")
-    return places[part].joinpath(*rest)
-
-
-def _is_there(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
 
 
 def _read(path: Path, offset: int, size: int) -> bytes:

@@ -10,52 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from ctpbench.errors import InputError
-from ctpbench.settings import Settings
+from ctpbench.running.executors.offered import CLASSES, Dask
 from ctpbench.text import one_line
-from ctpbench.written.document import read
-from ctpbench.written.faults import Faults
 
-_CLASSES = {
-    "local": "distributed:LocalCluster",
-    "htcondor": "dask_jobqueue:HTCondorCluster",
-    "lsf": "dask_jobqueue:LSFCluster",
-    "oar": "dask_jobqueue:OARCluster",
-    "pbs": "dask_jobqueue:PBSCluster",
-    "sge": "dask_jobqueue:SGECluster",
-    "slurm": "dask_jobqueue:SLURMCluster",
-}
 _LOCAL = {"n_workers": 0, "dashboard_address": None, "memory_limit": None, "silence_logs": logging.CRITICAL}
 """Workers are asked for later, nobody looks at the cluster's own page and logs, and memory is limited by cell."""
 INSTALL = "install it with: pip install 'ctpbench[dask]'"
-_Count = Annotated[int, Field(ge=1)]
-
-
-class _Range(Settings):
-    """So many workers at first, and more while work is waiting."""
-
-    minimum: _Count = 1
-    maximum: _Count
-
-    @model_validator(mode="after")
-    def _check_order(self) -> _Range:
-        if self.minimum > self.maximum:
-            raise ValueError("allowed: minimum up to maximum")
-        return self
-
-
-class _File(Settings):
-    """A file that says what cluster to make."""
-
-    cluster: str
-    workers: _Count | _Range = 1
-    shared_disk: bool = True
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +37,8 @@ class Request:
         Workers at first, and at most.
     shared_disk : bool
         Whether to look if workers see the run's folder. Where not, all files travel.
+    wait_s : float
+        How long a scheduler that went away is waited for: not at all where it went with this process.
     """
 
     source: str
@@ -83,42 +48,19 @@ class Request:
     minimum: int = 1
     maximum: int = 1
     shared_disk: bool = True
+    wait_s: float = 0.0
 
     @classmethod
-    def of_scheduler(cls, address: str) -> Request:
-        """Return the request for the workers of a scheduler that is there."""
-        return cls(f"--scheduler {address}", address=address)
-
-    @classmethod
-    def of_file(cls, path: Path) -> Request:
-        """Return what a file asks for.
-
-        Raises
-        ------
-        InputError
-            With every fault found, one line each.
-        """
-        if not path.is_file():
-            raise InputError(f"--cluster {path}: no such file; write one, as docs/howto/cluster.md shows")
-        document = read(path)
-        faults = Faults(document)
-        found: _File | None = faults.take(_File, document.data, (), None)
-        if found is not None and ":" not in found.cluster and found.cluster not in _CLASSES:
-            names = ", ".join(_CLASSES)
-            faults.add(("cluster",), f"got {found.cluster!r}; allowed: {names}, or any class as module:Class")
-        faults.raise_if_any()
-        assert found is not None
-        workers = found.workers
+    def of(cls, asked: Dask, source: str, jobs: int, threads: int) -> Request:
+        """Return what an executor stands for; `jobs` and `threads` count where it does not say how many workers."""
+        if asked.scheduler:
+            return cls(source, address=asked.scheduler, shared_disk=asked.shared_disk, wait_s=asked.wait_s)
+        local = asked.cluster == "local"
+        options = {**_LOCAL, "threads_per_worker": threads, **asked.options} if local else asked.options
+        workers = asked.workers or (jobs if local else 1)
         least, most = (workers, workers) if isinstance(workers, int) else (workers.minimum, workers.maximum)
-        name = _CLASSES.get(found.cluster, found.cluster)
-        options = {**_LOCAL, **found.options} if found.cluster == "local" else found.options
-        return cls(f"--cluster {path}", "", name, options, least, most, found.shared_disk)
-
-    @classmethod
-    def of_this_machine(cls, workers: int, threads: int) -> Request:
-        """Return the request for a cluster of processes on this machine."""
-        options = {**_LOCAL, "threads_per_worker": threads}
-        return cls("--executor dask", "", _CLASSES["local"], options, workers, workers)
+        kind = CLASSES.get(asked.cluster, asked.cluster)
+        return cls(source, "", kind, options, least, most, asked.shared_disk)
 
 
 class Cluster:

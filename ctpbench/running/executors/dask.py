@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Self
@@ -21,10 +22,11 @@ from ctpbench.running.executors.cluster import Cluster, Request, cluster_of, qui
 from ctpbench.running.executors.dispatch import Dispatch, Over, Told
 from ctpbench.running.executors.placing import Post
 from ctpbench.running.executors.protocol import Event
-from ctpbench.running.executors.roster import Terms
+from ctpbench.running.executors.roster import SchedulerGone
+from ctpbench.running.executors.terms import Terms
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment
-from ctpbench.text import one_line
+from ctpbench.text import duration_text, one_line
 
 _CONNECTS_WITHIN_S = 20
 _ENDS_WITHIN_S = 5.0
@@ -158,23 +160,69 @@ class DaskExecutor:
             await working
 
     async def _employ(self, cluster: Cluster) -> None:
-        options = {"timeout": _CONNECTS_WITHIN_S, "security": cluster.security, "set_as_default": False}
-        client = Client(cluster.address, asynchronous=True, **options)
+        """Give out work until cancelled, or until the scheduler is gone and does not come back."""
+        client = await _connected(cluster, _CONNECTS_WITHIN_S)
         try:
-            try:
-                await client
-            except Exception as error:  # whatever an address may lead to
-                raise InputError(
-                    f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
-                    "give the address that `dask scheduler` prints"
-                ) from error
             self._dispatch = Dispatch(client, cluster, self._terms, self._told.put)
             try:
-                await self._dispatch.work()
+                while True:
+                    try:
+                        await self._dispatch.work()
+                    except SchedulerGone as gone:
+                        self._dispatch.retreat()
+                        await _ended(client.close(_ENDS_WITHIN_S))
+                        client = await self._back(cluster, gone)
+                        self._dispatch.join(client)
             finally:
                 await _ended(self._dispatch.disband())
         finally:
             await _ended(client.close(_ENDS_WITHIN_S))
+
+    async def _back(self, cluster: Cluster, gone: SchedulerGone) -> Client:
+        """Wait for a scheduler to come back, and return what is connected to it.
+
+        Raises
+        ------
+        InputError
+            Where it stays away.
+        """
+        wait_s, where = cluster.request.wait_s, f"the scheduler at {cluster.address}"
+        ends_s = time.monotonic() + wait_s
+        if wait_s > 0:
+            self._told.put(f"{where} is gone ({gone}); it is waited for, for {duration_text(wait_s)} at most")
+        while (left_s := ends_s - time.monotonic()) > 0:
+            try:
+                client = await _connected(cluster, min(left_s, _CONNECTS_WITHIN_S))
+            except InputError:
+                await asyncio.sleep(_POLL_S)
+                continue
+            self._told.put(f"{where} is back; what its workers were at is done again")
+            return client
+        raise InputError(
+            f"{cluster.request.source}: {where} is gone ({gone}); "
+            "finished cells are kept; give the same command to go on"
+        ) from gone
+
+
+async def _connected(cluster: Cluster, within_s: float) -> Client:
+    """Return what is connected to a scheduler.
+
+    Raises
+    ------
+    InputError
+        Where none answers.
+    """
+    options = {"timeout": within_s, "security": cluster.security, "set_as_default": False}
+    client = Client(cluster.address, asynchronous=True, **options)
+    try:
+        await client
+    except Exception as error:  # whatever an address may lead to
+        await _ended(client.close(_ENDS_WITHIN_S))
+        raise InputError(
+            f"{cluster.request.source}: no scheduler answers at {cluster.address} ({one_line(error)}); "
+            "give the address that `dask scheduler` prints"
+        ) from error
+    return client
 
 
 async def _ended(ending: Awaitable[None]) -> None:

@@ -20,13 +20,15 @@ import psutil
 from distributed import get_worker
 
 from ctpbench.running.executors import site
+from ctpbench.running.executors.answer import SPEAKS_EVERY_S, Answer, files_at, files_of, made_folders
 from ctpbench.running.executors.station import Facts, Order, Question, Report
 from ctpbench.running.messages import Done, Progressed, Started
 from ctpbench.running.record import Plain
 from ctpbench.running.work import Outcome
 
 _POLL_S = 0.25
-_SPEAKS_EVERY_S = 1.0
+_WORTH_A_WORD_S = 0.5
+"""What an item takes at least for anyone to hear that it began before it is over."""
 _MARGIN = 0.02  # of a worker's lifetime, kept to hand back what it has
 
 _WATCHES: list[asyncio.Task[None]] = []
@@ -64,24 +66,6 @@ class Commission(Plain):
     folder: Path | None
 
 
-class Answer(Plain):
-    """What became of a batch.
-
-    Attributes
-    ----------
-    fate : {"over", "time", "gone"}
-        Whether it was worked through, was handed back because the worker's time is over, or its process went away.
-    done : mapping
-        How those of its items ended that did, by key.
-    files : list of (path, bytes)
-        What they left: ``NUMBER/out/...``, ``NUMBER/log``, ``NUMBER/checkpoints/...``.
-    """
-
-    fate: Literal["over", "time", "gone"]
-    done: dict[str, Outcome]
-    files: list[tuple[str, int]]
-
-
 # -- called by the runner -------------------------------------------------------------------------------------------
 
 
@@ -103,8 +87,8 @@ async def read(folder: str, pieces: Sequence[Piece]) -> bytes:
 
 
 async def discard(folder: str) -> None:
-    """Remove the files of a batch."""
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    """Remove a folder, or a file."""
+    await asyncio.to_thread(_remove, Path(folder))
 
 
 async def keep(run: str) -> None:
@@ -128,13 +112,13 @@ class _Task:
         self._asked, self._worker = asked, worker
         self._key = worker.get_current_task()
         self._spoke_s: dict[str, float] = {}
+        self._begun: Report | None = None  # of what began just now, and may be over before it is worth a word
+        self._begun_s = 0.0
         self._done: dict[str, Outcome] = {}
 
     def answer(self) -> Answer:
         order = self._asked.order
-        for assignment in order.assignments:
-            for folder in (assignment.out, assignment.scratch, assignment.checkpoints, assignment.log.parent):
-                folder.mkdir(parents=True, exist_ok=True)
+        made_folders(order.assignments)
         place = site.site_of(self._asked.run, Path(self._worker.local_directory))
         station = site.station_of(place, batches=1)
         try:
@@ -162,6 +146,8 @@ class _Task:
                 if report.over:
                     return "over"
                 self._tell(report)
+            if self._begun is not None and time.monotonic() - self._begun_s > _WORTH_A_WORD_S:
+                self._send(self._begun)
         return "gone"
 
     def _tell(self, report: Report) -> None:
@@ -170,26 +156,34 @@ class _Task:
             case Done(key=key, outcome=outcome):
                 self._done[key] = outcome
                 if outcome.ok:
+                    self._begun = None
                     return
             case Progressed(key=key):
-                if time.monotonic() - self._spoke_s.get(key, 0.0) < _SPEAKS_EVERY_S:
+                if time.monotonic() - self._spoke_s.get(key, 0.0) < SPEAKS_EVERY_S:
                     return
                 self._spoke_s[key] = time.monotonic()
             case Started():
-                pass
+                self._begun, self._begun_s = report, time.monotonic()
+                return
             case None:
                 return
+        if self._begun is not None:
+            self._send(self._begun)
+        self._send(report)
+
+    def _send(self, report: Report) -> None:
+        self._begun = None
         self._worker.log_event(self._asked.topic, report.model_dump_json())
 
     def _files(self, fate: str) -> Iterator[tuple[str, int]]:
         for number, assignment in enumerate(self._asked.order.assignments):
-            if (outcome := self._done.get(assignment.item.key)) is not None and outcome.ok:
-                yield from _found(assignment.out, f"{number}/out")
+            outcome = self._done.get(assignment.item.key)
+            yield from files_of(number, assignment, outcome)
             if self._asked.folder is None:
                 continue
-            yield from _found(assignment.log, f"{number}/log")
+            yield from files_at(assignment.log, f"{number}/log")
             if fate != "over" and outcome is None and assignment.item.stage == "model":
-                yield from _found(assignment.checkpoints, f"{number}/checkpoints")
+                yield from files_at(assignment.checkpoints, f"{number}/checkpoints")
 
 
 # -- on this machine ------------------------------------------------------------------------------------------------
@@ -209,6 +203,13 @@ def _greeting(run: str, question: str, probe: str | None, token: str, worker: An
         raise RuntimeError("the process that should work there ends at once; see the worker's log")
     shared = probe is not None and _sees(Path(probe), token)
     return Greeting(facts=report.facts, folder=place.folder, shared=shared, left_s=_left_s(worker))
+
+
+def _remove(path: Path) -> None:
+    if path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sees(probe: Path, token: str) -> bool:
@@ -245,12 +246,3 @@ def _read(folder: Path, pieces: Sequence[Piece]) -> Iterator[bytes]:
         with (folder / name).open("rb") as file:
             file.seek(offset)
             yield file.read(size)
-
-
-def _found(place: Path, name: str) -> Iterator[tuple[str, int]]:
-    """Yield the files at a place, which may be one itself, each with its size."""
-    if place.is_file():
-        yield name, place.stat().st_size
-    for path in sorted(place.rglob("*")) if place.is_dir() else ():
-        if path.is_file() and not path.is_symlink():
-            yield f"{name}/{path.relative_to(place).as_posix()}", path.stat().st_size

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctpbench.running.executors import dask_worker
-from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment, shared_assignment
+from ctpbench.running.executors.answer import Answer, shared_assignment
+from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
 from ctpbench.running.executors.cluster import Cluster
-from ctpbench.running.executors.dask_worker import Answer, Commission
+from ctpbench.running.executors.dask_worker import Commission
+from ctpbench.running.executors.losses import Losses, blamed
 from ctpbench.running.executors.placing import Load, Post, chosen
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
-from ctpbench.running.executors.roster import Roster, Terms
+from ctpbench.running.executors.roster import Roster
 from ctpbench.running.executors.station import Order, Report
+from ctpbench.running.executors.terms import Terms
 from ctpbench.running.messages import Done, Progressed, Started
-from ctpbench.running.work import Assignment, ItemId, Outcome, PredictionInfo
+from ctpbench.running.work import Assignment, Outcome, PredictionInfo
 from ctpbench.text import cut, one_line
 
 _LOOK_EVERY_S = 0.5
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Dispatch:
         self._carriage = Carriage(client)
         self._loads: dict[str, Load] = {}
         self._waiting: list[Load] = []
-        self._lost: dict[ItemId, list[str]] = {}
+        self._losses = Losses()
+        self._doubts: list[tuple[Load, Post, str]] = []  # lost on their workers, or with the scheduler
         self._wake = asyncio.Event()
         self._topic = f"ctpbench-{self.roster.run}"
         client.subscribe_topic(self._topic, self._hear)
@@ -63,15 +66,17 @@ class Dispatch:
 
         Raises
         ------
+        SchedulerGone
         InputError
-            Where the scheduler is gone, or none of its workers can be used.
+            Where none of its workers can be used.
         """
         looked_s = -_LOOK_EVERY_S
         while True:
-            if time.monotonic() - looked_s >= _LOOK_EVERY_S:
+            if self._doubts or time.monotonic() - looked_s >= _LOOK_EVERY_S:
                 await self.roster.look()
                 await self.roster.renew()
                 looked_s = time.monotonic()
+            self._judge()
             self.roster.settle()
             self._place()
             self._wake.clear()
@@ -79,6 +84,21 @@ class Dispatch:
                 await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY_S)
             except TimeoutError:
                 continue
+
+    def retreat(self) -> None:
+        """Give back all that was on workers: the scheduler is gone, and nobody else is to blame."""
+        self._doubts.clear()
+        for post in self.roster.posts:
+            for load in list(post.loads):
+                if load.task is not None:
+                    load.task.cancel()
+                self._close(load, post, load.failed)
+
+    def join(self, client: Any) -> None:
+        """Go on with a scheduler that came back."""
+        self._client, self._carriage = client, Carriage(client)
+        self.roster.join(client)
+        client.subscribe_topic(self._topic, self._hear)
 
     async def disband(self) -> None:
         """End all that works for this run."""
@@ -104,7 +124,7 @@ class Dispatch:
         if self._waiting and posts:
             self._cluster.grow(len(self._loads), max(post.places for post in posts))
         for load in list(self._waiting):
-            post = chosen(load, posts, self._lost.get(load.assignments[0].item.id, ()), reserved)
+            post = chosen(load, posts, self._losses.of(load.assignments[0].item), reserved)
             if post is None:
                 continue
             self._waiting.remove(load)
@@ -133,15 +153,16 @@ class Dispatch:
                 await self._carriage.await_files(load, answer.files)
             else:
                 await self._carriage.fetch(post, load, answer.files)
+                await self._carriage.make_room(post)
         except HereFault as fault:
             self._tell(fault.error)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 self.roster.refuse(post, "its disk is full")
                 load.handed = False
-            self._lose(load, post, one_line(error))
+            self._doubt(load, post, one_line(error))
         except Exception as error:  # of the worker, of Dask, of what lies between
-            self._lose(load, post, f"{type(error).__name__}: {one_line(error)}")
+            self._doubt(load, post, f"{type(error).__name__}: {one_line(error)}")
         else:
             self._end(load, post, answer)
 
@@ -207,18 +228,24 @@ class Dispatch:
             self._tell(f"the time of worker {post.address} on {post.host} is over; what it was at goes to another")
         self._close(load, post, answer.done)
 
+    def _doubt(self, load: Load, post: Post, why: str) -> None:
+        """Note that a batch was lost: it may be its worker's fault, or that of a scheduler that is gone."""
+        self._doubts.append((load, post, why))
+        self._wake.set()
+
+    def _judge(self) -> None:
+        """Blame the workers for what was lost, as the scheduler is there."""
+        for load, post, why in self._doubts:
+            if load.name in self._loads:
+                self._lose(load, post, why)
+        self._doubts.clear()
+
     def _lose(self, load: Load, post: Post, why: str, done: dict[str, Outcome] | None = None) -> None:
         """Give back a batch that a worker was lost with; what it was at then, it is not given a fourth time."""
         ended = {**load.failed, **(done or {})}
-        open_items = [each.item for each in load.assignments if each.item.key not in ended]
-        if load.handed and open_items:
-            at = next((item for item in open_items if item.id in load.begun), open_items[0])
-            hosts = self._lost.setdefault(at.id, [])
-            hosts.append(post.host)
-            if len(hosts) == _TRIES:
-                where = ", ".join(dict.fromkeys(hosts))
-                text = f"its worker went away {_TRIES} times, on {where}; it is not tried again (the last: {why})"
-                ended[at.key] = Outcome(status="crashed", message=cut(text, 1000))
+        if load.handed and (at := blamed(load.assignments, load.begun, ended)) is not None:
+            if (outcome := self._losses.note(at, post.host, why)) is not None:
+                ended[at.key] = outcome
             else:
                 again = f"{at.label} is tried again"
                 self._tell(f"worker {post.address} on {post.host} was lost ({cut(why, 200)}); {again}")

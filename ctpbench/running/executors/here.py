@@ -20,7 +20,7 @@ from ctpbench.code import CORE
 from ctpbench.contract.components import Component
 from ctpbench.running.attempts import attempt
 from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.executors.protocol import Began, Ended, Event, Executor, Limits
+from ctpbench.running.executors.protocol import Began, Ended, Event, Limits, Workers
 from ctpbench.running.faults import failure, invalid
 from ctpbench.running.host import Host, Progress
 from ctpbench.running.job import Job
@@ -38,7 +38,7 @@ class HereExecutor:
 
     Parameters
     ----------
-    others : Executor
+    others : Workers
         What does all other work.
     classes : mapping
         Whose work is done here.
@@ -52,7 +52,7 @@ class HereExecutor:
 
     def __init__(
         self,
-        others: Executor,
+        others: Workers,
         classes: Classes,
         limits: Limits,
         tell: Callable[[str, float, str], None],

@@ -83,8 +83,10 @@ class Post:
     open: bool = True
     barred: bool = False
     loads: list[Load] = field(default_factory=list)
-    sent: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """What was sent there, or is being sent: a file or a folder of the cache."""
+    sent: dict[str, asyncio.Task[int]] = field(default_factory=dict)
+    """What was sent there, or is being sent, with its bytes: a file or a folder of the cache, the last read last."""
+    leaving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """What is being removed there."""
 
     def takes(self, load: Load) -> bool:
         """Whether there is a place for a batch now."""

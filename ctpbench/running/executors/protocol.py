@@ -69,7 +69,7 @@ class Returned:
 Event = Began | Advanced | Ended | Returned
 
 
-class Executor(Protocol):
+class Workers(Protocol):
     """Runs batches of items, each batch in a process of its own, held to limits.
 
     Use as a context manager: leaving it kills what still runs.

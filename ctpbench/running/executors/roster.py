@@ -6,8 +6,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ctpbench.errors import InputError
@@ -16,9 +14,9 @@ from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Greeting
 from ctpbench.running.executors.placing import Post
 from ctpbench.running.executors.site import LEASE_S
-from ctpbench.running.executors.station import Question
-from ctpbench.running.identity import Wanted, differences, identity
-from ctpbench.running.record import Sandbox
+from ctpbench.running.executors.station import Question, weaker
+from ctpbench.running.executors.terms import Terms
+from ctpbench.running.identity import differences, identity
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.settings import Resources
 from ctpbench.text import cut, one_line
@@ -26,34 +24,13 @@ from ctpbench.text import cut, one_line
 _ANSWERS_WITHIN_S = 20.0
 _PATIENCE_S = 5.0
 _GPU = "GPU"
-_STRENGTH: dict[Sandbox, int] = {"none": 0, "partial": 1, "full": 2}
 
 Key = tuple[str, str]
 """A worker's address and its folder: another one may come to the same address."""
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What workers are asked for.
-
-    Attributes
-    ----------
-    resources : Resources
-        Device, threads and limits of each cell.
-    sandboxed : bool
-    serial_timing : bool
-        Whether nothing else runs on the machine of work that is timed.
-    wanted : Wanted
-        What decides the run's answers, and must be the same there.
-    folder : Path
-        A folder of the run, which a worker sees that shares its disk.
-    """
-
-    resources: Resources
-    sandboxed: bool
-    serial_timing: bool
-    wanted: Wanted
-    folder: Path
+class SchedulerGone(Exception):
+    """The scheduler does not answer any more, or another one does."""
 
 
 class Roster:
@@ -84,6 +61,7 @@ class Roster:
         self._greetings: dict[Key, asyncio.Task[None]] = {}
         self._refused: dict[Key, str] = {}
         self._posts: dict[Key, Post] = {}
+        self._scheduler = ""  # which one it is; empty before it was seen
         self._weakest: Hold | None = None
         self._missed_s = self._renewed_s = time.monotonic()
         self._told = False
@@ -109,19 +87,17 @@ class Roster:
 
         Raises
         ------
-        InputError
-            Where the scheduler is gone.
+        SchedulerGone
         """
         try:
             if self._client.status != "running":
                 raise OSError("the connection was closed")
             about = await asyncio.wait_for(self._client.scheduler.identity(), _ANSWERS_WITHIN_S)
         except (OSError, TimeoutError) as error:
-            why = one_line(error) or f"no answer in {_ANSWERS_WITHIN_S:g} s"
-            raise InputError(
-                f"{self._cluster.request.source}: the scheduler at {self._cluster.address} is gone ({why}); "
-                "finished cells are kept; give the same command to go on"
-            ) from error
+            raise SchedulerGone(one_line(error) or f"no answer in {_ANSWERS_WITHIN_S:g} s") from error
+        if self._scheduler not in ("", about["id"]):
+            raise SchedulerGone("another one came in its place")
+        self._scheduler = about["id"]
         found = {(address, each["local_directory"]): each for address, each in about["workers"].items()}
         for key in self._posts.keys() - found.keys():
             self._on_left(self._posts.pop(key))
@@ -134,6 +110,14 @@ class Roster:
                 self._posts[key].open = each["status"] == "running" and not self._posts[key].barred
             elif key not in self._greetings and key not in self._refused and each["status"] == "running":
                 self._greetings[key] = asyncio.create_task(self._greet(key, each))
+
+    def join(self, client: Any) -> None:
+        """Look at the workers of a scheduler that came back: whichever there were are forgotten."""
+        for task in self._greetings.values():
+            task.cancel()
+        for known in (self._greetings, self._refused, self._posts):
+            known.clear()
+        self._client, self._scheduler = client, ""
 
     async def renew(self) -> None:
         """Let workers know now and then that this run is still there."""
@@ -207,7 +191,7 @@ class Roster:
                 self._say(self._refused[key])
             return
         hold = greeting.facts.hold
-        if self._weakest is None or _STRENGTH[hold.word] < _STRENGTH[self._weakest.word]:
+        if self._weakest is None or weaker(hold.word, self._weakest.word):
             self._weakest = hold
         self._posts[key] = _post(key[0], greeting, about, self._terms.resources)
 
@@ -216,7 +200,7 @@ class Roster:
         facts = greeting.facts
         if others := differences(facts.identity, self._ours):
             return f"it has {'; '.join(others)}; install the same on both"
-        if self.hold is not None and _STRENGTH[facts.hold.word] < _STRENGTH[self.hold.word]:
+        if self.hold is not None and weaker(facts.hold.word, self.hold.word):
             return f"its sandbox is {facts.hold.word}, that of the run's other workers {self.hold.word}"
         return ""
 

@@ -79,6 +79,8 @@ class Station:
             self._process.wait()
             with self._lock:
                 self.ended = True
+                with suppress(BrokenPipeError):  # what was to be said, nobody hears
+                    self._process.__exit__(None, None, None)
                 for reports in self._heard.values():
                     reports.put(None)
 

@@ -10,7 +10,7 @@ import os
 import select
 import socket
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -19,7 +19,7 @@ from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
 from ctpbench.running.identity import Wanted, identity
 from ctpbench.running.messages import Done, Progressed, Started
-from ctpbench.running.record import Plain
+from ctpbench.running.record import Plain, Sandbox
 from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment
 
@@ -59,6 +59,12 @@ class Facts(Plain):
     hardware: str
     identity: dict[str, str]
     hold: Hold
+
+
+def weaker(one: Sandbox, other: Sandbox) -> bool:
+    """Whether methods are held less by one sandbox than by another."""
+    words = get_args(Sandbox)
+    return words.index(one) < words.index(other)
 
 
 class Report(Plain):
