@@ -53,7 +53,9 @@ def test_rounds_of_trials_share_a_process_which_no_other_cell_and_no_timed_work_
     for record in records:
         *trials, last = heard.asked[str(record.seed)]
         assert len(trials) > TRIALS  # more than one round
-        assert trials == sorted(trials)
-        assert trials[0] == 1
-        assert trials[-1] == sum(trial.scored_on or 0 for trial in record.trials)
+        assert max(trials) <= sum(trial.scored_on or 0 for trial in record.trials)  # no other cell's
+        if jobs == 1:  # with more, a process that waits may be given up for one that works
+            assert trials == sorted(trials)
+            assert trials[0] == 1
+            assert trials[-1] == sum(trial.scored_on or 0 for trial in record.trials)
         assert last == 1 + suite.resources.repeats  # a warm-up, and no trial

@@ -21,7 +21,7 @@ from ctpbench import DataError
 from ctpbench.arrays import Float64
 from ctpbench_isles.field_of_view import in_mm
 from ctpbench_isles.file_kinds import NIFTI_ENDINGS
-from ctpbench_isles.orientation import Grid
+from ctpbench_isles.orientation import Grid, is_invertible
 
 _PAIRS = ((".hdr", ".img"), (".hdr.gz", ".img.gz"))
 _GZIP = b"\x1f\x8b"
@@ -225,6 +225,6 @@ def _header(path: Path, block: bytes, *, alone: bool) -> _Header:
 def _affine(header: _Header) -> Float64:
     """Return the affine that the header trusts most, of those that can be inverted."""
     for matrix, code in (header.get_sform(coded=True), header.get_qform(coded=True)):
-        if code and np.isfinite(matrix).all() and np.linalg.det(matrix[:3, :3]):
+        if code and is_invertible(np.asarray(matrix, dtype=np.float64)):
             return np.asarray(matrix, dtype=np.float64)
     return np.asarray(header.get_base_affine(), dtype=np.float64)

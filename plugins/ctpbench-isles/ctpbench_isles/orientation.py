@@ -19,6 +19,19 @@ from ctpbench.arrays import Array, Float64
 _CANONICAL = ((2, 1.0), (1, -1.0), (0, -1.0))
 
 
+_FLAT = 1e-6  # of the product of an affine's three steps: its volume, where no two of them are nearly one
+
+
+def is_invertible(affine: Float64) -> bool:
+    """Return whether an affine, (4, 4), is finite and its three axes span the space."""
+    steps = affine[:3, :3]
+    if not np.isfinite(affine).all():
+        return False
+    with np.errstate(over="ignore", under="ignore"):
+        sizes = np.linalg.norm(steps, axis=0)
+        return bool((sizes > 0).all() and np.isfinite(sizes).all() and abs(np.linalg.det(steps / sizes)) > _FLAT)
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """The voxels of a stored image: how many, and where they lie.
@@ -43,7 +56,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         matrix = np.asarray(self.affine, dtype=np.float64)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) == 0:
+        if matrix.shape != (4, 4) or not is_invertible(matrix):
             raise DataError(f"affine: got {matrix.tolist()}; allowed: a finite, invertible 4 x 4 matrix")
         object.__setattr__(self, "affine", matrix)
 

@@ -54,7 +54,7 @@ def call(*words: object) -> str:
     return done.output
 
 
-EMBEDDED = re.compile(rb"data:image/png;base64,([^\"]*)")
+EMBEDDED = re.compile(rb"data:image/png;base64,((?:[A-Za-z0-9+/]{4}){16,}(?:[A-Za-z0-9+/=]{4})?)")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
