@@ -21,3 +21,9 @@ AIR_HU = -1000.0
 """What stands where nothing was measured."""
 PADDING_HU = -2000.0
 """What scanners store outside the field of view lies at or below this."""
+RCBF_THRESHOLD = 0.3
+"""Core: CBF below this part of the other side's mean."""
+TMAX_THRESHOLD_S = 6.0
+"""Penumbra, the core in it included: Tmax above this."""
+CSF_HU = 20.0
+"""A voxel whose mean over all frames is below is fluid, which has no flow and would pass for core."""

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ctpbench.arrays import Float32, Float64, Mask
+from ctpbench.arrays import CSF_HU, Float32, Float64, Mask
 from ctpbench.errors import DataError
-from ctpbench.perfusion.lesions import CSF_HU
 
 FRAME_DIMS = ("time", "z", "y", "x")
 MIN_FRAMES = 3

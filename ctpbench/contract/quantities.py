@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ctpbench.perfusion.lesions import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S
+from ctpbench.arrays import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S
 
 
 class Code(NamedTuple):

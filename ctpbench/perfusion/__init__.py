@@ -30,9 +30,6 @@ from ctpbench.perfusion.criteria import regularisation_weight
 from ctpbench.perfusion.deconvolution import deconvolve, inverse_kernel
 from ctpbench.perfusion.dose import insert_noise
 from ctpbench.perfusion.lesions import (
-    CSF_HU,
-    RCBF_THRESHOLD,
-    TMAX_THRESHOLD_S,
     hypoperfused,
     infarct_core,
     side_of,
@@ -46,9 +43,6 @@ from ctpbench.perfusion.regularisation import Deconvolution, Gcv, LCurve, Osvd, 
 from ctpbench.perfusion.scaling import pooled_factor, roi_factor, scale_factor, scale_sums
 
 __all__ = [
-    "CSF_HU",
-    "RCBF_THRESHOLD",
-    "TMAX_THRESHOLD_S",
     "Bayesian",
     "Deconvolution",
     "Gcv",

@@ -9,20 +9,20 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import Float64, Mask
-
-RCBF_THRESHOLD = 0.3
-"""Core: CBF below this part of the other side's mean."""
-TMAX_THRESHOLD_S = 6.0
-"""Penumbra, the core in it included: Tmax above this."""
-CSF_HU = 20.0
-"""A voxel whose mean over all frames is below is fluid, which has no flow and would pass for core."""
+from ctpbench.arrays import RCBF_THRESHOLD, TMAX_THRESHOLD_S, Float64, Mask
 
 
 def side_of(brain: Mask) -> npt.NDArray[np.int8]:
     """Return -1, 0 or 1, (x): columns before, on and behind the middle of the brain's extent along x.
 
     `brain` is bool, (z, y, x). One sagittal plane serves all slices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import side_of
+    >>> print(side_of(np.array([[[False, True, True, True, True, True]]])))
+    [-1 -1 -1  0  1  1]
     """
     columns = np.flatnonzero(brain.any(axis=(0, 1)))
     return np.asarray(np.sign(2 * np.arange(brain.shape[2]) - (columns[0] + columns[-1])), dtype=np.int8)
@@ -48,6 +48,14 @@ def infarct_core(
     -------
     ndarray, as `cbf`, bool, or None
         None where the rule cannot be applied: a side without a voxel, or NaN in the domain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import infarct_core
+    >>> cbf = np.array([10.0, 45.0, 50.0, 52.0])
+    >>> print(infarct_core(cbf, np.ones(4, bool), np.array([-1, -1, 1, 1], np.int8)))
+    [ True False False False]
     """
     halves = [cbf[domain & (sides == side)] for side in (-1, 1)]
     if not all(half.size for half in halves) or not np.isfinite(cbf[domain]).all():
@@ -61,6 +69,13 @@ def hypoperfused(tmax: Float64, domain: Mask, tmax_threshold_s: float = TMAX_THR
     """Return where Tmax (s) exceeds the threshold, bool; None for an empty domain or NaN in it.
 
     `tmax` and `domain` are (z, y, x), or voxels in a row, (voxel).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ctpbench.perfusion import hypoperfused
+    >>> print(hypoperfused(np.array([2.0, 7.0, 9.0]), np.array([True, True, False])))
+    [False  True False]
     """
     if not domain.any() or not np.isfinite(tmax[domain]).all():
         return None

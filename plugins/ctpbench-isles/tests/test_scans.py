@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import ctpbench
 from ctpbench import DataError, inspect_series
-from ctpbench_isles import scans, splits
+from ctpbench_isles import splits
 from ctpbench_isles.files import NiftiFiles
 from ctpbench_isles.lower_dose import LowerDose
 from ctpbench_isles.nifti import NiftiSeries
@@ -71,7 +72,7 @@ def test_slabs_are_the_whole_cut_up(folder):
 
 def test_a_scan_is_inspected_once_for_all_its_slabs_and_again_when_it_changed(folder, tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(scans, "inspect_series", lambda *a, **k: calls.append(1) or inspect_series(*a, **k))
+    monkeypatch.setattr(ctpbench, "inspect_series", lambda *a, **k: calls.append(1) or inspect_series(*a, **k))
     path = tmp_path / "scan.nii.gz"
     path.write_bytes((folder / "a.nii.gz").read_bytes())
     dataset = NiftiFiles(root=path, slab_slices=2)
@@ -184,7 +185,7 @@ def test_an_empty_folder_holds_no_scan(tmp_path):
 
 def test_the_methods_of_the_inspection_are_passed_on(folder, monkeypatch):
     passed = {}
-    monkeypatch.setattr(scans, "inspect_series", lambda series, **k: passed.update(k) or inspect_series(series))
+    monkeypatch.setattr(ctpbench, "inspect_series", lambda series, **k: passed.update(k) or inspect_series(series))
     NiftiFiles(root=folder, aif_method="kmeans", partial_volume=False).load("scan-001", None)
     assert passed == {"aif_method": "kmeans", "partial_volume": False, "aif": None}
 

@@ -11,8 +11,8 @@ import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase, class_mask
-from ctpbench.arrays import Mask
-from ctpbench.perfusion import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S, hypoperfused, infarct_core, side_of
+from ctpbench.arrays import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S, Mask
+from ctpbench.perfusion import hypoperfused, infarct_core, side_of
 from ctpbench_metrics.references import reference_maps
 
 ROIS = ("core", "penumbra")
