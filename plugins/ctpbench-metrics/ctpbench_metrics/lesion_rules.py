@@ -12,7 +12,6 @@ from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase, class_mask
 from ctpbench.arrays import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S, Mask
-from ctpbench.perfusion import hypoperfused, infarct_core, side_of
 from ctpbench_metrics.references import reference_maps
 
 ROIS = ("core", "penumbra")
@@ -42,6 +41,8 @@ class LesionRules(Metric):
         brain : ndarray, (z, y, x), bool
             Its middle is the midline.
         """
+        from ctpbench.perfusion import hypoperfused, infarct_core, side_of  # which load scipy
+
         rules = {
             "core": partial(infarct_core, sides=side_of(brain), rcbf_threshold=self.rcbf_threshold),
             "penumbra": partial(hypoperfused, tmax_threshold_s=self.tmax_threshold_s),
