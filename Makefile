@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 STAMP := $(VENV)/.installed
-# One worker more than there are cores, up to four: a test often waits for a process.
-WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+# Two workers more than there are cores, up to four: a test often waits for a process.
+WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 2))')
 SIDE_BY_SIDE = $(BIN)/pytest -n $(WORKERS) --dist worksteal
 ENOUGH := import sys; v = sys.version_info; \
   v >= (3, 11) or sys.exit("needs Python 3.11 or newer, got %d.%d; set PYTHON=python3.11" % v[:2])

@@ -190,7 +190,7 @@ class Session:
     def _check_yaml(self, block: Block) -> None:
         from ctpbench.outcome.claims import load_claims
         from ctpbench.plugins import load_catalogue
-        from ctpbench.running.executors.cluster import Request
+        from ctpbench.running.executors.choice import written
         from ctpbench.suite.load import load_suite
 
         keys = re.findall(r"^(\w+):", block.text, flags=re.M)
@@ -200,7 +200,7 @@ class Session:
             load_claims(path)
         elif "cluster" in keys:
             path.write_text(block.text)
-            Request.of_file(path)
+            written(load_catalogue(), path)
         elif "datasets" in keys or "denoisers" in keys or keys:
             missing = "".join(f"{key}: {value}\n" for key, value in BASE.items() if key not in keys)
             path.write_text(missing + block.text)

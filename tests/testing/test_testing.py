@@ -335,7 +335,7 @@ def test_training_is_a_sequence_that_shows_clean_only_where_asked():
 
 
 def test_a_class_is_refused():
-    with pytest.raises(TypeError, match="allowed: an instance of Dataset, Denoiser or Metric"):
+    with pytest.raises(TypeError, match="allowed: an instance of Dataset, Denoiser, Metric or PoolExecutor"):
         checks_for(Halve)
 
 

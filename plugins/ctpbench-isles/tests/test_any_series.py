@@ -26,7 +26,7 @@ from .conftest import head_series
 from .dicom_files import SECRETS, time_text, write_enhanced, write_series
 from .nifti_files import ORIENTATIONS, write_scan
 
-TRIES = int(os.environ.get("FUZZ", "40"))
+TRIES = int(os.environ.get("FUZZ", "25"))
 SCAN = head_series(slices=3, rows=16, columns=14, frames=6, interval_s=1.5)
 QUICK = settings(
     max_examples=TRIES,
