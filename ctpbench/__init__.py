@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ctpbench.contract.observation import check_observation as check_observation
     from ctpbench.contract.quantities import QUANTITIES as QUANTITIES
     from ctpbench.contract.quantities import Quantity as Quantity
+    from ctpbench.contract.series import MAX_LOST as MAX_LOST
     from ctpbench.contract.series import Format as Format
     from ctpbench.contract.series import Series as Series
     from ctpbench.contract.series import Stated as Stated

@@ -16,6 +16,7 @@ HOME = {
     "Inspection": "scans.inspection",
     "MAPS": "contract.case",
     "MAP_UNITS": "contract.case",
+    "MAX_LOST": "contract.series",
     "Metric": "contract.components",
     "Observation": "contract.observation",
     "PoolExecutor": "contract.executors",

@@ -17,6 +17,8 @@ from ctpbench.errors import DataError
 Format = Literal["nifti", "dicom", "dicom-pm"]
 """NIfTI; classic DICOM images, which every viewer shows; DICOM's objects for what was computed: parametric maps and
 segmentations, whose values are floating point and whose units are coded."""
+MAX_LOST = 0.1
+"""Share of a scan's files, images and frames that may be missing: with more lost, it is another scan."""
 SLAB_BYTES = 2**27
 """About how much of a series is in memory at once, as float32."""
 

@@ -36,7 +36,7 @@ from ctpbench.perfusion.lesions import (
 )
 from ctpbench.perfusion.maps import maps_from_residues, perfusion_maps
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
-from ctpbench.perfusion.motion import motion_mm, rotation_deg
+from ctpbench.perfusion.motion import motion_mm
 from ctpbench.perfusion.noise import NoiseStatistics, noise_statistics
 from ctpbench.perfusion.regions import flat_white_matter
 from ctpbench.perfusion.regularisation import Deconvolution, Gcv, LCurve, Osvd, Tikhonov, Tsvd
@@ -74,7 +74,6 @@ __all__ = [
     "regularisation_weight",
     "resample",
     "roi_factor",
-    "rotation_deg",
     "scale_factor",
     "scale_sums",
     "side_of",

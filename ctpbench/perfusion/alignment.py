@@ -11,6 +11,7 @@ from ctpbench.arrays import Float32, Float64
 
 _WINDOW_HU = (-1000.0, 1500.0)  # air beyond the field of view, and metal, count for no more than air and bone
 _SMOOTH_MM = 2.0
+_OUTLINE_HU_MM = 30.0  # slope of a smoothed edge of 150 HU
 _RADIUS_MM = 80.0  # of the skull
 _ROUNDS, _ENOUGH_PX = 40, 0.001
 
@@ -18,7 +19,8 @@ _ROUNDS, _ENOUGH_PX = 40, 0.001
 def poses(frames: Float32, spacing_mm: Sequence[float]) -> Float64:
     """Return how the head of one slice lies in each frame, against the first two.
 
-    Gauss and Newton's method on the difference of smooth images whose contrast is cut.
+    Gauss and Newton's method on the difference of smooth images where the first have the outline of bone or air. Of a
+    brain that was cut out onto 0 HU nothing is told: its edge is no stronger than what contrast does.
 
     Parameters
     ----------
@@ -38,14 +40,15 @@ def poses(frames: Float32, spacing_mm: Sequence[float]) -> Float64:
     first = images[:2].mean(axis=0)
     along_y, along_x = np.gradient(first, *spacing_mm)
     y, x = _from_middle(first.shape, spacing_mm)
-    slopes = np.stack([along_y, along_x, along_x * y - along_y * x]).reshape(3, -1).astype(np.float64)
-    # The inverse of the normal matrix: a slice without edges has none, and lies as it is.
+    outline = np.hypot(along_y, along_x) > _OUTLINE_HU_MM
+    slopes = np.stack([along_y, along_x, along_x * y - along_y * x])[:, outline].astype(np.float64)
+    # The inverse of the normal matrix: a slice without an outline has none, and lies as it is.
     solve = np.linalg.pinv(slopes @ slopes.T, rcond=1e-9) @ slopes
     found = np.zeros((len(images), 3))
     for number, image in enumerate(images):
         pose = found[number - 1].copy() if number else found[0]
         for _ in range(_ROUNDS):
-            step = solve @ (first - _moved_back(image, pose, spacing_mm)).ravel()
+            step = solve @ (first - _moved_back(image, pose, spacing_mm))[outline]
             pose += step
             if np.abs(step * [1, 1, max(y.max(), x.max())]).max() < _ENOUGH_PX * min(spacing_mm):
                 break

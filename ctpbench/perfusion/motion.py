@@ -1,4 +1,4 @@
-"""How far a head moved and turned in the plane of a slice."""
+"""How far a head moved in the plane of a slice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ctpbench.errors import DataError
 
 _WINDOW_HU = (-100.0, 100.0)  # keeps the outlines of head, skull and brain; contrast in vessels is cut to little
 _EDGE_PX = 1.5  # sd of the Gaussian whose derivative finds edges
-_FURTHEST, _COARSE_MM = 6, 2.0  # degrees; pixels that rotation is looked for in
 _RIM_SHARE = 0.05  # of each side, where edges fade out: a head that is cut off there does not end abruptly
 
 
@@ -53,66 +52,6 @@ def motion_mm(frames: npt.ArrayLike, spacing_mm: Sequence[float]) -> Float64:
 
     Source: Guizar-Sicairos et al. 2008, Opt Lett 33:156 (registration by a refined peak of the cross-correlation).
     """
-    spectra = fft.fft2(_edges(_checked(frames, spacing_mm)))
-    # The real part is the sum of both derivatives' correlations.
-    correlations = fft.ifft2(spectra * np.conj(spectra[0])).real
-    shifts_px = np.array([_peak(correlation) for correlation in correlations])
-    shifts_px -= shifts_px[0]
-    return np.asarray(np.hypot(*(shifts_px * np.asarray(spacing_mm)).T), dtype=np.float64)
-
-
-def rotation_deg(frames: npt.ArrayLike, spacing_mm: Sequence[float]) -> Float64:
-    """Return each frame's rotation in the plane against the first.
-
-    The first frame is turned in steps of a degree, and its edges are correlated with those of each frame wherever that
-    lies; a parabola through the highest values gives the fraction. It is right to about half a degree; of a brain that
-    was cut out onto 0 HU, contrast on one side looks like a turn of up to 1.6.
-
-    Parameters
-    ----------
-    frames : array, (time, y, x), HU
-        As for `motion_mm`.
-    spacing_mm : sequence of 2 floats
-        Pixel size along (y, x) in mm.
-
-    Returns
-    -------
-    array, (time), float64, degrees
-        0 for the first frame; from y towards x counts as positive. Turns by more than 6 degrees count as 6.
-
-    Raises
-    ------
-    DataError
-        Where a shape does not fit or a value is not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy import ndimage
-    >>> from ctpbench.perfusion import rotation_deg
-    >>> y, x = np.mgrid[:96, :96] - 47.5
-    >>> slice_hu = np.where(np.hypot(y, 1.4 * x) < 40, 35.0, -1000.0)
-    >>> turned = ndimage.rotate(slice_hu, 4, reshape=False, order=1, cval=-1000)
-    >>> print(np.abs(rotation_deg(np.stack([slice_hu, turned]), (1, 1))).round())
-    [0. 4.]
-    """
-    series = _checked(frames, spacing_mm)
-    # Whole pixels are put together to about 2 mm: a turn moves the outline of a head by far more.
-    steps = [max(1, round(_COARSE_MM / size)) for size in spacing_mm]
-    coarse = _coarser(np.clip(series, *_WINDOW_HU).astype(np.float32), *steps)
-    sizes = [size * step for size, step in zip(spacing_mm, steps, strict=True)]
-    spectra = fft.fft2(_edges(coarse))
-    heights = []
-    # Half degrees, for at none of them the frame stays without interpolation, which would make it stand out.
-    for angle in np.arange(-_FURTHEST - 0.5, _FURTHEST + 1):
-        turned = fft.fft2(_edges(_turned(coarse[0], float(angle), sizes)[np.newaxis]))
-        heights.append(fft.ifft2(spectra * np.conj(turned)).real.max(axis=(1, 2)) / np.linalg.norm(turned))
-    table = np.array(heights).T  # (time, angle)
-    turns = np.array([_FURTHEST + 0.5 - _top(row) for row in table])
-    return np.asarray(turns - turns[0], dtype=np.float64)
-
-
-def _checked(frames: npt.ArrayLike, spacing_mm: Sequence[float]) -> npt.NDArray[np.floating]:
     series = np.asarray(frames)
     if series.ndim != 3 or min(series.shape) < 1 or min(series.shape[1:]) < 3:
         raise DataError(f"frames: got shape {series.shape}; allowed: 3 axes (time, y, x), 3 pixels or more a side")
@@ -120,45 +59,17 @@ def _checked(frames: npt.ArrayLike, spacing_mm: Sequence[float]) -> npt.NDArray[
         raise DataError(f"spacing_mm: got {tuple(spacing_mm)}; allowed: 2 sizes (y, x) above 0 mm")
     if not np.isfinite(series).all():
         raise DataError("frames: got NaN or infinity; allowed: finite HU")
-    return series
-
-
-def _edges(series: npt.NDArray[np.floating]) -> npt.NDArray[np.complex64]:
-    """Return the edges of each frame, faded at the rim: the derivative along y, and along x as the imaginary part."""
     windowed = np.clip(series, *_WINDOW_HU).astype(np.float32, copy=False)
     sigmas = (0, _EDGE_PX, _EDGE_PX)
     along_y = ndimage.gaussian_filter(windowed, sigmas, order=(0, 1, 0), mode="nearest")
     along_x = ndimage.gaussian_filter(windowed, sigmas, order=(0, 0, 1), mode="nearest")
-    rim = np.outer(*(_fade(n) for n in series.shape[1:]))
-    return np.asarray((along_y + 1j * along_x) * rim, dtype=np.complex64)
-
-
-def _coarser(series: Float32, along_y: int, along_x: int) -> Float32:
-    """Average whole blocks of pixels; what is left over at the end is dropped."""
-    rows, columns = (n // step * step for n, step in zip(series.shape[1:], (along_y, along_x), strict=True))
-    if min(rows, columns) < 3 * max(along_y, along_x):
-        return series
-    blocks = series[:, :rows, :columns].reshape(len(series), rows // along_y, along_y, columns // along_x, along_x)
-    averaged: Float32 = blocks.mean(axis=(2, 4))
-    return averaged
-
-
-def _turned(image: Float32, angle_deg: float, spacing_mm: Sequence[float]) -> Float32:
-    """Return an image turned about its middle."""
-    angle = np.deg2rad(angle_deg)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    sizes = np.asarray(spacing_mm)
-    matrix = turn * sizes[np.newaxis] / sizes[:, np.newaxis]
-    middle = (np.array(image.shape) - 1) / 2
-    turned: Float32 = ndimage.affine_transform(image, matrix, middle - matrix @ middle, order=1, mode="nearest")
-    return turned
-
-
-def _top(heights: Float64) -> float:
-    """Return where values on a line are highest, with its fraction."""
-    top = int(np.argmax(heights))
-    inside = 0 < top < len(heights) - 1
-    return top + (_vertex(heights[top - 1 : top + 2]) if inside else 0.0)
+    edges = (along_y + 1j * along_x) * np.outer(*(_fade(n) for n in series.shape[1:]))
+    spectra = fft.fft2(edges)
+    # The real part is the sum of both derivatives' correlations.
+    correlations = fft.ifft2(spectra * np.conj(spectra[0])).real
+    shifts_px = np.array([_peak(correlation) for correlation in correlations])
+    shifts_px -= shifts_px[0]
+    return np.asarray(np.hypot(*(shifts_px * np.asarray(spacing_mm)).T), dtype=np.float64)
 
 
 def _fade(n: int) -> Float32:

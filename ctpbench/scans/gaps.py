@@ -14,12 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ctpbench.arrays import Float32, Float64, Mask
-from ctpbench.contract.series import Format, Series, Volume
+from ctpbench.contract.series import MAX_LOST, Format, Series, Volume
 from ctpbench.errors import DataError
 from ctpbench.perfusion.concentration import interpolate
-
-MAX_LOST = 0.1
-"""Share of a scan's images, and of its frames, that may be lost."""
 
 _HEAD_HU = -500.0
 _MIN_HEAD = 0.02  # of an image: with less head in it, nothing is said of what it lacks

@@ -15,7 +15,7 @@ from ctpbench.errors import DataError, InputError
 from ctpbench.perfusion.aif import InputFunctions, Method
 from ctpbench.perfusion.concentration import on_grid, uniform_times
 from ctpbench.perfusion.masks import brain_mask, vessel_mask
-from ctpbench.perfusion.motion import motion_mm, rotation_deg
+from ctpbench.perfusion.motion import motion_mm
 from ctpbench.perfusion.noise import NoiseStatistics, combine, noise_statistics
 from ctpbench.scans.curves import read_curve
 from ctpbench.scans.findings import Findings
@@ -153,9 +153,8 @@ def inspect_series(
     else:
         inputs, no_artery = InputFunctions.given(curve, notes=(_FROM_FILE,)), ""
     report(0.95, "motion")
-    central = overview.slice_with_most_brain()
-    displacement = motion_mm(central, overview.spacing_mm[1:])
-    turned = rotation_deg(central, overview.spacing_mm[1:])
+    displacement = motion_mm(overview.slice_with_most_brain(), overview.spacing_mm[1:])
+    turned = np.rad2deg(overview.poses[:, 2])
     findings = Findings(scan, times_s, inputs, seen.noise, displacement, turned)
     report(1.0, "")
     return Inspection(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from ctpbench.arrays import AIR_HU, Float32, Float64, Index, Mask
+from ctpbench.arrays import Float32, Float64, Index, Mask
 from ctpbench.contract.series import Series
 from ctpbench.errors import DataError
 from ctpbench.perfusion.aif import InputFunctions, Method, Vessel, find_input_functions
@@ -126,22 +127,26 @@ class Overview:
 
         The head lies in all where it lay first: bone that moves past a voxel outdoes any artery.
         """
-        where = poses(self._most, self.spacing_mm[1:])
-        moved = farthest_mm(where) > _MOVED_MM
+        moved = farthest_mm(self.poses) > _MOVED_MM
         concentration = np.zeros((self._length, *self.brain[:, *box].shape), np.float32)
         while self._parts:
             z, (part, images) = self._parts.popitem()
             if moved:
-                images = self._still(part, images, where)
+                images = self._still(part, images)
             rows, columns = (slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
             concentration[:, z, rows, columns] = subtract_baseline(images)
         return concentration
 
-    def _still(self, part: _Box, images: Float32, where: Float64) -> Float32:
+    def _still(self, part: _Box, images: Float32) -> Float32:
         """Return what was kept of a slice, the head where it lay first; it turned about the image's middle."""
-        whole = np.full((self._length, 1, *self.brain.shape[1:]), AIR_HU, np.float32)
-        whole[:, 0, *part] = images
-        return aligned(whole, where, self.spacing_mm[1:])[:, 0, *part]
+        around = [(p.start, n - p.stop) for p, n in zip(part, self.brain.shape[1:], strict=True)]
+        whole = np.pad(images, ((0, 0), *around), mode="edge")
+        return aligned(whole[:, np.newaxis], self.poses, self.spacing_mm[1:])[:, 0, *part]
+
+    @cached_property
+    def poses(self) -> Float64:
+        """How the head lies in each frame in the slice with the most brain, (time, 3): see `alignment.poses`."""
+        return poses(self._most, self.spacing_mm[1:])
 
     def slice_with_most_brain(self) -> Float32:
         return self._most

@@ -7,6 +7,8 @@ import pytest
 from scipy import ndimage
 
 from ctpbench.perfusion.alignment import aligned, farthest_mm, poses
+from tests.perfusion.test_motion import BOLUS, EMPTY, SPACING_MM
+from tests.perfusion.test_motion import head as enhanced
 
 PIXEL_MM = (1.5, 1.2)
 
@@ -41,6 +43,24 @@ def test_noise_alone_moves_nothing_far_and_an_even_slice_stays():
     assert farthest_mm(poses(frames, PIXEL_MM)) < 0.1
     even = np.zeros((3, 20, 20), np.float32)
     np.testing.assert_array_equal(poses(even, PIXEL_MM), 0)
+
+
+TURNS_DEG = np.array([0, 0, -1.2, 2.5, 4.0, -3.3, 0, 5.2])
+
+
+@pytest.mark.parametrize("bolus", [False, True])
+@pytest.mark.parametrize("kind", list(EMPTY))
+def test_contrast_is_no_turn(kind, bolus):
+    """Contrast comes on one side alone. A brain on 0 HU has no outline that it would not outdo: nothing is told."""
+    frames = [
+        ndimage.rotate(enhanced(kind, contrast=contrast), turn, reshape=False, order=3, cval=EMPTY[kind])
+        for contrast, turn in zip(bolus * BOLUS[: len(TURNS_DEG)], TURNS_DEG, strict=True)
+    ]
+    frames = np.stack(frames) + np.random.default_rng(2).normal(0, 8, (len(frames), *frames[0].shape))
+    where = poses(frames.astype(np.float32), SPACING_MM)
+    expected = 0 * TURNS_DEG if kind == "brain on 0" else TURNS_DEG
+    np.testing.assert_allclose(np.degrees(where[:, 2]), expected, atol=0.3)
+    assert np.abs(where[:, :2]).max() < 0.5
 
 
 def test_the_farthest_is_on_the_skull():

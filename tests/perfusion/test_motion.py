@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from ctpbench.errors import DataError
-from ctpbench.perfusion.motion import motion_mm, rotation_deg
+from ctpbench.perfusion.motion import motion_mm
 
 SIZE, FRAMES = 160, 16
 SPACING_MM = (1.0, 1.0)
@@ -116,47 +115,3 @@ def test_without_edges_nothing_moves():
 def test_what_is_no_slice_is_refused(frames, spacing_mm, message):
     with pytest.raises(DataError, match=message):
         motion_mm(frames, spacing_mm)
-
-
-# Rotation
-
-TURNS_DEG = np.array([0, 0.6, -1.2, 2.5, 4.0, -3.3, 0, 5.2])
-
-
-def turned(kind, turns_deg, contrast, noise_hu=8.0):
-    """The head turned about its middle, the noise not."""
-    still = [head(kind, contrast=c) for c in contrast]
-    frames = [
-        ndimage.rotate(frame, turn, reshape=False, order=3, cval=EMPTY[kind])
-        for frame, turn in zip(still, turns_deg, strict=True)
-    ]
-    noise = noise_hu * np.random.default_rng(2).normal(size=(len(frames), SIZE, SIZE))
-    return (np.stack(frames) + noise * (np.abs(np.stack(frames) - EMPTY[kind]) > 1)).astype(np.float32)
-
-
-@pytest.mark.parametrize("bolus", [False, True])
-@pytest.mark.parametrize("kind", list(EMPTY))
-def test_rotations_are_found(kind, bolus):
-    contrast = BOLUS[: len(TURNS_DEG)] * bolus
-    found = rotation_deg(turned(kind, TURNS_DEG, contrast), SPACING_MM)
-    assert found.dtype == np.float64
-    assert found[0] == 0
-    faint = bolus and kind == "brain on 0"  # contrast on one side is as strong as the brain's own edge
-    np.testing.assert_allclose(found, TURNS_DEG, atol=1.8 if faint else 0.6)
-
-
-def test_a_shift_is_no_rotation_and_a_bolus_is_none():
-    found = rotation_deg(scan("skull", shifts(5.6), BOLUS), SPACING_MM)
-    assert np.abs(found).max() < 0.3
-
-
-def test_pixels_need_not_be_square():
-    frames = turned("skull", TURNS_DEG, np.zeros(8))
-    squeezed = frames.reshape(8, SIZE // 2, 2, SIZE).mean(axis=2)
-    np.testing.assert_allclose(rotation_deg(squeezed, (2.0, 1.0)), TURNS_DEG, atol=0.7)
-
-
-@pytest.mark.parametrize(("frames", "spacing_mm"), [(np.zeros((3, 4)), (1, 1)), (np.full((3, 9, 9), np.nan), (1, 1))])
-def test_what_cannot_turn_is_refused(frames, spacing_mm):
-    with pytest.raises(DataError, match="frames: got"):
-        rotation_deg(frames, spacing_mm)

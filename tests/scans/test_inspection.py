@@ -212,10 +212,12 @@ def test_slices_without_brain_are_refused(inspected, still):
     np.testing.assert_array_equal(seen.frames["brain"], found.brain[1:3])
 
 
+@pytest.mark.parametrize("background_hu", [-1000, 0])
 @pytest.mark.parametrize("skull", [False, True])
-def test_an_image_of_the_brain_alone_is_known_as_such(inspected, skull):
+def test_an_image_of_the_brain_alone_is_known_as_such(inspected, skull, background_hu):
     arrays = head(EVERY_S, skull=False)
     true = arrays["frames"][0] > -500
+    arrays["frames"][:, ~true] = background_hu
     if skull:  # flecks of calcium, which must not count as a skull
         arrays["frames"][:, 2, 28:32, 28:31] = 200
     found = inspected(arrays)

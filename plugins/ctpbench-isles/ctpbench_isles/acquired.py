@@ -11,8 +11,6 @@ from ctpbench.arrays import AIR_HU, PADDING_HU
 
 MIN_FRAMES = 3
 """A scan of fewer frames shows no bolus."""
-MAX_LOST = 0.1
-"""Share of a scan's files and images that may be missing; more is another scan."""
 HEAD_HU = -500.0
 """The head is above: below are air and padding."""
 

@@ -9,9 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ctpbench import DataError, Format, Series, Stated, Volume
+from ctpbench import MAX_LOST, DataError, Format, Series, Stated, Volume
 from ctpbench.arrays import AIR_HU, Float32, Float64
-from ctpbench_isles.acquired import MAX_LOST
 from ctpbench_isles.dicom_doubles import without_doubles
 from ctpbench_isles.dicom_files import read_headers
 from ctpbench_isles.dicom_frames import GEOMETRY_TAGS, FrameTable, arrange

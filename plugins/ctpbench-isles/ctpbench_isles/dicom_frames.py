@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ctpbench import DataError, Stated
+from ctpbench import MAX_LOST, DataError, Stated
 from ctpbench.arrays import Float64, Index, Mask
-from ctpbench_isles.acquired import MAX_LOST, MIN_FRAMES
+from ctpbench_isles.acquired import MIN_FRAMES
 from ctpbench_isles.dicom_headers import CLOCKS, Image
 from ctpbench_isles.dicom_overlap import without_overlap
 from ctpbench_isles.dicom_times import (
@@ -28,6 +28,8 @@ SAME_POSITION_MM = 0.05  # positions are often written to a tenth of a mm
 MAX_UNEVEN = 0.01  # of the distance between slices
 MAX_DELAY = 0.75  # between neighbouring slices of one frame, of the time to the next frame
 MIN_SHUTTLE_DELAY = 0.05  # between the two positions of a shuttle, likewise
+MAX_DISAGREEMENT = 0.1  # of the interval that is stated with the one that was recorded
+FEW = 0.1  # of the images: whose scale is said if it is not that of all others
 
 GEOMETRY_TAGS = {
     "position": "ImagePositionPatient",
@@ -112,7 +114,7 @@ def _scale_notes(images: list[Image]) -> tuple[str, ...]:
     """Return a note where a few images have another slope or intercept than all the others."""
     scales = Counter((image.slope, image.intercept) for image in images)
     others = len(images) - scales.most_common(1)[0][1]
-    if not 0 < others <= MAX_LOST * len(images):
+    if not 0 < others <= FEW * len(images):
         return ()
     return (f"scale: {others} of {len(images)} images have another RescaleSlope or RescaleIntercept than the rest",)
 
@@ -129,7 +131,7 @@ def _times(
         notes: tuple[str, ...] = ()
         if stamps.dated and stamps.tag != RECONSTRUCTION:
             steps = float(np.median(np.diff(given_s))), float(np.median(np.diff(recorded_s, axis=0)))
-            if abs(steps[0] / steps[1] - 1) > MAX_LOST:
+            if abs(steps[0] / steps[1] - 1) > MAX_DISAGREEMENT:
                 notes = (f"times: {steps[0]:.3g} s between frames stated; {stamps.tag} says {steps[1]:.3g} s",)
         return np.repeat(given_s[:, None], slices, axis=1), STATED, notes
     if stamps.dated and stamps.tag != RECONSTRUCTION:
