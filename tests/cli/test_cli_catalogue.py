@@ -97,13 +97,29 @@ def test_schema_is_json_and_knows_the_plugins_parameters():
     assert "sigma_t_hu" in schema["$defs"]["denoiser.tips"]["properties"]
 
 
-def test_check_passes_good_components_and_fails_bad_ones():
+BAD = """
+from ctpbench import FrameDenoiser, hookimpl
+
+class Bad(FrameDenoiser):
+    name, version = "kit-bad", "1"
+
+    def denoise(self, observation, context):
+        return None
+
+@hookimpl
+def ctpbench_denoisers():
+    return [Bad]
+"""
+
+
+def test_check_passes_good_components_and_fails_bad_ones(site):
     good = ctpbench("check", "ctpbench-metrics")
     assert good.exit_code == 0
     assert "failed" not in good.stdout
-    bad = ctpbench("check", "ctpbench-fakes")
+    site.install("kit-bad", BAD)
+    bad = ctpbench("check", "kit-bad")
     assert bad.exit_code == 3
-    assert "failed misbehave" in bad.stdout
+    assert "failed kit-bad: " in bad.stdout
     unknown = ctpbench("check", "nothing")
     assert unknown.exit_code == 2
 
