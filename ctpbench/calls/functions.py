@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 
 from ctpbench.contract.components import Context, FrameDenoiser
 from ctpbench.errors import InputError
-from ctpbench.running.estimation import InvalidOutput
+from ctpbench.running.faults import InvalidOutput
 from ctpbench.text import cut, did_you_mean, shown
 
 Call = Callable[..., Any]

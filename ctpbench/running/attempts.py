@@ -6,8 +6,7 @@ import traceback
 from collections.abc import Callable
 from importlib import import_module
 
-from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.faults import failure, invalid
+from ctpbench.running.faults import InvalidOutput, failure, invalid
 from ctpbench.running.host import Host
 from ctpbench.running.hosted import Failed, HostedJob
 from ctpbench.running.log import Log

@@ -33,6 +33,7 @@ from ctpbench.perfusion import (
     subtract_baseline,
 )
 from ctpbench.perfusion.concentration import is_on_grid, uniform_grid
+from ctpbench.running.faults import InvalidOutput
 from ctpbench.settings import MapsSettings
 
 WHITE_MATTER = {"cbf": 22.0, "cbv": 2.0}
@@ -45,10 +46,6 @@ T = TypeVar("T")
 
 Kind = Literal["frames", "concentration", "residues"]
 _METHODS: dict[Kind, str] = {"frames": "denoise", "concentration": "concentration", "residues": "deconvolve"}
-
-
-class InvalidOutput(Exception):
-    """A method returned something that breaks its contract."""
 
 
 @dataclass(frozen=True)

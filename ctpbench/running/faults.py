@@ -9,12 +9,15 @@ import tempfile
 from pathlib import Path
 
 from ctpbench.errors import CtpbenchError
-from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.work import LONGEST_MESSAGE, Outcome
 from ctpbench.text import one_line, plain_text
 
 _FULL_BYTES = 2**26
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "status_alloc_failed")
+
+
+class InvalidOutput(Exception):
+    """A method returned something that breaks its contract."""
 
 
 def failure(error: BaseException, *written: Path) -> Outcome:

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ctpbench.running import messages
-from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.faults import failure, invalid
+from ctpbench.running.faults import InvalidOutput, failure, invalid
 from ctpbench.running.job import Job
 from ctpbench.running.sandbox.enclosure import shut_in
 from ctpbench.running.sandbox.porter import Place

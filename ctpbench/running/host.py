@@ -23,8 +23,7 @@ import numpy as np
 from ctpbench.arrays import Float32
 from ctpbench.code import digest
 from ctpbench.running import guest, messages
-from ctpbench.running.estimation import InvalidOutput
-from ctpbench.running.faults import crash
+from ctpbench.running.faults import InvalidOutput, crash
 from ctpbench.running.log import Log
 from ctpbench.running.sandbox.enclosure import Hold, Reach
 from ctpbench.running.sandbox.porter import Porter

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from ctpbench.running.estimation import InvalidOutput
+from ctpbench.running.faults import InvalidOutput
 from ctpbench.running.host import Host
 from ctpbench.running.log import Log
 from ctpbench.running.work import AnswerTask, BuildInfo, BuildTask, ComponentSpec

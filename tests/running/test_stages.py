@@ -22,7 +22,7 @@ from ctpbench.running.cell import Cell
 from ctpbench.running.errands import data, scores
 from ctpbench.running.errands import model as errand_model
 from ctpbench.running.errands.model import TrainingView, thinned
-from ctpbench.running.estimation import InvalidOutput
+from ctpbench.running.faults import InvalidOutput
 from ctpbench.running.files import file_name, load_arrays, load_truth
 from ctpbench.running.host import Host
 from ctpbench.running.hosted import HostedJob

@@ -12,7 +12,7 @@ from ctpbench.contract.answers import check_frame_count, check_learning_curve
 from ctpbench.contract.case import TrainingCase
 from ctpbench.contract.components import Denoiser, Trainable
 from ctpbench.errors import DataError
-from ctpbench.running.estimation import InvalidOutput
+from ctpbench.running.faults import InvalidOutput
 from ctpbench.running.job import Job
 from ctpbench.running.record import Numbers
 from ctpbench.running.work import ModelInfo, ModelTask

@@ -19,9 +19,8 @@ from typing import Self
 from ctpbench.code import CORE
 from ctpbench.contract.components import Component
 from ctpbench.running.attempts import attempt
-from ctpbench.running.estimation import InvalidOutput
 from ctpbench.running.executors.protocol import Began, Ended, Event, Limits, Workers
-from ctpbench.running.faults import failure, invalid
+from ctpbench.running.faults import InvalidOutput, failure, invalid
 from ctpbench.running.host import Host, Progress
 from ctpbench.running.job import Job
 from ctpbench.running.log import Log
