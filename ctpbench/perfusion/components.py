@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class TemporalComponents:
         """
         covariance = _about_means(products) / pixels
         _, basis = _principal(_about_means(smooth_products))
-        variances = np.einsum("tn,ts,sn->n", basis, covariance, basis)
+        variances = (basis * (covariance @ basis)).sum(axis=0)
         return cls(basis, variances, _of_noise(np.maximum(np.linalg.eigvalsh(covariance)[:0:-1], 0)))
 
     def with_mean(self, rank: int) -> Float64:
@@ -189,7 +190,7 @@ def cell_smoothing(tissue: Mask) -> tuple[Float32, Float32, Float32]:
     True
     """
     counts = _cell_sums(np.asarray(tissue, dtype=np.float32))
-    down, across = (_gaussian(size) for size in counts.shape)
+    down, across = (_gaussian(size).copy() for size in counts.shape)
     weights = down @ counts @ across
     return down, across, np.divide(np.sqrt(counts), weights, out=np.zeros_like(counts), where=counts > 0)
 
@@ -202,6 +203,7 @@ def _cell_sums(images: Float32) -> Float32:
     return across[..., 0::2] + across[..., 1::2]
 
 
+@cache
 def _gaussian(cells: int) -> Float32:
     return gaussian_filter1d(np.eye(cells, dtype=np.float32), _SIGMA_CELLS, axis=0, mode="constant")
 

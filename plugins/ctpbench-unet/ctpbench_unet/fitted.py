@@ -22,7 +22,7 @@ from ctpbench_unet.network import Architecture, FramewiseArchitecture, SubspaceA
 from ctpbench_unet.runtime import dtype_of, threads
 from ctpbench_unet.slices import plain, slices_of
 from ctpbench_unet.subspace import subspace_slices
-from ctpbench_unet.subspace_inference import denoised_slices
+from ctpbench_unet.subspace_inference import denoise_slices
 from ctpbench_unet.unet import ready
 
 
@@ -107,11 +107,9 @@ class FittedSubspace(Fitted, FrameDenoiser):
                 network = ready(tuned, device, dtype_of(device, architecture.precision))
             answer = np.empty_like(frames.values)
             torch.from_numpy(answer).copy_(plain(frames))  # by all threads
-            denoised = denoised_slices(network, slices, architecture, self.mirrors, device)
-            for done, (part, series) in enumerate(zip(slices, denoised, strict=True)):
-                part.put(series, answer)
-                context.progress((done + 1) / len(slices), f"slice {done + 1} of {len(slices)}")
-        return frames.copy(data=answer)
+            for done in denoise_slices(network, slices, architecture, self.mirrors, device, answer):
+                context.progress(done / len(slices), f"slice {done} of {len(slices)}")
+        return frames.copy(deep=False, data=answer)
 
     def _ready(self, device: str, dtype: torch.dtype) -> nn.Module:
         """Return the network for use, made once: no call waits for its weights again."""

@@ -23,6 +23,7 @@ from ctpbench.perfusion import (
 from ctpbench_unet.components import components_of
 from ctpbench_unet.memory import attempt, free_bytes
 from ctpbench_unet.non_local_mean import non_local_mean
+from ctpbench_unet.runtime import threads
 from ctpbench_unet.slices import Slice, slices_of
 
 NOISE = 3.0
@@ -63,7 +64,7 @@ class SubspaceSlice(Slice):
             The frames to fit, rank + 1 or more; all by default.
         """
         if frames is None:  # the columns of the whole basis are orthonormal
-            return self._in_units(torch.tensordot(self.basis.T, self.frames, dims=1))
+            return self._in_units(self._projected(self.frames))
         basis = self.basis[frames]
         fit = torch.linalg.solve(basis.T @ basis, basis.T)
         return self._in_units(torch.tensordot(fit, self.frames[frames], dims=1))
@@ -71,7 +72,7 @@ class SubspaceSlice(Slice):
     def clean_coefficients(self) -> Tensor:
         """Return the coefficients of the noiseless curves, (rank + 1, y, x), no unit."""
         assert self.clean is not None  # the harness gives clean frames to what learns from clean
-        return self._in_units(torch.tensordot(self.basis.T, self.clean, dims=1))
+        return self._in_units(self._projected(self.clean))
 
     def images(self, frames: Tensor | None = None) -> Tensor:
         """Return what a network sees, (2 (rank + 1), y, x), no unit: the coefficients and their non-local mean.
@@ -97,9 +98,35 @@ class SubspaceSlice(Slice):
     def _in_units(self, coefficients_hu: Tensor) -> Tensor:
         return (coefficients_hu - self.offset) / self.unit_hu * self.tissue
 
+    def _projected(self, series: Tensor) -> Tensor:
+        """Return the scalar products of curves with the basis, (rank + 1, y, x), HU."""
+        if series.device.type != "cpu":
+            return torch.tensordot(self.basis.T, series, dims=1)
+        from ctpbench_unet import _series_kernel as kernel  # numba loads when a scan is denoised
+
+        count = torch.get_num_threads()
+        with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
+            return torch.from_numpy(kernel.projected(series.numpy(), self.basis.numpy(), count))
+
     def series(self, coefficients: Tensor) -> Tensor:
         """Return the curves that coefficients stand for, (time, y, x), HU."""
-        return torch.tensordot(self.basis, coefficients * self.unit_hu + self.offset, dims=1)
+        return torch.tensordot(self.basis, self._in_hu(coefficients), dims=1)
+
+    def put_curves(self, coefficients: Tensor, whole: Float32) -> None:
+        """Write the curves that coefficients stand for into a series of all slices: as `put` writes theirs.
+
+        Coefficients lie in the host's memory, as the slice does.
+        """
+        from ctpbench_unet import _series_kernel as kernel
+
+        rows, columns = (axis.stop - axis.start for axis in self.box)
+        images, tissue = self._in_hu(coefficients)[:, :rows, :columns], self.tissue[:rows, :columns]
+        count = torch.get_num_threads()
+        with threads(count):
+            kernel.put(images.numpy(), self.basis.numpy(), tissue.numpy(), whole[:, self.z, *self.box], count)
+
+    def _in_hu(self, coefficients: Tensor) -> Tensor:
+        return coefficients * self.unit_hu + self.offset
 
 
 def images_of(slices: Sequence[SubspaceSlice]) -> tuple[Tensor, Tensor | None]:

@@ -1,13 +1,14 @@
-"""From the slices of a scan through a network on temporal coefficients to series, as many at once as memory holds."""
+"""From the slices of a scan through a network on temporal coefficients to curves, as many at once as memory holds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 
+from ctpbench.arrays import Float32
 from ctpbench_unet.inference import coefficients_of
 from ctpbench_unet.memory import fitting, in_batches
 from ctpbench_unet.network import SubspaceArchitecture
@@ -15,14 +16,15 @@ from ctpbench_unet.non_local_mean import FLOATS_A_CHANNEL
 from ctpbench_unet.subspace import SubspaceSlice, images_of
 
 
-def denoised_slices(
+def denoise_slices(
     network: nn.Module,
     slices: Sequence[SubspaceSlice],
     architecture: SubspaceArchitecture,
     mirrors: int,
     device: str,
-) -> Iterator[Tensor]:
-    """Yield the denoised series of each slice, (time, y, x), HU, in order, in the host's memory.
+    whole: Float32,
+) -> Iterator[int]:
+    """Write the denoised curves of slices into the series of all slices, (time, z, y, x), HU; yield how many are done.
 
     The network is one that `ctpbench_unet.unet.ready` returned.
 
@@ -30,22 +32,29 @@ def denoised_slices(
     many. On a CPU one goes after another: the next would push it from the cache.
     """
 
-    def series(some: list[SubspaceSlice]) -> list[Tensor]:
+    def denoise(some: list[SubspaceSlice]) -> int:
         with torch.inference_mode():
             there = [part.to(device) for part in some]
             images, inside = images_of(there)
             answers = coefficients_of(network, images, architecture, device, mirrors=mirrors, inside=inside)
-            pairs = zip(there, answers, strict=True)
-            return _fetched(
-                [part.series(answer[:, : part.tissue.shape[0], : part.tissue.shape[1]]) for part, answer in pairs],
-                device,
-            )
+            own = [
+                answer[:, : part.tissue.shape[0], : part.tissue.shape[1]]
+                for part, answer in zip(there, answers, strict=True)
+            ]
+            if device == "cpu":
+                for part, answer in zip(some, own, strict=True):
+                    part.put_curves(answer, whole)
+            else:
+                made = [part.series(answer) for part, answer in zip(there, own, strict=True)]
+                for part, series in zip(some, _fetched(made, device), strict=True):
+                    part.put(series, whole)
+        return len(some)
 
     if slices:
         floats_a_pixel = 2 * len(slices[0].frames) + FLOATS_A_CHANNEL * (architecture.rank + 1)
         largest_px = max(part.tissue.numel() for part in slices)
         at_once = fitting(4 * floats_a_pixel * largest_px, device, otherwise=1)
-        yield from chain.from_iterable(in_batches(series, list(slices), at_once))
+        yield from accumulate(in_batches(denoise, list(slices), at_once))
 
 
 def _fetched(made: list[Tensor], device: str) -> list[Tensor]:

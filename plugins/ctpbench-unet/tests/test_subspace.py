@@ -74,6 +74,20 @@ def test_all_components_give_the_series_back(scan):
     np.testing.assert_allclose(series * part.tissue, part.frames * part.tissue, atol=5e-2)
 
 
+@pytest.mark.parametrize("rank", [2, 3, 6])
+def test_curves_are_put_as_the_series_is(scan, rank):
+    """Whatever is beyond the tissue stays."""
+    generator = torch.Generator().manual_seed(rank)
+    for part in subspace_slices(scan[0], rank, multiple=8):
+        coefficients = torch.randn(rank + 1, *part.tissue.shape, generator=generator)
+        expected, got = scan[0].values.copy(), scan[0].values.copy()
+        part.put(part.series(coefficients), expected)
+        part.put_curves(coefficients, got)
+        np.testing.assert_allclose(got, expected, atol=1e-3)
+        assert (got[:, ~scan[0]["brain"].values] == expected[:, ~scan[0]["brain"].values]).all()
+        assert (got[:, part.z] != scan[0].values[:, part.z]).any()
+
+
 @pytest.mark.parametrize("count", [None, 12])
 def test_images_are_coefficients_and_their_non_local_mean(scan, count):
     """Its noise is that of fewer frames where fewer are fitted."""
