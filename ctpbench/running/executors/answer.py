@@ -36,7 +36,7 @@ class Answer(Plain):
 def made_folders(assignments: Sequence[Assignment]) -> None:
     """Make the folders that work on a batch writes to."""
     for assignment in assignments:
-        for folder in (assignment.out, assignment.scratch, assignment.checkpoints, assignment.log.parent):
+        for folder in (assignment.out, assignment.checkpoints, assignment.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
 
 
