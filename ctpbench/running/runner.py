@@ -298,10 +298,11 @@ class Runner:
                 "give the same command again: finished cells that do not depend on it are kept"
             )
         for each in done:
-            self._file(each.assignment, each.outcome, records)
+            self._file(each, records)
 
-    def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
+    def _file(self, ended: Ended, records: dict[str, Record]) -> None:
         """Commit an entry, share it, and hand it to the cells that wait for it."""
+        assignment, outcome, seconds = ended.assignment, ended.outcome, ended.seconds
         item = assignment.item
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
@@ -311,7 +312,8 @@ class Runner:
                 facts["contended"] = outcome.info.contended or item.id in self._contended
             outcome = outcome.model_copy(update={"info": outcome.info.model_copy(update=facts)})
         since = self._since.pop(item.id, None)
-        seconds = None if since is None else time.monotonic() - since
+        if seconds is None and since is not None:
+            seconds = time.monotonic() - since
         if self._ledger is not None and seconds is not None:
             self._ledger.note(assignment, outcome, seconds)
         made = assignment.out if outcome.ok else self._store.cache.workspace()
