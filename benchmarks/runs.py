@@ -15,7 +15,8 @@ from noop import fakes
 from ctpbench.driving import Drive, drive
 from ctpbench.plugins import load_catalogue
 from ctpbench.running.costs import FILE_NAME
-from ctpbench.running.executors.cluster import Request
+from ctpbench.running.executors.choice import HERE, Choice
+from ctpbench.running.executors.offered import Dask
 from ctpbench.running.runner import Options
 from ctpbench.suite.load import load_suite
 
@@ -62,8 +63,8 @@ def slept(executor: str, workers: int) -> dict[str, Any]:
         path, out = Path(folder) / "suite.yaml", Path(folder) / "run"
         path.write_text(SLEEPING.format(seconds=SLEEP_S, seeds=list(range(SLEEPING_CELLS))))
         catalogue, listener = fakes(), Silent()
-        request = Request.of_this_machine(workers, 1) if executor == "dask" else None
-        asked = Drive(load_suite(path, catalogue), out, options=Options(jobs=workers), cache="none", cluster=request)
+        where = Choice(Dask(workers=workers), "--executor dask") if executor == "dask" else HERE
+        asked = Drive(load_suite(path, catalogue), out, options=Options(jobs=workers), cache="none", executor=where)
         drive(asked, catalogue, lambda cells: nullcontext(listener), say=lambda text: None, finish=lambda store: None)
         costs = [json.loads(line) for line in (out / FILE_NAME).read_text().splitlines()]
     pieces = {

@@ -45,7 +45,7 @@ class Cache:
 
     def path(self, stage: Stage, key: str) -> Path:
         """Where the entry of a stage lies, or would lie."""
-        return self.folder / stage / key
+        return self.folder.joinpath(stage, key)
 
     def outcome(self, stage: Stage, key: str) -> Outcome | None:
         """Return how the cached entry ended, None where there is none that is sound: see `damaged`."""
@@ -81,8 +81,11 @@ class Cache:
 
     def workspace(self) -> Path:
         """Return a new empty folder on the same file system, for work in progress."""
-        self._work.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=self._work))
+        try:
+            return Path(tempfile.mkdtemp(dir=self._work))
+        except FileNotFoundError:
+            self._work.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(dir=self._work))
 
     def commit(
         self, stage: Stage, key: str, made: Path, outcome: Outcome, inputs: Iterable[tuple[Stage, str]] = ()
@@ -97,8 +100,7 @@ class Cache:
         (made / "outcome.json").write_bytes(text)
         place = self.path(stage, key)
         self.discard(stage, key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made.rename(place)
+        _renamed(made, place)
         self._found_sound(stage, key, checksum(text))
 
     def adopt(self, stage: Stage, key: str, made: Path) -> None:
@@ -106,11 +108,11 @@ class Cache:
         seal = checksum((made / "outcome.json").read_bytes())
         self.discard(stage, key)
         place = self.path(stage, key)
-        place.parent.mkdir(parents=True, exist_ok=True)
         self._adopted.add((stage, key))
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ADOPTED).open("a") as file:
             file.write(f"\n{stage}/{key}\n")  # a line that was cut short before it names nothing
-        made.rename(place)
+        _renamed(made, place)
         self._found_sound(stage, key, seal)
 
     def seals(self, stage: Stage, key: str) -> dict[ItemId, str]:
@@ -189,6 +191,15 @@ class Cache:
         if not stands:
             self.looks.note(name, stamp)
         return checksum((place / "outcome.json").read_bytes())
+
+
+def _renamed(made: Path, place: Path) -> None:
+    """Rename a folder to a place whose folder may not be there yet."""
+    try:
+        made.rename(place)
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(place)
 
 
 def _ids(seals: Mapping[str, str]) -> Iterator[tuple[ItemId, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ctpbench.running.looks import files_of
 from ctpbench.running.record import Plain
 from ctpbench.running.work import (
     Assignment,
@@ -74,7 +75,7 @@ class Ledger:
         """Note a piece of work, before its entry is moved into the cache. One that failed says nothing of the next."""
         if not outcome.ok:
             return
-        item, made = assignment.item, [path for path in assignment.out.rglob("*") if path.is_file()]
+        item = assignment.item
         name, params, trial, repeats = _described(item)
         read = (path for role, path in assignment.inputs.items() if role.startswith("observation/"))
         seen = [assignment.out / "observation.npz"] if item.stage == "data" else read
@@ -87,7 +88,7 @@ class Ledger:
             amount=sum(path.stat().st_size for path in seen),
             repeats=repeats,
             seconds=seconds,
-            size=sum(path.stat().st_size for path in made),
+            size=sum(size for _, size, *_ in files_of(assignment.out)),
             peak_memory_mib=info.peak_memory_mib if isinstance(info, Measured) else None,
             threads=info.threads if isinstance(info, Measured) else self._threads,
             hardware=info.hardware if isinstance(info, Measured) else self._hardware,

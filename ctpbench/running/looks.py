@@ -31,7 +31,7 @@ class Looks:
 
     def stamp(self, name: str) -> str:
         """Return what changes with the files of an entry: take it before they are read."""
-        files = sorted(_files(self._folder / name, ""))
+        files = sorted(files_of(self._folder / name))
         return f"{max((time_ns for *_, time_ns, _ in files), default=0)} {digest(files)}"
 
     def stand(self, name: str, stamp: str) -> bool:
@@ -70,12 +70,12 @@ class Looks:
         return {name: stamp for name, stamp in found if isinstance(stamp, str) and stamp[:1].isdigit()}
 
 
-def _files(folder: Path | str, before: str) -> Iterator[tuple[str, int, int, int]]:
-    """Yield path, size, time and inode of each file of a folder."""
+def files_of(folder: Path | str, before: str = "") -> Iterator[tuple[str, int, int, int]]:
+    """Yield path in it, size, time and inode of each file of a folder; `before` stands before each path."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, f"{before}{entry.name}/")
-            else:
+                yield from files_of(entry.path, f"{before}{entry.name}/")
+            elif entry.is_file():
                 stat = entry.stat()
                 yield f"{before}{entry.name}", stat.st_size, stat.st_mtime_ns, stat.st_ino

@@ -15,7 +15,7 @@ from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
-from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Returned, Workers
+from ctpbench.running.executors.protocol import Advanced, Began, Ended, Returned, Workers
 from ctpbench.running.queue import Queue, Queued
 from ctpbench.running.record import Record
 from ctpbench.running.reuse import is_finished
@@ -58,6 +58,7 @@ class _Active:
     course: Generator[list[Item], Sequence[Outcome], Record]
     asked: list[Item] = field(default_factory=list)
     answers: dict[ItemId, Outcome] = field(default_factory=dict)
+    missing: set[ItemId] = field(default_factory=set)
 
 
 class Runner:
@@ -114,8 +115,7 @@ class Runner:
             if not self._active:
                 return finished
             self._fill(ended)
-            for event in self._executor.events():
-                self._handle(event, ended)
+            self._hear(ended)
             if self._queue.has_aside and not self._executor.running:
                 time.sleep(_LOOK_S)
 
@@ -161,8 +161,9 @@ class Runner:
             active.answers = {item.id: known for item in active.asked if (known := self._known(item)) is not None}
             for item in active.asked:
                 if item.id not in active.answers:
+                    active.missing.add(item.id)
                     self._request(item, active)
-            if len(active.answers) < len({item.id for item in active.asked}):
+            if active.missing:
                 return
             answers = [active.answers[item.id] for item in active.asked]
 
@@ -253,13 +254,26 @@ class Runner:
         self._listener.work_progress(item.label, 0.0, "(waits for another run, which makes it)")
 
     def _assign(self, item: Item) -> Assignment:
-        out, scratch = self._store.cache.workspace(), self._store.cache.workspace()
+        out = self._store.cache.workspace()
+        scratch = out.with_name(f"{out.name}.scratch")  # made by who needs it
         checkpoints = self._store.checkpoints(item.key) if item.stage == "model" else scratch
         inputs = input_paths(item, self._store.cache.folder)
         log = self._store.log_path(self._waiting[item.id][0])
         return Assignment(item=item, inputs=inputs, out=out, scratch=scratch, checkpoints=checkpoints, log=log)
 
-    def _handle(self, event: Event, records: dict[str, Record]) -> None:
+    def _hear(self, records: dict[str, Record]) -> None:
+        """Hear what happened, then file what has ended: nothing of it is lost where the executor fails meanwhile."""
+        done: list[Ended] = []
+        try:
+            for event in self._executor.events():
+                if isinstance(event, Ended):
+                    done.append(event)
+                else:
+                    self._handle(event)
+        finally:
+            self._file_all(done, records)
+
+    def _handle(self, event: Began | Advanced | Returned) -> None:
         item = event.assignment.item
         match event:
             case Began():
@@ -267,8 +281,6 @@ class Runner:
                 self._listener.work_started(item.label)
             case Advanced(_, fraction, text):
                 self._listener.work_progress(item.label, fraction, text)
-            case Ended(assignment, outcome):
-                self._file(assignment, outcome, records)
             case Returned(assignment):
                 self._since.pop(item.id, None)
                 if self._sharing is not None:
@@ -278,14 +290,20 @@ class Runner:
                 if owners:
                     self._queue.put(item, min(owners))
 
-    def _file(self, assignment: Assignment, outcome: Outcome, records: dict[str, Record]) -> None:
-        """Commit an entry, share it, and hand it to the cells that wait for it."""
-        item = assignment.item
-        if changed := edited():
+    def _file_all(self, done: Sequence[Ended], records: dict[str, Record]) -> None:
+        """File what has ended; one look at the code serves all of it, for it is looked at after they ended."""
+        if done and (changed := edited()):
             raise InputError(
                 f"{changed[0]}: was edited while the run went on, so what was under way may come of either code; "
                 "give the same command again: finished cells that do not depend on it are kept"
             )
+        for each in done:
+            self._file(each, records)
+
+    def _file(self, ended: Ended, records: dict[str, Record]) -> None:
+        """Commit an entry, share it, and hand it to the cells that wait for it."""
+        assignment, outcome, seconds = ended.assignment, ended.outcome, ended.seconds
+        item = assignment.item
         if outcome.disk_full:
             raise OSError(errno.ENOSPC, outcome.message, str(self._store.folder))
         if isinstance(outcome.info, Measured):
@@ -294,7 +312,8 @@ class Runner:
                 facts["contended"] = outcome.info.contended or item.id in self._contended
             outcome = outcome.model_copy(update={"info": outcome.info.model_copy(update=facts)})
         since = self._since.pop(item.id, None)
-        seconds = None if since is None else time.monotonic() - since
+        if seconds is None and since is not None:
+            seconds = time.monotonic() - since
         if self._ledger is not None and seconds is not None:
             self._ledger.note(assignment, outcome, seconds)
         made = assignment.out if outcome.ok else self._store.cache.workspace()
@@ -302,7 +321,7 @@ class Runner:
         self._store.cache.commit(item.stage, item.key, made, outcome, used)
         if self._sharing is not None:
             self._sharing.give(item, outcome, seconds or 0.0)
-        if outcome.ok:
+        if outcome.ok and item.stage == "model":
             shutil.rmtree(assignment.checkpoints, ignore_errors=True)
         self._clear(assignment)
         self._listener.work_done(item.label, outcome)
@@ -315,7 +334,8 @@ class Runner:
                 continue
             active = self._active[key]
             active.answers[item.id] = outcome
-            if all(asked.id in active.answers for asked in active.asked):
+            active.missing.discard(item.id)
+            if not active.missing:
                 self._advance(key, [active.answers[asked.id] for asked in active.asked], records)
 
     def _clear(self, assignment: Assignment) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from ctpbench.running.looks import files_of
 from ctpbench.running.record import Plain, Record
 from ctpbench.running.work import Outcome
 
@@ -40,10 +41,8 @@ def checksum(data: bytes) -> str:
 
 def checksums(folder: Path) -> dict[str, str]:
     """Return the checksum of each file of a folder but for its ``outcome.json``, by its path in it."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {
-        name: file_checksum(path) for path in paths if (name := path.relative_to(folder).as_posix()) != "outcome.json"
-    }
+    names = sorted(name for name, *_ in files_of(folder) if name != "outcome.json")
+    return {name: file_checksum(folder / name) for name in names}
 
 
 def difference(folder: Path, files: dict[str, str]) -> str:

@@ -323,4 +323,4 @@ class Assignment(Plain):
 
 def input_paths(item: Item, cache: Path) -> dict[str, Path]:
     """Return the files an item reads: no others are named to the process that works on it."""
-    return {role: cache / given.stage / given.key / given.file for role, given in item.inputs.items()}
+    return {role: cache.joinpath(given.stage, given.key, given.file) for role, given in item.inputs.items()}

@@ -181,3 +181,38 @@ def test_a_disk_is_shared_where_the_runners_file_is_seen_and_more_can_be_written
         probe.write_text(content)
     assert dask_worker._sees(probe, "token") is sees
     assert [path.name for path in tmp_path.iterdir()] == (["probe"] if content else [])
+
+
+def test_items_of_a_bundle_are_worked_on_one_after_the_other_each_by_itself(station, worker, commission):
+    first = commission.order.assignments[0]
+    second = first.model_copy(update={"item": first.item.model_copy(update={"key": "j"})})
+    order = commission.order.model_copy(update={"assignments": [first, second]})
+    asked: list[list[str]] = []
+
+    def ask(word):
+        keys = [each.item.key for each in word.assignments]
+        asked.append(keys)
+        reports = queue.SimpleQueue()
+        for message in (report(Done(key=keys[0], outcome=Outcome(status="crashed"))), Report(batch="b", over=True)):
+            reports.put(message)
+        return reports
+
+    station.ask = ask
+    found = answer(commission.model_copy(update={"order": order, "apart": True}))
+    assert asked == [["i"], ["j"]]
+    assert (found.fate, list(found.done), list(found.took_s)) == ("over", ["i", "j"], ["i", "j"])
+
+
+def test_what_comes_after_an_end_of_its_process_in_a_bundle_is_not_begun(station, worker, commission):
+    order = commission.order.model_copy(update={"assignments": commission.order.assignments * 2})
+    asked = []
+
+    def ask(word):
+        asked.append(word)
+        reports = queue.SimpleQueue()
+        reports.put(None)
+        return reports
+
+    station.ask = ask
+    assert answer(commission.model_copy(update={"order": order, "apart": True})).fate == "gone"
+    assert len(asked) == 1

@@ -47,8 +47,8 @@ class Future:
     def release(self) -> None:
         self.released = True
 
-    def answered(self, fate: str = "over", done: dict[str, Outcome] | None = None) -> None:
-        self._answer.set_result(Answer(fate=fate, done=done or {}, files=[]).model_dump_json())
+    def answered(self, fate: str = "over", done: dict[str, Outcome] | None = None, **took_s: float) -> None:
+        self._answer.set_result(Answer(fate=fate, done=done or {}, files=[], took_s=took_s).model_dump_json())
 
     def fails(self, error: Exception) -> None:
         self._answer.set_exception(error)
@@ -443,6 +443,94 @@ def test_another_scheduler_at_the_address_is_told_from_the_one_that_was_there(sc
     async def story(scene, client):
         client.id = "Scheduler-2"
         assert await scene.failed(SchedulerGone) == "another one came in its place"
+
+    scene(story, workers={"w0": {}})
+
+
+async def _once_known_to_take(seconds: float, scene, client) -> None:
+    """Let a first item have taken so long, and a second one be at work: what is taken then waits."""
+    scene.take("known")
+    await scene.until(lambda: scene.at("w0"))
+    client.futures["w0"][-1].answered(done={"known": Outcome(status="ok")}, known=seconds)
+    await scene.until(lambda: scene.outcomes)
+    scene.take("first")
+    await scene.until(lambda: scene.at("w0")[-1] == ["first"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tasks"),
+    [(0.001, [["a", "b", "c", "d"]]), (0.04, [["a", "b"], ["c", "d"]]), (0.2, [["a"], ["b"], ["c"], ["d"]])],
+)
+def test_short_items_go_together_as_many_as_make_a_task(seconds, tasks, scene):
+    async def story(scene, client):
+        await _once_known_to_take(seconds, scene, client)
+        for key in "abcd":
+            scene.take(key)
+        for _ in range(len(tasks) + 1):
+            asked, count = client.futures["w0"][-1], len(scene.at("w0"))
+            asked.answered(done={key: Outcome(status="ok") for key in asked.keys}, **dict.fromkeys(asked.keys, seconds))
+            await scene.until(lambda n=count: len(scene.at("w0")) > n or len(scene.outcomes) == 6)
+        assert scene.at("w0")[2:] == tasks
+        assert [future.asked.apart for future in client.futures["w0"][2:]] == [len(each) > 1 for each in tasks]
+        assert [each.seconds for each in scene.told if isinstance(each, Ended)] == [seconds] * 6
+        assert sum(each.batches for each in scene.told if isinstance(each, Over)) == 6
+
+    scene(story, workers={"w0": {}})
+
+
+def test_what_is_timed_alone_and_what_shares_a_process_goes_in_no_bundle(scene):
+    async def story(scene, client):
+        await _once_known_to_take(0.001, scene, client)
+        scene.take("a")
+        scene.take("timed", alone=True)
+        scene.take("b", "c")
+        scene.take("d")
+        for _ in range(4):
+            asked, count = client.futures["w0"][-1], len(scene.at("w0"))
+            asked.answered(done=dict.fromkeys(asked.keys, CRASHED))
+            await scene.until(lambda n=count: len(scene.at("w0")) > n or len(scene.outcomes) == 7)
+        assert scene.at("w0")[2:] == [["a", "d"], ["timed"], ["b", "c"]]
+
+    scene(story, workers={"w0": {}}, serial=True)
+
+
+def test_a_bundle_that_a_worker_is_lost_with_is_given_back_and_each_of_it_tried_alone(scene):
+    async def story(scene, client):
+        await _once_known_to_take(0.001, scene, client)
+        for key in "abc":
+            scene.take(key)
+        client.futures["w0"][-1].answered(done={"first": CRASHED})
+        await scene.until(lambda: scene.at("w0")[-1] == ["a", "b", "c"])
+        client.futures["w0"][-1].answered("gone", done={"a": CRASHED})
+        await scene.until(lambda: (Returned, "c") in scene.events)
+        assert scene.outcomes["a"] == CRASHED
+        assert scene.said == ["worker w0 on w0 was lost (its process there ended); 2 items are tried again, each alone"]
+        for key in "bcd":
+            scene.take(key)
+        for turn in range(3):
+            await scene.until(lambda n=turn: len(scene.at("w0")) == 4 + n)
+            asked = client.futures["w0"][-1]
+            asked.answered(done=dict.fromkeys(asked.keys, CRASHED), **dict.fromkeys(asked.keys, 0.001))
+        assert scene.at("w0")[3:] == [["b"], ["c"], ["d"]]
+
+    scene(story, workers={"w0": {}})
+
+
+def test_of_a_bundle_what_was_begun_is_blamed_and_tried_alone(scene):
+    async def story(scene, client):
+        await _once_known_to_take(0.001, scene, client)
+        for key in "ab":
+            scene.take(key)
+        client.futures["w0"][-1].answered(done={"first": CRASHED})
+        await scene.until(lambda: scene.at("w0")[-1] == ["a", "b"])
+        client.told("w0", Started(key="b"))
+        client.futures["w0"][-1].answered("gone")
+        await scene.until(lambda: (Returned, "b") in scene.events)
+        assert scene.said == ["worker w0 on w0 was lost (its process there ended); b is tried again"]
+        for key in ("a", "b", "c"):
+            scene.take(key)
+        await scene.until(lambda: len(scene.at("w0")) == 4)
+        assert scene.at("w0")[3] == ["a", "c"]
 
     scene(story, workers={"w0": {}})
 

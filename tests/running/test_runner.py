@@ -10,6 +10,8 @@ import pytest
 import xarray as xr
 
 from ctpbench import Metric
+from ctpbench.errors import InputError
+from ctpbench.running import runner
 from ctpbench.running.executors.protocol import Workers
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
@@ -140,6 +142,49 @@ datasets: [{name: toy, params: {test_cases: 1, size: 4, frames: 6}, noise: [1, 2
 denoisers: [{name: shrink, grid: {weight: [0.1, 0.2, 0.3, 0.4]}}]
 metrics: [error]
 """
+
+
+class Failing(Here):
+    """Does its first batch, calls something, and fails."""
+
+    def __init__(self, then=lambda: None) -> None:
+        super().__init__()
+        self._then = then
+
+    def events(self, wait_s: float = 0.25):
+        yield from super().events(wait_s)
+        self._then()
+        raise InputError("the scheduler is gone")
+
+
+PLAIN = """
+datasets: [{name: toy, params: {test_cases: 1}, noise: [1]}]
+denoisers: [leave]
+metrics: [error]
+"""
+
+
+def test_what_has_ended_is_kept_where_the_executor_fails_just_then(run):
+    with pytest.raises(InputError, match="the scheduler is gone"):
+        run(PLAIN, here=Failing())
+    _, _, items = run(PLAIN)
+    assert [item.stage for item in items] == ["prediction", "reference", "scores"]
+
+
+def test_nothing_is_kept_that_ended_before_code_was_found_edited(run, tmp_path, monkeypatch):
+    looked = []
+
+    def edited():
+        looked.append(len(looked))
+        return [tmp_path / "edited.py"]
+
+    monkeypatch.setattr(runner, "edited", edited)
+    with pytest.raises(InputError, match=r"edited\.py: was edited while the run went on"):
+        run(PLAIN, here=Failing(lambda: looked.append("ended")))
+    assert looked == ["ended", 1]  # after all had ended
+    monkeypatch.undo()
+    _, _, items = run(PLAIN)
+    assert [item.stage for item in items] == ["data", "prediction", "reference", "scores"]
 
 
 @pytest.fixture

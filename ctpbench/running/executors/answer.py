@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from pydantic import Field
+
 from ctpbench.running.record import Plain
 from ctpbench.running.work import Assignment, Outcome
 
@@ -26,17 +28,20 @@ class Answer(Plain):
         How those of its items ended that did, by key.
     files : list of (path, bytes)
         What they left: ``NUMBER/out/...``, ``NUMBER/log``, ``NUMBER/checkpoints/...``.
+    took_s : mapping
+        Seconds of those that were worked on apart from all others, by key.
     """
 
     fate: Literal["over", "time", "gone"]
     done: dict[str, Outcome]
     files: list[tuple[str, int]]
+    took_s: dict[str, float] = Field(default_factory=dict)
 
 
 def made_folders(assignments: Sequence[Assignment]) -> None:
     """Make the folders that work on a batch writes to."""
     for assignment in assignments:
-        for folder in (assignment.out, assignment.scratch, assignment.checkpoints, assignment.log.parent):
+        for folder in (assignment.out, assignment.checkpoints, assignment.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
 
 

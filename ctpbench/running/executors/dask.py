@@ -91,8 +91,8 @@ class DaskExecutor:
 
     @property
     def slots(self) -> int:
-        """How many batches its workers take at once."""
-        return 0 if self._dispatch is None else self._dispatch.roster.slots
+        """How many batches its workers take at once, short ones bundled."""
+        return 0 if self._dispatch is None else self._dispatch.slots
 
     @property
     def running(self) -> int:
@@ -131,8 +131,8 @@ class DaskExecutor:
                         raise told
                     case str():
                         self._say(told)
-                    case Over():
-                        self._running -= 1
+                    case Over(batches):
+                        self._running -= batches
                     case _:
                         yield told
                 told = self._told.get_nowait()

@@ -58,12 +58,22 @@ class Commission(Plain):
     order : Order
     folder : Path or None
         Where the batch's own files lie; None where they lie in the run's folder itself.
+    apart : bool
+        Whether each item is a batch of its own, one worked on after the other.
     """
 
     run: str
     topic: str
     order: Order
     folder: Path | None
+    apart: bool = False
+
+    @property
+    def orders(self) -> list[Order]:
+        """What the station is asked for, one after the other."""
+        if not self.apart:
+            return [self.order]
+        return [self.order.model_copy(update={"assignments": [each]}) for each in self.order.assignments]
 
 
 # -- called by the runner -------------------------------------------------------------------------------------------
@@ -115,6 +125,7 @@ class _Task:
         self._begun: Report | None = None  # of what began just now, and may be over before it is worth a word
         self._begun_s = 0.0
         self._done: dict[str, Outcome] = {}
+        self._took_s: dict[str, float] = {}
 
     def answer(self) -> Answer:
         order = self._asked.order
@@ -122,11 +133,24 @@ class _Task:
         place = site.site_of(self._asked.run, Path(self._worker.local_directory))
         station = site.station_of(place, batches=1)
         try:
-            fate = self._listen(station.ask(order))
+            fate = self._worked(station)
         finally:
             station.drop(order.batch)
             site.leave(self._asked.run, place, for_good=not self._wanted)  # its runner may be gone
-        return Answer(fate=fate, done=self._done, files=list(self._files(fate)) if self._wanted else [])
+        files = list(self._files(fate)) if self._wanted else []
+        return Answer(fate=fate, done=self._done, files=files, took_s=self._took_s)
+
+    def _worked(self, station: site.Station) -> Literal["over", "time", "gone"]:
+        """Have one order after the other worked on, as long as nothing comes between; return what became of them."""
+        fate: Literal["over", "time", "gone"] = "over"
+        for order in self._asked.orders:
+            began_s = time.monotonic()
+            fate = self._listen(station.ask(order))
+            if fate != "over":
+                break
+            if len(order.assignments) == 1:
+                self._took_s[order.assignments[0].item.key] = time.monotonic() - began_s
+        return fate
 
     @property
     def _wanted(self) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.answer import Answer, shared_assignment
+from ctpbench.running.executors.bundles import Bundles
 from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
 from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Commission
@@ -29,7 +32,9 @@ _LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class Over:
-    """All that will happen to a batch has happened."""
+    """All that will happen to so many batches has happened."""
+
+    batches: int = 1
 
 
 Told = Event | Over | BaseException | str
@@ -54,12 +59,18 @@ class Dispatch:
         self.roster = Roster(client, cluster, terms, tell, self._left)
         self._carriage = Carriage(client)
         self._loads: dict[str, Load] = {}
-        self._waiting: list[Load] = []
+        self._waiting: dict[str, Load] = {}
+        self._bundles = Bundles()
         self._losses = Losses()
         self._doubts: list[tuple[Load, Post, str]] = []  # lost on their workers, or with the scheduler
         self._wake = asyncio.Event()
         self._topic = f"ctpbench-{self.roster.run}"
         client.subscribe_topic(self._topic, self._hear)
+
+    @property
+    def slots(self) -> int:
+        """How many batches it takes at once: as many as are at work, and what is bundled with them."""
+        return self.roster.slots * self._bundles.depth
 
     async def work(self) -> None:
         """Look after workers and batches until cancelled.
@@ -114,7 +125,7 @@ class Dispatch:
         gpu = self.roster.gpu and item.stage in ("model", "prediction")
         load = Load(name, assignments, gpu, alone=self._terms.serial_timing and item.alone)
         self._loads[name] = load
-        self._waiting.append(load)
+        self._waiting[name] = load
         self._wake.set()
 
     # -- to a worker --------------------------------------------------------------------------------------------
@@ -122,12 +133,20 @@ class Dispatch:
     def _place(self) -> None:
         posts, reserved = self.roster.posts, set[str]()
         if self._waiting and posts:
-            self._cluster.grow(len(self._loads), max(post.places for post in posts))
-        for load in list(self._waiting):
+            tasks = sum(1 / self._bundles.fits(each) for each in self._waiting.values())
+            at_work = len(self._loads) - len(self._waiting)
+            self._cluster.grow(at_work + math.ceil(tasks), max(post.places for post in posts))
+        free = sum(max(0, post.places - len(post.loads)) for post in posts if post.open)
+        for load in list(self._waiting.values()):
+            if not free:
+                break
+            if load.name not in self._waiting:  # it went with another
+                continue
             post = chosen(load, posts, self._losses.of(load.assignments[0].item), reserved)
             if post is None:
                 continue
-            self._waiting.remove(load)
+            self._bundle(load, free)
+            free -= 1
             beside = [other for near in posts if near.host == post.host for other in near.loads]
             for other in (load, *beside) if beside else ():
                 other.beside = True
@@ -135,7 +154,16 @@ class Dispatch:
             load.task = asyncio.create_task(self._carry(load, post))
             load.task.add_done_callback(self._carried)
         waiting = bool(self._waiting) or self.roster.hold is None
-        self.roster.notice(waiting=waiting, gpu=any(load.gpu for load in self._waiting))
+        self.roster.notice(waiting=waiting, gpu=any(load.gpu for load in self._waiting.values()))
+
+    def _bundle(self, load: Load, free: int) -> None:
+        """Let other batches that wait go with one that does no more."""
+        del self._waiting[load.name]
+        tried = lambda each: bool(self._losses.of(each.item))  # noqa: E731
+        for other in self._bundles.filled(load, self._waiting.values(), free, tried):
+            del self._waiting[other.name], self._loads[other.name]
+            load.assignments = [*load.assignments, *other.assignments]
+            load.batches += 1
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         """Let no fault of this module's own go unnoticed."""
@@ -173,11 +201,12 @@ class Dispatch:
         else:
             given = [local_assignment(each, post, load, number) for number, each in enumerate(load.assignments)]
         order = Order(batch=load.name, assignments=given, limits=self._limits(load, post))
-        commission = Commission(run=self.roster.run, topic=self._topic, order=order, folder=own)
+        run, apart = self.roster.run, load.batches > 1
+        commission = Commission(run=run, topic=self._topic, order=order, folder=own, apart=apart)
         future = self._client.submit(
             dask_worker.work,
             commission.model_dump_json(),
-            key=f"ctpbench-{self.roster.run}-{load.name}",
+            key=f"ctpbench-{run}-{load.name}",
             workers=[post.address],
             allow_other_workers=False,
             resources={"GPU": 1} if load.gpu else None,
@@ -226,7 +255,8 @@ class Dispatch:
         if answer.fate == "time":
             post.until_s = time.monotonic()
             self._tell(f"the time of worker {post.address} on {post.host} is over; what it was at goes to another")
-        self._close(load, post, answer.done)
+        self._bundles.note(load, answer.took_s)
+        self._close(load, post, answer.done, answer.took_s)
 
     def _doubt(self, load: Load, post: Post, why: str) -> None:
         """Note that a batch was lost: it may be its worker's fault, or that of a scheduler that is gone."""
@@ -243,7 +273,12 @@ class Dispatch:
     def _lose(self, load: Load, post: Post, why: str, done: dict[str, Outcome] | None = None) -> None:
         """Give back a batch that a worker was lost with; what it was at then, it is not given a fourth time."""
         ended = {**load.failed, **(done or {})}
-        if load.handed and (at := blamed(load.assignments, load.begun, ended)) is not None:
+        left = [each.item.id for each in load.assignments if each.item.key not in ended]
+        if load.handed and len(left) > 1 and load.batches > 1 and not set(left) & set(load.begun):
+            self._bundles.suspect(left)
+            again = f"{len(left)} items are tried again, each alone"
+            self._tell(f"worker {post.address} on {post.host} was lost ({cut(why, 200)}); {again}")
+        elif load.handed and (at := blamed(load.assignments, load.begun, ended)) is not None:
             if (outcome := self._losses.note(at, post.host, why)) is not None:
                 ended[at.key] = outcome
             else:
@@ -258,7 +293,9 @@ class Dispatch:
                 load.task.cancel()
             self._lose(load, post, "it went away")
 
-    def _close(self, load: Load, post: Post, ended: dict[str, Outcome]) -> None:
+    def _close(
+        self, load: Load, post: Post, ended: Mapping[str, Outcome], took_s: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         post.loads.remove(load)
         del self._loads[load.name]
         for assignment in load.assignments:
@@ -273,6 +310,6 @@ class Dispatch:
             if isinstance(outcome.info, PredictionInfo):
                 info = outcome.info.model_copy(update={"contended": load.beside})
                 outcome = outcome.model_copy(update={"info": info})
-            self._tell(Ended(assignment, outcome))
-        self._tell(Over())
+            self._tell(Ended(assignment, outcome, took_s.get(assignment.item.key)))
+        self._tell(Over(load.batches))
         self._wake.set()

@@ -91,8 +91,11 @@ class HereExecutor:
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened elsewhere, then do a piece of work here."""
-        yield from self._others.events(0.0 if self._waiting else wait_s)
-        if self._waiting:
+        heard = False
+        for event in self._others.events(0.0 if self._waiting else wait_s):
+            heard = True
+            yield event
+        if self._waiting and not heard:  # what was heard is filed first: work here may take long
             self._done.append(self._waiting[0].item.id)
             yield Began(self._waiting[0])
             outcome = self._outcome(self._waiting[0])

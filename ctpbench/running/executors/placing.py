@@ -31,6 +31,8 @@ class Load:
         How those ended, by key, of which it is known before all are done that they failed.
     beside : bool
         Whether another batch ran on the same machine meanwhile.
+    batches : int
+        How many were bundled in it, an item each, to be worked on one after the other: see `Bundles`.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Load:
     begun: list[ItemId] = field(default_factory=list)
     failed: dict[str, Outcome] = field(default_factory=dict)
     beside: bool = False
+    batches: int = 1
     task: asyncio.Task[None] | None = None
 
 

@@ -53,10 +53,11 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Ended:
-    """How work on an item ended. An item ends once."""
+    """How work on an item ended, and after how many seconds where its executor knows. An item ends once."""
 
     assignment: Assignment
     outcome: Outcome
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ def _given(case: str, task: PredictionTask, job: HostedJob) -> dict[str, Path]:
             raise DataError(
                 f"noiseless: {case}: the dataset knows no noiseless frames; leave this row out, or exclude it"
             )
+        job.scratch.mkdir(exist_ok=True)
         path = job.scratch / file_name(case)
         save_observation(Observation(observation.frames.copy(data=truth.frames.values)), path)
     model = {"model": job.inputs["model"]} if "model" in job.inputs else {}
