@@ -42,6 +42,7 @@ class Cache:
         self.folder, self._work, self._note = folder, work, note
         self.looks = Looks(folder)
         self._seals: dict[ItemId, str] = {}  # of the entries that were looked at, empty where one is not sound
+        self._empty: list[Path] = []  # workspaces that were given back
 
     def path(self, stage: Stage, key: str) -> Path:
         """Where the entry of a stage lies, or would lie."""
@@ -80,9 +81,25 @@ class Cache:
         return frozenset()
 
     def workspace(self) -> Path:
-        """Return a new empty folder on the same file system, for work in progress."""
+        """Return an empty folder on the same file system, for work in progress."""
+        if self._empty:
+            return self._empty.pop()
         self._work.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self._work))
+
+    def give_back(self, workspace: Path) -> None:
+        """Remove a workspace that is no longer used, or keep it for the next work if it is empty.
+
+        To remove a folder takes some file systems longer than a short piece of work.
+        """
+        try:
+            used = any(os.scandir(workspace))
+        except FileNotFoundError:  # moved into the cache
+            return
+        if used:
+            shutil.rmtree(workspace, ignore_errors=True)
+        else:
+            self._empty.append(workspace)
 
     def commit(
         self, stage: Stage, key: str, made: Path, outcome: Outcome, inputs: Iterable[tuple[Stage, str]] = ()

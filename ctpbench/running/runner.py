@@ -273,7 +273,7 @@ class Runner:
                 self._since.pop(item.id, None)
                 if self._sharing is not None:
                     self._sharing.release(item)
-                self._clear(assignment)
+                self._clear(assignment, whole=False)
                 owners = [self._active[key].index for key in self._waiting.get(item.id, ()) if key in self._active]
                 if owners:
                     self._queue.put(item, min(owners))
@@ -302,9 +302,9 @@ class Runner:
         self._store.cache.commit(item.stage, item.key, made, outcome, used)
         if self._sharing is not None:
             self._sharing.give(item, outcome, seconds or 0.0)
-        if outcome.ok:
+        if outcome.ok and assignment.checkpoints != assignment.scratch:
             shutil.rmtree(assignment.checkpoints, ignore_errors=True)
-        self._clear(assignment)
+        self._clear(assignment, whole=outcome.ok)
         self._listener.work_done(item.label, outcome)
         self._answer(item, outcome, records)
 
@@ -318,11 +318,15 @@ class Runner:
             if all(asked.id in active.answers for asked in active.asked):
                 self._advance(key, [active.answers[asked.id] for asked in active.asked], records)
 
-    def _clear(self, assignment: Assignment) -> None:
+    def _clear(self, assignment: Assignment, *, whole: bool) -> None:
+        """Let go of a piece of work and its folders; elsewhere, one that was given up may still write there."""
         self._underway.pop(assignment.item.id, None)
         self._contended.discard(assignment.item.id)
-        shutil.rmtree(assignment.out, ignore_errors=True)
-        shutil.rmtree(assignment.scratch, ignore_errors=True)
+        for workspace in (assignment.out, assignment.scratch):
+            if whole and self._executor.slots is None:
+                self._store.cache.give_back(workspace)
+            else:
+                shutil.rmtree(workspace, ignore_errors=True)
 
 
 def loggers(catalogue: Catalogue) -> Callable[[Record], None]:

@@ -26,6 +26,8 @@ from ctpbench.running.sandbox.chambers import Chambers
 
 _APART, _TOGETHER, _END, _TELL = b"a", b"t", b"e", b"w"
 """What is asked for: a guest without network, one with it; the end of the one that is there, or how it ended."""
+_GONE = b"g"
+"""What is answered once a guest was ended that is dismissed."""
 _ADMITTED, _ENDED = struct.Struct("i?"), struct.Struct("i?")
 _MOST_FILES = 8
 _GRACE_S = 2.0
@@ -55,6 +57,7 @@ class Porter:
         self._channel, theirs = socket.socketpair()
         self.leaves_nothing = True
         """Whether all guests so far were in namespaces of their own, so that nothing that they started is left."""
+        self._leaving = False
         sys.stdout.flush()
         sys.stderr.flush()
         self._process = os.fork()
@@ -71,6 +74,7 @@ class Porter:
     def admit(self, *files: int, network: bool) -> int:
         """Start a guest with some file descriptors, with the system's network or none; return its process's number."""
         socket.send_fds(self._channel, [_TOGETHER if network else _APART], files)
+        self.wait()
         reply = self._channel.recv(_ADMITTED.size)
         if not reply:
             raise ConnectionResetError("the process that starts methods went away; the system may be out of memory")
@@ -83,9 +87,17 @@ class Porter:
         return processes.resident_bytes(self._process)
 
     def dismiss(self) -> None:
-        """End the guest, with all that it started. It is gone when the next one is let in."""
+        """End the guest, with all that it started. It is gone when the next one is let in: see `wait`."""
         with suppress(OSError):  # the porter is gone, and the guest with it
             self._channel.sendall(_END)
+            self._leaving = True
+
+    def wait(self) -> None:
+        """Wait until the guest is gone that was dismissed, if there is one."""
+        if self._leaving:
+            self._leaving = False
+            with suppress(OSError):
+                self._channel.recv(len(_GONE))
 
     def verdict(self) -> int | None:
         """Wait for a guest that ends, and dismiss it; return its exit code, negative where a signal ended it.
@@ -131,8 +143,7 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Pl
             assert guest is not None, "nobody is there"
             itself = asked == _TELL and _ends(guest.process)
             status = _end(guest, chambers)
-            if asked == _TELL:
-                channel.sendall(_ENDED.pack(status, itself))
+            channel.sendall(_ENDED.pack(status, itself) if asked == _TELL else _GONE)
             guest = _forked(chambers, live, network=guest.network) if guest.place.apart else None
         else:
             guest = _admitted(guest, files, chambers, live, network=asked == _TOGETHER)
