@@ -50,9 +50,15 @@ class Porter:
     ----------
     live : callable(place, files)
         What a guest does with the file descriptors that it is given. It ends with code 0 after it, 1 where it raises.
+    practise : callable(place)
+        What a guest does before, while it waits for them.
     """
 
-    def __init__(self, live: Callable[[Place, Sequence[int]], None]) -> None:
+    def __init__(
+        self,
+        live: Callable[[Place, Sequence[int]], None],
+        practise: Callable[[Place], None] = lambda place: None,
+    ) -> None:
         self._chambers = Chambers(os.fsdecode(spawn.get_executable())) if sys.platform == "linux" else None
         self._channel, theirs = socket.socketpair()
         self.leaves_nothing = True
@@ -62,7 +68,7 @@ class Porter:
         sys.stderr.flush()
         self._process = os.fork()
         if self._process == 0:
-            _ending(lambda: _serve(theirs, self._chambers, live))
+            _ending(lambda: _serve(theirs, self._chambers, _Life(live, practise)))
         theirs.close()
 
     def __enter__(self) -> Self:
@@ -121,7 +127,7 @@ class Porter:
             self._chambers.close()
 
 
-def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Place, Sequence[int]], None]) -> None:
+def _serve(channel: socket.socket, chambers: Chambers | None, life: _Life) -> None:
     """Be the porter."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if chambers is not None:
@@ -144,12 +150,20 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Pl
             itself = asked == _TELL and _ends(guest.process)
             status = _end(guest, chambers)
             channel.sendall(_ENDED.pack(status, itself) if asked == _TELL else _GONE)
-            guest = _forked(chambers, live, network=guest.network) if guest.place.apart else None
+            guest = _forked(chambers, life, network=guest.network) if guest.place.apart else None
         else:
-            guest = _admitted(guest, files, chambers, live, network=asked == _TOGETHER)
+            guest = _admitted(guest, files, chambers, life, network=asked == _TOGETHER)
             channel.sendall(_ADMITTED.pack(guest.process, guest.place.apart))
         for file in files:
             os.close(file)
+
+
+@dataclass(frozen=True)
+class _Life:
+    """What a guest does: see `Porter`."""
+
+    live: Callable[[Place, Sequence[int]], None]
+    practise: Callable[[Place], None]
 
 
 @dataclass(frozen=True)
@@ -166,7 +180,7 @@ def _admitted(
     waiting: _Guest | None,
     files: Sequence[int],
     chambers: Chambers | None,
-    live: Callable[[Place, Sequence[int]], None],
+    life: _Life,
     *,
     network: bool,
 ) -> _Guest:
@@ -175,7 +189,7 @@ def _admitted(
         if waiting.network == network and _handed(waiting, files):
             return waiting
         _end(waiting, chambers)
-    guest = _forked(chambers, live, network=network)
+    guest = _forked(chambers, life, network=network)
     _handed(guest, files)
     return guest
 
@@ -188,7 +202,7 @@ def _handed(guest: _Guest, files: Sequence[int]) -> bool:
     return False
 
 
-def _forked(chambers: Chambers | None, live: Callable[[Place, Sequence[int]], None], *, network: bool) -> _Guest:
+def _forked(chambers: Chambers | None, life: _Life, *, network: bool) -> _Guest:
     """Fork a guest into a chamber, or beside this process where there is none."""
     chamber = chambers.make(network=network) if chambers else None
     place = Place(chamber is not None, chamber is not None and chamber.settled)
@@ -199,12 +213,12 @@ def _forked(chambers: Chambers | None, live: Callable[[Place, Sequence[int]], No
         process = namespaces.fork_beside(chamber.first, network=not network)
         os.close(chamber.first)
     if process == 0:
-        _ending(lambda: _enter(place, theirs, live))
+        _ending(lambda: _enter(place, theirs, life))
     theirs.close()
     return _Guest(process, place, network, mine)
 
 
-def _enter(place: Place, channel: socket.socket, live: Callable[[Place, Sequence[int]], None]) -> None:
+def _enter(place: Place, channel: socket.socket, life: _Life) -> None:
     """Be the guest: with no power, and to end with the porter."""
     _keep_open({0, 1, 2, channel.fileno()})
     if place.apart:
@@ -212,10 +226,11 @@ def _enter(place: Place, channel: socket.socket, live: Callable[[Place, Sequence
         namespaces.drop_powers()
     if sys.platform == "linux":
         namespaces.die_with_parent()
+    life.practise(place)
     with channel:
         asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
     if asked:
-        live(place, files)
+        life.live(place, files)
 
 
 def _end(guest: _Guest, chambers: Chambers | None) -> int:
