@@ -268,6 +268,9 @@ class Runner:
             case Advanced(_, fraction, text):
                 self._listener.work_progress(item.label, fraction, text)
             case Ended(assignment, outcome):
+                self._underway.pop(item.id, None)
+                if not self._options.fail_fast:
+                    self._fill(records)  # who did it works on while it is filed
                 self._file(assignment, outcome, records)
             case Returned(assignment):
                 self._since.pop(item.id, None)
