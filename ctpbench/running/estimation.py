@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
@@ -302,9 +303,22 @@ def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:
 
 
 def _as_maps(values: Mapping[str, Any], observation: Observation) -> xr.DataArray:
-    axes = {dim: observation.frames[dim].variable for dim in MAP_DIMS[1:]}
     stack = np.stack([values[name] for name in MAPS]).astype(np.float32, copy=False)
-    return xr.DataArray(stack, dims=MAP_DIMS, coords={"map": list(MAPS), **axes}, name="maps")
+    axes = {dim: observation.frames[dim].variable for dim in MAP_DIMS[1:]}
+    blank = _blank_maps(*((axis.values.tobytes(), axis.dtype.str) for axis in axes.values()))
+    maps = blank.copy(deep=False, data=stack)
+    for dim, axis in axes.items():
+        maps[dim].attrs.update(axis.attrs)
+    return maps
+
+
+@lru_cache(maxsize=1)
+def _blank_maps(*axes: tuple[bytes, str]) -> xr.DataArray:
+    """Return maps of no value with these axes: to label them takes longer than to compute those of a small case."""
+    coords = {dim: np.frombuffer(*axis) for dim, axis in zip(MAP_DIMS[1:], axes, strict=True)}
+    shape = tuple(map(len, coords.values()))
+    blank = np.broadcast_to(np.float32(np.nan), (len(MAPS), *shape))
+    return xr.DataArray(blank, dims=MAP_DIMS, coords={"map": list(MAPS), **coords}, name="maps")
 
 
 def _sound(check: Callable[P, T], *parts: P.args, **named: P.kwargs) -> T:

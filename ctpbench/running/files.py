@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,9 @@ from ctpbench.contract.case import TRUTH_PARTS, Truth
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
 from ctpbench.running.archive import read_arrays
+
+_SMALL_BYTES = 2**20
+"""What is put together in memory: numpy goes back and forth in a file, and each time it is written to."""
 
 
 def file_name(case: str, way: int = 0) -> str:
@@ -64,8 +68,14 @@ def _write(parts: Mapping[str, xr.Variable], coords: Mapping[str, xr.Variable], 
     variables = {**coords, **parts}
     header = {name: {"dims": v.dims, "attrs": v.attrs, "coord": name in coords} for name, v in variables.items()}
     arrays: dict[str, Any] = {name: variable.values for name, variable in variables.items()}
-    with path.open("wb") as file:
-        np.savez(file, header=np.array(json.dumps(header, default=np.ndarray.tolist)), **arrays)
+    arrays["header"] = np.array(json.dumps(header, default=np.ndarray.tolist))
+    if sum(array.nbytes for array in arrays.values()) > _SMALL_BYTES:
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+    else:
+        memory = BytesIO()
+        np.savez(memory, **arrays)
+        path.write_bytes(memory.getbuffer())
 
 
 def _read(path: Path) -> xr.Dataset:

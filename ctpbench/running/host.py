@@ -25,6 +25,7 @@ from ctpbench.code import digest
 from ctpbench.running import guest, messages
 from ctpbench.running.faults import InvalidOutput, crash
 from ctpbench.running.log import Log
+from ctpbench.running.room import GIVEN, HOME, MADE, clear, remove
 from ctpbench.running.sandbox.enclosure import Hold, Reach
 from ctpbench.running.sandbox.porter import Porter
 from ctpbench.running.work import ErrandTask, Outcome
@@ -56,8 +57,8 @@ class Host:
     Parameters
     ----------
     room : Path
-        An empty folder. In it ``given`` will hold what the guest may read, ``made`` what it wrote, ``home`` its scratch
-        files.
+        A folder. In it ``given`` will hold what the guest may read, ``made`` what it wrote, ``home`` its scratch
+        files: they are made, and emptied, where they are there already.
     reach : Reach or None
         What else it may reach; None where nothing is kept from it.
     environment : mapping
@@ -77,7 +78,8 @@ class Host:
         threads: int,
         porter: Porter | None = None,
     ) -> None:
-        self.given, self.made, self.home = (room.resolve() / name for name in ("given", "made", "home"))
+        place = room.resolve()
+        self.given, self.made, self.home = place / GIVEN, place / MADE, place / HOME
         self.hold: Hold | None = None
         """What of the sandbox the kernel provided."""
         self.device, self.threads = device, threads
@@ -87,7 +89,7 @@ class Host:
 
     def __enter__(self) -> Self:
         for folder in (self.given, self.made, self.home):
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -113,10 +115,10 @@ class Host:
 
         What the guest wrote then lies in `made`.
         """
-        self.clear()
         checkpoints, here = checkpoints.resolve(), self._guest
         if here is None or here.checkpoints != checkpoints:
             here = self._invite(checkpoints)
+        self.clear()  # the guest before is gone by now, if there was one
         started = time.perf_counter()
         given = self._hand_over(inputs)
         self._asked += 1
@@ -135,8 +137,8 @@ class Host:
 
     def clear(self) -> None:
         """Empty the folders that the guest writes to."""
-        for path in (*self.made.iterdir(), *self.home.iterdir()):
-            _remove(path)
+        for folder in (self.made, self.home):
+            clear(folder)
 
     def array(self, name: str, shape: tuple[int, ...]) -> Float32:
         """Return an array that the guest wrote, of a known shape: plain float32 values and nothing else.
@@ -252,7 +254,7 @@ class Host:
         """Let the guest read these files and folders, and no other any more; return where it finds them."""
         places = {role: self.given / f"{digest(str(path))}{path.suffix}" for role, path in inputs.items()}
         for place in set(self.given.iterdir()) - set(places.values()):
-            _remove(place)
+            remove(place)
         for role, path in inputs.items():
             if path.is_dir() and not places[role].exists():
                 shutil.copytree(path, places[role], copy_function=_link)
@@ -278,10 +280,3 @@ def _drain(printed: int, log: Log) -> None:
     with suppress(BlockingIOError):
         while text := os.read(printed, _READ):
             log.write(text)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink()

@@ -1,4 +1,4 @@
-"""Where a worker's guests live: a room on disk with its host, a new one for each batch but for metrics and trials.
+"""Where a worker's guests live: a room on disk, with a new host for each batch but for metrics and trials.
 
 The process of metrics goes on to the next cell, with what it has imported and read: no method's code ever ran in it,
 and a metric answers alike whatever it scored before, as the conformance kit demands. It takes no more memory along than
@@ -8,8 +8,7 @@ that of a tuned cell's trials goes on from round to round, with what it has comp
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ from ctpbench.code import kernel_cache
 from ctpbench.running import processes
 from ctpbench.running.host import Host
 from ctpbench.running.messages import Batch
+from ctpbench.running.room import Room
 from ctpbench.running.sandbox.porter import Porter
 
 _MOST_KEPT_BYTES = 2**26
@@ -36,7 +36,7 @@ class Lodging:
     def __init__(self, porter: Porter, device: str, threads: int) -> None:
         self._porter, self._device, self._threads = porter, device, threads
         self._host: Host | None = None
-        self._room = Path()
+        self._room: Room | None = None
         self._suits: list[Any] = []
 
     def __enter__(self) -> Self:
@@ -44,18 +44,27 @@ class Lodging:
 
     def __exit__(self, *exception: object) -> None:
         self._leave()
+        if self._room is not None:
+            self._room.remove()
 
     def host(self, batch: Batch) -> Host:
         """Return the host of a batch: that of the one before where both are of one kind, see `_wanted`."""
         suits = self._wanted(batch)
-        if self._host is not None and suits == self._suits and self._room.is_dir():
+        if self._host is not None and suits == self._suits and self._room is not None and self._room.path.is_dir():
             return self._host
         self._leave()
         kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
         kernels.mkdir(parents=True, exist_ok=True)
         environment = {"NUMBA_CACHE_DIR": str(kernels), **batch.environment}
-        self._room, self._suits = Path(tempfile.mkdtemp(dir=batch.assignments[0].out.parent)), suits
-        self._host = Host(self._room, batch.reach, environment, self._device, self._threads, self._porter)
+        self._suits = suits
+        self._host = Host(
+            self._room_in(batch.assignments[0].out.parent),
+            batch.reach,
+            environment,
+            self._device,
+            self._threads,
+            self._porter,
+        )
         return self._host.__enter__()
 
     def end_batch(self) -> None:
@@ -86,6 +95,17 @@ class Lodging:
 
     def _leave(self) -> None:
         host, self._host = self._host, None
-        if host is not None:
+        if host is not None and self._room is not None:
             host.__exit__()
-            shutil.rmtree(self._room, ignore_errors=True)
+            with suppress(OSError):  # of a guest that is still about to go; the next one finds it empty all the same
+                self._room.clear()
+
+    def _room_in(self, parent: Path) -> Path:
+        """Return a room in a folder: that of the guests before, once they are gone and have changed nothing in it."""
+        if self._room is not None:
+            self._porter.wait()
+            if self._room.path.parent == parent and self._room.is_as_made():
+                return self._room.path
+            self._room.remove()
+        self._room = Room(parent)
+        return self._room.path

@@ -87,7 +87,7 @@ class Ready(Plain):
 
 
 class Idle(Plain):
-    """A worker is done with its batch, has cleared up and waits for the next."""
+    """A worker is done with its batch, and does the next one once it has cleared up."""
 
     event: Literal["idle"] = "idle"
 
@@ -124,9 +124,9 @@ class Malformed(Exception):
     """A line that is no message."""
 
 
-def send(to: int, message: Message) -> None:
-    """Write a message to a file descriptor."""
-    _write(to, message.model_dump_json().encode("utf-8", "replace"))
+def send(to: int, *together: Message) -> None:
+    """Write messages to a file descriptor, at once: who hears the first one hears them all."""
+    _write(to, "\n".join(message.model_dump_json() for message in together).encode("utf-8", "replace"))
 
 
 def send_progress(to: int, key: str, fraction: float, text: str) -> None:

@@ -267,9 +267,12 @@ class Runner:
         try:
             for event in self._executor.events():
                 if isinstance(event, Ended):
+                    self._underway.pop(event.assignment.item.id, None)
                     done.append(event)
                 else:
                     self._handle(event)
+            if done and not self._options.fail_fast:
+                self._fill(records)  # who did it works on while it is filed
         finally:
             self._file_all(done, records)
 

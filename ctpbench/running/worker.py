@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from ctpbench.running import guest, messages, processes
@@ -45,15 +46,18 @@ def main(pipe: Connection, device: str, threads: int) -> None:
         if (runner := multiprocessing.parent_process()) is not None:  # the parent is the server that forked this
             die_with_writer(runner.sentinel)
     # The porter comes before anything is received: its copies are the guests.
-    with Porter(guest.live) as porter, Lodging(porter, device, threads) as lodging:
+    with Porter(guest.live, guest.practise) as porter, Lodging(porter, device, threads) as lodging:
         at_first = processes.resident_bytes(os.getpid())
+
+        def may_stay() -> bool:
+            return porter.leaves_nothing and processes.resident_bytes(os.getpid()) - at_first <= _GROWN_BYTES
+
         while (batch := orders.next(messages.Batch)) is not None:
             if sys.platform != "linux":
                 threading.Thread(target=_die_with_parent, args=(to,), daemon=True).start()
-            _work(batch, to, lodging)
-            if not porter.leaves_nothing or processes.resident_bytes(os.getpid()) - at_first > _GROWN_BYTES:
+
+            if not _work(batch, to, lodging, may_stay):
                 break
-            messages.send(to, messages.Idle())
     pipe.close()
 
 
@@ -69,17 +73,24 @@ def tell_hold(pipe: Connection) -> None:
             messages.send(pipe.fileno(), ready)
 
 
-def _work(batch: messages.Batch, to: int, lodging: Lodging) -> None:
-    """Do a batch, with one guest where none is lost."""
+def _work(batch: messages.Batch, to: int, lodging: Lodging, may_stay: Callable[[], bool]) -> bool:
+    """Do a batch, with one guest where none is lost; return whether to wait for the next one.
+
+    With its last item it is told that the next one may come: what is left to clear up holds nobody up.
+    """
+    stays = False
     try:
         host = lodging.host(batch)
         for assignment in batch.assignments:
             messages.send(to, messages.Started(key=assignment.item.key))
             with Log(assignment.log) as log:
                 outcome = _attempt(assignment, to, host, log)
-            messages.send(to, messages.Done(key=assignment.item.key, outcome=outcome))
+            stays = assignment is batch.assignments[-1] and may_stay()
+            done = messages.Done(key=assignment.item.key, outcome=outcome)
+            messages.send(to, done, *([messages.Idle()] if stays else []))
     finally:
         lodging.end_batch()
+    return stays
 
 
 def _attempt(assignment: Assignment, to: int, host: Host, log: Log) -> Outcome:

@@ -59,6 +59,15 @@ def test_the_three_kinds_end_in_the_same_maps(catalogue, observation, context):
     assert residues.concentration is None
 
 
+@pytest.mark.parametrize("shift_mm", [0.0, 3.5])
+def test_maps_lie_where_the_frames_do(shift_mm, observation):
+    frames = observation.frames.assign_coords(z=("z", observation.frames["z"].values + shift_mm, {"units": "mm"}))
+    maps = concentration_maps(baseline_subtracted(frames, DEFAULT), Observation(frames), DEFAULT)
+    for dim in ("z", "y", "x"):
+        xr.testing.assert_identical(maps[dim].variable, frames[dim].variable)
+        assert maps.get_index(dim).equals(frames.get_index(dim))
+
+
 @pytest.mark.parametrize("kind", ["leave", "unfold"])
 def test_irregular_times_are_resampled_once(kind, catalogue, observation, context):
     times_s = observation.times_s.copy()

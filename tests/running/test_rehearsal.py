@@ -6,10 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from ctpbench.running import guest
+from ctpbench.running.errands import answer
+from ctpbench.running.sandbox.porter import Place
+
 PROGRAM = """
 import sys, threading
 from pathlib import Path
-from ctpbench.running import rehearsal
+from ctpbench.running import rehearsal, tiny
 assert threading.active_count() == 1, threading.enumerate()
 before = set(sys.modules)
 assert not before & {"scipy.interpolate", "scipy.optimize", "scipy.stats"}, "each fork of it takes the longer"
@@ -20,7 +26,7 @@ from ctpbench.running.job import Job
 from ctpbench.running.stages import reference
 from ctpbench.running.work import AnswerTask, DataTask, ReferenceTask, ScoresTask
 from ctpbench.settings import MapsSettings
-room, settings, spec = Path(sys.argv[1]), MapsSettings(), rehearsal._spec
+room, settings, spec = Path(sys.argv[1]), MapsSettings(), tiny.spec_of
 files = dict(observation="observation.npz", truth="truth.npz", prediction="test%2F0.npz", reference="test%2F0.npz")
 job = Job({f"{role}/test/0": room / name for role, name in files.items()}, room, room, room, "cpu", 1, print)
 data.run(DataTask(dataset=spec(Toy()), case="test/0", noise=1.0), job)
@@ -46,4 +52,14 @@ def test_it_goes_through_to_its_end_and_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(rehearsal.tempfile, "tempdir", str(tmp_path))
     rehearsal.rehearse()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("settled", "kinds"), [(True, ["frames"]), (False, [])], ids=["memory of its own", "none"])
+def test_a_guest_that_waits_answers_for_the_tiny_case_and_leaves_nothing(settled, kinds, tmp_path, monkeypatch):
+    told, run = [], answer.run
+    monkeypatch.setattr(guest, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(answer, "run", lambda task, job: told.append(run(task, job)) or told[-1])
+    guest.practise(Place(apart=True, settled=settled))
+    assert [each.kind for each in told] == kinds
     assert list(tmp_path.iterdir()) == []

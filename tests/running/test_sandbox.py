@@ -304,7 +304,7 @@ def test_cuda_may_name_its_threads(tmp_path):
 def test_a_machine_without_shared_memory_has_its_own_proc_all_the_same(there, tmp_path, monkeypatch):
     """A mount over what is not there would fail, and leave a guest with the processes of all."""
     mounted = []
-    monkeypatch.setattr(namespaces, "_SHARED_MEMORY", tmp_path if there else tmp_path / "none")
+    monkeypatch.setattr(namespaces, "SHARED_MEMORY", tmp_path if there else tmp_path / "none")
     monkeypatch.setattr(namespaces, "mount", lambda source, target, kind, flags: mounted.append(target))
     assert namespaces.settle()
     assert mounted == ["/", *[str(tmp_path)] * there, "/proc"]

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from ctpbench.running.errands.scores import _table
-from ctpbench.running.rehearsal import Level
+from ctpbench.running.tiny import Level
 
 
 def curve(times: list[float], rois: list[str]) -> xr.DataArray:

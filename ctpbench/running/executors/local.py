@@ -56,6 +56,8 @@ class _Child:
         When its limits are looked at next.
     batches, ended : int
         How many batches it was given, and how many items of the last one have ended.
+    gone : bool
+        Whether its process has ended.
     keeps : str
         What its guest is kept for: "scores", or the group of the trials that it did last; else nothing.
     outcome : Outcome or None
@@ -74,6 +76,7 @@ class _Child:
     batches: int = 0
     ended: int = 0
     idle: bool = True
+    gone: bool = False
     keeps: str = ""
     outcome: Outcome | None = None
     exit_code: int | None = None
@@ -206,7 +209,10 @@ class LocalExecutor:
         """Wait for a child that says something or ends, or whose limits are due; return which do."""
         due = min((child.look_at for child in self._children), default=math.inf)
         ready = self._selector.select(max(0.0, min(deadline, due) - time.monotonic()))
-        moved = {id(key.data) for key, _ in ready}
+        moved = set()
+        for key, _ in ready:
+            moved.add(id(key.data))
+            key.data.gone |= key.fileobj == key.data.process.sentinel
         now = time.monotonic()
         return [child for child in self._children if id(child) in moved or child.look_at <= now]
 
@@ -220,7 +226,7 @@ class LocalExecutor:
         if child.mailbox.closed:  # nothing more to wait for there
             with suppress(KeyError):
                 self._selector.unregister(child.pipe)
-        if child.process.is_alive():
+        if not child.gone and (child.outcome is None or child.process.is_alive()):
             return
         yield from self._received(child)
         self._forget(child)

@@ -18,7 +18,7 @@ from ctpbench.running.sandbox.libc import give_up_capabilities, mount, prctl, se
 _MOUNTS, _IPC, _USER, _PID, _NETWORK = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 _SIGNAL_WHEN_PARENT_DIES, _DROP_CAPABILITY, _LAST_CAPABILITY = 1, 24, 63
 _PRIVATE = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
-_SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")
 _SAFE = 0x2 | 0x4 | 0x8  # MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
@@ -105,8 +105,8 @@ def settle() -> bool:
     """
     try:
         mount("none", "/", "", _PRIVATE)
-        if _SHARED_MEMORY.is_dir():  # some machines have none
-            mount("tmpfs", str(_SHARED_MEMORY), "tmpfs", _SAFE)
+        if SHARED_MEMORY.is_dir():  # some machines have none
+            mount("tmpfs", str(SHARED_MEMORY), "tmpfs", _SAFE)
         mount("proc", "/proc", "proc", _SAFE)
     except OSError:
         return False

@@ -26,6 +26,8 @@ from ctpbench.running.sandbox.chambers import Chambers
 
 _APART, _TOGETHER, _END, _TELL = b"a", b"t", b"e", b"w"
 """What is asked for: a guest without network, one with it; the end of the one that is there, or how it ended."""
+_GONE = b"g"
+"""What is answered once a guest was ended that is dismissed."""
 _ADMITTED, _ENDED = struct.Struct("i?"), struct.Struct("i?")
 _MOST_FILES = 8
 _GRACE_S = 2.0
@@ -48,18 +50,25 @@ class Porter:
     ----------
     live : callable(place, files)
         What a guest does with the file descriptors that it is given. It ends with code 0 after it, 1 where it raises.
+    practise : callable(place)
+        What a guest does before, while it waits for them.
     """
 
-    def __init__(self, live: Callable[[Place, Sequence[int]], None]) -> None:
+    def __init__(
+        self,
+        live: Callable[[Place, Sequence[int]], None],
+        practise: Callable[[Place], None] = lambda place: None,
+    ) -> None:
         self._chambers = Chambers(os.fsdecode(spawn.get_executable())) if sys.platform == "linux" else None
         self._channel, theirs = socket.socketpair()
         self.leaves_nothing = True
         """Whether all guests so far were in namespaces of their own, so that nothing that they started is left."""
+        self._leaving = False
         sys.stdout.flush()
         sys.stderr.flush()
         self._process = os.fork()
         if self._process == 0:
-            _ending(lambda: _serve(theirs, self._chambers, live))
+            _ending(lambda: _serve(theirs, self._chambers, _Life(live, practise)))
         theirs.close()
 
     def __enter__(self) -> Self:
@@ -71,6 +80,7 @@ class Porter:
     def admit(self, *files: int, network: bool) -> int:
         """Start a guest with some file descriptors, with the system's network or none; return its process's number."""
         socket.send_fds(self._channel, [_TOGETHER if network else _APART], files)
+        self.wait()
         reply = self._channel.recv(_ADMITTED.size)
         if not reply:
             raise ConnectionResetError("the process that starts methods went away; the system may be out of memory")
@@ -83,9 +93,17 @@ class Porter:
         return processes.resident_bytes(self._process)
 
     def dismiss(self) -> None:
-        """End the guest, with all that it started. It is gone when the next one is let in."""
+        """End the guest, with all that it started. It is gone when the next one is let in: see `wait`."""
         with suppress(OSError):  # the porter is gone, and the guest with it
             self._channel.sendall(_END)
+            self._leaving = True
+
+    def wait(self) -> None:
+        """Wait until the guest is gone that was dismissed, if there is one."""
+        if self._leaving:
+            self._leaving = False
+            with suppress(OSError):
+                self._channel.recv(len(_GONE))
 
     def verdict(self) -> int | None:
         """Wait for a guest that ends, and dismiss it; return its exit code, negative where a signal ended it.
@@ -109,7 +127,7 @@ class Porter:
             self._chambers.close()
 
 
-def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Place, Sequence[int]], None]) -> None:
+def _serve(channel: socket.socket, chambers: Chambers | None, life: _Life) -> None:
     """Be the porter."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if chambers is not None:
@@ -131,14 +149,21 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Callable[[Pl
             assert guest is not None, "nobody is there"
             itself = asked == _TELL and _ends(guest.process)
             status = _end(guest, chambers)
-            if asked == _TELL:
-                channel.sendall(_ENDED.pack(status, itself))
-            guest = _forked(chambers, live, network=guest.network) if guest.place.apart else None
+            channel.sendall(_ENDED.pack(status, itself) if asked == _TELL else _GONE)
+            guest = _forked(chambers, life, network=guest.network) if guest.place.apart else None
         else:
-            guest = _admitted(guest, files, chambers, live, network=asked == _TOGETHER)
+            guest = _admitted(guest, files, chambers, life, network=asked == _TOGETHER)
             channel.sendall(_ADMITTED.pack(guest.process, guest.place.apart))
         for file in files:
             os.close(file)
+
+
+@dataclass(frozen=True)
+class _Life:
+    """What a guest does: see `Porter`."""
+
+    live: Callable[[Place, Sequence[int]], None]
+    practise: Callable[[Place], None]
 
 
 @dataclass(frozen=True)
@@ -155,7 +180,7 @@ def _admitted(
     waiting: _Guest | None,
     files: Sequence[int],
     chambers: Chambers | None,
-    live: Callable[[Place, Sequence[int]], None],
+    life: _Life,
     *,
     network: bool,
 ) -> _Guest:
@@ -164,7 +189,7 @@ def _admitted(
         if waiting.network == network and _handed(waiting, files):
             return waiting
         _end(waiting, chambers)
-    guest = _forked(chambers, live, network=network)
+    guest = _forked(chambers, life, network=network)
     _handed(guest, files)
     return guest
 
@@ -177,7 +202,7 @@ def _handed(guest: _Guest, files: Sequence[int]) -> bool:
     return False
 
 
-def _forked(chambers: Chambers | None, live: Callable[[Place, Sequence[int]], None], *, network: bool) -> _Guest:
+def _forked(chambers: Chambers | None, life: _Life, *, network: bool) -> _Guest:
     """Fork a guest into a chamber, or beside this process where there is none."""
     chamber = chambers.make(network=network) if chambers else None
     place = Place(chamber is not None, chamber is not None and chamber.settled)
@@ -188,12 +213,12 @@ def _forked(chambers: Chambers | None, live: Callable[[Place, Sequence[int]], No
         process = namespaces.fork_beside(chamber.first, network=not network)
         os.close(chamber.first)
     if process == 0:
-        _ending(lambda: _enter(place, theirs, live))
+        _ending(lambda: _enter(place, theirs, life))
     theirs.close()
     return _Guest(process, place, network, mine)
 
 
-def _enter(place: Place, channel: socket.socket, live: Callable[[Place, Sequence[int]], None]) -> None:
+def _enter(place: Place, channel: socket.socket, life: _Life) -> None:
     """Be the guest: with no power, and to end with the porter."""
     _keep_open({0, 1, 2, channel.fileno()})
     if place.apart:
@@ -201,10 +226,11 @@ def _enter(place: Place, channel: socket.socket, live: Callable[[Place, Sequence
         namespaces.drop_powers()
     if sys.platform == "linux":
         namespaces.die_with_parent()
+    life.practise(place)
     with channel:
         asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
     if asked:
-        live(place, files)
+        life.live(place, files)
 
 
 def _end(guest: _Guest, chambers: Chambers | None) -> int:
