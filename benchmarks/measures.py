@@ -20,7 +20,8 @@ from ctpbench.outcome import results
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.forecast import forecast
-from ctpbench.running.runner import Options, Runner
+from ctpbench.running.options import Options
+from ctpbench.running.runner import Runner
 from ctpbench.running.shared import SharedCache
 from ctpbench.running.store import Store
 from ctpbench.running.work import Outcome

@@ -12,12 +12,13 @@ from typing import Any
 
 from noop import fakes
 
-from ctpbench.driving import Drive, drive
+from ctpbench.driving import drive
 from ctpbench.plugins import load_catalogue
 from ctpbench.running.costs import FILE_NAME
+from ctpbench.running.drive import Drive
 from ctpbench.running.executors.choice import HERE, Choice
 from ctpbench.running.executors.offered import Dask
-from ctpbench.running.runner import Options
+from ctpbench.running.options import Options
 from ctpbench.suite.load import load_suite
 
 SLEEPING_CELLS, SLEEP_S = 24, 0.25

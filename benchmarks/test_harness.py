@@ -24,8 +24,9 @@ from ctpbench.running.estimation import answer_of, baseline_subtracted, concentr
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Ended, Limits
 from ctpbench.running.files import load_observation, load_truth
+from ctpbench.running.options import Options
 from ctpbench.running.plan import plan
-from ctpbench.running.runner import Options, Runner
+from ctpbench.running.runner import Runner
 from ctpbench.running.store import Store
 from ctpbench.running.work import Assignment
 from ctpbench.suite.load import load_suite

@@ -14,8 +14,9 @@ from ctpbench.running.course import skipped
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
 from ctpbench.running.forecast import forecast
+from ctpbench.running.options import Options
 from ctpbench.running.plan import plan
-from ctpbench.running.runner import Options, Runner
+from ctpbench.running.runner import Runner
 from ctpbench.running.store import Store
 from ctpbench.suite.load import load_suite
 

@@ -15,14 +15,15 @@ from ctpbench.calls.results import Results
 from ctpbench.calls.words import in_python
 from ctpbench.contract.components import Denoiser
 from ctpbench.contract.control import NOISELESS, UNFILTERED
-from ctpbench.driving import Drive, Sandboxing, drive
+from ctpbench.driving import drive
 from ctpbench.errors import InputError
 from ctpbench.outcome.claims import FILE_NAME, load_claims
 from ctpbench.plugins import Catalogue, load_catalogue
 from ctpbench.report.folder import draw, render, results_of
 from ctpbench.report.watching import Watch, watched_run
+from ctpbench.running.drive import Drive, Sandboxing
+from ctpbench.running.options import Options
 from ctpbench.running.plan import plan
-from ctpbench.running.runner import Options
 from ctpbench.running.store import Store
 from ctpbench.suite.entries import DenoiserEntry, Suite
 from ctpbench.suite.load import load_suite, suite_of

@@ -28,8 +28,9 @@ def rescore(run: Path, jobs: int) -> None:
     from ctpbench.report.tables import print_table
     from ctpbench.running.executors.local import LocalExecutor
     from ctpbench.running.executors.protocol import Limits
+    from ctpbench.running.options import Options
     from ctpbench.running.rescoring import raised, rescored, rescorings
-    from ctpbench.running.runner import Options, Runner
+    from ctpbench.running.runner import Runner
     from ctpbench.running.store import SUITE, Store
     from ctpbench.suite.load import load_scoring
 

@@ -16,10 +16,10 @@ from ctpbench.cli.group import EXIT_FAILED_CELLS, EXIT_INTERRUPTED, console, mai
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
-    from ctpbench.driving import Sandboxing
     from ctpbench.plugins import Catalogue
+    from ctpbench.running.drive import Sandboxing
     from ctpbench.running.executors.choice import Choice
-    from ctpbench.running.runner import Options
+    from ctpbench.running.options import Options
     from ctpbench.running.store import Finished
     from ctpbench.suite.entries import Suite
 
@@ -113,18 +113,16 @@ def run(
     interruption. Exit codes: 0 all cells ok, 3 some failed or cases or metrics did, 2 the suite or the call is wrong,
     130 interrupted.
     """
-    from ctpbench.outcome.claims import FILE_NAME, load_claims
     from ctpbench.plugins import load_catalogue
-    from ctpbench.running.executors.opened import usual_jobs
-    from ctpbench.running.runner import Options
+    from ctpbench.running.executors.choice import usual_jobs
+    from ctpbench.running.options import Options
     from ctpbench.suite.load import load_suite
 
     if require_sandbox and no_sandbox:
         raise InputError("--require-sandbox and --no-sandbox: got both; allowed: one of them")
     catalogue = load_catalogue()
     loaded = load_suite(suite, catalogue)
-    beside = suite.with_name(FILE_NAME)
-    claims = load_claims(beside).document.text if beside.is_file() else None
+    claims = _claims_beside(suite)
     asked = _chosen(catalogue, executor, parameters, scheduler, cluster)
     options = Options(jobs or usual_jobs(asked.executor), fail_fast, rerun == "failed", serial_timing)
     folder = out or Path("runs") / loaded.name
@@ -143,6 +141,18 @@ def run(
         cache=cache,
     )
     sys.exit(0 if all(known is not None and known.whole for known in records.summaries()) else EXIT_FAILED_CELLS)
+
+
+def _claims_beside(suite: Path) -> str | None:
+    """Return the text of the claims that lie beside a suite, None where there are none."""
+    from ctpbench.running.store import CLAIMS
+
+    beside = suite.with_name(CLAIMS)
+    if not beside.is_file():
+        return None
+    from ctpbench.outcome.claims import load_claims  # here, for few suites have any: to load it takes a while
+
+    return load_claims(beside).document.text
 
 
 def _chosen(
@@ -177,8 +187,9 @@ def carried_out(
 
     `report` asks for pictures and pages in the folder.
     """
-    from ctpbench.driving import Drive, drive
+    from ctpbench.driving import drive
     from ctpbench.report.progress import listener
+    from ctpbench.running.drive import Drive
     from ctpbench.running.executors.choice import HERE
 
     screen = console()

@@ -149,7 +149,7 @@ def _secret_seed(work: Path) -> int:
 def _results(text: str, catalogue: Catalogue, only: tuple[str, ...], jobs: int, folder: Path) -> xr.DataTree:
     """Run a suite in a folder of its own and return its results."""
     from ctpbench.outcome.results import open_results
-    from ctpbench.running.runner import Options
+    from ctpbench.running.options import Options
     from ctpbench.running.shared import NONE
     from ctpbench.running.store import Store
     from ctpbench.suite.load import load_suite

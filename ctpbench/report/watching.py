@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from rich.console import Console
 
 from ctpbench.report.progress import bar, listener
+from ctpbench.running.listener import Listener
 from ctpbench.running.record import Record
-from ctpbench.running.runner import Listener
 from ctpbench.running.summary import Summary
 from ctpbench.running.work import Outcome
 from ctpbench.text import UNKNOWN_AXIS, NoiseAxis, level_text

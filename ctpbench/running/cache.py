@@ -155,13 +155,22 @@ class Cache:
                 yield folder.name, entry
 
     def _entry(self, stage: Stage, key: str) -> Entry | None:
-        path = self.path(stage, key) / "outcome.json"
+        text = self._text(stage, key)
+        return None if text is None else self._parsed(stage, key, text)
+
+    def _text(self, stage: Stage, key: str) -> bytes | None:
+        """Return what an entry says of itself, None where there is none."""
         try:
-            return Entry.model_validate_json(path.read_bytes())
+            with open(f"{self.folder}/{stage}/{key}/outcome.json", "rb") as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def _parsed(self, stage: Stage, key: str, text: bytes) -> Entry | None:
+        try:
+            return Entry.model_validate_json(text)
         except ValidationError:
-            self._note(path, "cut short, or of another version")
+            self._note(self.path(stage, key) / "outcome.json", "cut short, or of another version")
             return None
 
     def _seal(self, stage: Stage, key: str) -> str:
@@ -176,21 +185,26 @@ class Cache:
         self.looks.note(f"{stage}/{key}", self.looks.stamp(f"{stage}/{key}"))
 
     def _seal_found(self, stage: Stage, key: str) -> str:
-        entry, place, name = self._entry(stage, key), self.path(stage, key), f"{stage}/{key}"
-        if entry is None:
+        name = f"{stage}/{key}"
+        try:
+            stamp = self.looks.stamp(name)
+        except (FileNotFoundError, NotADirectoryError):
             return ""
-        stamp = self.looks.stamp(name)
+        text = self._text(stage, key)
+        entry = None if text is None else self._parsed(stage, key, text)
+        if text is None or entry is None:
+            return ""
         stands = self.looks.stand(name, stamp)
-        wrong = "" if stands else difference(place, entry.files)
+        wrong = "" if stands else difference(self.path(stage, key), entry.files)
         for used, seal in _ids(entry.inputs):
             if self._seal(*used) != seal and self.holds(*used):  # one that is gone, as trials are, says nothing
                 wrong = wrong or f"made from another {used[0]}/{used[1]}"
         if wrong:
-            self._note(place, wrong)
+            self._note(self.path(stage, key), wrong)
             return ""
         if not stands:
             self.looks.note(name, stamp)
-        return checksum((place / "outcome.json").read_bytes())
+        return checksum(text)
 
 
 def _renamed(made: Path, place: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where a result comes from: suite, code, packages, machine."""
+"""Where a result comes from: suite, code, packages. On what machine, `ctpbench.running.place` says."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from ctpbench.device import hardware, processor
 from ctpbench.distributions import versions
 from ctpbench.plugins import Catalogue
 from ctpbench.suite.entries import Suite
@@ -20,11 +17,11 @@ from ctpbench.suite.entries import Suite
 _PACKAGES = ("numpy", "scipy", "xarray", "numba", "torch", "scikit-image", "h5netcdf")
 
 PLACE = ("cpu", "memory_gib", "gpu", "device", "threads", "jobs", "workers", "sandbox")
-"""What of it says where a run was carried out."""
+"""What is stored beside it, and says where a run was carried out."""
 
 
-def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jobs: int) -> dict[str, Any]:
-    """Return what is stored with every result, as flat plain data."""
+def provenance(suite: Suite, catalogue: Catalogue) -> dict[str, Any]:
+    """Return what is stored with every result beside `PLACE`, as flat plain data."""
     plugins = {plugin.distribution: plugin.version for plugin in catalogue.loaded}
     return {
         "suite": suite.name,
@@ -39,12 +36,6 @@ def provenance(suite: Suite, catalogue: Catalogue, device: str, threads: int, jo
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "git": _git(),
-        "cpu": processor(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpu": hardware(device) if device != "cpu" else "",
-        "device": device,
-        "threads": threads,
-        "jobs": jobs,
     }
 
 

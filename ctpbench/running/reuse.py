@@ -30,4 +30,4 @@ def _stands_on_damage(known: Summary, cache: Cache) -> bool:
     """Whether an entry that a record was made from is there, and was altered; one that is gone says nothing."""
     made: list[tuple[Stage, str | None]] = [("reference", known.reference), ("prediction", known.prediction)]
     used: list[ItemId] = [(stage, key) for stage, key in made if key is not None]
-    return any(cache.holds(*each) and not cache.is_sound(*each) for each in used)
+    return any(not cache.is_sound(*each) and cache.holds(*each) for each in used)

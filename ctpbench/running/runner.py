@@ -9,13 +9,14 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ctpbench.errors import InputError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Returned, Workers
+from ctpbench.running.listener import Listener
+from ctpbench.running.options import Options
 from ctpbench.running.queue import Queue, Queued
 from ctpbench.running.record import Record
 from ctpbench.running.reuse import is_finished
@@ -28,25 +29,6 @@ from ctpbench.source import edited
 
 _LEAST_ACTIVE, _ACTIVE_A_JOB = 64, 4  # cells under way at once: at least, and for each job
 _LOOK_S = 0.1  # between two looks at what another run makes, where nothing else is to be done
-
-
-class Listener(Protocol):
-    """Who wants to see how a run goes."""
-
-    def work_started(self, label: str) -> None: ...
-    def work_progress(self, label: str, fraction: float, text: str) -> None: ...
-    def work_done(self, label: str, outcome: Outcome) -> None: ...
-    def cell_finished(self, record: Record | Summary, reused: bool) -> None: ...
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to drive, which never changes an answer."""
-
-    jobs: int = 1
-    fail_fast: bool = False
-    rerun_failed: bool = False
-    serial_timing: bool = False
 
 
 @dataclass

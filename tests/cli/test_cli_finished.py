@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from ctpbench.report.site.folder import MARKER
+from tests.conftest import environment
 from tests.stored import change_records
 
 SUITE = """
@@ -112,3 +115,24 @@ def test_another_screen_shows_the_leaderboard_as_it_would(run, tmp_path, monkeyp
     assert narrow == run()
     assert times(tmp_path / "run") == known
     assert max(map(len, narrow[narrow.index("(cached): ok") : narrow.index(STANDS)].splitlines())) <= 60
+
+
+def test_what_does_the_work_is_not_loaded_where_there_is_none(run, write_suite, tmp_path):
+    run("--no-report")
+    words = ["run", str(write_suite(SUITE)), "--out", str(tmp_path / "run"), "--no-report"]
+    code = f"""
+import sys
+from ctpbench.cli import main
+try:
+    main({words!r}, prog_name="ctpbench")
+except SystemExit as end:
+    assert end.code == 0
+unwanted = ("ctpbench.running.runner", "ctpbench.running.executors.local", "ctpbench.outcome.claims", "matplotlib")
+print("loaded:", *(name for name in unwanted if name in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert STANDS in done.stdout
+    assert done.stdout.endswith("loaded:\n")

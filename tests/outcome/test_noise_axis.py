@@ -64,9 +64,9 @@ def test_a_run_says_what_its_datasets_say(catalogue, write_suite, monkeypatch: p
     suite = load_suite(
         write_suite("datasets: [{name: toy, noise: [0.5]}]\ndenoisers: [leave]\nmetrics: [error]"), catalogue
     )
-    assert provenance(suite, catalogue, "cpu", 1, 1)["noise_axes"] == {"toy": ["", ""]}
+    assert provenance(suite, catalogue)["noise_axes"] == {"toy": ["", ""]}
     assert plan(suite)[0].label == "toy, noise 0.5: leave, seed 0"
     monkeypatch.setattr(type(suite.datasets[0].component), "noise_symbol", "dose")
     monkeypatch.setattr(type(suite.datasets[0].component), "noise_units", "of the scan's")
-    assert provenance(suite, catalogue, "cpu", 1, 1)["noise_axes"] == {"toy": ["dose", "of the scan's"]}
+    assert provenance(suite, catalogue)["noise_axes"] == {"toy": ["dose", "of the scan's"]}
     assert plan(suite)[0].label == "toy, dose = 0.5 of the scan's: leave, seed 0"

@@ -9,8 +9,9 @@ import pytest
 from ctpbench.plugins import load_catalogue
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
+from ctpbench.running.options import Options
 from ctpbench.running.plan import plan
-from ctpbench.running.runner import Options, Runner
+from ctpbench.running.runner import Runner
 from ctpbench.running.store import Store
 from ctpbench.running.work import Outcome, PredictionInfo
 from ctpbench.suite.load import load_suite

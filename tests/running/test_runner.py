@@ -13,9 +13,10 @@ from ctpbench import Metric
 from ctpbench.errors import InputError
 from ctpbench.running import runner
 from ctpbench.running.executors.protocol import Workers
+from ctpbench.running.options import Options
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
-from ctpbench.running.runner import Options, Runner
+from ctpbench.running.runner import Runner
 from ctpbench.running.store import Store
 from ctpbench.running.work import Item
 from ctpbench.suite.entries import MetricEntry

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from ctpbench.device import processor
+from ctpbench.running.options import Options
 from ctpbench.running.plan import plan
 from ctpbench.running.record import Record
-from ctpbench.running.runner import Options, Runner
+from ctpbench.running.runner import Runner
 from ctpbench.running.shared import GIB, SharedCache
 from ctpbench.running.sharing import Machine, Sharing, Shelf
 from ctpbench.running.store import Store

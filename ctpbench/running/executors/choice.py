@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctpbench.contract.executors import Executor
+from ctpbench.contract.executors import Executor, PoolExecutor
 from ctpbench.errors import InputError, PluginError
 from ctpbench.plugins import Catalogue
 from ctpbench.running.executors.offered import Dask, Local
@@ -14,6 +15,9 @@ from ctpbench.suite.method import method
 from ctpbench.suite.rows import build
 from ctpbench.written.document import read
 from ctpbench.written.faults import Faults
+
+ALL = sys.maxsize
+"""So many jobs as there are places."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,13 @@ class Choice:
 
 
 HERE = Choice(Local(), "--executor local")
+
+
+def usual_jobs(executor: Executor) -> int:
+    """Return how many cells run side by side where nobody says: one here, elsewhere as many as there are places."""
+    if isinstance(executor, PoolExecutor):
+        return executor.places
+    return 1 if isinstance(executor, Local) else ALL
 
 
 def named(catalogue: Catalogue, name: str | None, parameters: Sequence[str], scheduler: str | None = None) -> Choice:

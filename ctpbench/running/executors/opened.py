@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ctpbench import device
-from ctpbench.contract.executors import Executor, PoolExecutor
+from ctpbench.contract.executors import PoolExecutor
 from ctpbench.errors import InputError
 from ctpbench.running.executors import where
-from ctpbench.running.executors.choice import Choice
+from ctpbench.running.executors.choice import ALL, Choice
 from ctpbench.running.executors.cluster import INSTALL, Request
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.offered import Dask, Local
@@ -22,16 +21,6 @@ from ctpbench.running.executors.where import Where
 
 if TYPE_CHECKING:
     from ctpbench.running.executors.dask import DaskExecutor
-
-_ALL = sys.maxsize
-"""So many jobs as there are places."""
-
-
-def usual_jobs(executor: Executor) -> int:
-    """Return how many cells run side by side where nobody says: one here, elsewhere as many as there are places."""
-    if isinstance(executor, PoolExecutor):
-        return executor.places
-    return 1 if isinstance(executor, Local) else _ALL
 
 
 def limits_of(choice: Choice, terms: Terms, jobs: int) -> Limits:
@@ -65,7 +54,7 @@ def opened(
                 from ctpbench.running.executors.dask import DaskExecutor
             except ImportError as error:
                 raise InputError(f"{choice.source}: lacks a package ({error}); {INSTALL}") from error
-            own = 1 if jobs == _ALL else jobs
+            own = 1 if jobs == ALL else jobs
             threads = terms.resources.threads or shared_threads(own)
             return DaskExecutor(Request.of(dask, choice.source, own, threads), terms, say)
         case PoolExecutor() as pool:
