@@ -19,7 +19,6 @@ from ctpbench.errors import DataError, PluginError
 from ctpbench.perfusion.bolus import arrival_s
 from ctpbench.running.estimation import (
     Answer,
-    InvalidOutput,
     answer_of,
     baseline_subtracted,
     concentration_maps,
@@ -29,6 +28,7 @@ from ctpbench.running.estimation import (
     scaled,
     white_matter_scale,
 )
+from ctpbench.running.faults import InvalidOutput
 from ctpbench.scans.inspection import Inspection
 from ctpbench.scans.lesions import Lesions, LesionVoxels
 from ctpbench.scans.output import Output
