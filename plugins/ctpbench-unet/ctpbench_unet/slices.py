@@ -14,9 +14,8 @@ import xarray as xr
 from torch import Tensor
 
 from ctpbench import Observation, TrainingCase
-from ctpbench.arrays import Float32, Index, Mask
+from ctpbench.arrays import CSF_HU, Float32, Index, Mask
 
-_CSF_HU = 20.0
 """Tissue whose mean over time is below this is fluid: see `ctpbench.Observation.solid`."""
 
 
@@ -154,5 +153,5 @@ def _slice(z: int, frames: Tensor, inside: Mask, clean: Tensor | None, sizes: li
     tissue = placed([], lambda held: held.copy_(here))
     noisy = placed([len(frames)], lambda held: torch.mul(frames[:, *box], here, out=held))
     noiseless = None if clean is None else placed([len(clean)], lambda held: torch.mul(clean[:, *box], here, out=held))
-    solid = tissue * (noisy.mean(dim=0) >= _CSF_HU)
+    solid = tissue * (noisy.mean(dim=0) >= CSF_HU)
     return Slice(z, box, noisy, tissue, torch.where(solid.any(), solid, tissue), noiseless)
