@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from ctpbench.cli.completers import complete_denoisers
 from ctpbench.cli.group import EXIT_INTERRUPTED, console, main
-from ctpbench.cli.voxel import Voxel
+from ctpbench.cli.scan_options import Reading, Writing, reading_options, scan_argument, writing_options
 from ctpbench.errors import InputError
 
 if TYPE_CHECKING:
     from ctpbench.contract.components import Denoiser
-    from ctpbench.contract.series import Format, Series, Stated
+    from ctpbench.contract.series import Series
     from ctpbench.plugins import Catalogue
     from ctpbench.scans.inspection import Inspection
-    from ctpbench.settings import MapsSettings
-
-Command = Callable[..., None]
-
-_SCAN = click.argument("scan", type=click.Path(path_type=Path), metavar="SCAN")
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """How a scan is read."""
-
-    stated: Stated
-    aif: Path | None
-    aif_at: tuple[tuple[int, int, int], ...]
-    aif_method: Literal["components", "kmeans"]
-    partial_volume: bool
-
-
-@dataclass(frozen=True)
-class _Writing:
-    """What is written where, and how maps are computed."""
-
-    out: Path
-    formats: tuple[Format, ...]
-    lambda_rel: float
-    scaling: Literal["none", "white_matter"]
-
-    @property
-    def maps(self) -> MapsSettings:
-        from ctpbench.scans.processing import RECORDED
-        from ctpbench.settings import MapsSettings
-
-        return MapsSettings(**{**RECORDED, "lambda_rel": self.lambda_rel, "scaling": self.scaling})
 
 
 @dataclass(frozen=True)
@@ -83,118 +49,9 @@ class _Method:
 _AS_ACQUIRED = _Method("none", (), None, seed=0, device="cpu")
 
 
-def _reading(command: Command) -> Command:
-    """Add the options that say how a scan is read, and hand them over as `reading`."""
-
-    @functools.wraps(command)
-    def gathered(
-        frame_interval: float | None,
-        frame_times: Path | None,
-        series: str | None,
-        aif: Path | None,
-        aif_at: Any,
-        aif_method: Any,
-        unscaled_aif: bool,
-        **others: Any,
-    ) -> None:
-        from ctpbench.scans.opening import stated
-
-        if aif is not None and aif_at:
-            raise InputError("--aif, --aif-at: got both; allowed: one of them, or neither; leave one out")
-        if aif is not None and aif.name in ("components", "kmeans") and not aif.exists():
-            raise InputError(
-                f"--aif: got {aif}; allowed: a file with a curve; how to look for one is --aif-method {aif}"
-            )
-        said = stated(frame_interval, frame_times, series)
-        command(reading=_Reading(said, aif, aif_at, aif_method, partial_volume=not unscaled_aif), **others)
-
-    for option in (
-        click.option(
-            "--frame-interval",
-            type=click.FloatRange(0, min_open=True),
-            metavar="S",
-            help="Time between frames in s; default: what the file says.",
-        ),
-        click.option(
-            "--frame-times",
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="When each frame was taken, in s: a text file of rising numbers, one a frame.",
-        ),
-        click.option(
-            "--series",
-            metavar="NUMBER",
-            help="Which DICOM series of a folder, by its number or the end of its UID; default: the one with frames.",
-        ),
-        click.option(
-            "--aif",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="The AIF, instead of looking for one: lines of time_s,HU (or tabs, semicolons), times from the first "
-            "frame on, HU above baseline. It is not scaled.",
-        ),
-        click.option(
-            "--aif-at",
-            type=Voxel(),
-            multiple=True,
-            metavar="X,Y,Z",
-            help="An artery's voxel, instead of looking for one; the mean within 1.5 mm in its slice is taken. Counted "
-            "from 1 as in inspection.png: X from the image's left (the patient's right), Y from the forehead, Z from "
-            "the lowest slice. Repeatable: the mean of all.",
-        ),
-        click.option(
-            "--aif-method",
-            type=click.Choice(["components", "kmeans"]),
-            default="components",
-            show_default=True,
-            help="How arteries are looked for.",
-        ),
-        click.option("--unscaled-aif", is_flag=True, help="Leave the AIF as found: no partial-volume scaling."),
-    ):
-        gathered = option(gathered)
-    return gathered
-
-
-def _writing(command: Command) -> Command:
-    """Add the options that say what is written, and how maps are computed, and hand them over as `writing`."""
-
-    @functools.wraps(command)
-    def gathered(out: Path, format: Any, lambda_rel: float, scaling: Any, **others: Any) -> None:
-        command(writing=_Writing(out, tuple(dict.fromkeys(format)), lambda_rel, scaling), **others)
-
-    for option in (
-        click.option(
-            "--out",
-            type=click.Path(file_okay=False, path_type=Path),
-            required=True,
-            metavar="DIR",
-            help="Where results go.",
-        ),
-        click.option(
-            "--format",
-            type=click.Choice(["nifti", "dicom", "dicom-pm"]),
-            multiple=True,
-            help="Of what is written; default: the scan's own. dicom: classic images, which every viewer shows. "
-            "dicom-pm: parametric maps in floating point with coded units, and segmentations. Repeatable.",
-        ),
-        click.option(
-            "--lambda-rel", type=click.FloatRange(0), default=0.3, show_default=True, help="Tikhonov's weight."
-        ),
-        click.option(
-            "--scaling",
-            type=click.Choice(["none", "white_matter"]),
-            default="none",
-            show_default=True,
-            help="white_matter: bring flat normal white matter to a CBF of 22 and a CBV of 2.",
-        ),
-    ):
-        gathered = option(gathered)
-    return gathered
-
-
 @main.command("inspect", epilog="Example: ctpbench inspect patient/ctp.nii.gz")
-@_SCAN
-@_reading
+@scan_argument
+@reading_options
 @click.option(
     "--picture",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -203,7 +60,7 @@ def _writing(command: Command) -> Command:
     metavar="FILE",
     help="Where the picture of the curves goes.",
 )
-def inspect_command(scan: Path, reading: _Reading, picture: Path) -> None:
+def inspect_command(scan: Path, reading: Reading, picture: Path) -> None:
     """Say what a recorded scan is like, and whether it can be trusted.
 
     SCAN is a 4-D NIfTI file or a folder of one DICOM series. Shown are frames, noise and its correlation in time and
@@ -222,10 +79,10 @@ def inspect_command(scan: Path, reading: _Reading, picture: Path) -> None:
 
 
 @main.command(epilog="Example: ctpbench maps patient/ctp.nii.gz --out maps")
-@_SCAN
-@_reading
-@_writing
-def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
+@scan_argument
+@reading_options
+@writing_options
+def maps(scan: Path, reading: Reading, writing: Writing) -> None:
     """Compute CBF, CBV, MTT, TTP and Tmax maps of a scan as it is.
 
     SCAN is a 4-D NIfTI file or a folder of one DICOM series. Maps are written in its geometry, with masks of what fixed
@@ -237,7 +94,7 @@ def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
 
 
 @main.command(epilog="Example: ctpbench denoise patient/ctp.nii.gz --method gaussian --param sigma_px=2 --out denoised")
-@_SCAN
+@scan_argument
 @click.option(
     "--method",
     metavar="NAME",
@@ -251,8 +108,8 @@ def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
     metavar="DIR",
     help="A trained model: the folder `model` of another scan, or cache/model/KEY of a run.",
 )
-@_reading
-@_writing
+@reading_options
+@writing_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of training.")
 @click.option(
     "--device",
@@ -263,8 +120,8 @@ def maps(scan: Path, reading: _Reading, writing: _Writing) -> None:
 )
 def denoise(
     scan: Path,
-    reading: _Reading,
-    writing: _Writing,
+    reading: Reading,
+    writing: Writing,
     method: str | None,
     param: tuple[str, ...],
     model: Path | None,
@@ -298,7 +155,7 @@ def _interruptible(text: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _inspected(series: Series, reading: _Reading) -> Inspection:
+def _inspected(series: Series, reading: Reading) -> Inspection:
     from ctpbench.report.progress import bar
     from ctpbench.scans.inspection import inspect_series
 
@@ -313,7 +170,7 @@ def _inspected(series: Series, reading: _Reading) -> Inspection:
         )
 
 
-def _process(scan: Path, reading: _Reading, writing: _Writing, method: _Method, *, series: bool) -> None:
+def _process(scan: Path, reading: Reading, writing: Writing, method: _Method, *, series: bool) -> None:
     """Inspect, denoise and write; what the call itself has wrong is said first. `series`: denoised frames, too."""
     from ctpbench.atomic import check_folder, make_folder
     from ctpbench.device import resolve

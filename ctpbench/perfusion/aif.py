@@ -157,26 +157,65 @@ def find_input_functions(
 
     Source: Wu, Ren, Li, section V-B; Kao et al. 2014 and Mouridsen et al. 2006 (its references 50 and 51).
     """
+    series, searched = np.asarray(concentration), np.asarray(brain)
+    if series.ndim != 4 or searched.shape != series.shape[1:] or searched.dtype != bool:
+        raise DataError(
+            f"concentration: got shape {series.shape} with a brain of {searched.dtype} {searched.shape}; "
+            "allowed: (time, z, y, x) with a bool mask (z, y, x)"
+        )
+    given = None if at is None else _mask(np.asarray(at), searched.shape)
+    if given is not None:
+        searched = searched | given
+    curves = series.reshape(len(series), -1)[:, np.flatnonzero(searched)].astype(np.float32, copy=False)
+    return input_functions_of(
+        curves,
+        searched,
+        spacing_mm,
+        dt_s,
+        method=method,
+        partial_volume=partial_volume,
+        posterior=posterior,
+        artery=given,
+    )
+
+
+def input_functions_of(
+    curves: Float32,
+    brain: Mask,
+    spacing_mm: Sequence[float],
+    dt_s: float,
+    *,
+    method: Method = "components",
+    partial_volume: bool = True,
+    posterior: Sequence[float] = (0.0, 1.0, 0.0),
+    artery: Mask | None = None,
+) -> InputFunctions:
+    """Do what `find_input_functions` does with the curves of the brain alone, which a large scan leaves room for.
+
+    Parameters
+    ----------
+    curves : array, (time, n), float32, HU above baseline
+        Of the n voxels of `brain`, in its order; written over.
+    artery : array, (z, y, x), bool, or None
+        Voxels, all of them in `brain`, that are taken for the artery instead of looking for one.
+    """
     if method not in get_args(Method):
         raise DataError(f"method: got {method!r}; allowed: {', '.join(get_args(Method))}")
-    inside = np.asarray(brain)
-    given = None if at is None else _mask(np.asarray(at), inside.shape)
-    scan = prepared(np.asarray(concentration), inside if given is None else inside | given, spacing_mm, dt_s, posterior)
-    del concentration  # of a large scan half of what is in memory; the search needs the brain's curves alone
-    artery, vein = by_components(scan) if method == "components" else by_clusters(scan)
-    if given is not None:
-        artery = np.flatnonzero(given[*scan.voxels.T])
-        if not scan.smoothed(artery).max() > 0:
+    scan = prepared(curves, brain, spacing_mm, dt_s, posterior)
+    chosen, vein = by_components(scan) if method == "components" else by_clusters(scan)
+    if artery is not None:
+        chosen = np.flatnonzero(artery[*scan.voxels.T])
+        if not scan.smoothed(chosen).max() > 0:
             raise DataError("no artery: the voxels given never rise above their baseline; give others")
-    if not (artery.size and _is_vein(scan, vein, artery)):
+    if not (chosen.size and _is_vein(scan, vein, chosen)):
         vein = vein[:0]
-    if given is None:
-        _check_artery(scan, artery, vein)
-    aif, vof = _vessel(scan, artery), _vessel(scan, vein) if vein.size else None
-    sure = confidence(scan, artery, vein)
+    if artery is None:
+        _check_artery(scan, chosen, vein)
+    aif, vof = _vessel(scan, chosen), _vessel(scan, vein) if vein.size else None
+    sure = confidence(scan, chosen, vein)
     notes = _notes(scan, aif, sure)
-    if given is not None:
-        notes.insert(0, f"AIF from voxels that were named: the mean of {artery.size}; none was looked for")
+    if artery is not None:
+        notes.insert(0, f"AIF from voxels that were named: the mean of {chosen.size}; none was looked for")
     factor = 1.0
     if partial_volume:
         factor, note = _factor(scan, aif, vof)

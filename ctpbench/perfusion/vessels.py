@@ -62,11 +62,12 @@ class Scan:
         return mean
 
 
-def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: float, back: Sequence[float]) -> Scan:
-    if series.ndim != 4 or len(series) < 5 or brain.shape != series.shape[1:] or brain.dtype != bool:
+def prepared(curves: Float32, brain: Mask, spacing_mm: Sequence[float], dt_s: float, back: Sequence[float]) -> Scan:
+    """Return what is asked of a brain's voxels; `curves`, (time, n), in their order, are written over."""
+    if len(curves) < 5 or curves.shape[1:] != (brain.sum(),):
         raise DataError(
-            f"concentration: got shape {series.shape} with a brain of {brain.dtype} {brain.shape}; "
-            "allowed: (time, z, y, x) of 5 frames or more with a bool mask (z, y, x)"
+            f"concentration: got shape {curves.shape} of {brain.sum()} voxels of brain; allowed: (time, voxel) of 5 "
+            "frames or more"
         )
     if len(spacing_mm) != 3 or not all(0 < step < np.inf for step in (*spacing_mm, dt_s)):
         raise DataError(
@@ -75,8 +76,7 @@ def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: flo
     if len(back) != 3 or not 0 < np.linalg.norm(back) < np.inf:
         raise DataError(f"posterior: got {tuple(back)}; allowed: a direction along (z, y, x), not all 0")
     voxels = np.argwhere(brain)
-    curves = series.reshape(len(series), -1)[:, np.flatnonzero(brain)].astype(np.float32, copy=False)
-    if not np.isfinite(curves).all():
+    if not all(np.isfinite(frame).all() for frame in curves):
         raise DataError("concentration: got NaN or infinity in the brain; allowed: finite HU")
     padded = np.pad(brain, ((0, 0), (1, 1), (1, 1)))
     inner = _depth_mm(padded, spacing_mm)[:, 1:-1, 1:-1][brain] > _BORDER_MM
@@ -85,7 +85,7 @@ def prepared(series: Array, brain: Array, spacing_mm: Sequence[float], dt_s: flo
             f"brain: got no voxel {_BORDER_MM:g} mm or more from its border; allowed: the inside of a skull"
         )
     weights = (inner / inner.sum()).astype(np.float32)
-    smoothing = _smoothing(len(series), dt_s)
+    smoothing = _smoothing(len(curves), dt_s)
     mean = curves @ weights
     if not rises(smoothing, mean):
         raise DataError("no artery: the brain's mean curve does not rise above its noise; give a scan with contrast")
@@ -177,13 +177,19 @@ def matched(
     shapes -= shapes.mean(axis=1, keepdims=True)  # so that a curve's offset does not count
     shapes /= np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     of_tissue = shapes[:-1] @ (scan.mean - scan.mean.mean())
-    images = scan.volume((shapes.astype(np.float32) @ scan.curves) * scan.steady)
-    sigma_px = [0.0, 0.0, *(smoothing_mm / step for step in scan.spacing_mm[1:])]
-    fits = ndimage.gaussian_filter(images, sigma_px, truncate=3.0)[:, *scan.voxels.T]
-    height = fits[:-1].max(axis=0)
-    noise = 1.4826 * float(np.median(np.abs(fits[-1])))
+    sigma_px = [0.0, *(smoothing_mm / step for step in scan.spacing_mm[1:])]
+    height, chance = np.empty((2, len(scan.voxels)), np.float32)
+    best = np.empty(len(scan.voxels), np.intp)
+    ends = np.searchsorted(scan.voxels[:, 0], np.arange(scan.shape[0] + 1))
+    for some in map(slice, ends[:-1], ends[1:]):  # slice by slice, for memory's sake
+        places = scan.voxels[some, 1:].T
+        images = np.zeros((len(shapes), *scan.shape[1:]), np.float32)
+        images[:, *places] = (shapes.astype(np.float32) @ scan.curves[:, some]) * scan.steady[some]
+        fits = ndimage.gaussian_filter(images, sigma_px, truncate=3.0)[:, *places]
+        height[some], best[some], chance[some] = fits[:-1].max(axis=0), fits[:-1].argmax(axis=0), fits[-1]
+    noise = 1.4826 * float(np.median(np.abs(chance)))
     vessel = scan.steady & (height > max(over_noise * noise, over_tissue * float(of_tissue.max()) + 3 * noise))
-    return Match(height, _SHIFTS_S[fits[:-1].argmax(axis=0)], noise, float(_SHIFTS_S[of_tissue.argmax()]), vessel)
+    return Match(height, _SHIFTS_S[best], noise, float(_SHIFTS_S[of_tissue.argmax()]), vessel)
 
 
 def highest(chosen: Index, values: Array) -> Index:

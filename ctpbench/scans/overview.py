@@ -12,9 +12,10 @@ import numpy.typing as npt
 from ctpbench.arrays import Float32, Float64, Index, Mask
 from ctpbench.contract.series import Series
 from ctpbench.errors import DataError
-from ctpbench.perfusion.aif import InputFunctions, Method, Vessel, find_input_functions
+from ctpbench.perfusion.aif import InputFunctions, Method, Vessel, input_functions_of
 from ctpbench.perfusion.alignment import aligned, farthest_mm, poses
 from ctpbench.perfusion.concentration import subtract_baseline
+from ctpbench.scans import spool
 
 _THICK_MM, _COARSE_MM = 4.0, 0.6  # arteries are looked for in slices of at least this, in pixels of at least that
 AROUND_MM = 1.5
@@ -30,8 +31,7 @@ _Box = tuple[slice, slice]
 class Overview:
     """The scan in thicker slices and larger pixels, which noise, time and memory gain from.
 
-    Of each slice the frames are kept where brain is, which is less than half of it; of slices without brain, as long as
-    none was found, all.
+    Of each slice the frames are put aside where brain is; of slices without brain, as long as none was found, all.
 
     Attributes
     ----------
@@ -50,7 +50,8 @@ class Overview:
         self.spacing_mm = tuple(step * n for step, n in zip(series.spacing_mm, self.grouping, strict=True))
         self.brain = np.zeros(sizes, bool)
         self._length = frames
-        self._parts: dict[int, tuple[_Box, Float32]] = {}
+        self._spool = spool.Spool()
+        self._parts: dict[int, tuple[_Box, spool.Place]] = {}
         self._peak = np.zeros(sizes, np.float32)
         self._sums = np.zeros(frames)  # over the brain
         self._most = np.zeros((frames, *sizes[1:]), np.float32)
@@ -70,47 +71,48 @@ class Overview:
         if not inside.any():
             if not self.brain.any():
                 self._most = self._most if self._parts else images
-                self._parts[z] = _box(inside), images
+                self._parts[z] = _box(inside), self._spool.put(images)
             return
         if not self.brain.any():
             self._parts.clear()
+            self._spool.clear()
         if inside.sum() > self.brain.sum(axis=(1, 2)).max():
             self._most = images
         self.brain[z] = inside
         self._sums += images[:, inside].sum(axis=1, dtype=np.float64)
         box = _box(inside)
-        self._parts[z] = box, images[:, *box].copy()
+        self._parts[z] = box, self._spool.put(images[:, *box])
 
     @property
     def frames(self) -> Float32:
         """All frames of a scan in which no brain was found, (time, z, y, x), HU."""
-        return np.stack([images for _, images in self._parts.values()], axis=1)
+        return np.stack([self._spool.get(place) for _, place in self._parts.values()], axis=1)
 
     def input_functions(
         self, dt_s: float, method: Method, partial_volume: bool, at: Sequence[Place] = ()
     ) -> tuple[InputFunctions | None, str]:
-        """Return the input functions; where there is no artery, None and why. To be asked once: frames are given up."""
-        inside = np.asarray(self.brain.any(axis=0))
-        named = self._around(at) if at else None
-        if named is not None:
-            inside[named[:, 1], named[:, 2]] = True
-        box = _box(inside)
+        """Return the input functions; where there is no artery, None and why."""
+        searched, named = self.brain, None
+        if at:
+            named = self._around(at)
+            searched = self.brain | named
+        box = _box(np.asarray(searched.any(axis=0)))
         try:
-            found = find_input_functions(
-                self._concentration(box),
-                self.brain[:, *box],
+            found = input_functions_of(
+                self._curves(searched),
+                searched[:, *box],
                 self.spacing_mm,
                 dt_s,
                 method=method,
                 partial_volume=partial_volume,
-                at=None if named is None else named - _corner(box),
+                artery=None if named is None else named[:, *box],
             )
         except DataError as error:
             return None, str(error)
         vof = None if found.vof is None else _moved(found.vof, box)
         return replace(found, aif=_moved(found.aif, box), vof=vof), ""
 
-    def _around(self, at: Sequence[Place]) -> Index:
+    def _around(self, at: Sequence[Place]) -> Mask:
         """Return the voxels whose middles lie near the scan's voxels', in their slices."""
         place = (np.array(at) + 0.5) / self.grouping - 0.5
         z, y, x = np.indices(self.brain.shape)
@@ -120,22 +122,24 @@ class Overview:
             near |= (z == int(slice_ + 0.5)) & (away_mm <= AROUND_MM)
         sizes = np.array(self.brain.shape) - 1
         near[*np.minimum(np.array(at) // self.grouping, sizes).T] = True
-        return np.argwhere(near)
+        return near
 
-    def _concentration(self, box: _Box) -> Float32:
-        """Return the frames above their baseline within a box, zero where none were kept; no slice is held twice.
+    def _curves(self, wanted: Mask) -> Float32:
+        """Return the curves of voxels above their baseline, (time, n), zero where none were kept.
 
         The head lies in all where it lay first: bone that moves past a voxel outdoes any artery.
         """
         moved = farthest_mm(self.poses) > _MOVED_MM
-        concentration = np.zeros((self._length, *self.brain[:, *box].shape), np.float32)
-        while self._parts:
-            z, (part, images) = self._parts.popitem()
+        ends = np.concatenate(([0], np.cumsum(wanted.sum(axis=(1, 2)))))
+        curves = np.zeros((self._length, int(ends[-1])), np.float32)
+        for z, (part, place) in self._parts.items():
+            images = self._spool.get(place)
             if moved:
                 images = self._still(part, images)
-            rows, columns = (slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
-            concentration[:, z, rows, columns] = subtract_baseline(images)
-        return concentration
+            kept = np.zeros_like(wanted[z])
+            kept[part] = wanted[z][part]
+            curves[:, ends[z] : ends[z + 1]][:, kept[wanted[z]]] = subtract_baseline(images)[:, kept[part]]
+        return curves
 
     def _still(self, part: _Box, images: Float32) -> Float32:
         """Return what was kept of a slice, the head where it lay first; it turned about the image's middle."""

@@ -59,6 +59,10 @@ def shift(frames: np.ndarray) -> None:
     frames[7, 3] += 1024
 
 
+def lift(frames: np.ndarray) -> None:
+    frames[7, 3] += 40
+
+
 def repeat(frames: np.ndarray) -> None:
     frames[30] = frames[29]
 
@@ -70,6 +74,7 @@ def repeat(frames: np.ndarray) -> None:
         (lose_a_slice, "left out: slice 3 of frames 21-23 (empty)", 45),
         (lose_half, "left out: slice 2 of frame 11 (empty)", 45),
         (shift, "left out: slice 4 of frame 8 (unlike the others in half of the image)", 45),
+        (lift, "left out: slice 4 of frame 8 (unlike the others in half of the image)", 45),
         (repeat, "left out: frame 31 (as the frame before, to the last pixel)", 45),
     ],
 )

@@ -153,7 +153,10 @@ def _with_geometry(images: list[Image], unread: Mapping[Path, str]) -> tuple[lis
     for image in images:
         lacking = [tag for field, tag in GEOMETRY_TAGS.items() if not np.isfinite(getattr(image, field)).all()]
         if lacking:
-            lost[image.path] = f"got no {lacking[0]}; allowed: CT images with their place and their scale in HU"
+            detector = ", which ImagerPixelSpacing does not replace" if lacking[0] == "PixelSpacing" else ""
+            lost[image.path] = (
+                f"got no {lacking[0]}{detector}; allowed: CT images with their place and their scale in HU"
+            )
         elif image.slope == 0:
             lost[image.path] = f"got {GEOMETRY_TAGS['slope']} 0, which makes all pixels equal; export the series again"
         else:

@@ -22,6 +22,7 @@ from ctpbench_isles.dicom_times import (
     recorded_interval_s,
     stamps_of,
 )
+from ctpbench_isles.field_of_view import check_dicom
 from ctpbench_isles.stated import STATED, stated_times_s
 
 SAME_POSITION_MM = 0.05  # positions are often written to a tenth of a mm
@@ -94,13 +95,15 @@ def arrange(path: Path, images: list[Image], stated: Stated) -> FrameTable:
     """
     _check_alike(path, images)
     affine, position = _geometry(path, images)
+    rows_columns, slices = images[0].size, int(position.max()) + 1
+    doubts = check_dicom(path, affine, (*rows_columns[::-1], slices), images[0].thickness)
     stamps = stamps_of(path, images, position)
-    rows = [np.flatnonzero(position == k) for k in range(int(position.max()) + 1)]
+    rows = [np.flatnonzero(position == k) for k in range(slices)]
     rows = [row[np.argsort(stamps.values[row])] for row in rows]
     rows, overlap = without_overlap(rows, stamps)
     order, taken_s = _frames(path, images, rows, stamps)
     times_s, source, notes = _times(path, images, stated, stamps, taken_s)
-    notes = (*((overlap,) if overlap else ()), *_scale_notes(images), *notes)
+    notes = (*doubts, *((overlap,) if overlap else ()), *_scale_notes(images), *notes)
     # What has served its purpose is forgotten: UIDs and times of day lead back to the patient.
     slim = [
         image._replace(instance="", study="", reference="", series="", series_number="", clocks=(), counters=())
@@ -183,6 +186,8 @@ def _geometry(path: Path, images: list[Image]) -> tuple[Float64, Index]:
     position[order] = np.concatenate(([0], np.cumsum(np.diff(heights[order]) > SAME_POSITION_MM)))
     places = np.array([origins[position == k].mean(axis=0) for k in range(int(position.max()) + 1)])
     spacing_y, spacing_x = images[0].spacing
+    if not min(spacing_y, spacing_x) > 0:
+        raise DataError(f"{path}: got PixelSpacing {spacing_y:g}\\{spacing_x:g}; allowed: two sizes above 0 mm")
     strayed = np.linalg.norm(origins - places[position], axis=1) > min(spacing_x, spacing_y) / 2
     if strayed.any():
         raise DataError(

@@ -23,7 +23,7 @@ from pydicom.uid import (
 # None of this may come out anywhere.
 SECRETS = ("DOE", "JANE", "MRN4711", "19450102", "19990314", "NOWHERE HOSPITAL", "Smith")
 ORIGIN_MM = (-80.0, -95.5, 12.25)  # of the voxel at the front, right and bottom; LPS
-SPACING_MM = (5.0, 0.75, 0.5)  # z, y, x
+SPACING_MM = (5.0, 9.0, 8.5)  # z, y, x; so large that few pixels make a head
 
 
 def time_text(time_s: float) -> str:
@@ -65,6 +65,7 @@ def write_series(
     frames: npt.NDArray[np.float32],
     times_s: npt.NDArray[np.float64],
     *,
+    spacing_mm: tuple[float, float, float] = SPACING_MM,
     suffix: str = "",
     begin_s: float = 36000.0,
     flip: tuple[bool, bool] = (False, False),
@@ -85,13 +86,13 @@ def write_series(
     names = list(range(frames.shape[0] * frames.shape[1]))
     random.Random(seed).shuffle(names)
     times = np.broadcast_to(np.reshape(times_s, (len(times_s), -1)), frames.shape[:2])
-    template = base_image(frames, SPACING_MM)
+    template = base_image(frames, spacing_mm)
     for keyword, value in tags.items():
         setattr(template, keyword, value)
     for t in range(frames.shape[0]):
         for z in range(frames.shape[1]):
             image = copy.deepcopy(template)
-            place_slice(image, frames[t, z], z, flip, transpose, tilt)
+            place_slice(image, frames[t, z], z, spacing_mm, flip, transpose, tilt)
             image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             image.AcquisitionTime = image.ContentTime = time_text(begin_s + times[t, z])
             image.AcquisitionNumber, image.InstanceNumber = t + 1, t * frames.shape[1] + z + 1
@@ -104,18 +105,24 @@ def write_series(
 
 
 def place_slice(
-    image: Dataset, frame: npt.NDArray[np.float32], z: int, flip: tuple[bool, bool], transpose: bool, tilt: float
+    image: Dataset,
+    frame: npt.NDArray[np.float32],
+    z: int,
+    spacing_mm: tuple[float, float, float],
+    flip: tuple[bool, bool],
+    transpose: bool,
+    tilt: float,
 ) -> None:
     """Give an image its pixels and tell where they lie."""
     axes = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    corner = np.add(ORIGIN_MM, (0, tilt * z, SPACING_MM[0] * z))
+    corner = np.add(ORIGIN_MM, (0, tilt * z, spacing_mm[0] * z))
     pixels = stored_pixels(frame, image)
     for axis in (0, 1):
         if flip[axis]:
             pixels = np.flip(pixels, 1 - axis)
-            corner = corner + axes[axis] * SPACING_MM[2 - axis] * (pixels.shape[1 - axis] - 1)
+            corner = corner + axes[axis] * spacing_mm[2 - axis] * (pixels.shape[1 - axis] - 1)
             axes[axis] *= -1
-    spacing = list(SPACING_MM[1:])
+    spacing = list(spacing_mm[1:])
     if transpose:
         pixels, axes, spacing = pixels.T, axes[::-1], spacing[::-1]
     image.Rows, image.Columns = pixels.shape

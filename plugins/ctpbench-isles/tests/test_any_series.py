@@ -19,6 +19,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
 
 from ctpbench import DataError, Stated, inspect_series
+from ctpbench.scans.gaps import Faults
 from ctpbench_isles.dicom import DicomSeries, open_dicom
 from ctpbench_isles.nifti import NiftiSeries
 
@@ -152,6 +153,8 @@ def test_any_valid_nifti_reads_as_it_was(codes, dtype, interval, units, version,
 
 # Damage
 
+TOO_LITTLE_HU = 25.0  # an image whose scale is off by so little looks as sound as any
+
 
 def is_told(series: DicomSeries | NiftiSeries, error: DataError | None = None) -> None:
     """Demand one line that quotes no patient, or frames that are right wherever nothing is said of them."""
@@ -164,7 +167,7 @@ def is_told(series: DicomSeries | NiftiSeries, error: DataError | None = None) -
     if frames.shape != SCAN.frames.shape:
         assert series.notes
         return
-    wrong = (frames != SCAN.frames).any(axis=(2, 3))
+    wrong = (np.abs(frames - SCAN.frames) > TOO_LITTLE_HU).any(axis=(2, 3)) & ~Faults.of(frames).lost
     late = ~np.isclose(series.frame_times_s, SCAN.times_s[:, None], atol=1e-3)
     known = np.zeros_like(wrong) if series.missing is None else series.missing
     assert series.notes or series.unread or not ((wrong | late) & ~known).any()

@@ -246,12 +246,12 @@ def test_another_image_of_the_same_place_and_time_is_no_double(scan, tmp_path):
 def test_coronal_and_sagittal_slices_are_turned(scan, tmp_path, along):
     frames = np.moveaxis(scan.frames, along + 1, 1)  # (time, slice, y, x) as stored: slices along y or x
     axes = {1: [1, 0, 0, 0, 0, -1], 2: [0, 1, 0, 0, 0, -1]}[along]
-    step = {1: (0, 0.75, 0), 2: (0.5, 0, 0)}[along]
+    step = {1: (0, 9, 0), 2: (8.5, 0, 0)}[along]
 
     def turn(image, t, z):
         pixels = np.flip(frames[t, z], 0) + 1024  # rows run from the head down
         image.Rows, image.Columns = pixels.shape
-        image.PixelSpacing = [5.0, 0.5 if along == 1 else 0.75]
+        image.PixelSpacing = [5.0, 8.5 if along == 1 else 9.0]
         image.ImageOrientationPatient = axes
         image.ImagePositionPatient = [n + z * d for n, d in zip((-80, -95.5, 27.25), step, strict=True)]
         image.PixelData = pixels.astype("<u2").tobytes()
@@ -259,7 +259,7 @@ def test_coronal_and_sagittal_slices_are_turned(scan, tmp_path, along):
     times_s = np.repeat(scan.times_s[:, None], frames.shape[1], axis=1)
     series = open_dicom(write_series(tmp_path / "one", frames, times_s, change=turn))
     assert series.shape == scan.frames.shape
-    assert series.spacing_mm == pytest.approx((5.0, 0.75, 0.5))
+    assert series.spacing_mm == pytest.approx((5.0, 9.0, 8.5))
     assert series.formats == ("nifti",)
     np.testing.assert_array_equal(series.read(slice(None)), scan.frames)
     np.testing.assert_array_equal(series.read(slice(1, 3)), scan.frames[:, 1:3])
@@ -333,15 +333,15 @@ def test_a_damaged_header_is_named_and_not_quoted(scan, tmp_path):
     folder = write_series(tmp_path, scan.frames, scan.times_s)
     file = folder / "IM00002"
     content = file.read_bytes()
-    file.write_bytes(content.replace(b"0.75\\0.5", b"DOE\\JANE", 1))
+    file.write_bytes(content.replace(b"9.0\\8.5 ", b"DOE\\JANE", 1))
     assert left_out(folder) == {"IM00002": "PixelSpacing cannot be read; export the series again"}
 
 
 def test_decimal_commas_are_read(scan, tmp_path):
     folder = write_series(tmp_path, scan.frames, scan.times_s)
     for file in folder.iterdir():
-        file.write_bytes(file.read_bytes().replace(b"0.75\\0.5", b"0,75\\0,5", 1))
-    assert open_dicom(folder).spacing_mm == pytest.approx((5.0, 0.75, 0.5))
+        file.write_bytes(file.read_bytes().replace(b"9.0\\8.5", b"9,0\\8,5", 1))
+    assert open_dicom(folder).spacing_mm == pytest.approx((5.0, 9.0, 8.5))
 
 
 @pytest.mark.parametrize("implicit", [True, False])

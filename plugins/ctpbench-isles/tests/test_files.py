@@ -66,7 +66,7 @@ def write_head(folder, head):
         folder,
         head.frames,
         head.times_s,
-        change=lambda image, t, z: setattr(image, "PixelSpacing", list(head.spacing_mm[1:])),
+        spacing_mm=head.spacing_mm,
     )
 
 

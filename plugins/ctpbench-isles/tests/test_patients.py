@@ -39,7 +39,7 @@ def datasets(patient, tmp_path_factory):
     stroke = "sub-stroke0001"
     raw = root / "isles2024" / "raw_data" / stroke / "ses-01" / f"{stroke}_ses-01_ctp.nii.gz"
     write_scan(raw, frames, spacing_mm, interval=1000.0, units="msec", codes=("L", "P", "S"))
-    dicom_files.write_series(root / "dicom", frames, np.arange(44.0))
+    dicom_files.write_series(root / "dicom", frames, np.arange(44.0), spacing_mm=spacing_mm)
     return {
         "isles2018": Isles2018(root=root / "isles2018"),
         "isles2024": Isles2024(root=root / "isles2024"),

@@ -33,7 +33,7 @@ def scans(head, tmp_path_factory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("scans")
     frames, times_s = head.frames, head.times_s
     for name in ("a", "b", "c"):
-        write_series(root / "dicom" / name, frames, times_s)
+        write_series(root / "dicom" / name, frames, times_s, spacing_mm=head.spacing_mm)
     for torn in sorted((root / "dicom" / "c").iterdir())[:10]:
         torn.write_bytes(torn.read_bytes()[:-100])
     planted = {"descrip": "DOE^JANE", "db_name": "MRN4711", "aux_file": "19450102", "intent_name": "NOWHERE"}
@@ -98,7 +98,7 @@ def test_what_is_made_of_a_scan_of_ones_own(kind, name, format, scans, tmp_path)
 
 
 def test_files_that_cannot_be_read_are_named_on_the_screen_alone(head, tmp_path):
-    scan = write_series(tmp_path / "scan", head.frames, head.times_s)
+    scan = write_series(tmp_path / "scan", head.frames, head.times_s, spacing_mm=head.spacing_mm)
     (scan / "IM00007").write_bytes(b"")
     output = call("maps", scan, "--format", "nifti", "--out", tmp_path / "out")
     assert "! unread: 1 files that cannot be read are left out" in output
