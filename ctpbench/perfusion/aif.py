@@ -11,19 +11,16 @@ import numpy.typing as npt
 
 from ctpbench.arrays import Float32, Index, Mask
 from ctpbench.errors import DataError
-from ctpbench.perfusion.bolus import half_maxima, rises, truncation
 from ctpbench.perfusion.confidence import Confidence, confidence
+from ctpbench.perfusion.partial_volume import area_factor
+from ctpbench.perfusion.vessel_checks import check_artery, is_vein
 from ctpbench.perfusion.vessel_clusters import by_clusters
 from ctpbench.perfusion.vessel_components import by_components
 from ctpbench.perfusion.vessels import Scan, prepared
 
 Method = Literal["kmeans", "components"]
 
-_CUT_OFF, _NO_FALL = 0.3, 0.75  # tails as a share of the peak
 _WEAK_HU = 15.0
-_LARGE_FACTOR = 10.0
-_OVER_TISSUE = 1.2  # an artery's peak over that of the brain's mean
-_BACK = 0.75  # of the way to the back of the brain: what has no later and larger vein is one there
 
 
 @dataclass(frozen=True)
@@ -207,10 +204,10 @@ def input_functions_of(
         chosen = np.flatnonzero(artery[*scan.voxels.T])
         if not scan.smoothed(chosen).max() > 0:
             raise DataError("no artery: the voxels given never rise above their baseline; give others")
-    if not (chosen.size and _is_vein(scan, vein, chosen)):
+    if not (chosen.size and is_vein(scan, vein, chosen)):
         vein = vein[:0]
     if artery is None:
-        _check_artery(scan, chosen, vein)
+        check_artery(scan, chosen, vein)
     aif, vof = _vessel(scan, chosen), _vessel(scan, vein) if vein.size else None
     sure = confidence(scan, chosen, vein)
     notes = _notes(scan, aif, sure)
@@ -218,7 +215,7 @@ def input_functions_of(
         notes.insert(0, f"AIF from voxels that were named: the mean of {chosen.size}; none was looked for")
     factor = 1.0
     if partial_volume:
-        factor, note = _factor(scan, aif, vof)
+        factor, note = area_factor(scan, aif.curve, None if vof is None else vof.curve)
         notes += [note] if note else []
     return InputFunctions(aif, vof, factor, tuple(notes), sure)
 
@@ -243,44 +240,6 @@ def _without_voxels(curve: Float32) -> Vessel:
     return Vessel(curve, np.empty((0, 3), np.intp), np.empty((len(curve), 0), np.float32))
 
 
-def _check_artery(scan: Scan, artery: Index, vein: Index) -> None:
-    if not artery.size:
-        raise DataError("no artery: no group of voxels is high and early; give a slab with arteries")
-    curve = scan.smoothed(artery)
-    if not rises(scan.smoothing, scan.curves[:, artery].mean(axis=1)):
-        raise DataError("no artery: the best candidate's peak is not above its noise; give a scan with less noise")
-    if curve.max() < _OVER_TISSUE * scan.mean.max():
-        raise DataError(
-            f"no artery: the best candidate peaks at {curve.max():.1f} HU, the brain's mean at {scan.mean.max():.1f}; "
-            f"allowed: {_OVER_TISSUE:g} times as high or more, in a slab with arteries"
-        )
-    if truncation(curve) > _NO_FALL:
-        raise DataError(
-            f"no artery: the best candidate ends at {truncation(curve):.0%} of its peak; "
-            f"allowed: a fall to {_NO_FALL:.0%} or less within the scan"
-        )
-    late = int(curve.argmax()) - int(scan.mean.argmax())
-    if late > 0:
-        raise DataError(
-            f"no artery: the best candidate peaks {late * scan.dt_s:.3g} s after the brain's mean; "
-            "allowed: no later, in a slab with arteries"
-        )
-    backwards = float(scan.backwards[artery].mean())
-    larger_vein = vein.size and scan.curves[:, vein].mean(axis=1).sum() > scan.curves[:, artery].mean(axis=1).sum()
-    if backwards > _BACK and not larger_vein:
-        raise DataError(
-            f"no artery: the best candidate lies {backwards:.0%} of the way to the back of the brain and nothing "
-            f"later has a larger area, as if it were a vein; allowed: up to {_BACK:.0%}, or a larger vein"
-        )
-
-
-def _is_vein(scan: Scan, vein: Index, artery: Index) -> bool:
-    """Whether candidates show a bolus, later than the artery's: what is not later is another artery."""
-    if not (vein.size and rises(scan.smoothing, scan.curves[:, vein].mean(axis=1))):
-        return False
-    return half_maxima(scan.smoothed(vein))[0] > half_maxima(scan.smoothed(artery))[0]
-
-
 def _notes(scan: Scan, aif: Vessel, sure: Confidence) -> list[str]:
     notes = []
     if sure.doubtful:
@@ -290,23 +249,3 @@ def _notes(scan: Scan, aif: Vessel, sure: Confidence) -> list[str]:
     if scan.arrival <= 2:
         notes.append("contrast is there in the first frames: the baseline holds some of it")
     return notes
-
-
-def _factor(scan: Scan, aif: Vessel, vof: Vessel | None) -> tuple[float, str]:
-    """Return the factor that brings the AIF to the area of the VOF, and what there is to say about it."""
-    if vof is None:
-        return 1.0, "not scaled: no vein was found"
-    tail = truncation(vof.curve)
-    if tail > _NO_FALL:
-        return 1.0, f"not scaled: the VOF is cut off (tail {tail:.0%} of its peak)"
-    lag = half_maxima(scan.smoothing @ vof.curve)[0] - half_maxima(scan.smoothing @ aif.curve)[0]
-    seen = len(aif.curve) - round(lag)
-    areas = float(vof.curve.sum()) * scan.dt_s, float(aif.curve[:seen].sum()) * scan.dt_s
-    if not 0 < areas[1] <= areas[0]:
-        return 1.0, f"not scaled: the VOF's area of {areas[0]:.0f} HU s is no more than the AIF's, {areas[1]:.0f} HU s"
-    factor = areas[0] / areas[1]
-    if tail > _CUT_OFF:
-        return factor, f"scaled by {factor:.1f}, less surely: the VOF is cut off (tail {tail:.0%} of its peak)"
-    if factor > _LARGE_FACTOR:
-        return factor, f"scaled by {factor:.0f}: little of the AIF's voxels is artery"
-    return factor, ""

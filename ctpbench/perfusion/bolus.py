@@ -8,6 +8,9 @@ import numpy.typing as npt
 from ctpbench.arrays import Array, Float32, Float64
 from ctpbench.errors import DataError
 
+NO_FALL = 0.75
+"""A tail, as a share of the peak, above which a bolus has not fallen: neither its shape nor its area is known."""
+
 _ARRIVED = 0.1  # of the peak
 _SHIFTS_S = np.arange(-12.0, 10.5, 0.5)
 _OVER_NOISE = 4.0  # a smoothed curve's peak over its noise: a bolus. Noise alone reaches 2.5

@@ -6,6 +6,7 @@ import numpy as np
 
 from ctpbench.arrays import Index
 from ctpbench.perfusion.bolus import half_maxima, likeness
+from ctpbench.perfusion.purity import without_vein
 from ctpbench.perfusion.vessels import Match, Scan, components, highest, matched
 
 _ALIKE, _APART_S = 0.25, 1.5  # merit and arrival of the components taken beside the best
@@ -26,16 +27,17 @@ def by_components(scan: Scan) -> tuple[Index, Index]:
     highest vessel, a vein as a rule, weaker ones are looked for: those that fit its curve some seconds earlier.
     """
     match = matched(scan, scan.mean)
-    artery = _best(scan, _arterial(scan, components(scan, match.vessel & scan.inner & (match.shift_s <= 0))), match)
+    early = match.vessel & scan.inner & (match.shift_s <= 0)
     highest_vessel = _highest_like(scan, components(scan, match.vessel), match)
+    artery = _best(scan, _arterial(scan, components(scan, early)), match, highest_vessel)
     if highest_vessel.size and _leaves_doubt(scan, artery, highest_vessel, match):
         closer = matched(scan, scan.smoothed(highest_vessel), _WEAK_OVER_TISSUE, _WEAK_OVER_NOISE, _WEAK_SMOOTHING_MM)
-        ahead = closer.shift_s <= closer.tissue_s - _AHEAD_OF_TISSUE_S
-        weak = _best(scan, _arterial(scan, components(scan, closer.vessel & scan.inner & ahead)), closer)
+        ahead = closer.vessel & scan.inner & (closer.shift_s <= closer.tissue_s - _AHEAD_OF_TISSUE_S)
+        weak = _best(scan, _arterial(scan, components(scan, ahead)), closer, highest_vessel)
         artery = weak if weak.size else artery
     vein = _highest_like(scan, components(scan, match.vessel & scan.posterior & (match.shift_s > 0)), match)
-    if not vein.size and artery.size and _lead_s(scan, artery, highest_vessel) >= _AHEAD_OF_VEIN_S:
-        vein = highest_vessel
+    if artery.size and highest_vessel.size and not vein.size:
+        vein = highest_vessel if _lead_s(scan, artery, highest_vessel) >= _AHEAD_OF_VEIN_S else vein
     return artery, vein
 
 
@@ -51,8 +53,8 @@ def _arterial(scan: Scan, parts: list[Index]) -> list[Index]:
     return kept
 
 
-def _best(scan: Scan, arteries: list[Index], match: Match) -> Index:
-    """Return the best voxels of the best components."""
+def _best(scan: Scan, arteries: list[Index], match: Match, vein: Index) -> Index:
+    """Return the best voxels of the best components, without those in which a vein is mixed."""
     if not arteries:
         return np.empty(0, np.intp)
     height = match.height
@@ -67,7 +69,8 @@ def _best(scan: Scan, arteries: list[Index], match: Match) -> Index:
     merit[arrival_s > arrival_s[sure].min() + _LATER_S] = 0
     best = int(merit.argmax())
     alike = (merit >= _ALIKE * merit[best]) & (np.abs(arrival_s - arrival_s[best]) <= _APART_S)
-    pool = highest(np.concatenate([part for part, like in zip(arteries, alike, strict=True) if like]), height)
+    alike_voxels = np.concatenate([part for part, like in zip(arteries, alike, strict=True) if like])
+    pool = without_vein(scan, highest(alike_voxels, height), vein)
     # The mean of the n highest voxels has the signal over noise sum / sqrt(n); more voxels than needed only add tissue.
     clear = np.cumsum(height[pool]) / np.sqrt(1 + np.arange(pool.size))
     count = 1 + int(np.argmax(clear >= min(_ENOUGH * match.noise, clear.max())))

@@ -274,6 +274,17 @@ def test_voxels_that_flicker_are_left_out(method):
     assert not flicker[*result.vof.voxels.T].any()
 
 
+def test_an_artery_is_found_where_it_borders_on_what_is_too_thick_for_a_vessel():
+    frame = np.arange(FRAMES)[:, np.newaxis, np.newaxis]
+    series = np.random.default_rng(0).normal(0, 1, (FRAMES, 1, 48, 48))
+    series[:, 0] += 5 * np.exp(-(((frame - 18) / 4) ** 2))
+    series[:, 0, 12:15, 8:11] += 100 * np.exp(-(((frame - 15) / 4) ** 2))
+    series[:, 0, 8:20, 11:24] += 100 * np.exp(-(((frame - 22) / 4) ** 2))  # the only other vessel: none is highest
+    result = find_input_functions(series, np.ones((1, 48, 48), bool), SPACING_MM, 1.0)
+    assert (result.aif.voxels[:, 2] < 11).all()
+    assert result.vof is None
+
+
 def test_frames_may_be_two_seconds_apart():
     scan = case(6)
     result = find_input_functions(scan.concentration[::2], scan.brain, SPACING_MM, 2.0)
