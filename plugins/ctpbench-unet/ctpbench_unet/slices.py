@@ -16,8 +16,6 @@ from torch import Tensor
 from ctpbench import Observation, TrainingCase
 from ctpbench.arrays import CSF_HU, Float32, Index, Mask
 
-"""Tissue whose mean over time is below this is fluid: see `ctpbench.Observation.solid`."""
-
 
 @dataclass(frozen=True)
 class Slice:
