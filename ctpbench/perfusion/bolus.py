@@ -90,12 +90,7 @@ def arrival_s(curve: npt.ArrayLike, dt_s: float) -> float:
     """
     values = _bolus(curve)
     peak = int(values.argmax())
-    level = _ARRIVED * values[peak]
-    below = np.flatnonzero(values[:peak] < level)
-    if not below.size:
-        return 0.0
-    last = int(below[-1])
-    return float(dt_s * (last + (level - values[last]) / (values[last + 1] - values[last])))
+    return dt_s * (peak - _frames_above(values[peak::-1], _ARRIVED * values[peak]))
 
 
 def _bolus(curve: npt.ArrayLike) -> Float64:
@@ -109,15 +104,16 @@ def half_maxima(curve: Array) -> tuple[float, float]:
     """Return where, in frames, a curve passes half its maximum before and after the peak."""
     peak = int(curve.argmax())
     half = min(curve[peak] / 2, curve[peak])  # the latter where noise leaves no sample above 0
+    return peak - _frames_above(curve[peak::-1], half), peak + _frames_above(curve[peak:], half)
 
-    def distance(away: Array) -> float:
-        below = np.flatnonzero(away < half)
-        if not below.size:
-            return float(away.size - 1)
-        k = int(below[0])
-        return float(k - (half - away[k]) / (away[k - 1] - away[k]))
 
-    return peak - distance(curve[peak::-1]), peak + distance(curve[peak:])
+def _frames_above(away: Array, level: float) -> float:
+    """Return after how many frames a curve that starts at its peak falls below a level; all where it never does."""
+    below = np.flatnonzero(away < level)
+    if not below.size:
+        return float(away.size - 1)
+    k = int(below[0])
+    return float(k - (level - away[k]) / (away[k - 1] - away[k]))
 
 
 def rises(smoothing: Float32, curve: Float32) -> bool:

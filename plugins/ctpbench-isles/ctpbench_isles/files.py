@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ctpbench import DataError, Series, Stated
 from ctpbench_isles.file_kinds import files_at, is_dicom, is_nifti
@@ -18,6 +19,20 @@ class OwnScans(RecordedScans):
     frame_interval_s: Annotated[
         float | None, Field(gt=0, description="time between frames, s, where the files have none or a wrong one")
     ] = None
+    frame_times_s: Annotated[
+        tuple[float, ...],
+        Field(description="when each frame was taken, s, rising, of every scan; instead of an interval"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if self.frame_times_s and self.frame_interval_s is not None:
+            raise ValueError("frame_interval_s, frame_times_s: got both; allowed: one of them, or neither")
+        return self
+
+    @property
+    def _stated(self) -> Stated:
+        return Stated(self.frame_interval_s, self.frame_times_s or None)
 
 
 class NiftiFiles(OwnScans):
@@ -44,7 +59,7 @@ class NiftiFiles(OwnScans):
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.nifti import NiftiSeries
 
-        return NiftiSeries(scan.path, Stated(frame_interval_s=self.frame_interval_s))
+        return NiftiSeries(scan.path, self._stated)
 
 
 class DicomFolders(OwnScans):
@@ -56,6 +71,11 @@ class DicomFolders(OwnScans):
     name, version = "dicom", "1"
     about_root: ClassVar = "a folder of one DICOM series, or with one sub-folder a series"
 
+    series: Annotated[
+        str | None,
+        Field(description="which series of each folder, by its number or the end of its UID; default: the one in time"),
+    ] = None
+
     def _scans(self) -> dict[str, ScanFiles]:
         root = self._root
         inside = [] if root.is_file() else sorted(p for p in root.iterdir() if not p.name.startswith("."))
@@ -66,7 +86,7 @@ class DicomFolders(OwnScans):
     def _open(self, scan: ScanFiles) -> Series:
         from ctpbench_isles.dicom import open_dicom
 
-        series = open_dicom(scan.path, Stated(frame_interval_s=self.frame_interval_s))
+        series = open_dicom(scan.path, replace(self._stated, series=self.series))
         if series is None:
             raise DataError(f"{scan.path}: got no DICOM image; allowed: {self.about_root}")
         return series

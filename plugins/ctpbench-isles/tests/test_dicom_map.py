@@ -146,20 +146,6 @@ def test_frames_are_classic_images(series, scan, tmp_path):
     np.testing.assert_allclose(open_dicom(tmp_path / "denoised").read(slice(None)), scan.frames, atol=0.05)
 
 
-def test_what_is_not_finished_leaves_nothing(series, scan, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-
-    def fail():
-        with series.create(out, "cbf", "dicom-pm", times_s=None, units="s") as volume:
-            volume.put(0, scan.frames[0])
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert list(out.iterdir()) == []
-
-
 def test_what_a_killed_run_left_is_written_over(series, scan, tmp_path):
     series.create(tmp_path, "cbf", "dicom-pm", times_s=None, units="s").put(0, scan.frames[0])
     write(series, tmp_path, "cbf", scan.frames[1])

@@ -145,12 +145,13 @@ def test_the_same_map_can_be_written_as_nifti(scan, tmp_path, tilt):
     assert values[i, j, k] == scan.frames[0, 1, 7, 4]
 
 
-def test_a_block_that_fails_leaves_nothing(scan, series, tmp_path):
+@pytest.mark.parametrize("format", ["dicom", "dicom-pm"])
+def test_a_block_that_fails_leaves_nothing(scan, series, tmp_path, format):
     out = tmp_path / "out"
     out.mkdir()
 
     def fail():
-        with series.create(out, "cbf", "dicom", times_s=None, units="s") as volume:
+        with series.create(out, "cbf", format, times_s=None, units="s") as volume:
             volume.put(0, scan.frames[0])
             raise RuntimeError
 

@@ -49,6 +49,16 @@ def test_the_frame_interval_is_the_users(head, tmp_path):
     assert NiftiFiles(root=path, frame_interval_s=1.5).load("scan-001", None).observation.dt_s == 1.5
 
 
+def test_the_frames_times_are_the_users(head, tmp_path):
+    path = write_scan(tmp_path / "scan.nii", head.frames, head.spacing_mm, interval=0.0)
+    times_s = tuple(2.5 * n for n in range(len(head.frames)))
+    assert NiftiFiles(root=path, frame_times_s=times_s).load("scan-001", None).observation.dt_s == 2.5
+    with pytest.raises(DataError, match=r"got 2 times for 24 frames; allowed: one a frame, rising, in s"):
+        NiftiFiles(root=path, frame_times_s=(0.0, 1.0)).load("scan-001", None)
+    with pytest.raises(ValueError, match="frame_interval_s, frame_times_s: got both; allowed: one of them, or neither"):
+        NiftiFiles(root=path, frame_interval_s=1.0, frame_times_s=times_s)
+
+
 @pytest.mark.parametrize("pattern", ["/absolute", "**.nii"])
 def test_a_pattern_that_cannot_be_is_named(tmp_path, pattern):
     if pattern == "**.nii" and sys.version_info >= (3, 13):
@@ -62,12 +72,7 @@ def test_a_pattern_that_cannot_be_is_named(tmp_path, pattern):
 
 def write_head(folder, head):
     """Write a head with its own pixel size, which its masks and arteries are found by."""
-    write_series(
-        folder,
-        head.frames,
-        head.times_s,
-        spacing_mm=head.spacing_mm,
-    )
+    write_series(folder, head.frames, head.times_s, spacing_mm=head.spacing_mm)
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +178,16 @@ def test_conforms(make, noise, tmp_path):
     results = run_checks(make(tmp_path), noise=noise)
     assert [result for result in results if not result.passed] == []
     assert "same_case_same_bytes" in {result.name for result in results}
+
+
+def test_of_several_series_in_time_the_users_is_taken(head, tmp_path):
+    for number, frames in ((4, head.frames + 7), (5, head.frames)):
+        write_series(tmp_path / f"{number}", frames, head.times_s, spacing_mm=head.spacing_mm, SeriesNumber=number)
+    root = tmp_path / "study"
+    root.mkdir()
+    for number in (4, 5):
+        (tmp_path / f"{number}").rename(root / f"{number}")
+    with pytest.raises(DataError, match=r"got 2 DICOM series with frames in time; allowed: one; .*\(--series\)"):
+        DicomFolders(root=tmp_path).load("series-001", None)
+    case = DicomFolders(root=tmp_path, series="5").load("series-001", None)
+    np.testing.assert_array_equal(case.observation.frames.values, head.frames)
