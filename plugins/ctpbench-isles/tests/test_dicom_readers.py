@@ -1,10 +1,12 @@
 """Series in time that are written as DICOM are one 4-D series to readers of others, in order, place, time and value.
 
-dcm2niix and SimpleITK are no requirement of the tests: ``pip install dcm2niix SimpleITK`` lets them run.
+SimpleITK is no requirement of the tests: ``pip install SimpleITK`` lets them run.
 """
 
+import os
 import shutil
 import subprocess
+import sysconfig
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +17,7 @@ from ctpbench_isles.dicom import open_dicom
 from .conftest import head_series
 from .dicom_files import write_series
 
-DCM2NIIX = shutil.which("dcm2niix")
+DCM2NIIX = shutil.which("dcm2niix", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
 
 
 @pytest.fixture(params=[0.0, 1.5], ids=["upright", "tilted"])
@@ -28,7 +30,7 @@ def written(request, tmp_path):
     return tmp_path / "denoised", series, scan.frames, request.param
 
 
-@pytest.mark.skipif(DCM2NIIX is None, reason="dcm2niix is not installed (PyPI's or Debian's dcm2niix)")
+@pytest.mark.skipif(DCM2NIIX is None, reason="dcm2niix is not installed for this system")
 def test_dcm2niix_makes_one_series_in_time(written, tmp_path):
     folder, series, frames, tilt = written
     (tmp_path / "read").mkdir()
