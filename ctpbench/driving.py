@@ -68,10 +68,13 @@ def drive(
                 return place.run(chosen, listener)
         finally:
             done = place.close()
+            here = [cell.key for cell in chosen if cell.row.cls.__qualname__ in asked.here]
+            for plan in (cells, chosen):  # of very many cells it is large, and so is what is made now
+                plan.clear()
             finish(store)
             for item in done:
                 store.cache.forget(*item)
-            store.forget_records([cell.key for cell in chosen if cell.row.cls.__qualname__ in asked.here])
+            store.forget_records(here)
 
 
 def _before(asked: Drive, store: Store, chosen: Sequence[Cell]) -> Before | None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from ctpbench.contract.observation import Observation
 from ctpbench.contract.quantities import QUANTITIES
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MAP_DIMS = ("map", "z", "y", "x")
 ROI_DIMS = ("roi", "z", "y", "x")
@@ -133,5 +136,7 @@ def regions(**masks: npt.ArrayLike) -> xr.DataArray:
     >>> rois.dims, rois["roi"].values.tolist(), int(rois.sel(roi="core").sum())
     (('roi', 'z', 'y', 'x'), ['core', 'white_matter'], 1)
     """
+    import xarray as xr  # here, for who makes none does without
+
     stack = np.stack([np.asarray(mask, dtype=bool) for mask in masks.values()])
     return xr.DataArray(stack, dims=ROI_DIMS, coords={"roi": list(masks)}, name="rois")

@@ -21,14 +21,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
 
 import numpy as np
-import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from ctpbench.contract.case import Case, ScoredCase, TrainingCase
 from ctpbench.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Better = Literal["lower", "higher", "zero", "none"]
 Quantity = Literal["number", "decision"]

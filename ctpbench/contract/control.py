@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from ctpbench.contract.components import Context, Denoiser, FrameDenoiser
 from ctpbench.contract.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 UNFILTERED, NOISELESS = "none", "noiseless"
 """What the two controls of a leaderboard are called: the frames as they are, and those without noise."""

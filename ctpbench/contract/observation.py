@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from ctpbench.arrays import CSF_HU, Float32, Float64, Mask
 from ctpbench.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FRAME_DIMS = ("time", "z", "y", "x")
 MIN_FRAMES = 3
@@ -78,6 +81,8 @@ class Observation:
             dim: (dim, np.arange(n) * float(step), {"units": "mm"})
             for dim, n, step in zip(FRAME_DIMS[1:], values.shape[1:], spacing_mm, strict=True)
         }
+        import xarray as xr  # here, for who makes none does without
+
         axes_known = {"axes": RADIOLOGICAL} if radiological else {}
         curves = {"aif": aif} if vof is None else {"aif": aif, "vof": vof}
         try:

@@ -7,7 +7,9 @@ noise, and is read by ``to_dataset()``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,90 +21,166 @@ from ctpbench.running.quality import QUANTITIES
 from ctpbench.running.record import Record
 
 
-def children_of(records: Sequence[Record]) -> dict[str, xr.Dataset]:
-    """Return the groups by name, of those for which any record of a dataset has something."""
-    groups: dict[str, xr.Dataset] = {}
-    if any(record.trials for record in records):
-        groups["trials"] = _trials(records)
-    if any(record.learning for record in records):
-        groups["learning"] = _learning(records)
-    if any(record.inspections for record in records):
-        groups["inspections"] = _inspections(records)
-    if any(record.quality for record in records):
-        groups["cases"] = _cases(records)
-    return groups
+class Children:
+    """These groups of one dataset, made from its records one by one."""
+
+    def __init__(self) -> None:
+        self._trials, self._learning, self._inspections, self._cases = _Trials(), _Learning(), _Inspections(), _Cases()
+
+    def take(self, record: Record) -> None:
+        """Take in what a record has for any of them."""
+        self._trials.take(record)
+        self._learning.take(record)
+        self._inspections.take(record)
+        self._cases.take(record)
+
+    def datasets(self) -> dict[str, xr.Dataset]:
+        """Return the groups by name, of those for which any record has something."""
+        named: dict[str, _Trials | _Learning | _Inspections | _Cases] = {
+            "trials": self._trials,
+            "learning": self._learning,
+            "inspections": self._inspections,
+            "cases": self._cases,
+        }
+        return {name: group.dataset() for name, group in named.items() if group.any}
 
 
-def _trials(records: Sequence[Record]) -> xr.Dataset:
+class _Trials:
     """What tuning tried, and the metric and map it went by; empty text and NaN where the record does not say."""
-    tried = [(record, trial, record.tuned_by) for record in records for trial in record.trials]
-    columns = {
-        "trial_config": label_array([record.config for record, *_ in tried]),
-        "trial_noise": np.array([record.noise for record, *_ in tried], dtype=np.float64),
-        "trial_seed": np.array([record.seed for record, *_ in tried]),
-        "parameters": label_array([as_text(dict(trial.parameters)) for _, trial, _ in tried]),
-        "value": np.array([trial.value for _, trial, _ in tried], dtype=np.float64),
-        "status": label_array([trial.status for _, trial, _ in tried]),
-        "message": label_array([trial.message for _, trial, _ in tried]),
-        **{
-            name: np.array([getattr(trial, name) for _, trial, _ in tried], dtype=np.float64)
-            for name in ("so_far", "scored_on", "cases")
-        },
-        "tuned_by_metric": label_array([by.metric if by else "" for *_, by in tried]),
-        "tuned_by_map": label_array([by.map if by else "" for *_, by in tried]),
-        "tuned_by_better": label_array([by.better if by else "" for *_, by in tried]),
-    }
-    return xr.Dataset({name: ("trial", column) for name, column in columns.items()})
+
+    def __init__(self) -> None:
+        texts = ("trial_config", "parameters", "status", "message")
+        self._by = ("tuned_by_metric", "tuned_by_map", "tuned_by_better")
+        self._texts: dict[str, list[str]] = {name: [] for name in (*texts, *self._by)}
+        self._numbers = {name: array("d") for name in ("trial_noise", "value", "so_far", "scored_on", "cases")}
+        self._seeds: list[int] = []
+        self._words: dict[str, str] = {}
+
+    @property
+    def any(self) -> bool:
+        return bool(self._seeds)
+
+    def take(self, record: Record) -> None:
+        by = record.tuned_by
+        went_by = (by.metric, by.map, by.better) if by else ("", "", "")
+        for trial in record.trials:
+            parameters = as_text(dict(trial.parameters))
+            texts = (record.config, parameters, trial.status, trial.message, *went_by)
+            for column, text in zip(self._texts.values(), texts, strict=True):
+                column.append(self._words.setdefault(text, text))
+            numbers = (record.noise, trial.value, trial.so_far, trial.scored_on, trial.cases)
+            for numeric, number in zip(self._numbers.values(), numbers, strict=True):
+                numeric.append(np.nan if number is None else number)
+            self._seeds.append(record.seed)
+
+    def dataset(self) -> xr.Dataset:
+        texts = {name: label_array(column) for name, column in self._texts.items()}
+        numbers = {name: np.array(column) for name, column in self._numbers.items()}
+        columns = {
+            "trial_config": texts["trial_config"],
+            "trial_noise": numbers["trial_noise"],
+            "trial_seed": np.array(self._seeds),
+            **{name: texts[name] if name in texts else numbers[name] for name in ("parameters", "value")},
+            **{name: texts[name] for name in ("status", "message")},
+            **{name: numbers[name] for name in ("so_far", "scored_on", "cases")},
+            **{name: texts[name] for name in self._by},
+        }
+        return xr.Dataset({name: ("trial", column) for name, column in columns.items()})
 
 
-def _learning(records: Sequence[Record]) -> xr.Dataset:
+class _Learning:
     """What training logged, a row for each number: what was not logged at a step, or not finite, is left out."""
-    logged = [
-        (record, quantity, step, value)
-        for record in records
-        for curve in [record.learning or {}]
-        for quantity, values in curve.items()
-        for step, value in zip(curve["step"], values, strict=True)
-        if quantity != "step" and value is not None
-    ]
-    columns = {
-        "learning_config": (label_array([record.config for record, *_ in logged]), {}),
-        "learning_noise": (np.array([record.noise for record, *_ in logged], dtype=np.float64), {}),
-        "learning_seed": (np.array([record.seed for record, *_ in logged], dtype=np.int64), {}),
-        "quantity": (label_array([quantity for _, quantity, *_ in logged]), {"long_name": "what training logged"}),
-        "step": (np.array([step for *_, step, _ in logged]), {"long_name": "step of training"}),
-        "value": (np.array([value for *_, value in logged]), {"long_name": "its value at that step"}),
-    }
-    return xr.Dataset({name: ("point", column, attrs) for name, (column, attrs) in columns.items()})
+
+    def __init__(self) -> None:
+        self._configs: list[str] = []
+        self._quantities: list[str] = []
+        self._noise, self._seeds = array("d"), array("q")
+        self._steps: list[float] = []
+        self._values: list[float] = []
+        self.any = False
+
+    def take(self, record: Record) -> None:
+        curve = record.learning or {}
+        self.any = self.any or bool(curve)
+        for quantity, values in curve.items():
+            for step, value in zip(curve["step"], values, strict=True):
+                if quantity != "step" and value is not None and step is not None:
+                    self._configs.append(record.config)
+                    self._quantities.append(quantity)
+                    self._noise.append(np.nan if record.noise is None else record.noise)
+                    self._seeds.append(record.seed)
+                    self._steps.append(step)
+                    self._values.append(value)
+
+    def dataset(self) -> xr.Dataset:
+        columns = {
+            "learning_config": (label_array(self._configs), {}),
+            "learning_noise": (np.array(self._noise), {}),
+            "learning_seed": (np.array(self._seeds), {}),
+            "quantity": (label_array(self._quantities), {"long_name": "what training logged"}),
+            "step": (np.array(self._steps), {"long_name": "step of training"}),
+            "value": (np.array(self._values), {"long_name": "its value at that step"}),
+        }
+        return xr.Dataset({name: ("point", column, attrs) for name, (column, attrs) in columns.items()})
 
 
-def _inspections(records: Sequence[Record]) -> xr.Dataset:
+class _Inspections:
     """What was found out about recorded scans: a row for each scan and noise level, a variable for each fact."""
-    scans = {(case, record.noise): facts for record in records for case, facts in record.inspections.items()}
-    columns: dict[str, Array] = {
-        "inspected_case": label_array([case for case, _ in scans]),
-        "inspected_noise": np.array([noise for _, noise in scans], dtype=np.float64),
-    }
-    for name in map(str, unique(name for facts in scans.values() for name in facts)):
-        values = [facts.get(name) for facts in scans.values()]
-        texts = label_array([value or "" for value in values])
-        is_text = any(isinstance(value, str) for value in values)
-        columns[name] = texts if is_text else np.array(values, dtype=np.float64)
-    return xr.Dataset({name: ("scan", column) for name, column in columns.items()})
+
+    def __init__(self) -> None:
+        self._scans: dict[tuple[str, float | None], Mapping[str, Any]] = {}
+
+    @property
+    def any(self) -> bool:
+        return bool(self._scans)
+
+    def take(self, record: Record) -> None:
+        for case, facts in record.inspections.items():
+            self._scans[case, record.noise] = facts
+
+    def dataset(self) -> xr.Dataset:
+        columns: dict[str, Array] = {
+            "inspected_case": label_array([case for case, _ in self._scans]),
+            "inspected_noise": np.array([noise for _, noise in self._scans], dtype=np.float64),
+        }
+        for name in map(str, unique(name for facts in self._scans.values() for name in facts)):
+            values = [facts.get(name) for facts in self._scans.values()]
+            texts = label_array([value or "" for value in values])
+            is_text = any(isinstance(value, str) for value in values)
+            columns[name] = texts if is_text else np.array(values, dtype=np.float64)
+        return xr.Dataset({name: ("scan", column) for name, column in columns.items()})
 
 
-def _cases(records: Sequence[Record]) -> xr.Dataset:
+class _Cases:
     """Numbers of each case at each noise level, (case, noise): the first record's that knows them, for all agree."""
-    cases = unique(case for record in records for case in record.cases)
-    levels = unique(record.noise for record in records)
-    names = unique(name for record in records for name in record.quality)
-    grids = {str(name): np.full((len(cases), len(levels)), np.nan) for name in names}
-    for record in reversed(records):
+
+    def __init__(self) -> None:
+        self._cases: dict[str, int] = {}
+        self._levels: dict[Hashable, int] = {}
+        self._known: dict[str, dict[tuple[int, int], float]] = {}
+        self._seen: set[tuple[Hashable, ...]] = set()
+
+    @property
+    def any(self) -> bool:
+        return bool(self._known)
+
+    def take(self, record: Record) -> None:
+        level = self._levels.setdefault(record.noise, len(self._levels))
+        places = [self._cases.setdefault(case, len(self._cases)) for case in record.cases]
+        if (said := (level, tuple(places), tuple(record.quality))) in self._seen:
+            return
+        self._seen.add(said)
         for name, values in record.quality.items():
-            places = [cases.index(case) for case in record.cases]
-            grids[name][places, levels.index(record.noise)] = np.array(values, dtype=np.float64)
-    variables = {}
-    for name in [name for name in QUANTITIES if name in grids]:
-        long_name, units = QUANTITIES[name]
-        variables[name] = (("case", "noise"), grids[name], {"long_name": long_name, "units": units})
-    return xr.Dataset(variables)
+            known = self._known.setdefault(name, {})
+            for case, value in zip(places, values, strict=True):
+                known.setdefault((case, level), np.nan if value is None else value)
+
+    def dataset(self) -> xr.Dataset:
+        variables = {}
+        for name in [name for name in QUANTITIES if name in self._known]:
+            long_name, units = QUANTITIES[name]
+            grid = np.full((len(self._cases), len(self._levels)), np.nan)
+            for place, value in self._known[name].items():
+                grid[place] = value
+            variables[name] = (("case", "noise"), grid, {"long_name": long_name, "units": units})
+        return xr.Dataset(variables)

@@ -22,6 +22,9 @@ from ctpbench.outcome.tuning import noise_of, stopped_early
 from ctpbench.outcome.variables import MISSING, PATIENT, axis_of
 from ctpbench.text import NoiseAxis
 
+_JSON: Mapping[str, Any] = {"indent": 1, "allow_nan": False, "ensure_ascii": False}
+_ROWS_AT_ONCE = 1000
+
 
 def leaderboard(tree: xr.DataTree, rank_by: str | None = None) -> pd.DataFrame:
     """Return the ranked table of a results tree.
@@ -110,8 +113,14 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 def to_json(frame: pd.DataFrame) -> str:
     """Return every column as a JSON list of objects; null where there is no number."""
-    rows = [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
-    return json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    starts = range(0, len(frame), _ROWS_AT_ONCE)  # all at once as JSON would take many times the text
+    blocks = (frame.iloc[start : start + _ROWS_AT_ONCE].to_dict("records") for start in starts)
+    rows = [
+        json.dumps({str(name): _plain(value) for name, value in row.items()}, **_JSON).replace("\n", "\n ")
+        for block in blocks
+        for row in block
+    ]
+    return "[\n " + ",\n ".join(rows) + "\n]\n" if rows else "[]\n"
 
 
 def metric_faults(row: Mapping[Any, Any]) -> dict[str, str]:

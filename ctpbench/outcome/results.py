@@ -11,7 +11,7 @@ variable is NaN, and ``metric_faults`` says why. A dataset's group ``trials`` ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ import xarray as xr
 
 from ctpbench.atomic import replacing
 from ctpbench.errors import ResultError
-from ctpbench.outcome.children import children_of
+from ctpbench.outcome.children import Children
+from ctpbench.outcome.group import TAKEN, Group
 from ctpbench.outcome.netcdf import attribute
-from ctpbench.outcome.variables import TAKEN, dataset_group
 from ctpbench.running.record import Record
 from ctpbench.text import UNKNOWN_AXIS, NoiseAxis
 
@@ -31,13 +31,14 @@ FORMAT = 1
 _MOST_BYTES = 2**32
 
 
-def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
+def build(records: Iterable[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
     """Return the results tree of a run.
 
     Parameters
     ----------
-    records : sequence of records
-        Those of one plan, in the order the rows shall have: labels keep the order of their first appearance.
+    records : iterable of records
+        Those of one plan, in the order the rows shall have: labels keep the order of their first appearance. They are
+        gone through once, and none is kept.
     attrs : mapping
         Provenance, which becomes the root's attributes; what is neither text nor number becomes JSON. Where it has
         ``metrics``, the labels of the suite's metrics, the groups hold them in that order; where it has ``noise_axes``,
@@ -48,17 +49,21 @@ def build(records: Sequence[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
     ResultError
         Where two records describe one cell, or a label is taken or not allowed as a name.
     """
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, tuple[Group, Children]] = {}
     for record in records:
-        groups.setdefault(record.dataset, []).append(record)
+        if "/" in record.dataset:
+            raise ResultError(f"dataset label {record.dataset!r}: holds '/'; give it another label in the suite")
+        if record.dataset not in groups:
+            groups[record.dataset] = Group(record.dataset), Children()
+        for group in groups[record.dataset]:
+            group.take(record)
     axes = {label: NoiseAxis(*axis) for label, axis in attrs.get("noise_axes", {}).items()}
     kept = {key: value for key, value in {**attrs, "format": FORMAT}.items() if key != "noise_axes"}
     nodes = {"/": xr.Dataset(attrs={key: attribute(value) for key, value in kept.items()})}
-    for label, members in groups.items():
-        if "/" in label:
-            raise ResultError(f"dataset label {label!r}: holds '/'; give it another label in the suite")
-        nodes[f"/{label}"] = dataset_group(label, members, attrs.get("metrics", ()), axes.get(label, UNKNOWN_AXIS))
-        nodes |= {f"/{label}/{name}": child for name, child in children_of(members).items()}
+    for label in list(groups):
+        group, children = groups.pop(label)
+        nodes[f"/{label}"] = group.dataset(attrs.get("metrics", ()), axes.get(label, UNKNOWN_AXIS))
+        nodes |= {f"/{label}/{name}": child for name, child in children.datasets().items()}
     return xr.DataTree.from_dict(nodes)
 
 

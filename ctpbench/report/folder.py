@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from ctpbench.errors import InputError
 from ctpbench.outcome import results
 from ctpbench.outcome.agreement import agreements, to_table
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
-from ctpbench.outcome.compact import compacted
 from ctpbench.outcome.crate import FILE_NAME as CRATE
 from ctpbench.outcome.crate import crate
 from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
 from ctpbench.outcome.croissant import croissant
 from ctpbench.outcome.description import RESULTS, describe
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
+from ctpbench.outcome.netcdf import attribute
 from ctpbench.outcome.quality import case_tables
 from ctpbench.outcome.verification import load_verification
 from ctpbench.report.agreement import agreement_markdown
@@ -37,6 +37,7 @@ from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
 from ctpbench.running.index import PlannedCell
+from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from ctpbench.running.summary import Summary
 from ctpbench.text import UNKNOWN_AXIS
@@ -56,8 +57,8 @@ def render(store: Store) -> pd.DataFrame:
     ResultError
         Where the folder holds no run.
     """
-    tree, cells = _built(store)
-    return write_results(tree, store.folder, cells)
+    cells = store.index().cells if (store.folder / FILE_NAME).is_file() else ()  # of very many cells, they are large
+    return write_results(_built(store), store.folder, cells)
 
 
 def write_results(tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> pd.DataFrame:
@@ -65,9 +66,9 @@ def write_results(tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] 
     results.save(tree, folder / "results.nc")
     frame = leaderboard(tree)
     found = agreements(tree, frame)
-    texts = {"md": page(frame, tree, folder, cells), "csv": to_csv(frame), "json": to_json(frame)}
-    for ending, text in texts.items():
-        write_text(folder / f"leaderboard.{ending}", text)
+    write_text(folder / "leaderboard.md", page(frame, tree, folder, cells))
+    write_text(folder / "leaderboard.csv", to_csv(frame))
+    write_text(folder / "leaderboard.json", to_json(frame))
     if found:
         write_text(folder / AGREEMENT, to_csv(to_table(found)))
     else:
@@ -137,14 +138,22 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
         Where there are no results.
     """
     if (run / "cells.json").exists():
-        return _built(Store(run))
+        return _built(Store(run)), Store(run).index().cells
     return results.open_results(run / "results.nc" if run.is_dir() else run), ()
 
 
-def _built(store: Store) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
-    index, records = store.index(), list(compacted(store.finished()))
-    manifest = {record.key: record.seal for record in records}
-    return results.build(records, {**index.provenance, "manifest": manifest}), index.cells
+def _built(store: Store) -> xr.DataTree:
+    """Return the results of a run's finished cells."""
+    provenance, seals = store.index().provenance, dict[str, str]()
+
+    def noted() -> Iterator[Record]:
+        for record in store.finished():
+            seals[record.key] = record.seal
+            yield record
+
+    tree = results.build(noted(), provenance)
+    tree.attrs["manifest"] = attribute(seals)
+    return tree
 
 
 def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
@@ -162,9 +171,10 @@ class _Drawing:
     """The pictures of a run's folder: what they are drawn from is made where one of them is."""
 
     def __init__(self, store: Store, frame: pd.DataFrame | None) -> None:
-        self._store, self._index, self._given = store, store.index(), frame
+        index = store.index()
+        self._store, self._given = store, frame
+        self._provenance, self._axes, self._keys = index.provenance, index.axes, [cell.key for cell in index.cells]
         self._drawn = Drawn(store.folder)
-        self._keys = [cell.key for cell in self._index.cells]
 
     def panels(self) -> list[Path]:
         """Draw the maps of each level."""
@@ -184,7 +194,7 @@ class _Drawing:
         if not records:
             return []
         note = "" if len(records) == len(found) else f"the best {len(records)} of {len(found)} rows"
-        axis = self._index.axes.get(dataset, UNKNOWN_AXIS)
+        axis = self._axes.get(dataset, UNKNOWN_AXIS)
         parts = [axis.symbol, axis.units, note, [[record.seal, *cached(self._store, record)] for record in records]]
         return self._drawn.once(
             f"panels of {dataset} {noise}", parts, lambda: draw_panels(self._store, records, axis, note)
@@ -192,7 +202,7 @@ class _Drawing:
 
     def others(self) -> list[Path]:
         """Draw what follows from the results alone."""
-        facts = {name: self._index.provenance.get(name) for name in ("metrics", "noise_axes")}
+        facts = {name: self._provenance.get(name) for name in ("metrics", "noise_axes")}
         return self._drawn.once("others", [facts, list(self._store.checks(self._keys))], self._draw_others)
 
     def _draw_others(self) -> list[Path]:
@@ -205,7 +215,7 @@ class _Drawing:
 
     @cached_property
     def _tree(self) -> xr.DataTree:
-        return _built(self._store)[0]
+        return _built(self._store)
 
     @cached_property
     def _frame(self) -> pd.DataFrame:

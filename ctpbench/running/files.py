@@ -6,16 +6,18 @@ import json
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
-import xarray as xr
 
 from ctpbench.contract.case import TRUTH_PARTS, Truth
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import ResultError
 from ctpbench.running.archive import read_arrays
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _SMALL_BYTES = 2**20
 """What is put together in memory: numpy goes back and forth in a file, and each time it is written to."""
@@ -79,6 +81,8 @@ def _write(parts: Mapping[str, xr.Variable], coords: Mapping[str, xr.Variable], 
 
 
 def _read(path: Path) -> xr.Dataset:
+    import xarray as xr  # here, for who only names a file does without
+
     try:
         arrays = read_arrays(path)
         header = json.loads(str(arrays["header"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -115,7 +116,7 @@ class Records:
     def tidy(self) -> None:
         """Leave out what is damaged, and what was superseded where it outweighs the rest; see all of it to the disk."""
         self._look()
-        if self._damaged or self._count > 2 * len(self._places):
+        if self._damaged or len(self._starts) - 1 > 2 * len(self._places):
             self._rewrite()
         elif self._path.exists():
             with self._path.open("rb") as file:
@@ -137,8 +138,9 @@ class Records:
 
     def _begin_anew(self) -> None:
         """Know of no line."""
-        self._places: dict[str, tuple[int, int]] = {}
-        self._end = self._count = self._inode = 0
+        self._places: dict[str, int] = {}  # the cells' lines, counted from 0
+        self._starts = array("q", [0])  # of each line, and of the next one
+        self._inode = 0
         self._damaged = False
 
     def _look(self) -> None:
@@ -148,13 +150,13 @@ class Records:
         except (FileNotFoundError, NotADirectoryError):
             self._begin_anew()
             return
-        if (stat.st_ino, stat.st_size) == (self._inode, self._end):
+        if (stat.st_ino, stat.st_size) == (self._inode, self._starts[-1]):
             return
-        if stat.st_ino != self._inode or stat.st_size < self._end:
+        if stat.st_ino != self._inode or stat.st_size < self._starts[-1]:
             self._begin_anew()
         with self._path.open("rb") as file:
             self._inode = os.fstat(file.fileno()).st_ino
-            file.seek(self._end)
+            file.seek(self._starts[-1])
             for line in file:
                 if not line.endswith(b"\n") and self._written_to():
                     break  # looked at again once it is whole
@@ -162,16 +164,16 @@ class Records:
 
     def _take(self, line: bytes) -> None:
         """Take in the next line of the file."""
-        start, self._end = self._end, self._end + len(line)
-        self._count += 1
+        count = len(self._starts)
+        self._starts.append(self._starts[-1] + len(line))
         key = _key_of(line)
         if key is not None and _is_sound(line):
-            self._places[key] = start, len(line)
+            self._places[key] = count - 1
         elif line != b"\n":
             self._damaged = True
             self._places.pop(key or "", None)  # an earlier line is not what the cell came to
             whole = key is not None and line.endswith(_END)
-            self._note(self._path.with_name(f"{FILE_NAME}:{self._count}"), _ALTERED if whole else _CUT)
+            self._note(self._path.with_name(f"{FILE_NAME}:{count}"), _ALTERED if whole else _CUT)
 
     def _lines(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         """Yield each cell's line, None where the file has none."""
@@ -185,12 +187,11 @@ class Records:
                 yield from self._lines(keys)
                 return
             for key in keys:
-                if key in places:
-                    start, length = places[key]
-                    file.seek(start)
-                    yield key, file.read(length)
-                else:
-                    yield key, None
+                yield key, self._line(file, places[key]) if key in places else None
+
+    def _line(self, file: BinaryIO, count: int) -> bytes:
+        file.seek(self._starts[count])
+        return file.read(self._starts[count + 1] - self._starts[count])
 
     def _parsed(self, kind: type[P], key: str, text: bytes) -> P | None:
         try:
@@ -203,9 +204,8 @@ class Records:
         """Write the file anew with the cells' own lines alone, in their order: a whole file or none."""
         kept = sorted(place for key, place in self._places.items() if key not in without)
         with replacing(self._path) as temporary, temporary.open("wb") as file, self._path.open("rb") as old:
-            for start, length in kept:
-                old.seek(start)
-                file.write(old.read(length))
+            for place in kept:
+                file.write(self._line(old, place))
         self._look()
 
     def _older_keys(self) -> set[str]:
