@@ -269,8 +269,8 @@ class Runner:
                 self._listener.work_progress(item.label, fraction, text)
             case Ended(assignment, outcome):
                 self._underway.pop(item.id, None)
-                if not self._options.fail_fast:
-                    self._fill(records)  # who did it works on while it is filed
+                if self._most() > 1 and not self._options.fail_fast:
+                    self._fill(records)  # others work on while it is filed; of one, the next guest gets ready meanwhile
                 self._file(assignment, outcome, records)
             case Returned(assignment):
                 self._since.pop(item.id, None)
