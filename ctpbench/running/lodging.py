@@ -56,15 +56,8 @@ class Lodging:
         kernels = kernel_cache(spec.code for spec in batch.assignments[0].item.task.components)
         kernels.mkdir(parents=True, exist_ok=True)
         environment = {"NUMBA_CACHE_DIR": str(kernels), **batch.environment}
-        self._suits = suits
-        self._host = Host(
-            self._room_in(batch.assignments[0].out.parent),
-            batch.reach,
-            environment,
-            self._device,
-            self._threads,
-            self._porter,
-        )
+        place, self._suits = self._room_in(batch.assignments[0].out.parent), suits
+        self._host = Host(place, batch.reach, environment, self._device, self._threads, self._porter)
         return self._host.__enter__()
 
     def end_batch(self) -> None:

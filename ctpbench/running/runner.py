@@ -253,8 +253,8 @@ class Runner:
                     done.append(event)
                 else:
                     self._handle(event)
-            if done and not self._options.fail_fast:
-                self._fill(records)  # who did it works on while it is filed
+            if done and self._most() > 1 and not self._options.fail_fast:
+                self._fill(records)  # others work on while it is filed; of one, the next guest gets ready meanwhile
         finally:
             self._file_all(done, records)
 

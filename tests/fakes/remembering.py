@@ -11,16 +11,26 @@ import xarray as xr
 
 from ctpbench import Context, FrameDenoiser, Metric, ScoredCase, hookimpl
 
+_LEFT = 0o710
+
 
 class Seen(FrameDenoiser):
-    """Returns what it is given, and says how often its process was asked."""
+    """Returns what it is given, and says how often its process was asked, and what its home held at first.
+
+    There it leaves a file, and other rights than it found.
+    """
 
     name, version = "seen", "1"
     _frames: ClassVar[list[float]] = []
+    _found: ClassVar[list[int]] = []
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
+        home = context.scratch
         self._frames.append(float(frames.sum()))
-        return frames.copy().assign_attrs(diagnostics={"asked": len(self._frames)})
+        self._found.append(len(list(home.iterdir())) + (home.stat().st_mode & 0o777 == _LEFT))
+        (home / "left").write_text("x")
+        home.chmod(_LEFT)
+        return frames.copy().assign_attrs(diagnostics={"asked": len(self._frames), "found": self._found[0]})
 
 
 class Remembering(Metric):

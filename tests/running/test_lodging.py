@@ -63,6 +63,10 @@ def test_no_method_is_run_where_another_cell_was(run):
     assert others == [first] * 3
 
 
+def test_a_method_finds_nothing_of_the_cell_before_where_it_is_at_home(run):
+    assert [record.diagnostics["found"] for record in run()] == [[0.0]] * 4
+
+
 @pytest.mark.parametrize("later", ["raise", "exit"])
 def test_what_fails_where_others_were_scored_is_scored_in_a_fresh_process(later, run):
     assert scores(run(later)) == [1, 1, 1, 1]

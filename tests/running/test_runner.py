@@ -294,3 +294,29 @@ metrics: [error]
         jobs=jobs,
     )
     assert counted == sizes
+
+
+@pytest.mark.parametrize(("jobs", "others"), [(1, 0), (2, 2)])
+def test_whoever_is_free_works_on_while_a_result_is_filed(jobs, others, run, monkeypatch):
+    here, seen = Here(), []
+    monkeypatch.setattr(Listening, "work_done", lambda self, label, outcome: seen.append(here.running))
+    run(
+        """
+datasets: [{name: toy, noise: [1], params: {test_cases: 1}}]
+denoisers: [leave]
+metrics: [error]
+seeds: [0, 1, 2, 3]
+""",
+        here=here,
+        jobs=jobs,
+    )
+    assert max(seen) == others
+
+
+@pytest.mark.parametrize(("slots", "kept"), [(None, True), (1, False)], ids=["here", "elsewhere"])
+def test_a_folder_serves_again_where_nobody_who_was_given_up_may_write_to_it(slots, kept, run):
+    here, folders = Here(slots), []
+    submit = here.submit
+    here.submit = lambda batch: folders.extend(p for a in batch for p in (a.out, a.scratch)) or submit(batch)
+    run("datasets: [{name: toy, noise: [1]}]\ndenoisers: [leave]\nmetrics: [error]", here=here)
+    assert (len(set(folders)) < len(folders)) is kept
