@@ -1,8 +1,9 @@
 """What an item costs on a Dask cluster beside its own work: ``python -m benchmarks.cluster_rates 1000 10000``.
 
 A scheduler and a worker, each a process of its own, and items that end at once on the worker: what is left is the way
-there and back, short items bundled as in a run. Printed are items a second, processor time of an item and the most memory, for the runner's process, the
-scheduler's and the worker's, beside as many bare tasks of Dask, at most 10,000, through the same scheduler and worker.
+there and back, short items bundled as in a run. Printed are items a second, processor time of an item and the most
+memory, for the runner's process, the scheduler's and the worker's, beside as many bare tasks of Dask (10,000 at most)
+through the same scheduler and worker.
 """
 
 from __future__ import annotations
