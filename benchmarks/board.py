@@ -175,13 +175,24 @@ def _shares(course: Course) -> dict[str, float]:
 def validated(report: Mapping[str, Any]) -> pd.DataFrame:
     """Return real runs of sleeping cells beside what the simulation says of them.
 
-    Each executor's pieces take what they took with one worker; the driver takes what it takes for no-op cells.
+    Each executor's pieces take what they took with one worker, and between two pieces passes what did so there: what is
+    simulated of more workers is told by that alone. The data are made before all else, the reference by the first cell.
     """
-    rows, runs = [], report["runs"]
-    alone = {run["executor"]: run["pieces_s"] for run in runs if run["workers"] == 1}
+    rows, runs, each_s = [], report["runs"], driver_s(report)
+    alone = {run["executor"]: run for run in runs if run["workers"] == 1}
     for run in runs:
-        cell = [Piece(seconds) for seconds in alone[run["executor"]].values()]
-        course = simulate([cell] * run["cells"], Farm(run["workers"], driver_s=driver_s(report)))
-        error = course.makespan_s / run["took_s"] - 1
-        rows.append({**run, "simulated_s": course.makespan_s, "error": error})
+        one = alone[run["executor"]]
+        between_s = _between_s(one)
+        prediction, scores = (Piece(seconds) for seconds in one["pieces_s"].values())
+        farm = Farm(run["workers"], driver_s=each_s, overhead_s=max(0.0, between_s - each_s))
+        cells = [[prediction, Piece(one["once_s"]["reference"]), scores], *[[prediction, scores]] * (run["cells"] - 1)]
+        simulated_s = one["once_s"]["data"] + between_s + simulate(cells, farm).makespan_s
+        rows.append({**run, "simulated_s": simulated_s, "error": simulated_s / run["took_s"] - 1})
     return pd.DataFrame(rows)[["executor", "workers", "cells", "took_s", "simulated_s", "error"]]
+
+
+def _between_s(run: Mapping[str, Any]) -> float:
+    """Return what passed between two pieces of a run with one worker, of which nobody's clock says it was work."""
+    pieces = len(run["once_s"]) + run["cells"] * len(run["pieces_s"])
+    worked_s = sum(run["once_s"].values()) + run["cells"] * sum(run["pieces_s"].values())
+    return float(run["took_s"] - worked_s) / pieces

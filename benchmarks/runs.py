@@ -19,6 +19,7 @@ from ctpbench.running.drive import Drive
 from ctpbench.running.executors.choice import HERE, Choice
 from ctpbench.running.executors.offered import Dask
 from ctpbench.running.options import Options
+from ctpbench.running.work import STAGES
 from ctpbench.suite.load import load_suite
 
 SLEEPING_CELLS, SLEEP_S = 24, 0.25
@@ -59,7 +60,11 @@ class Silent:
 
 
 def slept(executor: str, workers: int) -> dict[str, Any]:
-    """Run cells that sleep, and return what the run took and what its pieces took by the runner's clock."""
+    """Run cells that sleep, and return what the run took and what its pieces did.
+
+    Seconds of pieces are means, for the first ones take longer and count as well; `once_s` are those of the pieces that
+    all cells wait for.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "suite.yaml", Path(folder) / "run"
         path.write_text(SLEEPING.format(seconds=SLEEP_S, seeds=list(range(SLEEPING_CELLS))))
@@ -68,15 +73,14 @@ def slept(executor: str, workers: int) -> dict[str, Any]:
         asked = Drive(load_suite(path, catalogue), out, options=Options(jobs=workers), cache="none", executor=where)
         drive(asked, catalogue, lambda cells: nullcontext(listener), say=lambda text: None, finish=lambda store: None)
         costs = [json.loads(line) for line in (out / FILE_NAME).read_text().splitlines()]
-    pieces = {
-        stage: [cost["seconds"] for cost in costs if cost["stage"] == stage] for stage in ("prediction", "scores")
-    }
+    seconds = {stage: [cost["seconds"] for cost in costs if cost["stage"] == stage] for stage in STAGES}
     return {
         "executor": executor,
         "workers": workers,
         "cells": SLEEPING_CELLS,
         "took_s": round(listener.ended - listener.began, 3),
-        "pieces_s": {stage: round(statistics.median(seconds), 4) for stage, seconds in pieces.items()},
+        "once_s": {stage: round(sum(seconds[stage]), 4) for stage in ("data", "reference")},
+        "pieces_s": {stage: round(statistics.fmean(seconds[stage]), 4) for stage in ("prediction", "scores")},
     }
 
 

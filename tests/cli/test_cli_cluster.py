@@ -101,7 +101,7 @@ def test_a_strangers_executor_is_listed_and_gives_the_results_that_this_machine_
     assert "A queue of jobs, each a process." in ctpbench("list").stdout
 
 
-def test_a_finished_run_starts_no_cluster_and_says_where_it_was(ctpbench, write_suite, tmp_path):
+def test_a_finished_run_starts_no_cluster_and_says_where_it_was(ctpbench, write_suite, tmp_path, monkeypatch):
     suite = write_suite(SMALL)
     assert ctpbench("run", suite, "--out", "out").returncode == 0
     with xr.open_datatree(tmp_path / "out/results.nc") as tree:
@@ -113,6 +113,7 @@ def test_a_finished_run_starts_no_cluster_and_says_where_it_was(ctpbench, write_
     with xr.open_datatree(tmp_path / "out/results.nc") as tree:
         assert {name: tree.attrs[name] for name in before} == before
     (tmp_path / "out/cells.json").unlink()  # nobody says where it was
+    monkeypatch.setattr("ctpbench.running.executors.dask._CONNECTS_WITHIN_S", 0.5)
     assert ctpbench("run", suite, "--out", "out", "--into", *nowhere).returncode == 2
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctpbench import PoolExecutor
-from ctpbench.running.executors import pool_worker
+from ctpbench.running.executors import pool_worker, pooled
 from ctpbench.testing import checks_for, executors, parametrize_with_checks
 from tests.fakes.pools import Processes, Tickets
 
@@ -86,6 +86,7 @@ def test_a_queue_that_starts_a_process_for_each_call_runs_cells_as_this_machine_
 def test_a_fault_fails_its_check(fault, monkeypatch):
     monkeypatch.setattr(executors, "_WITHIN_S", 4.0)
     monkeypatch.setattr(executors, "_MEETS_WITHIN_S", 2.0)
+    monkeypatch.setattr(pooled, "_ENDS_WITHIN_S", 2.0)
     faulty = Threads(fault=fault)
     (check,) = (check for check in checks_for(faulty) if check.name == fault)
     with pytest.raises(Exception, match="; allowed: ") as caught:
