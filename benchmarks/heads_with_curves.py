@@ -124,8 +124,8 @@ def draw_pair(seed: int, number: int) -> Pair:
     )
 
 
-def head_of(pair: Pair) -> Head:
-    """Return the scan of a pair, with its noise."""
+def head_of(pair: Pair, *, arteries_seen: bool = True) -> Head:
+    """Return the scan of a pair, with its noise; where its arteries are not seen, tissue is in their place."""
     rng = np.random.default_rng([pair.head_seed, *b"scan"])
     slices = [_slice(pair, z_mm) for z_mm in pair.heights_mm]
     baseline, tissue, arteries, veins, branch = (np.stack(parts) for parts in zip(*slices, strict=True))
@@ -134,6 +134,7 @@ def head_of(pair: Pair) -> Head:
     brightest = np.sort(arteries, axis=None)[-_BRIGHTEST:].mean()
     arteries = np.minimum(arteries * (pair.aif_peak_hu / pair.aif_hu.max() / brightest), 1.0)
     veins = np.minimum(veins, 1.0 - arteries)
+    arteries *= arteries_seen
     frames = baseline + np.moveaxis(tissue, 1, 0) * (1 - arteries - veins)
     parts = []
     for share, blood_hu, late_s in ((arteries, pair.aif_hu, 0.5 * branch), (veins, pair.vof_hu, branch)):

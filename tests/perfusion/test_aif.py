@@ -379,6 +379,7 @@ def test_an_artery_little_higher_than_tissue_is_found_by_being_early():
 def test_confidence_is_high_for_an_artery_and_says_what_speaks_against_a_vein():
     scan = case(9)
     sure = found(scan).confidence
+    assert sure.score == pytest.approx(np.prod(list(sure.parts.values())))
     assert sure.score > 0.9
     assert not sure.doubtful
     assert sure.doubts == ()
@@ -387,6 +388,55 @@ def test_confidence_is_high_for_an_artery_and_says_what_speaks_against_a_vein():
     assert vein.confidence.order < 0.3
     assert any("tissue rises" in note and "earlier" in note for note in vein.notes)
     assert vein.notes[0] == "AIF from voxels that were named: the mean of 8; none was looked for"
+
+
+@pytest.mark.parametrize("seed", range(len(PEAKS_HU)))
+def test_an_artery_is_not_doubtful(seed):
+    assert not found(case(seed)).confidence.doubtful
+
+
+def test_early_tissue_taken_for_the_artery_is_doubtful_for_its_height():
+    scan = case(9)
+    gray = np.argwhere(scan.brain & (scan.arteries == 0) & ~scan.sinus)[2000:2400]
+    taken = find_input_functions(scan.concentration, scan.brain, SPACING_MM, 1.0, at=gray).confidence
+    assert taken.doubtful
+    assert taken.height < 0.1
+    assert any("times as high as the brain's mean" in text for text in taken.doubts)
+
+
+def test_artery_and_vein_in_one_are_doubtful_for_their_fall():
+    scan = case(9)
+    here = np.argwhere(scan.arteries > 0.2)
+    series = scan.concentration.copy()
+    series[:, *here.T] = 40 * np.maximum(scan.aif / scan.aif.max(), scan.vof / scan.vof.max())[:, np.newaxis]
+    taken = find_input_functions(series, scan.brain, SPACING_MM, 1.0, at=here).confidence
+    assert taken.fall < 0.3
+    assert taken.doubtful
+    assert any(text.startswith("the vein falls 0") for text in taken.doubts)
+
+
+def test_what_the_end_of_the_scan_hides_is_unknown_and_said():
+    scan = case(6)
+    cut = find_input_functions(scan.concentration[: int(scan.vof.argmax()) + 2], scan.brain, SPACING_MM, 1.0).confidence
+    assert cut.fall == cut.area == cut.width == 0.8
+    assert not cut.doubtful
+    assert cut.doubts == (
+        "the scan ends before the vein has fallen",
+        "the scan ends before tissue's curve has fallen",
+    )
+
+
+@pytest.mark.parametrize("seed", [3, 8, 9, 15, 17])
+def test_without_its_arteries_a_scan_has_none_or_a_doubtful_one(seed):
+    scan = case(seed)
+    brain = scan.brain & (scan.arteries == 0)
+    try:
+        left = find_input_functions(scan.concentration, brain, SPACING_MM, 1.0)
+    except DataError as error:
+        told = str(error)
+    else:
+        told = left.notes[0]
+    assert told.startswith(("no artery: ", "AIF doubtful (confidence 0."))
 
 
 def test_voxels_that_are_named_are_taken_in_the_brain_or_out_of_it():
