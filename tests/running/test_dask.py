@@ -229,7 +229,7 @@ metrics: [error]
     worker = psutil.Process(place.workers[-1].pid)
     process = start(*words)
     wait_for(lambda: calls() == 1)
-    assert len(stored_lines(tmp_path / "out")) == 1
+    wait_for(lambda: len(stored_lines(tmp_path / "out")) == 1)
     process.kill()
     process.communicate(timeout=60)
     wait_for(lambda: not worker.children(), 20)

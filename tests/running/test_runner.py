@@ -311,12 +311,3 @@ seeds: [0, 1, 2, 3]
         jobs=jobs,
     )
     assert max(seen) == others
-
-
-@pytest.mark.parametrize(("slots", "kept"), [(None, True), (1, False)], ids=["here", "elsewhere"])
-def test_a_folder_serves_again_where_nobody_who_was_given_up_may_write_to_it(slots, kept, run):
-    here, folders = Here(slots), []
-    submit = here.submit
-    here.submit = lambda batch: folders.extend(p for a in batch for p in (a.out, a.scratch)) or submit(batch)
-    run("datasets: [{name: toy, noise: [1]}]\ndenoisers: [leave]\nmetrics: [error]", here=here)
-    assert (len(set(folders)) < len(folders)) is kept

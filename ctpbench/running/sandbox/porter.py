@@ -140,6 +140,12 @@ def _serve(channel: socket.socket, chambers: Chambers | None, life: _Life) -> No
         namespaces.join_users(maker)
         namespaces.die_with_parent()  # who changes what one is, is forgotten to die
         os.close(maker)
+    with suppress(ConnectionError):  # it may be closed with an answer that nobody waited for
+        _let_in(channel, chambers, life)
+
+
+def _let_in(channel: socket.socket, chambers: Chambers | None, life: _Life) -> None:
+    """Let guests in and see them out until nobody asks for it any more."""
     guest: _Guest | None = None
     while True:
         asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)

@@ -48,7 +48,7 @@ def test_a_case_is_the_scan_with_its_masks_input_functions_and_facts(folder, tal
     assert observation.frames["vessels"].values[tall.artery].all()
     assert np.corrcoef(observation.aif, tall.aif)[0, 1] > 0.98
     whole = inspect_series(NiftiSeries(folder / "a.nii.gz"))
-    assert case.inspection == {**whole.facts, "warnings": ""}
+    assert case.inspection == {**whole.facts, "warnings": "; ".join(whole.warnings)}
     assert 4 < case.inspection["noise_hu"] < 6
 
 
