@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ctpbench.arrays import Index
-from ctpbench.perfusion.bolus import half_maxima, likeness
+from ctpbench.perfusion.bolus import half_maxima, likeness, rises
 from ctpbench.perfusion.purity import without_vein
 from ctpbench.perfusion.vessels import Match, Scan, components, highest, matched
 
@@ -17,14 +17,16 @@ _SURE = 25.0  # signal over noise of the components of one time, so that it is n
 _LATER_S = 2.0  # than the first arteries: no longer one
 _LITTLE, _AHEAD_OF_VEIN_S = 40.0, 2.0  # signal over noise, and lead, of arteries of which no weaker ones are looked for
 _WEAK_OVER_TISSUE, _WEAK_OVER_NOISE = 1.2, 4.5  # may be low where an artery is ahead of tissue
-_WEAK_SMOOTHING_MM, _AHEAD_OF_TISSUE_S = 1.0, 1.5
+_WEAK_SMOOTHING_MM, _WEAK_AHEAD_S = 1.0, 1.5  # of tissue, and of the highest vessel
 
 
 def by_components(scan: Scan) -> tuple[Index, Index]:
     """Return the voxels of arteries and of a vein: indices into the scan's voxels, empty where there are none.
 
     Arteries are many times higher than tissue, and no later. Where these are few, or hardly earlier than the scan's
-    highest vessel, a vein as a rule, weaker ones are looked for: those that fit its curve some seconds earlier.
+    highest vessel, a vein as a rule, weaker ones are looked for: those that fit its curve some seconds earlier, and
+    earlier than tissue does. They are taken where they show a bolus. The vein is at the back, if it can be: the highest
+    vessel, where it is later than the artery, or what is later than tissue.
     """
     match = matched(scan, scan.mean)
     early = match.vessel & scan.inner & (match.shift_s <= 0)
@@ -32,11 +34,12 @@ def by_components(scan: Scan) -> tuple[Index, Index]:
     artery = _best(scan, _arterial(scan, components(scan, early)), match, highest_vessel)
     if highest_vessel.size and _leaves_doubt(scan, artery, highest_vessel, match):
         closer = matched(scan, scan.smoothed(highest_vessel), _WEAK_OVER_TISSUE, _WEAK_OVER_NOISE, _WEAK_SMOOTHING_MM)
-        ahead = closer.vessel & scan.inner & (closer.shift_s <= closer.tissue_s - _AHEAD_OF_TISSUE_S)
+        first_s = min(closer.tissue_s, 0.0)  # 0 is the vessel itself, which tissue may be later than
+        ahead = closer.vessel & scan.inner & (closer.shift_s <= first_s - _WEAK_AHEAD_S)
         weak = _best(scan, _arterial(scan, components(scan, ahead)), closer, highest_vessel)
-        artery = weak if weak.size else artery
+        artery = weak if weak.size and rises(scan.smoothing, scan.mean_of(weak)) else artery
     vein = _highest_like(scan, components(scan, match.vessel & scan.posterior & (match.shift_s > 0)), match)
-    if artery.size and highest_vessel.size and not vein.size:
+    if artery.size and highest_vessel.size and (not vein.size or scan.posterior[highest_vessel].all()):
         vein = highest_vessel if _lead_s(scan, artery, highest_vessel) >= _AHEAD_OF_VEIN_S else vein
     return artery, vein
 

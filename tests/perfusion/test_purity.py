@@ -23,8 +23,7 @@ def scan_of(shares, later_s=5.0, noise_hu=5.0, seed=0):
         series[:, 0, 10 + number, 10:30] = ((1 - share) * artery + share * vein)[:, None]
     series[:, 0, 30, 10:30] = vein[:, None]
     series += np.random.default_rng(seed).normal(0, noise_hu, series.shape)
-    curves = series.reshape(len(series), -1).astype(np.float32)
-    scan = prepared(curves, np.ones((1, 40, 40), bool), (5.0, 2.0, 2.0), 1.0, (0.0, 1.0, 0.0))
+    scan = prepared(series.reshape(len(series), -1), np.ones((1, 40, 40), bool), (5.0, 2.0, 2.0), 1.0, (0.0, 1.0, 0.0))
     rows, columns = scan.voxels[:, 1], scan.voxels[:, 2]
     across = (columns >= 10) & (columns < 30)
     artery = np.flatnonzero(across & (rows >= 10) & (rows < 10 + len(shares)))
