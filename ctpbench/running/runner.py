@@ -253,7 +253,8 @@ class Runner:
                     done.append(event)
                 else:
                     self._handle(event)
-            if done and self._most() > 1 and not self._options.fail_fast:
+            here = self._executor.slots is None  # elsewhere it would come before what is wanted first
+            if done and here and self._options.jobs > 1 and not self._options.fail_fast:
                 self._fill(records)  # others work on while it is filed; of one, the next guest gets ready meanwhile
         finally:
             self._file_all(done, records)

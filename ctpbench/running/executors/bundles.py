@@ -10,7 +10,7 @@ from ctpbench.running.work import Assignment, ItemId
 
 _TASK_S = 0.1
 """What a task takes at least, where there is so much to be done."""
-_MOST = 32
+MOST = 32
 """Items in a task."""
 
 Kind = tuple[str, ...]
@@ -39,11 +39,6 @@ class Bundles:
         """Have items go alone from now on: a worker was lost with one of them, and nobody knows which."""
         self._suspects.update(items)
 
-    @property
-    def depth(self) -> int:
-        """How many items a task may hold of the shortest kind that is known."""
-        return _fits(min(self._pace_s.values(), default=_TASK_S))
-
     def fits(self, load: Load) -> int:
         """Return how many batches like one make a task."""
         first, *others = load.assignments
@@ -65,7 +60,7 @@ class Bundles:
 
 
 def _fits(pace_s: float) -> int:
-    return min(_MOST, max(1, int(_TASK_S / max(pace_s, 1e-6))))
+    return min(MOST, max(1, int(_TASK_S / max(pace_s, 1e-6))))
 
 
 def _kind(assignment: Assignment) -> Kind:

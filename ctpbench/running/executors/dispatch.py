@@ -13,7 +13,7 @@ from typing import Any
 
 from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.answer import Answer, shared_assignment
-from ctpbench.running.executors.bundles import Bundles
+from ctpbench.running.executors.bundles import MOST, Bundles
 from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
 from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Commission
@@ -61,6 +61,7 @@ class Dispatch:
         self._loads: dict[str, Load] = {}
         self._waiting: dict[str, Load] = {}
         self._bundles = Bundles()
+        self._short = 0  # batches that are not over
         self._losses = Losses()
         self._doubts: list[tuple[Load, Post, str]] = []  # lost on their workers, or with the scheduler
         self._wake = asyncio.Event()
@@ -69,8 +70,11 @@ class Dispatch:
 
     @property
     def slots(self) -> int:
-        """How many batches it takes at once: as many as are at work, and what is bundled with them."""
-        return self.roster.slots * self._bundles.depth
+        """How many batches it takes at once: one for each place, and as many more as are known to be short.
+
+        What takes long waits with the runner, which knows what is wanted first.
+        """
+        return self.roster.slots + min(self._short, (MOST - 1) * self.roster.slots)
 
     async def work(self) -> None:
         """Look after workers and batches until cancelled.
@@ -124,6 +128,8 @@ class Dispatch:
         item = assignments[0].item
         gpu = self.roster.gpu and item.stage in ("model", "prediction")
         load = Load(name, assignments, gpu, alone=self._terms.serial_timing and item.alone)
+        load.short = int(self._bundles.fits(load) > 1)
+        self._short += load.short
         self._loads[name] = load
         self._waiting[name] = load
         self._wake.set()
@@ -164,6 +170,7 @@ class Dispatch:
             del self._waiting[other.name], self._loads[other.name]
             load.assignments = [*load.assignments, *other.assignments]
             load.batches += 1
+            load.short += other.short
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         """Let no fault of this module's own go unnoticed."""
@@ -298,6 +305,7 @@ class Dispatch:
     ) -> None:
         post.loads.remove(load)
         del self._loads[load.name]
+        self._short -= load.short
         for assignment in load.assignments:
             outcome = ended.get(assignment.item.key)
             if outcome is not None and outcome.disk_full and not post.shared:

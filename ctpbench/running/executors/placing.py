@@ -33,6 +33,8 @@ class Load:
         Whether another batch ran on the same machine meanwhile.
     batches : int
         How many were bundled in it, an item each, to be worked on one after the other: see `Bundles`.
+    short : int
+        How many of these were known to be short when they came.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Load:
     failed: dict[str, Outcome] = field(default_factory=dict)
     beside: bool = False
     batches: int = 1
+    short: int = 0
     task: asyncio.Task[None] | None = None
 
 
