@@ -13,11 +13,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Self
 
 from distributed import Client
 
 from ctpbench.errors import InputError
+from ctpbench.running.executors.bundles import MOST
 from ctpbench.running.executors.cluster import Cluster, Request, cluster_of, quiet
 from ctpbench.running.executors.dispatch import Dispatch, Over, Told
 from ctpbench.running.executors.placing import Post
@@ -50,7 +52,7 @@ class DaskExecutor:
         self._request, self._terms, self._say = request, terms, say
         self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
         self._names = itertools.count()
-        self._running = 0
+        self._running = self._short = 0
         self._made = ExitStack()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,8 +93,12 @@ class DaskExecutor:
 
     @property
     def slots(self) -> int:
-        """How many batches its workers take at once, short ones bundled."""
-        return 0 if self._dispatch is None else self._dispatch.slots
+        """How many batches it takes at once: one for each place, and as many more as are known to be short.
+
+        What takes long waits with the runner, which knows what is wanted first.
+        """
+        places = 0 if self._dispatch is None else self._dispatch.roster.slots
+        return places + min(self._short, (MOST - 1) * places)
 
     @property
     def running(self) -> int:
@@ -104,8 +110,10 @@ class DaskExecutor:
         assert self._loop is not None
         assert self._dispatch is not None
         self._running += 1
+        self._short += (short := self._dispatch.is_short(batch))
+        take = partial(self._dispatch.take, str(next(self._names)), list(batch), short=short)
         with suppress(RuntimeError):  # the loop has ended: what ended it is among what was told
-            self._loop.call_soon_threadsafe(self._dispatch.take, str(next(self._names)), list(batch))
+            self._loop.call_soon_threadsafe(take)
 
     def events(self, wait_s: float = 0.25) -> Iterator[Event]:
         """Yield what has happened; waits for at most `wait_s` where nothing has."""
@@ -118,7 +126,7 @@ class DaskExecutor:
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(3 * _ENDS_WITHIN_S)
         self._thread = None
-        self._running = 0
+        self._running = self._short = 0
         self._made.close()
 
     def _heard(self, wait_s: float) -> Iterator[Event]:
@@ -131,8 +139,9 @@ class DaskExecutor:
                         raise told
                     case str():
                         self._say(told)
-                    case Over(batches):
+                    case Over(batches, short):
                         self._running -= batches
+                        self._short -= short
                     case _:
                         yield told
                 told = self._told.get_nowait()

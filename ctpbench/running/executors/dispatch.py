@@ -13,7 +13,7 @@ from typing import Any
 
 from ctpbench.running.executors import dask_worker
 from ctpbench.running.executors.answer import Answer, shared_assignment
-from ctpbench.running.executors.bundles import MOST, Bundles
+from ctpbench.running.executors.bundles import Bundles
 from ctpbench.running.executors.carriage import Carriage, HereFault, local_assignment
 from ctpbench.running.executors.cluster import Cluster
 from ctpbench.running.executors.dask_worker import Commission
@@ -32,9 +32,10 @@ _LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class Over:
-    """All that will happen to so many batches has happened."""
+    """All that will happen to so many batches has happened; of these so many were known to be short."""
 
     batches: int = 1
+    short: int = 0
 
 
 Told = Event | Over | BaseException | str
@@ -61,20 +62,15 @@ class Dispatch:
         self._loads: dict[str, Load] = {}
         self._waiting: dict[str, Load] = {}
         self._bundles = Bundles()
-        self._short = 0  # batches that are not over
         self._losses = Losses()
         self._doubts: list[tuple[Load, Post, str]] = []  # lost on their workers, or with the scheduler
         self._wake = asyncio.Event()
         self._topic = f"ctpbench-{self.roster.run}"
         client.subscribe_topic(self._topic, self._hear)
 
-    @property
-    def slots(self) -> int:
-        """How many batches it takes at once: one for each place, and as many more as are known to be short.
-
-        What takes long waits with the runner, which knows what is wanted first.
-        """
-        return self.roster.slots + min(self._short, (MOST - 1) * self.roster.slots)
+    def is_short(self, assignments: Sequence[Assignment]) -> bool:
+        """Whether a batch is known to be so short that others may go with it; for any thread to ask."""
+        return self._bundles.fits(self._load("", assignments)) > 1
 
     async def work(self) -> None:
         """Look after workers and batches until cancelled.
@@ -123,16 +119,18 @@ class Dispatch:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.roster.farewell()
 
-    def take(self, name: str, assignments: Sequence[Assignment]) -> None:
-        """Take a batch; what is told says what becomes of it."""
-        item = assignments[0].item
-        gpu = self.roster.gpu and item.stage in ("model", "prediction")
-        load = Load(name, assignments, gpu, alone=self._terms.serial_timing and item.alone)
-        load.short = int(self._bundles.fits(load) > 1)
-        self._short += load.short
+    def take(self, name: str, assignments: Sequence[Assignment], *, short: bool = False) -> None:
+        """Take a batch; what is told says what becomes of it. `short`: what `is_short` said of it."""
+        load = self._load(name, assignments)
+        load.short = int(short)
         self._loads[name] = load
         self._waiting[name] = load
         self._wake.set()
+
+    def _load(self, name: str, assignments: Sequence[Assignment]) -> Load:
+        item = assignments[0].item
+        gpu = self.roster.gpu and item.stage in ("model", "prediction")
+        return Load(name, assignments, gpu, alone=self._terms.serial_timing and item.alone)
 
     # -- to a worker --------------------------------------------------------------------------------------------
 
@@ -305,7 +303,6 @@ class Dispatch:
     ) -> None:
         post.loads.remove(load)
         del self._loads[load.name]
-        self._short -= load.short
         for assignment in load.assignments:
             outcome = ended.get(assignment.item.key)
             if outcome is not None and outcome.disk_full and not post.shared:
@@ -319,5 +316,5 @@ class Dispatch:
                 info = outcome.info.model_copy(update={"contended": load.beside})
                 outcome = outcome.model_copy(update={"info": info})
             self._tell(Ended(assignment, outcome, took_s.get(assignment.item.key)))
-        self._tell(Over(load.batches))
+        self._tell(Over(load.batches, load.short))
         self._wake.set()
