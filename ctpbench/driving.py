@@ -57,7 +57,6 @@ def drive(
     cells = planned(asked.suite)
     chosen = select(cells, asked.only)
     store = Store(usable_folder(asked.folder, asked.suite, into=asked.into))
-
     with store.locked(), ExitStack() as stack:
         place = _before(asked, store, chosen) or stack.enter_context(_workplace(asked, catalogue, store, say))
         facts = {**provenance(asked.suite, catalogue), **place.facts}

@@ -74,6 +74,8 @@ class Observation:
         >>> observation.frames.sizes["time"], observation.dt_s, int(observation.tissue.sum())
         (3, 2.0, 4)
         """
+        import xarray as xr  # here, for who makes none does without
+
         values = np.asarray(frames)
         if values.ndim != 4:
             raise DataError(f"frames: got shape {values.shape}; allowed: 4 axes (time, z, y, x)")
@@ -81,8 +83,6 @@ class Observation:
             dim: (dim, np.arange(n) * float(step), {"units": "mm"})
             for dim, n, step in zip(FRAME_DIMS[1:], values.shape[1:], spacing_mm, strict=True)
         }
-        import xarray as xr  # here, for who makes none does without
-
         axes_known = {"axes": RADIOLOGICAL} if radiological else {}
         curves = {"aif": aif} if vof is None else {"aif": aif, "vof": vof}
         try:

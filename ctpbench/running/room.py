@@ -6,6 +6,7 @@ piece of work does in them.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -30,10 +31,12 @@ class Room:
         A guest can leave more than files: it may change who can write, or give a folder attributes.
         """
         try:
+            if self._state() != self._as_made:
+                return False
             self.clear()
-            return self._state() == self._as_made
         except OSError:
             return False
+        return True
 
     def clear(self) -> None:
         """Remove what lies in its folders."""
@@ -63,7 +66,9 @@ def _folder(path: Path) -> _Folder:
 
 
 def clear(folder: Path) -> None:
-    """Remove what lies in a folder, whatever it is."""
+    """Remove what lies in a folder, whatever it is; not what lies where a link leads that was put in its place."""
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "a link is in its place", str(folder))
     for path in list(folder.iterdir()):
         remove(path)
 

@@ -35,6 +35,17 @@ def test_a_link_is_removed_and_not_what_it_leads_to(room, tmp_path):
     assert (tmp_path / "kept" / "file").exists()
 
 
+def test_what_a_link_in_the_place_of_a_folder_leads_to_stays(room, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("x")
+    (room.path / "home").rmdir()
+    (room.path / "home").symlink_to(tmp_path / "kept")
+    with pytest.raises(NotADirectoryError):
+        room.clear()
+    assert not room.is_as_made()
+    assert (tmp_path / "kept" / "file").exists()
+
+
 def test_a_room_whose_rights_were_changed_is_not_used_again(room):
     (room.path / "home").chmod(0o500)
     assert not room.is_as_made()
