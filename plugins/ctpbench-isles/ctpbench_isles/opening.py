@@ -25,11 +25,23 @@ def open_scan(path: Path, stated: Stated) -> Series | None:
 
             return NiftiSeries(path, stated)
         if is_archive(path):
-            return open_scan(unpacked(path), stated)
+            return _in_archive(path, stated)
     from ctpbench_isles.dicom import open_dicom
 
     series = open_dicom(path, stated)
     return series if series is not None or path.is_file() else _only_nifti(path, stated)
+
+
+def _in_archive(path: Path, stated: Stated) -> Series | None:
+    """Open the scan in an archive: it goes by the archive's name, for the folder has another one each time."""
+    folder = unpacked(path)
+    try:
+        series = open_scan(folder, stated)
+    except DataError as error:
+        raise DataError(str(error).replace(str(folder), str(path))) from None
+    if series is not None:
+        series.path = path
+    return series
 
 
 def _only_nifti(folder: Path, stated: Stated) -> Series | None:

@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -51,9 +52,17 @@ def test_archives_are_unpacked(head, nifti, tmp_path, kind):
         archive = shutil.make_archive(str(tmp_path / f"{folder.name}-packed"), kind, folder)
         path = tmp_path / archive
         np.testing.assert_array_equal(frames_of(path), head.frames)
+        assert open_scan(path, Stated()).path == path
     (tmp_path / "sent").mkdir()
     shutil.move(path, tmp_path / "sent")
     np.testing.assert_array_equal(frames_of(tmp_path / "sent"), head.frames)
+
+
+def test_what_is_wrong_with_a_scan_in_an_archive_is_told_by_its_name(nifti, tmp_path):
+    nifti.write_bytes(nifti.read_bytes()[:200])
+    path = Path(shutil.make_archive(str(tmp_path / "sent"), "zip", nifti.parent))
+    with pytest.raises(DataError, match=rf"^{path}/{nifti.name}: "):
+        open_scan(path, Stated())
 
 
 @pytest.mark.parametrize("name", ["scan.zip", "scan.tar.gz", "scan.tgz"])
