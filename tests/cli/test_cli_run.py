@@ -129,7 +129,8 @@ resources: {timeout_s: 6, memory_gib: 0.7}
     assert "denoise" in (tmp_path / "out" / found["(how=signal)"]["log"]).read_text()
     _wait_for(lambda: not any(_in_a_session_of_its_own(process) for process in _processes_in(tmp_path)), 20)
     status = ctpbench("status", "out")
-    assert "9" in status.stdout
+    assert "11 of 11 cells finished" in status.stdout
+    assert "3 invalid_output, 2 ok, 2 timeout, 2 crashed, 1 error, 1 out_of_memory" in status.stdout
     assert "--rerun failed" in status.stdout
     with xr.open_datatree(tmp_path / "out/results.nc") as tree:
         toy = tree["toy"].to_dataset().load()

@@ -118,6 +118,9 @@ def _images(file: Path, stream: BinaryIO, header: Dataset) -> list[Image]:
         missing = _end_of_pixels(stream, syntax, pixels) - file.stat().st_size
         if missing > 0:
             raise _Unreadable(f"got {missing} bytes too few of its pixels; cut short, copy the file again")
+    allocated, stored, high = (header.get(tag) for tag in ("BitsAllocated", "BitsStored", "HighBit"))
+    if None not in (allocated, stored, high) and stored < allocated and high != stored - 1:
+        raise _Unreadable(f"got HighBit {high} of BitsStored {stored}; allowed: one less; export the series again")
     try:
         return [image_of(file, frame, header, str(syntax), bare) for frame in range(frames)]
     except (ValueError, TypeError, OverflowError):

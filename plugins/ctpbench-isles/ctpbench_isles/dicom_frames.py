@@ -21,6 +21,7 @@ from ctpbench_isles.dicom_times import (
     reconstruction_note,
     recorded_interval_s,
     stamps_of,
+    stray_notes,
 )
 from ctpbench_isles.field_of_view import check_dicom
 from ctpbench_isles.stated import STATED, stated_times_s
@@ -138,7 +139,7 @@ def _times(
                 notes = (f"times: {steps[0]:.3g} s between frames stated; {stamps.tag} says {steps[1]:.3g} s",)
         return np.repeat(given_s[:, None], slices, axis=1), STATED, notes
     if stamps.dated and stamps.tag != RECONSTRUCTION:
-        return recorded_s, stamps.tag, ()
+        return recorded_s, stamps.tag, stray_notes(recorded_s)
     interval_s = recorded_interval_s(images)
     if interval_s is not None:
         note = f"times: frames taken as {interval_s:.3g} s apart, which {INTERVAL} says; no image has a time of its own"

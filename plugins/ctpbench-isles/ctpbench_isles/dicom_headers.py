@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ COUNTERS = (
     ("InstanceNumber", None),
 )
 
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)?((?:[0-5]\d|60)(?:\.\d*)?)?")
+_ZONE = re.compile(r"[+-]\d{4}$")
 _FRAME_MACROS = (
     "CTReconstructionSequence",
     "FrameContentSequence",
@@ -40,7 +43,8 @@ _DECIMALS = (
 TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality"),
     *("FrameOfReferenceUID", "TemporalResolution"),
-    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PixelRepresentation", "NumberOfFrames"),
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    "NumberOfFrames",
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "ConvolutionKernel"),
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
@@ -183,7 +187,10 @@ def _seconds(keyword: str, value: Any) -> float:
         return float(value) / 1000
     text = str(value).replace(":", "").replace(",", ".").strip()
     if keyword.endswith("DateTime"):
-        text = text[8:].split("+")[0].split("-")[0]
+        text = _ZONE.sub("", text[8:])
     if len(text) < 2:
         return math.nan
-    return 3600 * int(text[:2]) + 60 * int(text[2:4] or 0) + float(text[4:] or 0)
+    if (found := _TIME.fullmatch(text)) is None:
+        raise ValueError(f"no time: {len(text)} characters")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds

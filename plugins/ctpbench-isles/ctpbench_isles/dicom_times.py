@@ -15,6 +15,8 @@ RECONSTRUCTION = "ContentTime"
 INTERVAL = "TemporalResolution"
 _HALF_DAY_S = 43200.0
 _PACE = 0.1
+_REGULAR_S, _STRAY_S = 0.001, 0.01  # off what the other images of a frame and of a slice say
+_MOST_REGULAR = 0.75  # of the images: else a table that moves, or times that are rounded
 
 
 class Stamps(NamedTuple):
@@ -70,6 +72,24 @@ def is_one_after_the_other(times_s: Float64) -> bool:
     pace = float(np.median(np.diff(np.sort(times_s.ravel()))))
     interval_s = float(np.median(np.diff(times_s, axis=0)))
     return pace > 0 and abs(interval_s / (pace * times_s.shape[1]) - 1) < _PACE
+
+
+def stray_notes(times_s: Float64) -> tuple[str, ...]:
+    """Return a note where a few images of a series, (time, slice), have times that those of all others contradict.
+
+    An image is as long after the one before it as their slices are in other frames. Of two slices either may stray.
+    """
+    frames_s = times_s.copy()
+    frames_s[:, 1:] -= np.cumsum(np.median(np.diff(times_s, axis=1), axis=0))
+    off_s = np.abs(frames_s - np.median(frames_s, axis=1, keepdims=True))
+    stray = off_s > _STRAY_S
+    if not stray.any() or (off_s < _REGULAR_S).mean() < _MOST_REGULAR:
+        return ()
+    frame, k = np.unravel_index(off_s.argmax(), off_s.shape)
+    return (
+        f"times: {stray.sum()} of {stray.size} images have times of their own, such as slice {k + 1} of frame "
+        f"{frame + 1}, {off_s.max():.2g} s off what all others say; taken as they are",
+    )
 
 
 def reconstruction_note(times_s: Float64) -> str:

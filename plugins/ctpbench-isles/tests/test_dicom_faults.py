@@ -392,6 +392,47 @@ def test_times_of_reconstruction_are_refused_or_said_aloud(scan, tmp_path):
     assert "gaps of 7 s after frame 3" in note
 
 
+@pytest.mark.parametrize("table_s", [0.0, 0.35], ids=["at once", "slice by slice"])
+def test_a_time_that_all_others_contradict_is_said(scan, tmp_path, table_s):
+    def stray(image, t, z):
+        if (t, z) == (3, 2):
+            image.AcquisitionTime = time_text(36000 + times_s[t, z] + 0.5)
+
+    times_s = scan.times_s[:, None] + table_s * np.arange(scan.frames.shape[1])
+    assert open_dicom(write_series(tmp_path / "sound", scan.frames, times_s)).notes == ()
+    (note,) = open_dicom(write_series(tmp_path / "stray", scan.frames, times_s, change=stray)).notes
+    assert note.startswith("times: 1 of ")
+    assert "slice 3 of frame 4, 0.5 s off what all others say; taken as they are" in note
+
+
+def test_times_that_are_rounded_or_those_of_a_moving_table_are_none_that_stray(scan, tmp_path):
+    def rounded(image, t, z):
+        image.AcquisitionTime = time_text(36000 + round(shuttle_s[t, z], 1))
+
+    there, back = np.arange(scan.frames.shape[1]), np.arange(scan.frames.shape[1])[::-1]
+    shuttle_s = np.array([time_s + 0.31 * (back if t % 2 else there) for t, time_s in enumerate(scan.times_s)])
+    assert open_dicom(write_series(tmp_path / "exact", scan.frames, shuttle_s)).notes == ()
+    assert open_dicom(write_series(tmp_path / "rounded", scan.frames, shuttle_s, change=rounded)).notes == ()
+
+
+@pytest.mark.parametrize("text", ["100001-500000", "10000l.5", "106100", "250000", "1000 01"])
+def test_a_time_that_is_none_is_refused_by_its_tag(scan, tmp_path, text):
+    def damage(image, t, z):
+        if t == 1:
+            image["AcquisitionTime"]._value = text
+
+    folder = write_series(tmp_path, scan.frames, scan.times_s, change=damage)
+    assert "AcquisitionTime" in fault(folder)
+    assert text not in fault(folder)
+
+
+def test_bits_that_contradict_each_other_are_refused(scan, tmp_path):
+    cut = write_series(tmp_path / "cut", scan.frames, scan.times_s, BitsStored=10)
+    assert "got HighBit 11 of BitsStored 10; allowed: one less" in fault(cut)
+    whole = open_dicom(write_series(tmp_path / "whole", scan.frames, scan.times_s, BitsStored=16))
+    np.testing.assert_allclose(whole.read(slice(None)), scan.frames, atol=0.5)
+
+
 def test_an_interval_that_all_headers_name_is_taken_and_said(scan, tmp_path):
     def strip(image, t, z):
         image.AcquisitionTime, image.ContentTime, image.TemporalResolution = "", "", 1500
