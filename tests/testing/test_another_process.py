@@ -76,7 +76,7 @@ def lines(*command: str | Path, cwd: Path, hash_seed: str = "random") -> list[st
     return [line.strip() for line in done.stdout.splitlines() if not line.startswith("loading")]
 
 
-@pytest.mark.parametrize("hash_seed", ["random", "1", "2"])
+@pytest.mark.parametrize("hash_seed", ["1", "2"])  # random ones elsewhere
 def test_a_program_checks_its_own_dataset_whatever_its_own_seed(tmp_path, hash_seed):
     (tmp_path / "program.py").write_text(f"{HEADS}\nif __name__ == '__main__':\n    {SHOWN}")
     assert lines("program.py", cwd=tmp_path, hash_seed=hash_seed) == ["sound:", FAULT]
