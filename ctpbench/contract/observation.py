@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,7 @@ class Observation:
     @property
     def times_s(self) -> Float64:
         """Frame times, (time), s."""
-        return np.asarray(self.frames["time"].values, dtype=np.float64)
+        return np.asarray(self._of("time"), dtype=np.float64)
 
     @property
     def dt_s(self) -> float:
@@ -118,16 +118,21 @@ class Observation:
     @property
     def aif(self) -> Float32:
         """Arterial input function, (time), HU above baseline."""
-        return np.asarray(self.frames["aif"].values, dtype=np.float32)
+        return np.asarray(self._of("aif"), dtype=np.float32)
 
     @property
     def tissue(self) -> Mask:
         """Brain without major vessels, (z, y, x), bool: where maps are compared."""
-        return np.asarray(self.frames["brain"].values & ~self.frames["vessels"].values, dtype=bool)
+        return np.asarray(self._of("brain") & ~self._of("vessels"), dtype=bool)
 
     def solid(self, csf_hu: float = CSF_HU) -> Mask:
         """Tissue without fluid, (z, y, x), bool: where the mean over all frames is `csf_hu` or more."""
         return np.asarray(self.tissue & (self.frames.values.mean(axis=0) >= csf_hu), dtype=bool)
+
+    def _of(self, name: str) -> npt.NDArray[Any]:
+        """Return a coordinate's values; ``frames[name].values`` are the same and take ten times as long."""
+        values: npt.NDArray[Any] = self.frames.coords.variables[name].values
+        return values
 
 
 def check_observation(observation: Observation) -> None:

@@ -40,43 +40,42 @@ def non_local_mean(
     array, (channel, y, x), float32
         Zero outside the tissue.
     """
-    reach, (channels, rows, columns) = len(penalty) // 2, images.shape
-    blocks, filled = -(-rows // _ROWS), -channels % _AT_ONCE
-    layers = np.zeros((1 + channels + filled, blocks * _ROWS + reach, columns), np.float32)
-    layers[0, :rows], layers[1 : 1 + channels, :rows] = tissue, images  # the mean of the first is the sum of weights
-    sums = np.zeros((blocks, 1 + channels, _ROWS + reach, columns), np.float32)
+    channels, rows, columns = images.shape
+    reach = len(penalty) // 2
+    sums = np.empty((-(-rows // _ROWS), 1 + channels, _ROWS + reach, columns), np.float32)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    _blocks(layers, np.float32(expected), np.float32(rate), penalty[reach:], sums)
-    whole = np.zeros((1 + channels, blocks + 1, _ROWS, columns), np.float32)
-    whole[:, :-1] = sums[:, :, :_ROWS].swapaxes(0, 1)
-    whole[:, 1:, :reach] += sums[:, :, _ROWS:].swapaxes(0, 1)
-    total, *own = whole.reshape(1 + channels, -1, columns)[:, :rows]
-    return np.divide(own, total, out=np.zeros_like(images), where=tissue > 0)
+    _blocks(images, tissue, np.float32(expected), np.float32(rate), penalty[reach:], sums)
+    means = np.empty_like(images)
+    _divide(sums, tissue, means)
+    return means
 
 
 @numba.njit(parallel=True, **_OPTIONS)
-def _blocks(layers, expected, rate, penalty, sums):
+def _blocks(images, tissue, expected, rate, penalty, sums):
     for block in numba.prange(len(sums)):
         rows = slice(block * _ROWS, block * _ROWS + sums.shape[2])
-        _block(layers[:, rows], expected, rate, penalty, sums[block])
+        _block(images[:, rows], tissue[rows], expected, rate, penalty, sums[block])
 
 
 @numba.njit(**_OPTIONS)
-def _block(layers, expected, rate, penalty, sums):
+def _block(images, tissue, expected, rate, penalty, sums):
     """Add up what the pixels of a block give to those behind them, and what these give to them: they weigh the same.
 
     Pixels lie in one line, row by row, so that a neighbour is so many places further; behind each row are zeros.
     """
     reach, window = len(penalty) - 1, penalty.shape[1]
-    start, stop = _columns(layers[0])
+    start, stop = _columns(tissue)
     width = stop - start + reach
     lanes = _ROWS * width
-    line = np.zeros((len(layers), _LEAD + layers.shape[1] * width + window), np.float32)
-    found = np.zeros((sums.shape[0], layers.shape[1] * width), np.float32)
+    channels = -(-len(images) // _AT_ONCE) * _AT_ONCE
+    line = np.zeros((1 + channels, _LEAD + sums.shape[1] * width + window), np.float32)
+    found = np.zeros((len(sums), sums.shape[1] * width), np.float32)
     weights = np.zeros((_IN_A_ROW, lanes + 2 * _LEAD), np.float32)
-    for c in range(len(layers)):
-        for y in range(layers.shape[1]):
-            line[c, _LEAD + y * width : _LEAD + (y + 1) * width - reach] = layers[c, y, start:stop]
+    for y in range(len(tissue)):
+        there = slice(_LEAD + y * width, _LEAD + (y + 1) * width - reach)
+        line[0, there] = tissue[y, start:stop]  # the mean of the first is the sum of weights
+        for c in range(len(images)):
+            line[1 + c, there] = images[c, y, start:stop]
     found[:, :lanes] = line[: len(found), _LEAD : _LEAD + lanes]  # each pixel's own, whose weight is 1
     for dy in range(reach + 1):
         for first in range(-reach if dy else 1, reach + 1, _IN_A_ROW):
@@ -90,16 +89,40 @@ def _block(layers, expected, rate, penalty, sums):
             for c in range(len(found)):
                 _give_back(found[c, :lanes], weights, line[c, _LEAD + there :])
                 _give(found[c, there : there + lanes + _LEAD], weights, line[c])
+    sums[:] = 0
     for c in range(len(sums)):
         for y in range(sums.shape[1]):
             sums[c, y, start:stop] = found[c, y * width : (y + 1) * width - reach]
 
 
+@numba.njit(parallel=True, **_OPTIONS)
+def _divide(sums, tissue, means):
+    """Write what blocks and those before them gave, by the sum of weights."""
+    beyond = sums.shape[2] - _ROWS
+    for y in numba.prange(len(tissue)):
+        block, row = y // _ROWS, y % _ROWS
+        for c in range(len(sums[0])):
+            if block and row < beyond:
+                sums[block, c, row] += sums[block - 1, c, _ROWS + row]
+            if c:
+                _quotients(means[c - 1, y], sums[block, c, row], sums[block, 0, row], tissue[y])
+
+
+@numba.njit(**_OPTIONS)
+def _quotients(out, sums, totals, tissue):
+    for x in range(len(out)):
+        out[x] = sums[x] / totals[x] if tissue[x] > 0 else np.float32(0)
+
+
 @numba.njit(**_OPTIONS)
 def _columns(tissue):
     """Return the first column that has tissue and the one behind the last; 0 and 0 where there is none."""
-    _, columns = np.nonzero(tissue)
-    return (columns.min(), columns.max() + 1) if len(columns) else (0, 0)
+    start, stop = tissue.shape[1], 0
+    for y in range(len(tissue)):
+        for x in range(tissue.shape[1]):
+            if tissue[y, x] > 0:
+                start, stop = min(start, x), max(stop, x + 1)
+    return min(start, stop), stop
 
 
 @numba.njit(**_OPTIONS)

@@ -39,7 +39,6 @@ def _by_kernels(series: Tensor, smoothing: tuple[Float32, Float32, Float32]) -> 
     with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
         curves = series.flatten(1).numpy()
         smooth = kernel.smooth(series.numpy(), *smoothing, count).reshape(len(curves), -1)
-        smooth -= smooth.mean(axis=0)  # about their means: the larger numbers, the less exact
         both = kernel.products(curves, count), kernel.products(smooth, count)
     return torch.from_numpy(np.stack(both))
 

@@ -105,9 +105,8 @@ class FittedSubspace(Fitted, FrameDenoiser):
             if tuning is not None and slices:
                 tuned = tuning.tuned(self._network, slices, context)
                 network = ready(tuned, device, dtype_of(device, architecture.precision))
-            answer = np.empty_like(frames.values)
-            torch.from_numpy(answer).copy_(plain(frames))  # by all threads
-            for done in denoise_slices(network, slices, architecture, self.mirrors, device, answer):
+            noisy, answer = plain(frames), np.empty_like(frames.values)
+            for done in denoise_slices(network, slices, architecture, self.mirrors, device, noisy, answer):
                 context.progress(done / len(slices), f"slice {done} of {len(slices)}")
         return frames.copy(deep=False, data=answer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Self
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ctpbench import Observation, TrainingCase
 from ctpbench.arrays import CSF_HU, Float32, Index, Mask
+from ctpbench_unet.runtime import threads
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Slice:
         Zero outside the tissue. Rows and columns of zeros may follow those of the box.
     tissue : Tensor, (y, x), float32
         1 in the brain without bones and major vessels, 0 elsewhere.
+    mean : Tensor, (y, x), float32, HU
+        Of all frames.
     solid : Tensor, (y, x), float32
         1 in the tissue without fluid, from which the networks learn, 0 elsewhere; all tissue where that is all fluid.
     clean : Tensor, (time, y, x), float32, HU, or None
@@ -41,6 +44,7 @@ class Slice:
     box: tuple[slice, slice]
     frames: Tensor
     tissue: Tensor
+    mean: Tensor
     solid: Tensor
     clean: Tensor | None = None
 
@@ -98,9 +102,9 @@ def slices_of(
     return [
         _slice(
             z,
-            noisy[:, z],
+            noisy,
             inside,
-            None if noiseless is None else noiseless[:, z],
+            noiseless,
             [multiple * -(-max(size, least_px) // multiple) for size in _sides(box_of(inside))],
             device,
         )
@@ -135,21 +139,31 @@ def _sides(box: tuple[slice, slice]) -> list[int]:
     return [axis.stop - axis.start for axis in box]
 
 
-def _slice(z: int, frames: Tensor, inside: Mask, clean: Tensor | None, sizes: list[int], device: str) -> Slice:
+def _slice(z: int, noisy: Tensor, inside: Mask, clean: Tensor | None, sizes: list[int], device: str) -> Slice:
     box = box_of(inside)
-    rows, columns = _sides(box)
+    here = inside[box].astype(np.float32)
 
-    def placed(shape: list[int], write: Callable[[Tensor], object]) -> Tensor:
-        """Return images that are written where the box lies and zero beyond it."""
-        held = torch.empty([*shape, *sizes], pin_memory=device == "cuda")
-        held[..., rows:, :] = 0
-        held[..., columns:] = 0
-        write(held[..., :rows, :columns])
-        return held.to(device, non_blocking=True)
+    def cut(series: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the slice's frames of a series, and their mean."""
+        from ctpbench_unet import _series_kernel as kernel  # numba loads when there is a series
 
-    here = torch.from_numpy(inside[box].astype(np.float32))
-    tissue = placed([], lambda held: held.copy_(here))
-    noisy = placed([len(frames)], lambda held: torch.mul(frames[:, *box], here, out=held))
-    noiseless = None if clean is None else placed([len(clean)], lambda held: torch.mul(clean[:, *box], here, out=held))
-    solid = tissue * (noisy.mean(dim=0) >= CSF_HU)  # see `ctpbench.Observation.solid`
-    return Slice(z, box, noisy, tissue, torch.where(solid.any(), solid, tissue), noiseless)
+        held = torch.empty([len(series), *sizes], pin_memory=device == "cuda")
+        count = torch.get_num_threads()
+        with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
+            mean = kernel.cut(series.numpy(), (z, box[0].start, box[1].start), here, held.numpy(), count)
+        return held.to(device, non_blocking=True), torch.from_numpy(mean).to(device)
+
+    frames, mean = cut(noisy)
+    tissue = torch.zeros(sizes)
+    tissue[: len(here), : here.shape[1]] = torch.from_numpy(here)
+    tissue = tissue.to(device)
+    solid = tissue * (mean >= CSF_HU)  # see `ctpbench.Observation.solid`
+    return Slice(
+        z=z,
+        box=box,
+        frames=frames,
+        tissue=tissue,
+        mean=mean,
+        solid=torch.where(solid.any(), solid, tissue),
+        clean=None if clean is None else cut(clean)[0],
+    )

@@ -64,7 +64,7 @@ class SubspaceSlice(Slice):
             The frames to fit, rank + 1 or more; all by default.
         """
         if frames is None:  # the columns of the whole basis are orthonormal
-            return self._in_units(self._projected(self.frames))
+            return self._projected(self.frames)
         basis = self.basis[frames]
         fit = torch.linalg.solve(basis.T @ basis, basis.T)
         return self._in_units(torch.tensordot(fit, self.frames[frames], dims=1))
@@ -72,7 +72,7 @@ class SubspaceSlice(Slice):
     def clean_coefficients(self) -> Tensor:
         """Return the coefficients of the noiseless curves, (rank + 1, y, x), no unit."""
         assert self.clean is not None  # the harness gives clean frames to what learns from clean
-        return self._in_units(self._projected(self.clean))
+        return self._projected(self.clean)
 
     def images(self, frames: Tensor | None = None) -> Tensor:
         """Return what a network sees, (2 (rank + 1), y, x), no unit: the coefficients and their non-local mean.
@@ -99,34 +99,34 @@ class SubspaceSlice(Slice):
         return (coefficients_hu - self.offset) / self.unit_hu * self.tissue
 
     def _projected(self, series: Tensor) -> Tensor:
-        """Return the scalar products of curves with the basis, (rank + 1, y, x), HU."""
+        """Return the coefficients of a series that is zero outside the tissue, (rank + 1, y, x), no unit."""
+        basis = self.basis / self.unit_hu
         if series.device.type != "cpu":
-            return torch.tensordot(self.basis.T, series, dims=1)
+            return torch.tensordot(basis.T, series, dims=1) - self.offset / self.unit_hu * self.tissue
         from ctpbench_unet import _series_kernel as kernel  # numba loads when a scan is denoised
 
         count = torch.get_num_threads()
         with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
-            return torch.from_numpy(kernel.projected(series.numpy(), self.basis.numpy(), count))
+            projected = torch.from_numpy(kernel.projected(series.numpy(), basis.numpy(), count))
+        return projected.sub_(self.offset / self.unit_hu * self.tissue)
 
     def series(self, coefficients: Tensor) -> Tensor:
         """Return the curves that coefficients stand for, (time, y, x), HU."""
-        return torch.tensordot(self.basis, self._in_hu(coefficients), dims=1)
+        return torch.tensordot(self.basis, coefficients * self.unit_hu + self.offset, dims=1)
 
-    def put_curves(self, coefficients: Tensor, whole: Float32) -> None:
-        """Write the curves that coefficients stand for into a series of all slices: as `put` writes theirs.
+    def put_curves(self, coefficients: Tensor, noisy: Tensor, whole: Float32) -> None:
+        """Write the curves that coefficients stand for into a series of all slices, and around them the noisy ones.
 
-        Coefficients lie in the host's memory, as the slice does.
+        Coefficients lie in the host's memory, as the slice does; `noisy` and `whole` are (time, z, y, x), HU.
         """
         from ctpbench_unet import _series_kernel as kernel
 
-        rows, columns = (axis.stop - axis.start for axis in self.box)
-        images, tissue = self._in_hu(coefficients)[:, :rows, :columns], self.tissue[:rows, :columns]
+        basis, level = self.basis * self.unit_hu, self.basis @ self.offset.flatten()
+        place = self.z, self.box[0].start, self.box[1].start
+        drawn = [each.numpy() for each in (coefficients, basis, level, self.tissue)]
         count = torch.get_num_threads()
         with threads(count):
-            kernel.put(images.numpy(), self.basis.numpy(), tissue.numpy(), whole[:, self.z, *self.box], count)
-
-    def _in_hu(self, coefficients: Tensor) -> Tensor:
-        return coefficients * self.unit_hu + self.offset
+            kernel.put(*drawn, place, noisy.numpy(), whole, count)
 
 
 def images_of(slices: Sequence[SubspaceSlice]) -> tuple[Tensor, Tensor | None]:
@@ -143,6 +143,8 @@ def images_of(slices: Sequence[SubspaceSlice]) -> tuple[Tensor, Tensor | None]:
     rows, columns = (max(sizes) for sizes in zip(*shapes, strict=True))
 
     def stacked(images: list[Tensor]) -> Tensor:
+        if len(images) == 1:
+            return images[0][None]
         return torch.stack([pad(each, (0, columns - each.shape[-1], 0, rows - each.shape[-2])) for each in images])
 
     noisy = stacked([part.coefficients() for part in slices])
@@ -181,10 +183,10 @@ def subspace_slices(
         raise DataError(f"rank: got {rank}; allowed: fewer components than the {frames.sizes['time']} frames")
     components = components_of(parts, device)
     basis = torch.from_numpy(components.with_mean(rank).astype(np.float32))
-    sums = torch.stack([torch.stack([part.frames.sum(), part.tissue.sum()]) for part in parts])
-    total_hu, pixels = sums.cpu().double().sum(dim=0).tolist()
+    sums = torch.stack([torch.stack([part.mean.sum(), part.tissue.sum()]) for part in parts])
+    mean_hu, pixels = sums.cpu().double().sum(dim=0).tolist()
     offset = torch.zeros(rank + 1, 1, 1)
-    offset[-1] = total_hu / pixels / np.sqrt(len(basis))
+    offset[-1] = mean_hu / pixels * np.sqrt(len(basis))
     noise_hu = float(np.sqrt(components.noise_variance))
     observation = Observation(frames)
     return [

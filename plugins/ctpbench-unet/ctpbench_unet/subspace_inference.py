@@ -22,9 +22,12 @@ def denoise_slices(
     architecture: SubspaceArchitecture,
     mirrors: int,
     device: str,
+    noisy: Tensor,
     whole: Float32,
 ) -> Iterator[int]:
-    """Write the denoised curves of slices into the series of all slices, (time, z, y, x), HU; yield how many are done.
+    """Write a series, (time, z, y, x), HU, with the denoised curves of slices; yield how many slices are done.
+
+    Pixels outside their tissue are those of the noisy series.
 
     The network is one that `ctpbench_unet.unet.ready` returned.
 
@@ -43,13 +46,16 @@ def denoise_slices(
             ]
             if device == "cpu":
                 for part, answer in zip(some, own, strict=True):
-                    part.put_curves(answer, whole)
+                    part.put_curves(answer, noisy, whole)
             else:
                 made = [part.series(answer) for part, answer in zip(there, own, strict=True)]
                 for part, series in zip(some, _fetched(made, device), strict=True):
                     part.put(series, whole)
         return len(some)
 
+    written = {part.z for part in slices} if device == "cpu" else set()
+    for z in set(range(noisy.shape[1])) - written:
+        torch.from_numpy(whole)[:, z].copy_(noisy[:, z])  # by all threads
     if slices:
         floats_a_pixel = 2 * len(slices[0].frames) + FLOATS_A_CHANNEL * (architecture.rank + 1)
         largest_px = max(part.tissue.numel() for part in slices)

@@ -83,8 +83,9 @@ def test_curves_are_put_as_the_series_is(scan, rank):
         coefficients = torch.randn(rank + 1, *part.tissue.shape, generator=generator)
         before = scan[0].values
         expected, got = before.copy(), before.copy()
+        got[:, part.z] = np.nan
         part.put(part.series(coefficients), expected)
-        part.put_curves(coefficients, got)
+        part.put_curves(coefficients, torch.from_numpy(before.copy()), got)
         np.testing.assert_allclose(got, expected, atol=1e-3)
         changed = (got != before).any(axis=0)
         assert changed.sum() == part.tissue.sum()
@@ -262,6 +263,19 @@ def test_it_learns_to_denoise_a_scan_it_has_seen(method, scan, context):
     np.testing.assert_array_equal(out.values[:, ~brain], frames.values[:, ~brain])
     first, last = np.array_split(fitted.curve["loss"], 2)
     assert last.mean() < first.mean()
+
+
+def test_a_slice_without_tissue_passes_unfiltered(scan, context, monkeypatch):
+    monkeypatch.setattr("ctpbench_unet.fitted.np.empty_like", lambda like: np.full_like(like, np.nan))
+    frames = scan[0].copy(deep=True)
+    frames["brain"][1] = False
+    architecture = SubspaceNoise2Noise(width=4, depth=2, rank=2, precision="float32").architecture()
+    network = architecture.network(1)
+    torch.nn.init.normal_(network.unet.last.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    out = FittedSubspace.of(network, architecture, {}).denoise(frames, context).values
+    brain = frames["brain"].values
+    np.testing.assert_array_equal(out[:, ~brain], frames.values[:, ~brain])
+    assert (out[:, brain] != frames.values[:, brain]).mean() > 0.99
 
 
 @pytest.mark.parametrize("room", [2, 1])

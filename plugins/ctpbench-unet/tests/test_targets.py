@@ -143,7 +143,8 @@ LIMIT = 0.02  # 5 standard deviations of the correlation of 256 x 256 pixels by 
 @pytest.fixture(scope="module")
 def noise():
     series = np.random.default_rng(0).normal(35, 7, (12, 256, 256)).astype(np.float32)
-    return Slice(0, EVERYWHERE, torch.from_numpy(series), *2 * [torch.ones(256, 256)])
+    everywhere = torch.ones(256, 256)
+    return Slice(0, EVERYWHERE, torch.from_numpy(series), everywhere, torch.from_numpy(series.mean(axis=0)), everywhere)
 
 
 def drawn(noise):
