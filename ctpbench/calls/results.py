@@ -94,7 +94,7 @@ class Results:
     def claims(self) -> pd.DataFrame:
         """What a paper states and what these results say to it, a line for each noise level; empty without claims."""
         path = self.folder / FILE_NAME
-        judged = judge(load_claims(path), self.tree, self._cells) if path.is_file() else []
+        judged = judge(load_claims(path), self.tree, self._cells, self.leaderboard) if path.is_file() else []
         rows = [
             (each.says, each.paper, finding.noise, finding.ours, finding.text, each.verdict)
             for each in judged

@@ -52,6 +52,10 @@ class Score:
     roi: str = ""
     over: tuple[str, ...] = ()
 
+    def __deepcopy__(self, memo: object) -> Score:
+        """Return itself: pandas copies what a table's attributes hold with every operation."""
+        return self
+
     @property
     def ranks(self) -> bool:
         """Whether any way of it is better."""

@@ -115,7 +115,7 @@ def page(frame: pd.DataFrame, tree: xr.DataTree, folder: Path, cells: Sequence[P
         return board
     try:
         claims = load_claims(path)
-        return f"{board}\n{claims_markdown(claims.title, judge(claims, tree, cells))}"
+        return f"{board}\n{claims_markdown(claims.title, judge(claims, tree, cells, frame))}"
     except InputError as error:
         return f"{board}\n{faults_markdown(str(error).replace(str(path), path.name))}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import xarray as xr
 from tests.stored import change_records, stored_records
 
 SUITE = """
+name: damaged
 datasets: [{name: toy, params: {test_cases: 2}, noise: [1]}]
 denoisers: [leave, learn]
 metrics: [error, frame-error]
@@ -81,6 +83,24 @@ DAMAGE = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """Where the finished run lies, once there is one."""
+    return tmp_path_factory.mktemp("damage") / "out"
+
+
+@pytest.fixture
+def suite(ctpbench, write_suite, whole, tmp_path) -> Path:
+    """A suite with its finished run in the test's folder."""
+    suite = write_suite(SUITE)
+    if not whole.exists():
+        done = ctpbench("run", suite, "--out", "out")
+        assert done.returncode == 0, done.stdout
+        (tmp_path / "out").rename(whole)
+    shutil.copytree(whole, tmp_path / "out")
+    return suite
+
+
 @pytest.fixture
 def scores(tmp_path):
     """Return a function that reads what a run measured, but for times and memory."""
@@ -94,10 +114,8 @@ def scores(tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_is_named_and_computed_again(damage, ctpbench, write_suite, scores, tmp_path):
+def test_what_is_damaged_is_named_and_computed_again(damage, ctpbench, suite, scores, tmp_path):
     pattern, harm, why = DAMAGE[damage]
-    suite = write_suite(SUITE)
-    assert ctpbench("run", suite, "--out", "out").returncode == 0
     before, path = scores(), only(tmp_path / "out", pattern)
     harm(path)
     if pattern.startswith("records"):
@@ -114,12 +132,10 @@ def test_what_is_damaged_is_named_and_computed_again(damage, ctpbench, write_sui
     assert calm.stdout.count("(cached)") == 2
 
 
-def test_what_stands_on_what_was_altered_and_sealed_anew_is_computed_again(ctpbench, write_suite, scores, tmp_path):
+def test_what_stands_on_what_was_altered_and_sealed_anew_is_computed_again(ctpbench, suite, tmp_path):
     """Somebody made up an observation and its seal: the prediction was made from another."""
     from ctpbench.running.seals import Entry, checksums
 
-    suite = write_suite(SUITE)
-    assert ctpbench("run", suite, "--out", "out").returncode == 0
     place = only(tmp_path / "out", "cache/data/*/truth.npz").parent
     flipped(place / "observation.npz")
     entry = Entry.model_validate_json((place / "outcome.json").read_bytes())
@@ -128,17 +144,14 @@ def test_what_stands_on_what_was_altered_and_sealed_anew_is_computed_again(ctpbe
     assert f"made from another data/{place.name}" in again.stdout
 
 
-def test_records_that_are_gone_are_made_again_from_what_is_cached(ctpbench, write_suite, scores, tmp_path):
-    suite = write_suite(SUITE)
-    assert ctpbench("run", suite, "--out", "out").returncode == 0
+def test_records_that_are_gone_are_made_again_from_what_is_cached(ctpbench, suite, scores, tmp_path):
     before = scores()
     (tmp_path / "out/records.jsonl").unlink()
     assert ctpbench("run", suite, "--out", "out").returncode == 0
     xr.testing.assert_identical(scores(), before)
 
 
-def test_results_name_the_seals_of_the_records_that_they_are_made_of(ctpbench, write_suite, tmp_path):
-    assert ctpbench("run", write_suite(SUITE), "--out", "out").returncode == 0
+def test_results_name_the_seals_of_the_records_that_they_are_made_of(suite, tmp_path):
     with xr.open_datatree(tmp_path / "out/results.nc") as tree:
         manifest = json.loads(tree.attrs["manifest"])
     assert manifest == {record["key"]: record["seal"] for record in stored_records(tmp_path / "out")}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from ctpbench.outcome.claims.claim import Claim, Name, Verdict, overall
@@ -66,7 +67,9 @@ class Judgement:
         return overall((finding.verdict, finding.reason) for finding in self.findings)
 
 
-def judge(claims: Claims, tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Judgement]:
+def judge(
+    claims: Claims, tree: xr.DataTree, cells: Sequence[PlannedCell] = (), frame: pd.DataFrame | None = None
+) -> list[Judgement]:
     """Hold claims against results.
 
     Parameters
@@ -77,13 +80,15 @@ def judge(claims: Claims, tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) 
     cells : sequence of PlannedCell
         The cells that the run plans, as `ctpbench.running.store.Store.index` has them: what the results lack of them is
         undecided, where without it would be unknown.
+    frame : DataFrame, optional
+        The leaderboard of the tree, where somebody has it already.
 
     Raises
     ------
     InputError
         Where claims name a dataset, noise level, row, score or parameter that is unknown: one line each.
     """
-    found = levels(tree, cells)
+    found = levels(tree, cells, frame)
     faults = Faults(claims.document)
     places: list[Place] = [("claims", i) for i in range(len(claims.claims))]
     meant = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ctpbench.contract.better import cost
@@ -231,9 +232,12 @@ def lead(better: Better, value: float, other: float) -> float:
     return float(second - first)
 
 
-def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = ()) -> list[Level]:
-    """Return every level of a results tree, and those without a result of the cells that a run plans."""
-    frame, compared = leaderboard(tree), _compared(tree)
+def levels(tree: xr.DataTree, cells: Sequence[PlannedCell] = (), frame: pd.DataFrame | None = None) -> list[Level]:
+    """Return every level of a results tree, and those without a result of the cells that a run plans.
+
+    `frame` is the leaderboard of the tree, where somebody has it already.
+    """
+    frame, compared = leaderboard(tree) if frame is None else frame, _compared(tree)
     scores = {score.column: score for score in frame.attrs["scores"]}
     planned: dict[Where, Counter[str]] = {}
     for cell in cells:

@@ -63,7 +63,7 @@ def claims_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
         about: dict[str, Any] = dict.fromkeys(("title", "fault", "tally", "note"), "") | {"run": source.name}
         try:
             claims = load_claims(path)
-            judgements = judge(claims, source.tree, source.cells)
+            judgements = judge(claims, source.tree, source.cells, source.frame)
             about |= {"title": claims.title, "tally": tally(judgements), "note": verdicts_note(judgements)}
             about["judgements"] = judgements
         except InputError as error:
