@@ -28,7 +28,7 @@ def run(suite: Path, site: Path) -> subprocess.CompletedProcess[str]:
     already = filter(None, [os.environ.get("PYTHONPATH")])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT / "tests/fakes"), *already])}
     program = [sys.executable, "-c", "from ctpbench.cli import main; main(prog_name='ctpbench')"]
-    command = [*program, "run", str(suite), "--out", str(suite.parent / "out")]
+    command = [*program, "run", "--no-report", str(suite), "--out", str(suite.parent / "out")]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -16,7 +16,10 @@ import tomllib
 import venv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PROJECTS = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
@@ -33,19 +36,14 @@ for info in pkgutil.walk_packages(ctpbench.__path__, "ctpbench."):
 files = {name: module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] in ours}
 print(json.dumps({"packages": ours, "files": files}))
 """
-SUITE = """
+OWN = """
 datasets:
   - name: own_heads
-    params: {size_px: 24, frames: 30, test_patients: 1, validation_patients: 0, train_patients: 1}
+    params: {size_px: 40, frames: 30, test_patients: 1, validation_patients: 0, train_patients: 1}
     noise: [5]
-  - name: phantom
-    params: {size_px: 64, pixel_mm: 3.2, views: 240, detectors: 96, frames: 30, train_slices: 1, validation_slices: 0,
-      test_slices: 1}
-    noise: [2e5]
-denoisers: [none, noiseless, own_denoiser, {name: n2n, params: {steps: 5, width: 4, depth: 2, patch_px: 16}}]
+denoisers: [noiseless, own_denoiser]
 metrics: [rmse]
-exclude: [{dataset: phantom, denoiser: [n2n, own_denoiser]}]
-resources: {timeout_s: 300}
+exclude: [{dataset: phantom, denoiser: own_denoiser}, {dataset: own_heads, denoiser: [gaussian, tips, ttv]}]
 """
 
 
@@ -136,8 +134,18 @@ def newcomer(home: Environment) -> None:
         home.ctpbench("new", kind, name)
         home.install(home.work / name)
     print(home.ctpbench("check", "own-denoiser").splitlines()[-1])
-    (home.work / "suite.yaml").write_text(SUITE)
-    print("\n".join(home.ctpbench("run", "suite.yaml", "-j", "2").splitlines()[:7]))
+    (home.work / "suite.yaml").write_text(yaml.safe_dump(main_job()))
+    job = ("run", "suite.yaml", "-j", "2", "--cache", "none")
+    print("\n".join(home.ctpbench(*job).splitlines()[:12]))
+    demand("Nothing has changed since" in home.ctpbench(*job), "the same run again: not taken from its cache")
+
+
+def main_job() -> dict[str, Any]:
+    """Return the suite of ``make smoke`` with components of the newcomer's own."""
+    suite: dict[str, Any] = yaml.safe_load((ROOT / "tests/smoke.yaml").read_text())
+    for name, value in yaml.safe_load(OWN).items():
+        suite[name] = [*suite.get(name, []), *value]
+    return suite
 
 
 def module_of(project: Path) -> str:
