@@ -22,7 +22,7 @@ _HEAD_HU = -500.0
 _MIN_HEAD = 0.02  # of an image: with less head in it, nothing is said of what it lacks
 _MIN_SHARE = 0.5  # of the head that a slice usually shows
 _UNLIKE_HU, _UNLIKE_SHARE = 150.0, 0.5  # contrast changes vessels by more, but no half of an image
-_SHIFTED_HU = 25.0  # nor does it lift tissue, bone and air alike
+_SHIFTED_HU = 25.0  # nor does it lift half of the head by as much
 _LOOKED_AT = 4096  # pixels of an image whose shift is taken
 _EXAMPLES = 9  # images that make the usual one of a slice
 _BOTH_WAYS = 0.3  # of the pixels that change: noise takes half of them up and half down
@@ -37,8 +37,8 @@ class Faults:
     empty : ndarray, (time, z), bool
         One value throughout, or half of the head gone.
     unlike : ndarray, (time, z), bool
-        Half of the image is far from what the slice usually shows, or all of it is higher or lower: another scale,
-        another place.
+        Half of the image is far from what the slice usually shows, or all of the head is higher or lower: another
+        scale, another place.
     copied : ndarray, (time, z), bool
         To the last pixel the image before, in a scan whose noise changes from frame to frame.
     """
@@ -191,8 +191,11 @@ def _slice_faults(images: Float32) -> tuple[Mask, Mask, Mask]:
     cut: Mask = (head < _MIN_SHARE * usual_head) & (usual_head > _MIN_HEAD)
     empty = cut | (constant & (usual.min() < usual.max()))
     unlike: Mask = np.array([(np.abs(image - usual) > _UNLIKE_HU).mean() > _UNLIKE_SHARE for image in flat])
-    some_pixels = slice(None, None, max(1, flat.shape[1] // _LOOKED_AT))
-    unlike |= np.abs(np.median(flat[:, some_pixels] - usual[some_pixels], axis=1)) > _SHIFTED_HU
+    pixels = np.flatnonzero(usual > _HEAD_HU)  # in air another slope changes nothing
+    if not pixels.size:
+        pixels = np.arange(usual.size)
+    pixels = pixels[:: max(1, pixels.size // _LOOKED_AT)]
+    unlike |= np.abs(np.median(flat[:, pixels] - usual[pixels], axis=1)) > _SHIFTED_HU
     changed = [after - before for before, after in pairwise(flat)]
     same = np.array([not difference.any() for difference in changed])
     copied = np.concatenate(([False], same)) & ~constant & _is_noisy(changed)

@@ -89,6 +89,13 @@ def test_bad_images_are_named_and_cost_no_scan(opened, still, how, note, kept):
     assert np.abs(read[:, 1:] - still["frames"][:kept, 1:]).mean() < 1.0
 
 
+def test_another_slope_is_found_however_much_air_there_is():
+    frames = np.full((12, 2, 30, 30), -1000, np.float32)
+    frames[:, :, 10:20, 10:20] = np.random.default_rng(0).normal(35, 5, (12, 2, 10, 10))
+    frames[4, 1] = 1.08 * (frames[4, 1] + 1024) - 1024
+    np.testing.assert_array_equal(np.argwhere(Faults.of(frames).unlike), [[4, 1]])
+
+
 def test_what_lies_between_is_the_mean_of_its_neighbours(opened, still):
     found = inspect_series(opened(spoilt(still, shift)))
     expected = (still["frames"][6, 3] + still["frames"][8, 3]) / 2

@@ -116,11 +116,13 @@ def arrange(path: Path, images: list[Image], stated: Stated) -> FrameTable:
 
 def _scale_notes(images: list[Image]) -> tuple[str, ...]:
     """Return a note where a few images have another slope or intercept than all the others."""
-    scales = Counter((image.slope, image.intercept) for image in images)
-    others = len(images) - scales.most_common(1)[0][1]
-    if not 0 < others <= FEW * len(images):
-        return ()
-    return (f"scale: {others} of {len(images)} images have another RescaleSlope or RescaleIntercept than the rest",)
+    slopes = [image.slope for image in images]
+    scales = [(image.slope, image.intercept) for image in images]
+    for values, tags in ((slopes, "RescaleSlope"), (scales, "RescaleSlope or RescaleIntercept")):
+        others = len(images) - Counter(values).most_common(1)[0][1]
+        if 0 < others <= FEW * len(images):
+            return (f"scale: {others} of {len(images)} images have another {tags} than the rest",)
+    return ()
 
 
 def _times(

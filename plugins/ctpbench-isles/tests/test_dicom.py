@@ -175,7 +175,18 @@ def test_table_positions_that_overlap_are_joined(tmp_path):
     )
 
 
-def test_an_image_of_another_scale_is_said(scan, tmp_path):
+@pytest.mark.parametrize("own", [False, True], ids=["one intercept", "an intercept a frame"])
+def test_an_image_of_another_scale_is_said(scan, tmp_path, own):
+    def other(image, t, z):
+        image.RescaleIntercept = -1024 - t * own
+        if (t, z) == (2, 1):
+            image.RescaleSlope = 1.02
+
+    (note,) = opened(write_series(tmp_path, scan.frames, scan.times_s, change=other)).notes
+    assert note == "scale: 1 of 18 images have another RescaleSlope than the rest"
+
+
+def test_an_image_of_another_intercept_is_said(scan, tmp_path):
     def other(image, t, z):
         if (t, z) == (2, 1):
             image.RescaleIntercept = -1014
