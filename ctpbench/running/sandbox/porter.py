@@ -156,7 +156,10 @@ def _let_in(channel: socket.socket, chambers: Chambers | None, life: _Life) -> N
             itself = asked == _TELL and _ends(guest.process)
             status = _end(guest, chambers)
             channel.sendall(_ENDED.pack(status, itself) if asked == _TELL else _GONE)
-            guest = _forked(chambers, life, network=guest.network) if guest.place.apart else None
+            last, guest = guest, None
+            if last.place.apart:
+                with suppress(ProcessLookupError):  # who makes chambers may have been ended; whoever asks next is told
+                    guest = _forked(chambers, life, network=last.network)
         else:
             guest = _admitted(guest, files, chambers, life, network=asked == _TOGETHER)
             channel.sendall(_ADMITTED.pack(guest.process, guest.place.apart))
