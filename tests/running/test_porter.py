@@ -62,7 +62,22 @@ def before():
 
 
 @pytest.fixture
-def porter(before):
+def refused():
+    """Which forks of guests fail, counted from 1, as where the chamber is gone."""
+    return ()
+
+
+@pytest.fixture
+def porter(before, refused, monkeypatch):
+    calls, fork = [], porter_module.namespaces.fork_beside
+
+    def fork_beside(*words, **options):
+        calls.append(words)
+        if len(calls) in refused:
+            raise ProcessLookupError("its chamber is gone")
+        return fork(*words, **options)
+
+    monkeypatch.setattr(porter_module.namespaces, "fork_beside", fork_beside)
     with Porter(live) as porter:
         yield porter
 
@@ -120,6 +135,15 @@ def test_a_guest_that_was_dismissed_is_gone_once_that_was_waited_for(porter, tel
     assert not guest.is_running()
     porter.wait()  # nobody is there any more
     assert tell("see two") == "['see two'] see two"
+
+
+@pytest.mark.parametrize("refused", [(2,)])
+def test_a_guest_that_cannot_be_there_ahead_is_made_when_it_is_asked_for(porter, tell, capfd):
+    for what in ("see one", "see two"):
+        assert tell(what) == f"{[what]} {what}"
+        porter.dismiss()
+    porter.wait()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.fixture
