@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from ctpbench import Case, Context, Dataset, FrameDenoiser, Metric, Observation, ScoredCase, Split, Truth, hookimpl
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Voxels(Dataset):

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Float64
-from ctpbench.outcome.cells import CELL_DIMS, Grid
+from ctpbench.outcome.cells import Grid
+from ctpbench.outcome.variables import CELL_DIMS
 from ctpbench.running.record import Numbers
 
 Layout: TypeAlias = tuple[tuple[str, tuple[Hashable, ...]], ...]

@@ -12,10 +12,8 @@ import xarray as xr
 
 from ctpbench.contract.case import MAPS
 from ctpbench.errors import ResultError
+from ctpbench.outcome.variables import CELL_DIMS, SCORE_DIMS
 from ctpbench.running.record import Record
-
-CELL_DIMS = ("config", "noise", "seed")
-SCORE_DIMS = ("case", "map", "time", "frequency", "roi")
 
 
 class Cells:

@@ -12,46 +12,8 @@ import xarray as xr
 from ctpbench.outcome.blocks import Blocks
 from ctpbench.outcome.cells import Grid
 from ctpbench.outcome.netcdf import as_text, legible
-from ctpbench.outcome.variables import MISSING
+from ctpbench.outcome.variables import CASE_FACTS, COLLECTED, RECORD_FACTS, TIMING_FACTS
 from ctpbench.running.record import Record
-
-_RECORD_FACTS: Mapping[str, tuple[str, str]] = {  # what a missing cell holds, long name
-    "status": (MISSING, "how the cell ended"),
-    "message": ("", "why the cell failed"),
-    "trained_on": ("", "what the method learnt from, where it is not the training split"),
-    "key": ("", "name of the cell's record and log"),
-    "seal": ("", "checksum of the cell's record"),
-    "started": ("", "start of the cell"),
-    "finished": ("", "end of the cell"),
-}
-_TIMING_FACTS: Mapping[str, tuple[str | float | bool, str, str]] = {  # what a missing cell holds, long name, units
-    "device": ("", "device the method ran on", ""),
-    "hardware": ("", "processor that the timings were taken on", ""),
-    "threads": (np.nan, "threads that the cell could use", "1"),
-    "contended": (False, "timed while other cells ran on the same machine", ""),
-    "reused": (False, "timed by another run on the same hardware", ""),
-    "fit_s": (np.nan, "time to train the method", "s"),
-    "own_fit_s": (np.nan, "the same by the clock of the method's own process", "s"),
-    "fit_resumed": (False, "training went on from an attempt cut short, whose time fit_s leaves out", ""),
-    "fit_reused": (False, "trained by another run on the same hardware", ""),
-    "peak_memory_mib": (np.nan, "peak resident memory", "MiB"),
-    "peak_device_memory_mib": (np.nan, "peak memory of the accelerator", "MiB"),
-    "sandbox": ("", "how far the kernel held the method's process", ""),
-}
-_CASE_FACTS = {
-    "denoise_s": "time to denoise a case",
-    "own_denoise_s": "the same by the clock of the method's own process",
-    "maps_s": "time to compute the maps of a case",
-}
-_COLLECTED = {
-    "left_out": "cases that could not be read, and why",
-    "metric_faults": "metrics that failed, by label, and how, JSON",
-    "versions": "versions that the cell was measured with, JSON",
-    "tuned_parameters": "tuned parameters, JSON",
-    "tuned_at_edge": "tuned parameters that ended at an edge of the values tried, JSON",
-}
-FACTS = (*_RECORD_FACTS, *_TIMING_FACTS, *_CASE_FACTS, *_COLLECTED)
-"""The names of these variables."""
 
 
 class Facts:
@@ -59,19 +21,19 @@ class Facts:
 
     def __init__(self) -> None:
         self._columns: dict[str, Any] = {
-            name: _column(fill) for name, (fill, *_) in (*_RECORD_FACTS.items(), *_TIMING_FACTS.items())
+            name: _column(fill) for name, (fill, *_) in (*RECORD_FACTS.items(), *TIMING_FACTS.items())
         }
-        self._columns |= {name: [] for name in _COLLECTED}
-        self._cases = {name: Blocks() for name in _CASE_FACTS}
+        self._columns |= {name: [] for name in COLLECTED}
+        self._cases = {name: Blocks() for name in CASE_FACTS}
         self._diagnostics: dict[str, Blocks] = {}
         self._tuned: dict[str, tuple[list[int], list[Any]]] = {}
         self._words: dict[str, str] = {}
 
     def take(self, cell: int, record: Record) -> None:
         """Take in those of a record."""
-        for name, (empty, _) in _RECORD_FACTS.items():
+        for name, (empty, _) in RECORD_FACTS.items():
             self._note(name, getattr(record, name), empty)
-        for name, (fill, *_) in _TIMING_FACTS.items():
+        for name, (fill, *_) in TIMING_FACTS.items():
             self._note(name, getattr(record.timings, name), fill)
         for name, text in _collected(record).items():
             self._note(name, text, "")
@@ -98,13 +60,13 @@ class Facts:
         def place(name: str, fill: Any, attrs: Mapping[str, str]) -> None:
             made[name] = grid.per_cell(fill, None, self._columns.pop(name), attrs)
 
-        for name, (fill, long_name) in _RECORD_FACTS.items():
+        for name, (fill, long_name) in RECORD_FACTS.items():
             place(name, fill, {"long_name": long_name})
-        for name, (empty, long_name, units) in _TIMING_FACTS.items():
+        for name, (empty, long_name, units) in TIMING_FACTS.items():
             place(name, empty, {"long_name": long_name, "units": units} if units else {"long_name": long_name})
-        for name, long_name in _CASE_FACTS.items():
+        for name, long_name in CASE_FACTS.items():
             made[name] = self._cases[name].placed(grid, ("case",), {"long_name": long_name, "units": "s"})
-        for name, long_name in _COLLECTED.items():
+        for name, long_name in COLLECTED.items():
             place(name, "", {"long_name": long_name})
         return made
 
@@ -131,7 +93,7 @@ def _column(fill: str | float | bool) -> Any:
 
 
 def _collected(record: Record) -> dict[str, str]:
-    """Return as text what a record holds as a list or mapping; see `_COLLECTED`."""
+    """Return as text what a record holds as a list or mapping; see `COLLECTED`."""
     return {
         "left_out": "; ".join(f"{what}: {why}" for what, why in record.left_out.items()),
         "metric_faults": as_text(record.faults) if record.faults else "",

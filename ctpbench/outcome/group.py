@@ -8,20 +8,16 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.errors import ResultError
-from ctpbench.outcome.cells import CELL_DIMS, SCORE_DIMS, Cells, Grid, unique
-from ctpbench.outcome.facts import FACTS, Facts
+from ctpbench.outcome.cells import Cells, Grid, unique
+from ctpbench.outcome.facts import Facts
 from ctpbench.outcome.metrics import Metrics
 from ctpbench.outcome.netcdf import as_text, label_array
-from ctpbench.outcome.variables import CHILDREN, FROM_RUN, PATIENT
+from ctpbench.outcome.variables import CHILDREN, FROM_RUN, PATIENT, ROW_FACTS
 from ctpbench.running.record import Record
 from ctpbench.suite.entries import MAPS
 from ctpbench.text import NoiseAxis
 
 Variables = dict[str, xr.Variable]
-
-_ROW_FACTS = ("method", "version", "distribution", MAPS)
-TAKEN = frozenset({PATIENT, FROM_RUN, *CELL_DIMS, *SCORE_DIMS, *_ROW_FACTS, *FACTS, *CHILDREN})
-"""Names of the tree's own, which no metric may be called."""
 
 
 class Group:
@@ -106,7 +102,7 @@ class _Rows:
     def take(self, record: Record) -> None:
         """Take in a record's."""
         given = {f"parameter_{name}": as_text(value) for name, value in record.parameters.items()}
-        facts = {name: getattr(record, name) for name in _ROW_FACTS if name != MAPS}
+        facts = {name: getattr(record, name) for name in ROW_FACTS if name != MAPS}
         known = self._well if record.status == "ok" else self._failed
         row = known.setdefault(record.config, {})
         row |= {**facts, MAPS: record.maps.label if record.maps else "", **given}
@@ -119,5 +115,5 @@ class _Rows:
         rows: list[dict[str, str]] = []
         for config in map(str, grid.labels["config"]):
             rows.append({name: text for part in parts for name, text in part.get(config, {}).items()})
-        names = [str(name) for name in unique((*_ROW_FACTS, *(name for row in rows for name in row)))]
+        names = [str(name) for name in unique((*ROW_FACTS, *(name for row in rows for name in row)))]
         return {name: xr.Variable("config", label_array([row.get(name, "") for row in rows])) for name in names}

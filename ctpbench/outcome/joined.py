@@ -12,9 +12,9 @@ import xarray as xr
 
 from ctpbench.arrays import Array
 from ctpbench.errors import ResultError
-from ctpbench.outcome.cells import CELL_DIMS, SCORE_DIMS, in_order, unique
+from ctpbench.outcome.cells import in_order, unique
 from ctpbench.outcome.netcdf import as_text, label_array
-from ctpbench.outcome.variables import FROM_RUN, MISSING, PATIENT
+from ctpbench.outcome.variables import CELL_DIMS, FROM_RUN, MISSING, PATIENT, SCORE_DIMS
 
 Cell = tuple[Hashable, ...]
 """A cell's row, noise level (None where there is none) and seed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctpbench.errors import InputError
-from ctpbench.outcome.group import TAKEN
+from ctpbench.outcome.variables import TAKEN
 from ctpbench.running.cell import Cell
 from ctpbench.running.plan import plan
 from ctpbench.suite.entries import Suite

@@ -20,12 +20,12 @@ import xarray as xr
 from ctpbench.atomic import replacing
 from ctpbench.errors import ResultError
 from ctpbench.outcome.children import Children
-from ctpbench.outcome.group import TAKEN, Group
+from ctpbench.outcome.group import Group
 from ctpbench.outcome.netcdf import attribute
 from ctpbench.running.record import Record
 from ctpbench.text import UNKNOWN_AXIS, NoiseAxis
 
-__all__ = ["FORMAT", "TAKEN", "build", "open_results", "save"]
+__all__ = ["FORMAT", "build", "open_results", "save"]
 
 FORMAT = 1
 _MOST_BYTES = 2**32

@@ -10,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ctpbench.arrays import Array
-from ctpbench.outcome.cells import CELL_DIMS
-from ctpbench.outcome.variables import MISSING
+from ctpbench.outcome.variables import CELL_DIMS, MISSING
 from ctpbench.suite.entries import MAPS
 from ctpbench.text import parameters_text, value_text
 

@@ -15,10 +15,9 @@ import xarray as xr
 
 from ctpbench.arrays import Float64
 from ctpbench.atomic import replacing
-from ctpbench.outcome.cells import CELL_DIMS
 from ctpbench.outcome.scores import patients_of, title_of, units_text
 from ctpbench.outcome.statistics import LEAST_PATIENTS, patient_means
-from ctpbench.outcome.variables import PATIENT
+from ctpbench.outcome.variables import CELL_DIMS, PATIENT
 from ctpbench.report.multiples import DPI, HOLLOW, LONGEST, Line, multiples_figure, values_along
 from ctpbench.report.seeds import Curve, curve_of
 from ctpbench.report.sweeps import STOPPED, Sweep, sweeps

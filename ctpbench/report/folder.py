@@ -18,7 +18,8 @@ from ctpbench.outcome.crate import FILE_NAME as CRATE
 from ctpbench.outcome.crate import crate
 from ctpbench.outcome.croissant import FILE_NAME as CROISSANT
 from ctpbench.outcome.croissant import croissant
-from ctpbench.outcome.description import RESULTS, describe
+from ctpbench.outcome.description import describe
+from ctpbench.outcome.files import RESULTS
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
 from ctpbench.outcome.netcdf import attribute
 from ctpbench.outcome.quality import case_tables

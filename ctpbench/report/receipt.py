@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from ctpbench.atomic import write_text
 from ctpbench.code import CORE, digest
 from ctpbench.distributions import versions
-from ctpbench.outcome.description import RESULTS, described_files
+from ctpbench.outcome.files import RESULTS, described_files
 from ctpbench.running.record import Plain
 from ctpbench.running.seals import file_checksum
 from ctpbench.running.store import Store

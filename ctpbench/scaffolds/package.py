@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ctpbench.atomic import make_folder
 from ctpbench.errors import InputError
-from ctpbench.outcome.results import TAKEN
+from ctpbench.outcome.variables import TAKEN
 from ctpbench.plugins import Catalogue
 from ctpbench.scaffolds.template import filled
 

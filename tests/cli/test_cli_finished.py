@@ -136,3 +136,18 @@ print("loaded:", *(name for name in unwanted if name in sys.modules))
     assert done.returncode == 0, done.stderr
     assert STANDS in done.stdout
     assert done.stdout.endswith("loaded:\n")
+
+
+def test_installed_methods_and_a_finished_run_are_looked_at_without_xarray_and_pandas():
+    code = """
+import sys
+import ctpbench.driving, ctpbench.report.receipt
+from ctpbench.plugins import load_catalogue
+assert not load_catalogue().failures
+print(len([name for name in sys.modules if name.startswith("ctpbench_")]), {"xarray", "pandas"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    plugins, loaded = done.stdout.split(maxsplit=1)
+    assert int(plugins) > 20
+    assert loaded == "set()\n"

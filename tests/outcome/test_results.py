@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctpbench.errors import ResultError
-from ctpbench.outcome.results import TAKEN, build, open_results, save
+from ctpbench.outcome.results import build, open_results, save
 from ctpbench.outcome.tuning import stopped_early, tunings
+from ctpbench.outcome.variables import TAKEN
 from ctpbench.running.record import Record, Trial
 from tests.outcome.records import CASES, record, rmse, score, suite_records, trial
 

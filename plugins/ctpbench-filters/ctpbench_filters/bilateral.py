@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Context, FrameDenoiser, Observation
 from ctpbench_filters.tips import WindowPx
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Bilateral(FrameDenoiser):

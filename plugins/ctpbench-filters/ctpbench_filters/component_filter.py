@@ -6,12 +6,13 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Context, FrameDenoiser, Observation
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ctpbench.arrays import Float32, Mask
     from ctpbench.perfusion import TemporalComponents
 

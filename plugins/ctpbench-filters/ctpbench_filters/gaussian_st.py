@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Context, Observation
 from ctpbench_filters.gaussian import Gaussian
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class GaussianSt(Gaussian):

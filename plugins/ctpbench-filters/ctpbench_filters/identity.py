@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from ctpbench import Context, FrameDenoiser
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Identity(FrameDenoiser):

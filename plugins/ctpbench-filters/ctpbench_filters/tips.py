@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import AfterValidator, Field
 
 from ctpbench import Context, FrameDenoiser, Observation
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def _odd(value: int) -> int:

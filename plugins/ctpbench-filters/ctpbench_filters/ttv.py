@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from math import log
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field, model_validator
 
 from ctpbench import Context, Deconvolver, Observation
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _AS_PUBLISHED = {"max_iterations": 30, "tolerance": 1e-5}  # so many iterations, however far they get
 PAPER = {
@@ -68,7 +70,9 @@ class Ttv(Deconvolver):
 
     def deconvolve(self, concentration: xr.DataArray, context: Context) -> xr.DataArray:
         """Return residues, (lag, z, y, x), float32, 1/s, with lag of length 2 T."""
-        # Numba and SciPy load when a filter runs, not when it is listed.
+        # What is large loads when a filter runs, not when it is listed.
+        import xarray as xr
+
         from ctpbench.perfusion import circulant_matrix
         from ctpbench_filters._ttv_solver import Penalty, minimise
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from ctpbench import Metric, ScoredCase
 from ctpbench.arrays import Float64
 from ctpbench_metrics.roi import roi_mask
+from ctpbench_metrics.scores import one
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class CoreMetric(Metric):
@@ -27,9 +31,9 @@ class CoreMetric(Metric):
         """Return the score, one number."""
         regions = [roi_mask(case, name) for name in ("white_matter", "core")]
         if "cbf" not in case.maps["map"].values or not all(inside.any() for inside in regions):
-            return xr.DataArray(np.nan)
+            return one(np.nan)
         cbf = case.maps.sel(map="cbf").values
-        return xr.DataArray(self.compare(*(cbf[inside].astype(np.float64) for inside in regions)))
+        return one(self.compare(*(cbf[inside].astype(np.float64) for inside in regions)))
 
 
 class CoreContrast(CoreMetric):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase
 from ctpbench.arrays import Float32, Float64, Mask
+from ctpbench_metrics.scores import per_map
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MAPS_WITH_EDGES = ("cbf", "cbv")  # 0 in fluid; times have no value there
 FWHM_OF_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -161,7 +164,7 @@ class EdgeFwhm(Metric):
             else np.nan
             for values in maps
         ]
-        return xr.DataArray(np.array(scores, dtype=np.float64), dims=("map",), coords={"map": names})
+        return per_map(scores, names)
 
     def _distance(self, observation: Observation) -> Float64:
         """Return the signed distance to the edges in mm, (z, y, x), NaN where it is not measured."""

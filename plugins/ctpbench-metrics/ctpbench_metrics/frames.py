@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from ctpbench import Metric, ScoredCase
 from ctpbench_metrics.maps import rmse
 from ctpbench_metrics.regions import Region, region_mask, region_needs
+from ctpbench_metrics.scores import per_frame
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class FrameRmse(Metric):
@@ -36,5 +41,4 @@ class FrameRmse(Metric):
             errors = [rmse(frame[inside].astype(np.float64), clean[inside]) for frame, clean in pairs]
         else:
             errors = [np.nan] * case.concentration.sizes["time"]
-        times = xr.Variable("time", case.observation.times_s, {"units": "s"})
-        return xr.DataArray(np.array(errors), dims=("time",), coords={"time": times})
+        return per_frame(errors, case.observation.times_s)

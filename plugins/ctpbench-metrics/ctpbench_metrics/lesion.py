@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import ScoredCase
 from ctpbench.arrays import Mask
 from ctpbench_metrics.lesion_rules import ROIS, LesionRules, brain_of, voxel_ml
 from ctpbench_metrics.references import reference_needs
+from ctpbench_metrics.scores import per_roi
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 AgainstLesion = Annotated[
     Literal["noiseless", "truth", "exact", "labels"],
@@ -33,11 +35,6 @@ def dice(prediction: Mask, reference: Mask) -> float:
 def volume_error(prediction: Mask, reference: Mask, voxel_ml: float) -> float:
     """Return the absolute difference of two masks' volumes in mL, wherever the voxels lie."""
     return abs(int(prediction.sum()) - int(reference.sum())) * voxel_ml
-
-
-def per_roi(values: Iterable[float]) -> xr.DataArray:
-    """Return a score of core and penumbra, (roi)."""
-    return xr.DataArray(np.fromiter(values, dtype=np.float64), dims=("roi",), coords={"roi": list(ROIS)})
 
 
 class LesionMetric(LesionRules):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, Observation, ScoredCase, class_mask
 from ctpbench.arrays import CSF_HU, RCBF_THRESHOLD, TMAX_THRESHOLD_S, Mask
 from ctpbench_metrics.references import reference_maps
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ROIS = ("core", "penumbra")
 _MAP_OF = {"core": "cbf", "penumbra": "tmax"}

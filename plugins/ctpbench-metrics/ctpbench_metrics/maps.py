@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field, field_validator
 
 from ctpbench import MAPS, Metric, ScoredCase
 from ctpbench.arrays import Float64, Mask
 from ctpbench_metrics.references import Against, reference_maps, reference_needs
 from ctpbench_metrics.regions import Region, region_mask, region_needs
+from ctpbench_metrics.scores import per_map
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def rmse(prediction: Float64, reference: Float64) -> float:
@@ -87,7 +90,7 @@ class MapMetric(Metric):
                 prediction, reference = (np.clip(side, *self.mtt_range_s) for side in (prediction, reference))
             mask = inside & np.isfinite(reference)
             scores.append(self.compare(name, prediction, reference, mask) if mask.any() else np.nan)
-        return xr.DataArray(np.array(scores, dtype=np.float64), dims=("map",), coords={"map": names})
+        return per_map(scores, names)
 
 
 class Rmse(MapMetric):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import MAPS, Metric, ScoredCase
 from ctpbench.arrays import Float64, Mask
+from ctpbench_metrics.scores import per_map
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SITES = ("lesion_sites", "empty_sites")
 _REACH = 1.5  # how far the channels reach from the middle of a site, in its diameters
@@ -51,7 +54,7 @@ class Detectability(Metric):
             width_px = _diameter_px(lesion | empty)
             seen = [_responses(maps, _middles(sites), self.channels, width_px) for sites in (lesion, empty)]
             areas = [auc_by_pairs(*of_map) for of_map in zip(*seen, strict=True)]
-        return xr.DataArray(np.array(areas, dtype=np.float64), dims=("map",), coords={"map": names})
+        return per_map(areas, names)
 
 
 def auc_by_pairs(lesion: Float64, empty: Float64) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import ScoredCase
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Against = Annotated[
     Literal["noiseless", "truth", "exact"],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import ScoredCase, Truth, class_mask
 from ctpbench.arrays import Float32, Mask
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Region = Annotated[
     Literal["parenchyma", "tissue", "gray", "white", "penumbra", "core", "healthy", "enhancing_at_peak"],

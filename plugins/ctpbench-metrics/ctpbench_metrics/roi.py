@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, ScoredCase
 from ctpbench.arrays import Float32, Float64, Mask
+from ctpbench_metrics.scores import one, per_frame
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def roi_mask(case: ScoredCase, name: str) -> Mask:
@@ -46,9 +49,8 @@ class WhiteMatterMetric(Metric):
             curves = case.concentration.values[:, inside].astype(np.float64)
             scores = self.measure(curves, case.observation.frames.values[:, inside])
         if self.over_time == "mean":
-            return xr.DataArray(np.abs(scores).mean())
-        times = xr.Variable("time", case.observation.times_s, {"units": "s"})
-        return xr.DataArray(scores, dims=("time",), coords={"time": times})
+            return one(np.abs(scores).mean())
+        return per_frame(scores, case.observation.times_s)
 
 
 class RoiBias(WhiteMatterMetric):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Metric, ScoredCase
 from ctpbench.arrays import Float32, Float64, Mask
+from ctpbench_metrics.scores import one, per_frequency
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 BLOCK_PX = 32
 STEP_PX = 16
@@ -139,8 +142,7 @@ class Nps(NoiseMetric):
     def score(self, case: ScoredCase) -> xr.DataArray:
         """Return the power, (frequency)."""
         frequencies, power = self.spectrum(case)
-        coordinate = xr.Variable("frequency", frequencies, {"units": "1/mm"})
-        return xr.DataArray(power, dims=("frequency",), coords={"frequency": coordinate})
+        return per_frequency(power, frequencies)
 
 
 class NpsMeanFrequency(NoiseMetric):
@@ -162,4 +164,4 @@ class NpsMeanFrequency(NoiseMetric):
         frequencies, power = self.spectrum(case)
         weights = frequencies * power  # a ring's area grows with its radius
         total = weights.sum()
-        return xr.DataArray(float(weights @ frequencies / total) if total > 0 else np.nan)
+        return one(weights @ frequencies / total if total > 0 else np.nan)

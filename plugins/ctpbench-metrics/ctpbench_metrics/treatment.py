@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import ScoredCase
@@ -13,7 +12,11 @@ from ctpbench.arrays import Mask
 from ctpbench_metrics.lesion import AgainstLesion
 from ctpbench_metrics.lesion_rules import LesionRules, voxel_ml
 from ctpbench_metrics.references import reference_needs
+from ctpbench_metrics.scores import one
 from ctpbench_metrics.volumes import volumes_ml
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class MismatchRule(LesionRules):
@@ -29,9 +32,9 @@ class MismatchRule(LesionRules):
         """Return 1.0 or 0.0 from core and penumbra, the core in it included; NaN where one could not be drawn."""
         core, penumbra = volumes_ml(masks, size_ml).values()
         if np.isnan(core + penumbra):
-            return xr.DataArray(np.nan)
+            return one(np.nan)
         mismatch = penumbra >= self.mismatch_ratio * core and penumbra - core >= self.mismatch_ml
-        return xr.DataArray(float(mismatch and core < self.core_ml))
+        return one(mismatch and core < self.core_ml)
 
 
 class Treat(MismatchRule):

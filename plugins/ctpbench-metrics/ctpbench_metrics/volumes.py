@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from ctpbench import ScoredCase
 from ctpbench.arrays import Mask
-from ctpbench_metrics.lesion import AgainstLesion, per_roi
+from ctpbench_metrics.lesion import AgainstLesion
 from ctpbench_metrics.lesion_rules import ROIS, LesionRules, true_lesion, voxel_ml
 from ctpbench_metrics.references import reference_needs
+from ctpbench_metrics.scores import per_roi
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def volumes_ml(masks: dict[str, Mask | None], size_ml: float) -> dict[str, float]:

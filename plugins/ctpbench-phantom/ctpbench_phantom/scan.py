@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from ctpbench import MAPS, DataError, Truth, regions
 from ctpbench_phantom.scanner.geometry import FanBeam, Scanner, Window
@@ -119,6 +118,8 @@ def truth_of(
     rois : dict of ndarray, (z, y, x), bool, or None
         More regions of interest, by name.
     """
+    import xarray as xr  # loads when a slice is simulated, not when a dataset is listed
+
     steps = zip(_PLACE, frames.shape[1:], spacing_mm, strict=True)
     axes = {dim: (dim, np.arange(n) * step, {"units": "mm"}) for dim, n, step in steps}
     times = {"time": ("time", times_s, {"units": "s"})}
@@ -132,19 +133,21 @@ def truth_of(
         frames=xr.DataArray(
             frames, dims=("time", *_PLACE), coords={**times, **axes}, attrs={"units": "HU"}, name="frames"
         ),
-        labels=None if labels is None else _labels(labels).assign_coords(axes),
+        labels=None
+        if labels is None
+        else xr.DataArray(labels, dims=_PLACE, coords=axes, attrs=_meanings(), name="labels"),
         rois=regions(**masks) if masks else None,
     )
 
 
-def _labels(values: Labels) -> xr.DataArray:
+def _meanings() -> dict[str, object]:
+    """Return what labels mean, as the CF conventions have it."""
     from ctpbench_phantom.anatomy import Tissue
 
-    flags = {
+    return {
         "flag_values": np.array([int(tissue) for tissue in Tissue], np.int8),
         "flag_meanings": " ".join(tissue.name.lower() for tissue in Tissue),
     }
-    return xr.DataArray(values, dims=_PLACE, attrs=flags, name="labels")
 
 
 def _lesion(labels: Labels) -> dict[str, Mask]:

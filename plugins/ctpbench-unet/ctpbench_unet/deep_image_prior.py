@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import xarray as xr
 from pydantic import Field
 
 from ctpbench import Context, FrameDenoiser
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class DeepImagePrior(FrameDenoiser):
