@@ -19,7 +19,8 @@ from ctpbench.driving import drive
 from ctpbench.errors import InputError
 from ctpbench.outcome.claims import FILE_NAME, load_claims
 from ctpbench.plugins import Catalogue, load_catalogue
-from ctpbench.report.folder import draw, render, results_of
+from ctpbench.report.drawing import draw
+from ctpbench.report.folder import render, results_of
 from ctpbench.report.watching import Watch, watched_run
 from ctpbench.running.drive import Drive, Sandboxing
 from ctpbench.running.options import Options

@@ -69,7 +69,8 @@ def compare_command(
     is a run's folder, one of leaderboards/, or a results.nc.
     """
     from ctpbench.outcome.comparison import comparisons, levels_of
-    from ctpbench.report.folder import COMPARISON, results_of
+    from ctpbench.report.drawing import COMPARISON
+    from ctpbench.report.folder import results_of
     from ctpbench.report.pairs import check_patients, check_rows, pairs_of, print_level, print_rows
     from ctpbench.report.strips import draw_pairs, picture_name
 

@@ -72,11 +72,11 @@ class Ending:
         click.echo(f"Nothing has changed since {receipt.since}: what was written to {folder} then stands.")
 
     def _write(self, store: Store) -> None:
-        from ctpbench.report.folder import WRITTEN, agreement_line, draw, render
+        from ctpbench.report.folder import WRITTEN, agreement_line, render
 
         folder = store.folder
         self._frame = render(store)
-        drawn = draw(store, self._frame) if self._report else []
+        drawn = self._drawn(store, self._frame) if self._report else []
         self._board = self._printed(self._frame)
         self._written = [*(folder / name for name in WRITTEN), *drawn]
         click.echo(self._board, nl=False)
@@ -86,6 +86,11 @@ class Ending:
         click.echo(f"Written to {folder}: {', '.join(names)}")
         if line := agreement_line(folder):
             click.echo(line)
+
+    def _drawn(self, store: Store, frame: pd.DataFrame) -> list[Path]:
+        from ctpbench.report.drawing import draw
+
+        return draw(store, frame)
 
     def _printed(self, frame: pd.DataFrame) -> str:
         """Return the leaderboard as the screen shows it."""

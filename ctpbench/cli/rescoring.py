@@ -23,7 +23,8 @@ def rescore(run: Path, jobs: int) -> None:
     """
     from ctpbench import device
     from ctpbench.plugins import load_catalogue
-    from ctpbench.report.folder import draw, render
+    from ctpbench.report.drawing import draw
+    from ctpbench.report.folder import render
     from ctpbench.report.progress import listener
     from ctpbench.report.tables import print_table
     from ctpbench.running.executors.local import LocalExecutor

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from xarray.backends import H5NetCDFStore
+from xarray.backends.locks import HDF5_LOCK
 
 from ctpbench.atomic import replacing
 from ctpbench.errors import ResultError
@@ -70,7 +72,14 @@ def build(records: Iterable[Record], attrs: Mapping[str, Any]) -> xr.DataTree:
 def save(tree: xr.DataTree, path: Path) -> None:
     """Write the tree as NetCDF, whole or not at all."""
     with replacing(path) as temporary:
-        tree.to_netcdf(temporary, engine="h5netcdf")
+        # `DataTree.to_netcdf` writes the same, but first loads all of Dask to ask what lock that wants.
+        root = H5NetCDFStore.open(temporary, mode="w", lock=HDF5_LOCK)
+        try:
+            for node in tree.subtree:
+                top = node is tree
+                node.to_dataset(inherit=top).dump_to_store(root if top else root.get_child_store(node.path))
+        finally:
+            root.close()
 
 
 def open_results(path: Path) -> xr.DataTree:

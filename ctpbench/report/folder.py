@@ -1,9 +1,8 @@
-"""From a run's records to what people open: results.nc, leaderboards, panels. Can be repeated at any time."""
+"""From a run's records to what people open: results.nc and leaderboards. Can be repeated at any time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -27,27 +26,18 @@ from ctpbench.outcome.verification import load_verification
 from ctpbench.report.agreement import agreement_markdown
 from ctpbench.report.cases import cases_markdown
 from ctpbench.report.claims import claims_markdown, faults_markdown
-from ctpbench.report.curves import draw_curves
-from ctpbench.report.differences import draw_agreement
 from ctpbench.report.drawn import FILE_NAME as DRAWN
-from ctpbench.report.drawn import Drawn
-from ctpbench.report.pictures import MOST_METHODS, best_of, cached, draw_panels
 from ctpbench.report.protocol import protocol_markdown
 from ctpbench.report.sources import sources_markdown
-from ctpbench.report.strips import draw_comparisons
 from ctpbench.report.tables import scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
 from ctpbench.running.index import PlannedCell
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
-from ctpbench.running.summary import Summary
-from ctpbench.text import UNKNOWN_AXIS
 
 AGREEMENT = "agreement.csv"
 WRITTEN = (*RESULTS, CROISSANT, CRATE, DRAWN)
-"""What `render` and `draw` write beside the pictures, as far as there is something to write."""
-COMPARISON = "comparison"
-"""The folder of pictures of rows held against each other, in a run's folder."""
+"""What `render` and `ctpbench.report.drawing.draw` write beside the pictures, as far as there is something to write."""
 
 
 def render(store: Store) -> pd.DataFrame:
@@ -59,7 +49,7 @@ def render(store: Store) -> pd.DataFrame:
         Where the folder holds no run.
     """
     cells = store.index().cells if (store.folder / FILE_NAME).is_file() else ()  # of very many cells, they are large
-    return write_results(_built(store), store.folder, cells)
+    return write_results(built(store), store.folder, cells)
 
 
 def write_results(tree: xr.DataTree, folder: Path, cells: Sequence[PlannedCell] = ()) -> pd.DataFrame:
@@ -139,11 +129,11 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
         Where there are no results.
     """
     if (run / "cells.json").exists():
-        return _built(Store(run)), Store(run).index().cells
+        return built(Store(run)), Store(run).index().cells
     return results.open_results(run / "results.nc" if run.is_dir() else run), ()
 
 
-def _built(store: Store) -> xr.DataTree:
+def built(store: Store) -> xr.DataTree:
     """Return the results of a run's finished cells."""
     provenance, seals = store.index().provenance, dict[str, str]()
 
@@ -155,69 +145,3 @@ def _built(store: Store) -> xr.DataTree:
     tree = results.build(noted(), provenance)
     tree.attrs["manifest"] = attribute(seals)
     return tree
-
-
-def draw(store: Store, frame: pd.DataFrame | None = None) -> list[Path]:
-    """Draw maps of the first test case of each dataset and noise level, curves, rows against the leader, and more.
-
-    Returns the pictures; see `ctpbench.report.pictures.draw_panels` for the maps. Those that are there and would be the
-    same are not drawn again: see `ctpbench.report.drawn`. `frame` is what `render` returned, computed anew where it is
-    needed and not given.
-    """
-    drawing = _Drawing(store, frame)
-    return [*drawing.panels(), *drawing.others()]
-
-
-class _Drawing:
-    """The pictures of a run's folder: what they are drawn from is made where one of them is."""
-
-    def __init__(self, store: Store, frame: pd.DataFrame | None) -> None:
-        index = store.index()
-        self._store, self._given = store, frame
-        self._provenance, self._axes, self._keys = index.provenance, index.axes, [cell.key for cell in index.cells]
-        self._drawn = Drawn(store.folder)
-
-    def panels(self) -> list[Path]:
-        """Draw the maps of each level."""
-        levels: dict[tuple[str, float | None], list[Summary]] = {}
-        for known in self._store.summaries(self._keys):
-            if known is not None and known.status == "ok" and known.prediction is not None:
-                found = levels.setdefault((known.dataset, known.noise), [])
-                if not found or found[0].seed == known.seed:
-                    found.append(known)
-        return [path for level, found in levels.items() for path in self._level(*level, found)]
-
-    def _level(self, dataset: str, noise: float | None, found: Sequence[Summary]) -> list[Path]:
-        configs = [known.config for known in found]
-        shown = configs if len(configs) <= MOST_METHODS else set(best_of(self._frame, dataset, noise, configs))
-        keys = [known.key for known in found if known.config in shown]
-        records = [record for record in self._store.records(keys) if record is not None]
-        if not records:
-            return []
-        note = "" if len(records) == len(found) else f"the best {len(records)} of {len(found)} rows"
-        axis = self._axes.get(dataset, UNKNOWN_AXIS)
-        parts = [axis.symbol, axis.units, note, [[record.seal, *cached(self._store, record)] for record in records]]
-        return self._drawn.once(
-            f"panels of {dataset} {noise}", parts, lambda: draw_panels(self._store, records, axis, note)
-        )
-
-    def others(self) -> list[Path]:
-        """Draw what follows from the results alone."""
-        facts = {name: self._provenance.get(name) for name in ("metrics", "noise_axes")}
-        return self._drawn.once("others", [facts, list(self._store.checks(self._keys))], self._draw_others)
-
-    def _draw_others(self) -> list[Path]:
-        folder, tree = self._store.folder, self._tree
-        return [
-            *draw_curves(tree, folder / "curves"),
-            *draw_comparisons(tree, folder / COMPARISON),
-            *draw_agreement(agreements(tree, self._frame), folder / "agreement"),
-        ]
-
-    @cached_property
-    def _tree(self) -> xr.DataTree:
-        return _built(self._store)
-
-    @cached_property
-    def _frame(self) -> pd.DataFrame:
-        return leaderboard(self._tree) if self._given is None else self._given

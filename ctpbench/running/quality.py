@@ -14,8 +14,6 @@ from ctpbench.contract.case import Truth
 from ctpbench.contract.classes import class_mask
 from ctpbench.contract.observation import Observation
 from ctpbench.errors import DataError
-from ctpbench.perfusion import noise_statistics, resample
-from ctpbench.perfusion.bolus import fwhm_s
 from ctpbench.running.record import Numbers
 
 QUANTITIES: Mapping[str, tuple[str, str]] = {  # long name, units
@@ -43,6 +41,9 @@ def quality_of(observation: Observation, truth: Truth | None) -> dict[str, float
     observation : Observation
     truth : Truth or None
     """
+    from ctpbench.perfusion import resample  # loads SciPy, which those who only read the numbers do without
+    from ctpbench.perfusion.bolus import fwhm_s
+
     frames, tissue = observation.frames, observation.tissue
     voxel_ml = float(np.prod(frames.attrs["spacing_mm"])) / 1000
     aif, dt_s = resample(observation.aif, observation.times_s)
@@ -66,6 +67,8 @@ def gathered(cases: list[dict[str, float | None]]) -> dict[str, Numbers]:
 
 
 def _noise_hu(observation: Observation) -> float | None:
+    from ctpbench.perfusion import noise_statistics
+
     tissue = observation.tissue
     slices = np.sort(np.argsort(-tissue.sum(axis=(1, 2)), kind="stable")[:_SLICES])
     try:

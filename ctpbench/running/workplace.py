@@ -14,7 +14,6 @@ from ctpbench.errors import InputError, ResultError
 from ctpbench.running.cell import Cell
 from ctpbench.running.costs import Ledger
 from ctpbench.running.drive import Drive
-from ctpbench.running.executors.here import HereExecutor
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.opened import limits_of, opened, where_are
 from ctpbench.running.executors.protocol import Limits, Workers
@@ -62,8 +61,11 @@ class Workplace:
     _here: list[ItemId] = field(default_factory=list)
 
     def run(self, cells: Sequence[Cell], listener: Listener) -> Finished:
-        executor = HereExecutor(self.workers, self.asked.here, self.limits, listener.work_progress, self._here)
-        options = self.asked.options
+        executor, options = self.workers, self.asked.options
+        if self.asked.here:
+            from ctpbench.running.executors.here import HereExecutor  # who hosts methods loads all that they need
+
+            executor = HereExecutor(executor, self.asked.here, self.limits, listener.work_progress, self._here)
         return Runner(self.store, executor, options, listener, self.on_record, self.ledger, self.sharing).run(cells)
 
     def close(self) -> Sequence[ItemId]:

@@ -11,7 +11,8 @@ from ctpbench.outcome.agreement import Agreement
 from ctpbench.outcome.results import open_results
 from ctpbench.report.agreement import agreement_markdown
 from ctpbench.report.differences import differences_figure, draw_agreement
-from ctpbench.report.folder import agreement_line, draw, page, render
+from ctpbench.report.drawing import draw
+from ctpbench.report.folder import agreement_line, page, render
 from ctpbench.running.record import Record
 from ctpbench.running.store import Store
 from tests.outcome.records import changed, index_of, record

@@ -388,7 +388,7 @@ def test_any_label_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_a_run_is_drawn_from_its_records(tmp_path: Path) -> None:
-    from ctpbench.report.folder import draw
+    from ctpbench.report.drawing import draw
 
     gone = Entries(observation="gone", reference="gone", prediction="gone")
     made = changed(logged("n2n", loss=[2.0, 1.0]), entries=gone)

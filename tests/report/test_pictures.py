@@ -11,7 +11,7 @@ import pytest
 
 from ctpbench.contract.case import Truth
 from ctpbench.contract.observation import RADIOLOGICAL
-from ctpbench.report import folder, pictures
+from ctpbench.report import drawing, folder, pictures
 from ctpbench.running.cache import Cache
 from ctpbench.running.files import load_observation, load_truth, save_observation, save_truth
 from ctpbench.running.store import Store
@@ -100,23 +100,23 @@ def test_pictures_are_drawn_again_where_their_data_changed_and_not_else(store, m
         path.touch()
         return [path]
 
-    monkeypatch.setattr(folder, "draw_panels", panels)
-    monkeypatch.setattr(folder, "draw_curves", lambda tree, place: drawn.append("curves") or [])
+    monkeypatch.setattr(drawing, "draw_panels", panels)
+    monkeypatch.setattr(drawing, "draw_curves", lambda tree, place: drawn.append("curves") or [])
     everything = [["noiseless", "leave", "shrink(weight=0.5)"], "curves"]
-    (path,) = folder.draw(store)
+    (path,) = drawing.draw(store)
     assert drawn == everything
-    assert folder.draw(store) == folder.draw(Store(store.folder)) == [path]
+    assert drawing.draw(store) == drawing.draw(Store(store.folder)) == [path]
     assert drawn == everything
     path.unlink()
-    folder.draw(store)
+    drawing.draw(store)
     assert drawn == [*everything, everything[0]]
     with store.locked():
         store.write_record(next(store.finished()).model_copy(update={"message": "done again"}))
     drawn.clear()
-    folder.draw(store)
+    drawing.draw(store)
     assert drawn == everything
     shutil.rmtree(store.cache.folder / "prediction")
-    folder.draw(store)
+    drawing.draw(store)
     assert drawn == [*everything, everything[0]], "what can be shown decides, too"
 
 
@@ -134,11 +134,11 @@ def test_of_very_many_rows_the_controls_and_the_best_are_shown(store, monkeypatc
     assert pictures.best_of(frame, "toy", 2.0, labels) == ["none", "good"]
     assert pictures.best_of(frame, "toy", 3.0, labels) == ["none", "bad"]
     assert pictures.best_of(frame, "toy", None, ["good", "failed", "bad"]) == ["good", "bad"]
-    monkeypatch.setattr(folder, "MOST_METHODS", 2)
+    monkeypatch.setattr(drawing, "MOST_METHODS", 2)
     asked = {}
-    monkeypatch.setattr(folder, "draw_panels", lambda store, records, axis, note: asked.update({note: records}) or [])
+    monkeypatch.setattr(drawing, "draw_panels", lambda store, records, axis, note: asked.update({note: records}) or [])
     board = folder.render(store)
-    folder.draw(store, board)
+    drawing.draw(store, board)
     ((note, records),) = asked.items()
     best = board[board["method"] != "noiseless"].sort_values("rank")["config"].iloc[0]
     assert [record.config for record in records] == ["noiseless", best]

@@ -169,7 +169,7 @@ def test_levels_with_enough_patients_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_run_draws_them_beside_its_curves(tmp_path: Path) -> None:
-    from ctpbench.report.folder import draw
+    from ctpbench.report.drawing import draw
 
     store = Store(tmp_path)
     store.write_plan(index_of(WARD), "")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ctpbench.arrays import Array, Float64, Index
 from ctpbench.contract.components import Better
@@ -141,6 +142,4 @@ def _means(table: Float64, patients: Index, rng: np.random.Generator) -> Float64
 
 def _ranks(means: Float64) -> Index:
     """Return the ranks of rows, (row,) or (row, resample), from 1; rows that tie share the better rank."""
-    from scipy import stats
-
-    return np.asarray(stats.rankdata(means, method="min", axis=0), dtype=np.intp)
+    return np.asarray(pd.DataFrame(means).rank(method="min"), dtype=np.intp).reshape(means.shape)

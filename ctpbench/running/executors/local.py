@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from ctpbench.device import cuda_cards
-from ctpbench.running import messages, processes, worker
+from ctpbench.running import messages, processes
 from ctpbench.running.environment import allowed
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
 from ctpbench.running.faults import crash
@@ -35,7 +35,7 @@ _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 # spin for a tenth of a millisecond first: from one layer of a network to the next they are not to be woken.
 IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000", "OPENBLAS_THREAD_TIMEOUT": "4"}
 # Where Dask is installed, xarray imports it at the first array.
-_PRELOADED = ["ctpbench.running.rehearsal", "dask.base"]
+_PRELOADED = [__name__, "ctpbench.running.rehearsal", "dask.base"]
 
 
 @dataclass(eq=False)
@@ -113,7 +113,7 @@ class LocalExecutor:
         if not self._limits.sandboxed:
             return Hold(0, namespaces=False)
         mine, theirs = self._context.Pipe()
-        process = self._context.Process(target=worker.tell_hold, args=(theirs,))
+        process = self._context.Process(target=_tell_hold, args=(theirs,))
         with _environment(self._limits.threads):
             process.start()
         theirs.close()
@@ -163,7 +163,7 @@ class LocalExecutor:
     def _started(self) -> _Child:
         mine, theirs = self._context.Pipe()
         arguments = (theirs, self._limits.device, self._limits.threads)
-        process = self._context.Process(target=worker.main, args=arguments, daemon=False)
+        process = self._context.Process(target=_work, args=arguments, daemon=False)
         with _environment(self._limits.threads):
             process.start()
         theirs.close()
@@ -368,3 +368,18 @@ def _environment(threads: int) -> Iterator[None]:
         sys.modules["__main__"] = program
         os.environ.clear()
         os.environ.update(before)
+
+
+# -- what the processes do: in this one, which looks after them, none of it is loaded ---------------------------------
+
+
+def _work(pipe: connection.Connection, device: str, threads: int) -> None:
+    from ctpbench.running import worker
+
+    worker.main(pipe, device, threads)
+
+
+def _tell_hold(pipe: connection.Connection) -> None:
+    from ctpbench.running import worker
+
+    worker.tell_hold(pipe)
