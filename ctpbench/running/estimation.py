@@ -172,7 +172,7 @@ def answer_from(
         axes = {dim: frames[dim] for dim in MAP_DIMS[1:]}
         output = xr.DataArray(values, dims=("lag", *FRAME_DIMS[1:]), coords=axes)
     else:
-        given, output = frames, frames.copy(data=values)
+        given, output = frames, frames.copy(deep=False, data=values)
     _check(kind, output, given)
     return Answer(kind, output, denoise_s, diagnostics)
 
@@ -191,7 +191,7 @@ def _check(kind: Kind, output: object, given: xr.DataArray) -> None:
 
 def baseline_subtracted(frames: xr.DataArray, settings: MapsSettings) -> xr.DataArray:
     """Return the concentration of frames: eq. 1 of the paper, as a DataArray."""
-    return frames.copy(data=subtract_baseline(frames.values, settings.baseline_frames))
+    return frames.copy(deep=False, data=subtract_baseline(frames.values, settings.baseline_frames))
 
 
 def concentration_maps(concentration: xr.DataArray, observation: Observation, settings: MapsSettings) -> xr.DataArray:
@@ -283,7 +283,7 @@ def scaled(maps: xr.DataArray, scale: Mapping[str, float]) -> xr.DataArray:
     factor = {**scale, "mtt": scale["cbv"] / scale["cbf"]}
     names = [str(name) for name in maps["map"].values]
     factors = np.array([factor.get(name, 1.0) for name in names], np.float32)
-    return maps.copy(data=maps.values * factors.reshape([-1 if dim == "map" else 1 for dim in maps.dims]))
+    return maps.copy(deep=False, data=maps.values * factors.reshape([-1 if dim == "map" else 1 for dim in maps.dims]))
 
 
 def _uniform(concentration: xr.DataArray) -> tuple[xr.DataArray, float]:

@@ -12,19 +12,14 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 
-from ctpbench.running import messages, tiny
-from ctpbench.running.errands import answer
+from ctpbench.running import messages
 from ctpbench.running.faults import InvalidOutput, failure, invalid
 from ctpbench.running.job import Job
 from ctpbench.running.sandbox.enclosure import shut_in
-from ctpbench.running.sandbox.namespaces import SHARED_MEMORY
 from ctpbench.running.sandbox.porter import Place
-from ctpbench.running.work import AnswerTask, Outcome
-from ctpbench.settings import MapsSettings
+from ctpbench.running.work import Outcome
 
 _CHANNEL = 3
 
@@ -57,25 +52,6 @@ def live(place: Place, files: Sequence[int]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         messages.send(_CHANNEL, messages.Done(key=errand.key, outcome=_sendable(outcome)))
-
-
-def practise(place: Place) -> None:
-    """Answer for the tiny case, in a guest that waits, where it has a file system of its own in memory.
-
-    What it does for the first time takes it several times as long: each page of memory that it writes to is copied.
-    """
-    if not place.settled:
-        return
-    with suppress(Exception), tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
-        room, method = Path(folder), tiny.made_anew()
-        asked = AnswerTask(denoiser=tiny.spec_of(method()), case=tiny.CASE, seed=0, maps=MapsSettings())
-        given = room / tiny.OBSERVATION
-        given.write_bytes(tiny.observation_file())
-        inputs = {f"observation/{tiny.CASE}": given}
-        errand = messages.Errand(key="", task=asked, inputs=inputs, out=room, scratch=room, checkpoints=room)
-        told = messages.Errand.model_validate_json(errand.model_dump_json())
-        job = Job(told.inputs, room, room, room, "cpu", 1, lambda fraction, text: None)
-        messages.Done(key="", outcome=Outcome(status="ok", info=answer.run(asked, job))).model_dump_json()
 
 
 def _attempt(errand: messages.Errand, to: int, device: str, threads: int) -> Outcome:

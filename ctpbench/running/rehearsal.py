@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ctpbench.public import HOME
-from ctpbench.running import processes, tiny
+from ctpbench.running import processes
 from ctpbench.running.errands import answer, build, scores
 from ctpbench.running.estimation import answer_from, answer_shape, estimate
 from ctpbench.running.files import file_name, load_observation, save_arrays
@@ -62,7 +62,6 @@ def rehearse() -> None:
         Outcome.model_validate_json(Outcome(status="ok", info=scored).model_dump_json())
         errand = Errand(key="", task=asked, inputs=inputs, out=room, scratch=room, checkpoints=room)
         Errand.model_validate_json(errand.model_dump_json())
-    tiny.observation_file()
     versions_of(method)
     processes.resident_bytes(os.getpid())
 

@@ -1,9 +1,7 @@
-"""The least case, method and metric, which are of no plugin: what processes practise on before they are given work."""
+"""The least case, method and metric, which are of no plugin: what is rehearsed with."""
 
 from __future__ import annotations
 
-import tempfile
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from ctpbench.contract.observation import Observation, check_observation
 from ctpbench.running.files import save_observation, save_truth
 from ctpbench.running.work import ComponentSpec
 
-CASE, OBSERVATION = "case", "observation.npz"
+CASE = "case"
 
 
 class Unchanged(FrameDenoiser):
@@ -25,11 +23,6 @@ class Unchanged(FrameDenoiser):
 
     def denoise(self, frames: xr.DataArray, context: Context) -> xr.DataArray:
         return frames.copy(data=frames.values)
-
-
-def made_anew() -> type[Unchanged]:
-    """Return a class like it, made as that of a plugin is when it is imported."""
-    return type(Unchanged.__name__, (Unchanged,), {"__module__": __name__, "__qualname__": Unchanged.__qualname__})
 
 
 class Level(Metric):
@@ -55,16 +48,8 @@ def save_case(room: Path) -> None:
     like = observation.frames
     coords = {"map": list(MAPS), **{dim: like[dim] for dim in ("z", "y", "x")}}
     maps = xr.DataArray(np.ones((len(MAPS), *everywhere.shape)), dims=("map", "z", "y", "x"), coords=coords)
-    save_observation(observation, room / OBSERVATION)
+    save_observation(observation, room / "observation.npz")
     save_truth(Truth(maps=maps, frames=like.copy()), room / "truth.npz")
-
-
-@cache
-def observation_file() -> bytes:
-    """Return what a file with the case's observation holds."""
-    with tempfile.TemporaryDirectory() as folder:
-        save_case(Path(folder))
-        return (Path(folder) / OBSERVATION).read_bytes()
 
 
 def spec_of(component: Component) -> ComponentSpec:

@@ -46,7 +46,7 @@ def main(pipe: Connection, device: str, threads: int) -> None:
         if (runner := multiprocessing.parent_process()) is not None:  # the parent is the server that forked this
             die_with_writer(runner.sentinel)
     # The porter comes before anything is received: its copies are the guests.
-    with Porter(guest.live, guest.practise) as porter, Lodging(porter, device, threads) as lodging:
+    with Porter(guest.live) as porter, Lodging(porter, device, threads) as lodging:
         at_first = processes.resident_bytes(os.getpid())
 
         def may_stay() -> bool:

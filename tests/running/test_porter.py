@@ -116,17 +116,6 @@ def test_a_guest_is_in_namespaces_of_its_own(porter, tell):
     assert len(set(network)) == 1  # which was asked for
 
 
-def test_a_guest_practises_before_it_is_let_in():
-    source, to = os.pipe()
-    answer, answers = os.pipe()
-    with Porter(live, lambda place: SEEN.append("practised")) as porter:
-        porter.admit(source, answers, network=True)
-        os.write(to, b"see this")
-        assert os.read(answer, 1000).decode() == "['practised', 'see this'] see this"
-    for file in (source, to, answer, answers):
-        os.close(file)
-
-
 def test_a_guest_that_was_dismissed_is_gone_once_that_was_waited_for(porter, tell):
     tell("see one")
     (guest,) = psutil.Process(porter._process).children()

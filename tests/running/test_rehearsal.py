@@ -6,12 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from ctpbench.running import guest
-from ctpbench.running.errands import answer
-from ctpbench.running.sandbox.porter import Place
-
 PROGRAM = """
 import sys, threading
 from pathlib import Path
@@ -52,14 +46,4 @@ def test_it_goes_through_to_its_end_and_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(rehearsal.tempfile, "tempdir", str(tmp_path))
     rehearsal.rehearse()
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("settled", "kinds"), [(True, ["frames"]), (False, [])], ids=["memory of its own", "none"])
-def test_a_guest_that_waits_answers_for_the_tiny_case_and_leaves_nothing(settled, kinds, tmp_path, monkeypatch):
-    told, run = [], answer.run
-    monkeypatch.setattr(guest, "SHARED_MEMORY", tmp_path)
-    monkeypatch.setattr(answer, "run", lambda task, job: told.append(run(task, job)) or told[-1])
-    guest.practise(Place(apart=True, settled=settled))
-    assert [each.kind for each in told] == kinds
     assert list(tmp_path.iterdir()) == []

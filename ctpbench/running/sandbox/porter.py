@@ -41,6 +41,10 @@ class Place:
     settled: bool
 
 
+Live = Callable[[Place, Sequence[int]], None]
+"""What a guest does with the file descriptors that it is given."""
+
+
 class Porter:
     """Lets guests in. Use as a context manager: leaving it ends it, and the guest with it.
 
@@ -50,15 +54,9 @@ class Porter:
     ----------
     live : callable(place, files)
         What a guest does with the file descriptors that it is given. It ends with code 0 after it, 1 where it raises.
-    practise : callable(place)
-        What a guest does before, while it waits for them.
     """
 
-    def __init__(
-        self,
-        live: Callable[[Place, Sequence[int]], None],
-        practise: Callable[[Place], None] = lambda place: None,
-    ) -> None:
+    def __init__(self, live: Live) -> None:
         self._chambers = Chambers(os.fsdecode(spawn.get_executable())) if sys.platform == "linux" else None
         self._channel, theirs = socket.socketpair()
         self.leaves_nothing = True
@@ -68,7 +66,7 @@ class Porter:
         sys.stderr.flush()
         self._process = os.fork()
         if self._process == 0:
-            _ending(lambda: _serve(theirs, self._chambers, _Life(live, practise)))
+            _ending(lambda: _serve(theirs, self._chambers, live))
         theirs.close()
 
     def __enter__(self) -> Self:
@@ -127,7 +125,7 @@ class Porter:
             self._chambers.close()
 
 
-def _serve(channel: socket.socket, chambers: Chambers | None, life: _Life) -> None:
+def _serve(channel: socket.socket, chambers: Chambers | None, live: Live) -> None:
     """Be the porter."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if chambers is not None:
@@ -141,10 +139,10 @@ def _serve(channel: socket.socket, chambers: Chambers | None, life: _Life) -> No
         namespaces.die_with_parent()  # who changes what one is, is forgotten to die
         os.close(maker)
     with suppress(ConnectionError):  # it may be closed with an answer that nobody waited for
-        _let_in(channel, chambers, life)
+        _let_in(channel, chambers, live)
 
 
-def _let_in(channel: socket.socket, chambers: Chambers | None, life: _Life) -> None:
+def _let_in(channel: socket.socket, chambers: Chambers | None, live: Live) -> None:
     """Let guests in and see them out until nobody asks for it any more."""
     guest: _Guest | None = None
     while True:
@@ -159,20 +157,12 @@ def _let_in(channel: socket.socket, chambers: Chambers | None, life: _Life) -> N
             last, guest = guest, None
             if last.place.apart:
                 with suppress(ProcessLookupError):  # who makes chambers may have been ended; whoever asks next is told
-                    guest = _forked(chambers, life, network=last.network)
+                    guest = _forked(chambers, live, network=last.network)
         else:
-            guest = _admitted(guest, files, chambers, life, network=asked == _TOGETHER)
+            guest = _admitted(guest, files, chambers, live, network=asked == _TOGETHER)
             channel.sendall(_ADMITTED.pack(guest.process, guest.place.apart))
         for file in files:
             os.close(file)
-
-
-@dataclass(frozen=True)
-class _Life:
-    """What a guest does: see `Porter`."""
-
-    live: Callable[[Place, Sequence[int]], None]
-    practise: Callable[[Place], None]
 
 
 @dataclass(frozen=True)
@@ -189,7 +179,7 @@ def _admitted(
     waiting: _Guest | None,
     files: Sequence[int],
     chambers: Chambers | None,
-    life: _Life,
+    live: Live,
     *,
     network: bool,
 ) -> _Guest:
@@ -198,7 +188,7 @@ def _admitted(
         if waiting.network == network and _handed(waiting, files):
             return waiting
         _end(waiting, chambers)
-    guest = _forked(chambers, life, network=network)
+    guest = _forked(chambers, live, network=network)
     _handed(guest, files)
     return guest
 
@@ -211,7 +201,7 @@ def _handed(guest: _Guest, files: Sequence[int]) -> bool:
     return False
 
 
-def _forked(chambers: Chambers | None, life: _Life, *, network: bool) -> _Guest:
+def _forked(chambers: Chambers | None, live: Live, *, network: bool) -> _Guest:
     """Fork a guest into a chamber, or beside this process where there is none."""
     chamber = chambers.make(network=network) if chambers else None
     place = Place(chamber is not None, chamber is not None and chamber.settled)
@@ -222,12 +212,12 @@ def _forked(chambers: Chambers | None, life: _Life, *, network: bool) -> _Guest:
         process = namespaces.fork_beside(chamber.first, network=not network)
         os.close(chamber.first)
     if process == 0:
-        _ending(lambda: _enter(place, theirs, life))
+        _ending(lambda: _enter(place, theirs, live))
     theirs.close()
     return _Guest(process, place, network, mine)
 
 
-def _enter(place: Place, channel: socket.socket, life: _Life) -> None:
+def _enter(place: Place, channel: socket.socket, live: Live) -> None:
     """Be the guest: with no power, and to end with the porter."""
     _keep_open({0, 1, 2, channel.fileno()})
     if place.apart:
@@ -235,11 +225,10 @@ def _enter(place: Place, channel: socket.socket, life: _Life) -> None:
         namespaces.drop_powers()
     if sys.platform == "linux":
         namespaces.die_with_parent()
-    life.practise(place)
     with channel:
         asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
     if asked:
-        life.live(place, files)
+        live(place, files)
 
 
 def _end(guest: _Guest, chambers: Chambers | None) -> int:
