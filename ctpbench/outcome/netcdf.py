@@ -36,4 +36,5 @@ def plain(value: Any) -> Any:
 
 def legible(text: str) -> str:
     """Return text that HDF5 can hold: a crashed process may leave NULs and broken UTF-8 in a message."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    found = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return text if found == text else found  # of very many texts, no second one is kept

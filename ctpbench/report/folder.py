@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,6 @@ from ctpbench.outcome.croissant import croissant
 from ctpbench.outcome.description import describe
 from ctpbench.outcome.files import RESULTS
 from ctpbench.outcome.leaderboard import leaderboard, to_csv, to_json
-from ctpbench.outcome.netcdf import attribute
 from ctpbench.outcome.quality import case_tables
 from ctpbench.outcome.verification import load_verification
 from ctpbench.report.agreement import agreement_markdown
@@ -32,8 +31,7 @@ from ctpbench.report.sources import sources_markdown
 from ctpbench.report.tables import scans_markdown, to_markdown
 from ctpbench.report.verification import verification_markdown
 from ctpbench.running.index import PlannedCell
-from ctpbench.running.record import Record
-from ctpbench.running.store import Store
+from ctpbench.running.store import Finished, Store
 
 AGREEMENT = "agreement.csv"
 WRITTEN = (*RESULTS, CROISSANT, CRATE, DRAWN)
@@ -135,13 +133,7 @@ def results_of(run: Path) -> tuple[xr.DataTree, Sequence[PlannedCell]]:
 
 def built(store: Store) -> xr.DataTree:
     """Return the results of a run's finished cells."""
-    provenance, seals = store.index().provenance, dict[str, str]()
-
-    def noted() -> Iterator[Record]:
-        for record in store.finished():
-            seals[record.key] = record.seal
-            yield record
-
-    tree = results.build(noted(), provenance)
-    tree.attrs["manifest"] = attribute(seals)
-    return tree
+    index = store.index()
+    provenance, records = index.provenance, Finished(store, [cell.key for cell in index.cells])
+    del index  # of very many cells it is large
+    return results.build(records, provenance)

@@ -15,6 +15,7 @@ import xarray as xr
 from ctpbench.errors import InputError
 from ctpbench.outcome.agreement import Agreement, agreements
 from ctpbench.outcome.claims import FILE_NAME, judge, load_claims
+from ctpbench.outcome.manifest import seals_of
 from ctpbench.outcome.quality import CaseTable, case_tables
 from ctpbench.outcome.scores import decimals, interval_text, rounded, title_of
 from ctpbench.outcome.statistics import Estimate, outlying
@@ -90,7 +91,6 @@ def provenance_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
     found = []
     for place, source in enumerate(sources):
         attrs = source.tree.attrs
-        manifest = _mapping(attrs.get("manifest"))
         suite = str(attrs.get("suite_text", ""))
         file = f"suites/{place + 1}.yaml"
         found.append(
@@ -103,7 +103,7 @@ def provenance_context(sources: Sequence[Source]) -> list[dict[str, Any]]:
                 "suite": suite,
                 "file": file if suite else "",
                 "sha256": str(attrs.get("suite_sha256", "")),
-                "manifest": list(manifest.items()),
+                "manifest": [(key, seal) for key, seal in seals_of(source.tree).items() if seal],
                 "joined": runs_joined(source.tree),
                 "verify": f"ctpbench verify {shlex.quote(str(source.folder))}",
             }
