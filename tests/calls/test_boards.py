@@ -12,6 +12,8 @@ import pytest
 
 import ctpbench
 from ctpbench.errors import CtpbenchError, InputError
+from ctpbench.running.executors.local import LocalExecutor
+from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.store import Store
 from tests.fakes import ctpbench_fakes as fakes
 from tests.stored import stored_records
@@ -82,6 +84,14 @@ def test_calls_share_data_and_the_suites_rows_and_nothing_of_a_function(tmp_path
     assert sorted(name.partition("/")[0] for name in adopted) == ["data", "data", "prediction", "reference", "scores"]
     shared = [path for path in (tmp_path / "shared").glob("*/*") if path.parent.name in ("prediction", "scores")]
     assert len(shared) == 2, "those of the control"
+
+
+def test_nothing_of_a_function_is_shared_where_methods_are_held_no_better_than_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(LocalExecutor, "hold", lambda self: Hold(0, namespaces=False))
+    shared = tmp_path / "shared"
+    ctpbench.evaluate(shrink, SUITE, label="mine", weight=0.5, folder=tmp_path / "a", cache=shared)
+    assert len(list(shared.glob("data/*"))) == 2
+    assert [*shared.glob("prediction/*"), *shared.glob("scores/*")] == []  # the control's process was held better
 
 
 def test_nothing_of_a_function_is_kept_for_another_call(folder):
