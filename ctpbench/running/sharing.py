@@ -26,6 +26,7 @@ from ctpbench.text import duration_text
 
 _ANYWHERE: tuple[Stage, ...] = ("data", "reference")
 """Stages that measure nothing, nor are made from what was measured."""
+_MARK = 16  # digits, of 32: beside a key they tell machines apart
 _TRIM_EVERY = 0.1  # of the limit: what may be given before it is looked at again
 
 
@@ -57,11 +58,11 @@ class Machine:
 
     def name(self, stage: Stage, key: str) -> str:
         """Return the name in the shared cache of an entry that is made here."""
-        return key if stage in _ANYWHERE else _name(key, self._text)
+        return key if stage in _ANYWHERE else f"{key}-{self._mark}"
 
     def names(self, stage: Stage, key: str) -> set[str]:
         """Return the names that it may have here, however far methods are held."""
-        return {key} if stage in _ANYWHERE else {_name(key, text) for text in self._texts}
+        return {key} if stage in _ANYWHERE else {f"{key}-{mark}" for mark in self._marks}
 
     def measured(self, info: Measured) -> bool:
         """Whether something was measured here, and not on a worker elsewhere."""
@@ -69,19 +70,15 @@ class Machine:
         return here and info.hardware in self.processors
 
     @cached_property
-    def _text(self) -> str:
-        """What is in the names of what is measured here, beside the key."""
-        return text_of([self.device, self.threads, self.processors, self.sandbox])[1:]
+    def _mark(self) -> str:
+        """What tells names of what is measured here from others of the same key."""
+        return digest_of(text_of([self.device, self.threads, self.processors, self.sandbox]))[:_MARK]
 
     @cached_property
-    def _texts(self) -> list[str]:
+    def _marks(self) -> list[str]:
         """The same, however far methods are held."""
         held: tuple[Sandbox, ...] = get_args(Sandbox)
-        return [replace(self, sandbox=word)._text for word in held]
-
-
-def _name(key: str, text: str) -> str:
-    return digest_of(f'["{key}", {text}')
+        return [replace(self, sandbox=word)._mark for word in held]
 
 
 @dataclass(frozen=True)
