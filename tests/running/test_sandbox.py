@@ -27,7 +27,7 @@ from ctpbench.settings import MapsSettings
 pytestmark = pytest.mark.skipif(landlock.version() < 6, reason="this kernel cannot hold a process")
 
 CHEAT = '''
-import os, re, signal, socket, subprocess, sys, time
+import multiprocessing, os, re, signal, socket, subprocess, sys, time
 from pathlib import Path
 from ctpbench import FrameDenoiser
 
@@ -67,6 +67,23 @@ def told_before():
 def udp():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         return sender.sendto(b"x", ("127.0.0.1", 9)) == 1
+
+
+def lock():
+    with multiprocessing.get_context("forkserver").Lock():  # which a process beside its own keeps a list of
+        return True
+
+
+def untouched(scratch):
+    """Whether files that a method has open are open and empty once it has made a lock."""
+    files = [(scratch / str(number)).open("wb") for number in range(100)]
+    lock()
+    return all(os.fstat(file.fileno()).st_size == 0 for file in files)
+
+
+def pool():
+    with multiprocessing.Pool(2) as pool:
+        return pool.map(abs, [-1, -2]) == [1, 2]
 
 
 def tcp():
@@ -125,6 +142,9 @@ class Cheat(FrameDenoiser):
             "may_scratch": lambda: (context.scratch / "a").write_text("x") == 1,
             "may_child": lambda: subprocess.run([sys.executable, "-c", "import numpy"]).returncode == 0,
             "may_kernel": kernel,
+            "may_lock": lock,
+            "may_open": lambda: untouched(context.scratch),
+            "may_pool": pool,
             "may_input": lambda: opened(next((context.scratch.parent / "given").iterdir())),
         }
         found = {}

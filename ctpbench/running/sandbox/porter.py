@@ -7,6 +7,7 @@ guest has gone the next one is forked, and waits for its files: nobody waits for
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import spawn
+from multiprocessing import forkserver, resource_tracker, spawn
 from typing import NoReturn, Self
 
 from ctpbench.running import processes
@@ -131,6 +132,7 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Live) -> Non
     if chambers is not None:
         namespaces.die_with_parent()
     _keep_open({0, 1, 2, channel.fileno()} | ({chambers.channel} if chambers else set()))
+    _forget_servers()
     if chambers is not None and not chambers.possible():
         chambers = None
     if chambers is not None:
@@ -262,6 +264,17 @@ def _keep_open(files: set[int]) -> None:
     for low, high in zip([-1, *kept], kept, strict=False):
         if low + 1 < high:  # else `closerange(0, 0)` closes them all
             os.closerange(low + 1, high)
+
+
+def _forget_servers() -> None:
+    """Let multiprocessing be what it is in a new process.
+
+    It knows servers by the numbers of files, which are closed here. Other files have them next: it would write into
+    these and close them. The driver of a GPU lost its context in this way.
+    """
+    multiprocessing.set_start_method(None, force=True)
+    for server in (resource_tracker._resource_tracker, forkserver._forkserver):
+        type(server).__init__(server)
 
 
 def _ending(work: Callable[[], None]) -> NoReturn:
