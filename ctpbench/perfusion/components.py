@@ -198,8 +198,9 @@ def cell_smoothing(tissue: Mask) -> tuple[Float32, Float32, Float32]:
 def _cell_sums(images: Float32) -> Float32:
     """Return the sums over cells of 2 x 2 pixels, the last cells filled up with zeros."""
     *others, rows, columns = images.shape
-    filled = np.pad(images, [*len(others) * [(0, 0)], (0, rows % 2), (0, columns % 2)])
-    across = filled[..., 0::2, :] + filled[..., 1::2, :]
+    if rows % 2 or columns % 2:
+        images = np.pad(images, [*len(others) * [(0, 0)], (0, rows % 2), (0, columns % 2)])
+    across = images[..., 0::2, :] + images[..., 1::2, :]
     return across[..., 0::2] + across[..., 1::2]
 
 
@@ -235,4 +236,6 @@ def _principal(covariance: Float64) -> tuple[Float64, Float64]:
 
 
 def _of_noise(variances: Float64) -> float:
-    return float(np.median(variances[variances.size // 2 :]))
+    """Return the median of the smaller half of variances, which fall."""
+    smaller = variances[variances.size // 2 :]
+    return float(smaller[(smaller.size - 1) // 2] + smaller[smaller.size // 2]) / 2

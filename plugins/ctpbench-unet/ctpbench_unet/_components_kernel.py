@@ -9,41 +9,82 @@ from ctpbench.arrays import Float32, Float64
 
 # Leave to reorder sums and to fuse multiplications with additions, but not to assume NaN and infinity away.
 _OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
-_AT_ONCE = 2048  # pixels whose curves stay in the cache while their products are taken
+_AT_ONCE = 1024  # pixels whose curves stay in the cache while their products are taken
 
 
 def products(curves: Float32, threads: int) -> Float64:
     """Return the sums over all curves, (time, pixel), of the products of their frames, (time, time)."""
     frames, pixels = curves.shape
-    filled = np.pad(curves, ((0, frames % 2), (0, 0))) if frames % 2 else curves
-    sums = np.zeros((-(-pixels // _AT_ONCE), len(filled), len(filled)), np.float32)
+    rows = 4 * -(-frames // 4)
+    sums = np.empty((-(-pixels // _AT_ONCE), rows, rows), np.float32)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    _products(filled, sums)
-    lower = sums.sum(axis=0, dtype=np.float64)[:frames, :frames]
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    _products(curves, sums)
+    total = np.empty((frames, frames))
+    _fold(sums, total)
+    return total
 
 
 @numba.njit(parallel=True, **_OPTIONS)
 def _products(curves, sums):
     for block in numba.prange(len(sums)):
         here = slice(block * _AT_ONCE, (block + 1) * _AT_ONCE)
-        for t in range(0, len(curves), 2):
-            for s in range(0, t + 2, 2):
-                pairs = curves[t, here], curves[t + 1, here], curves[s, here], curves[s + 1, here]
-                _two_by_two(pairs, sums[block, t : t + 2, s : s + 2])
+        for t in range(0, len(curves), 4):
+            those = _four(curves, t, here)
+            for s in range(0, t + 4, 4):
+                _four_by_four(those, _four(curves, s, here), sums[block, t : t + 4, s : s + 4])
 
 
 @numba.njit(**_OPTIONS)
-def _two_by_two(pairs, sums):
-    """Write the products of two frames with two: each number that is read serves twice."""
-    a, b, c, d = pairs
-    ac = ad = bc = bd = np.float32(0)
+def _four(curves, t, here):
+    """Return four frames from one on; what there is none for is the last, whose products there are not looked at."""
+    last = len(curves) - 1
+    return (
+        curves[t, here],
+        curves[min(t + 1, last), here],
+        curves[min(t + 2, last), here],
+        curves[min(t + 3, last), here],
+    )
+
+
+@numba.njit(**_OPTIONS)
+def _four_by_four(those, these, sums):
+    """Write the products of four frames with four: each number that is read serves four times."""
+    a, b, c, d = those
+    e, f, g, h = these
+    ae = af = ag = ah = be = bf = bg = bh = np.float32(0)
+    ce = cf = cg = ch = de = df = dg = dh = np.float32(0)
     for i in range(len(a)):
-        ac += a[i] * c[i]
-        ad += a[i] * d[i]
-        bc += b[i] * c[i]
-        bd += b[i] * d[i]
-    sums[0, 0], sums[0, 1], sums[1, 0], sums[1, 1] = ac, ad, bc, bd
+        ae += a[i] * e[i]
+        af += a[i] * f[i]
+        ag += a[i] * g[i]
+        ah += a[i] * h[i]
+        be += b[i] * e[i]
+        bf += b[i] * f[i]
+        bg += b[i] * g[i]
+        bh += b[i] * h[i]
+        ce += c[i] * e[i]
+        cf += c[i] * f[i]
+        cg += c[i] * g[i]
+        ch += c[i] * h[i]
+        de += d[i] * e[i]
+        df += d[i] * f[i]
+        dg += d[i] * g[i]
+        dh += d[i] * h[i]
+    sums[0, 0], sums[0, 1], sums[0, 2], sums[0, 3] = ae, af, ag, ah
+    sums[1, 0], sums[1, 1], sums[1, 2], sums[1, 3] = be, bf, bg, bh
+    sums[2, 0], sums[2, 1], sums[2, 2], sums[2, 3] = ce, cf, cg, ch
+    sums[3, 0], sums[3, 1], sums[3, 2], sums[3, 3] = de, df, dg, dh
+
+
+@numba.njit(**_OPTIONS)
+def _fold(sums, total):
+    """Add up the blocks' products, of which those above the diagonal are not there: they are those below it."""
+    for t in range(len(total)):
+        for s in range(t + 1):
+            total[t, s] = 0
+            for block in range(len(sums)):
+                total[t, s] += sums[block, t, s]
+            total[s, t] = total[t, s]
 
 
 def smooth(series: Float32, down: Float32, across: Float32, scale: Float32, threads: int) -> Float32:
@@ -72,20 +113,23 @@ def smooth(series: Float32, down: Float32, across: Float32, scale: Float32, thre
 
 @numba.njit(parallel=True, **_OPTIONS)
 def _smooth(series, weights, scale, out):
+    """Each frame is one line, row behind row, that is filtered as a whole; between rows are zeros."""
     reach, (rows, columns) = len(weights) // 2, scale.shape
+    width = columns + reach
     for t in numba.prange(len(series)):
-        sums = np.zeros((rows + 2 * reach, columns), np.float32)
+        sums = np.zeros((rows + 2 * reach, width), np.float32)
         _cell_sums(series[t], sums[reach:])
-        line = np.zeros(columns + 2 * reach, np.float32)
-        middle = line[reach : reach + columns]
+        above = sums.reshape(-1)
+        down = np.zeros(rows * width + 2 * reach, np.float32)
+        middle, across = down[reach : reach + rows * width], np.empty(rows * width, np.float32)
+        _times(middle, weights[reach], above[reach * width :])
+        for k in range(reach):
+            _add(middle, weights[k], above[k * width :], above[(2 * reach - k) * width :])
+        _times(across, weights[reach], middle)
+        for k in range(reach):
+            _add(across, weights[k], down[k:], down[2 * reach - k :])
         for y in range(rows):
-            _times(middle, weights[reach], sums[y + reach])
-            for k in range(reach):
-                _add(middle, weights[k], sums[y + k], sums[y + 2 * reach - k])
-            _times(out[t, y], weights[reach], middle)
-            for k in range(reach):
-                _add(out[t, y], weights[k], line[k:], line[2 * reach - k :])
-            _scale(out[t, y], scale[y])
+            _scale(out[t, y], across[y * width :], scale[y])
 
 
 @numba.njit(parallel=True, **_OPTIONS)
@@ -133,6 +177,6 @@ def _add(out, weight, before, after):
 
 
 @numba.njit(**_OPTIONS)
-def _scale(out, by):
+def _scale(out, values, by):
     for x in range(len(out)):
-        out[x] *= by[x]
+        out[x] = values[x] * by[x]

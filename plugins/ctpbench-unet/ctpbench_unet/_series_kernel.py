@@ -42,7 +42,7 @@ def projected(series: Float32, basis: Float32, threads: int) -> Float32:
     basis : array, (time, component), float32
     threads : int
     """
-    weights = _filled(basis)
+    weights = _filled(basis, 1)
     out = np.empty((weights.shape[1], *series.shape[1:]), np.float32)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _project(series, weights, out)
@@ -82,11 +82,11 @@ def put(
     _put(images, weights, level, tissue, place, series, out)
 
 
-def _filled(basis: Float32) -> Float32:
-    """Return the basis with columns of zeros, so that its columns are a multiple of those taken at once."""
+def _filled(basis: Float32, more: int = 0) -> Float32:
+    """Return the basis with columns of zeros, to a multiple of those taken at once, and so many more rows of zeros."""
     frames, columns = basis.shape
-    filled = np.zeros((frames, -(-columns // _AT_ONCE) * _AT_ONCE), np.float32)
-    filled[:, :columns] = basis
+    filled = np.zeros((frames + more, -(-columns // _AT_ONCE) * _AT_ONCE), np.float32)
+    filled[:frames, :columns] = basis
     return filled
 
 
@@ -94,40 +94,47 @@ def _filled(basis: Float32) -> Float32:
 def _cut(series, place, tissue, out, sums):
     z, top, left = place
     rows, columns = tissue.shape
+    for t in numba.prange(len(out)):  # frame by frame: a frame lies in one piece
+        for y in range(rows):
+            _keep(series[t, z, top + y, left:], tissue[y], out[t, y])
+            out[t, y, columns:] = 0
+        out[t, rows:] = 0
     for y in numba.prange(len(sums)):
         sums[y] = 0
         for t in range(len(out)):
-            out[t, y, columns:] = 0
-            if y < rows:
-                _keep(series[t, z, top + y, left:], tissue[y], out[t, y], sums[y])
-            else:
-                out[t, y] = 0
+            _sum(out[t, y], sums[y])
 
 
 @numba.njit(**_OPTIONS)
-def _keep(values, inside, out, sums):
+def _keep(values, inside, out):
     for x in range(len(inside)):
-        value = values[x] * inside[x]
-        out[x] = value
-        sums[x] += value
+        out[x] = values[x] * inside[x]
+
+
+@numba.njit(**_OPTIONS)
+def _sum(values, sums):
+    for x in range(len(values)):
+        sums[x] += values[x]
 
 
 @numba.njit(parallel=True, **_OPTIONS)
 def _project(series, weights, out):
     for y in numba.prange(series.shape[1]):
         out[:, y] = 0
-        for t in range(len(series)):
+        for t in range(0, len(series), 2):
+            two = series[t, y], series[min(t + 1, len(series) - 1), y]  # behind the last frame the weights are 0
             for k in range(0, len(out), _AT_ONCE):
-                _add(series[t, y], weights[t, k:], out[k, y], out[k + 1, y], out[k + 2, y], out[k + 3, y])
+                _add(two, weights[t, k:], weights[t + 1, k:], out[k, y], out[k + 1, y], out[k + 2, y], out[k + 3, y])
 
 
 @numba.njit(**_OPTIONS)
-def _add(values, weights, a, b, c, d):
-    for x in range(len(values)):
-        a[x] += weights[0] * values[x]
-        b[x] += weights[1] * values[x]
-        c[x] += weights[2] * values[x]
-        d[x] += weights[3] * values[x]
+def _add(two, first, second, a, b, c, d):
+    one, other = two
+    for x in range(len(one)):
+        a[x] += first[0] * one[x] + second[0] * other[x]
+        b[x] += first[1] * one[x] + second[1] * other[x]
+        c[x] += first[2] * one[x] + second[2] * other[x]
+        d[x] += first[3] * one[x] + second[3] * other[x]
 
 
 @numba.njit(parallel=True, **_OPTIONS)

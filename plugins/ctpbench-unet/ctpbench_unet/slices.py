@@ -34,8 +34,6 @@ class Slice:
         1 in the brain without bones and major vessels, 0 elsewhere.
     mean : Tensor, (y, x), float32, HU
         Of all frames.
-    solid : Tensor, (y, x), float32
-        1 in the tissue without fluid, from which the networks learn, 0 elsewhere; all tissue where that is all fluid.
     clean : Tensor, (time, y, x), float32, HU, or None
         The noiseless frames, where they are known and wanted.
     """
@@ -45,8 +43,16 @@ class Slice:
     frames: Tensor
     tissue: Tensor
     mean: Tensor
-    solid: Tensor
     clean: Tensor | None = None
+
+    @cached_property
+    def solid(self) -> Tensor:
+        """1 in the tissue without fluid, from which the networks learn, 0 elsewhere, (y, x), float32.
+
+        It is all tissue where that is all fluid; see `ctpbench.Observation.solid`.
+        """
+        solid = self.tissue * (self.mean >= CSF_HU)
+        return torch.where(solid.any(), solid, self.tissue)
 
     @cached_property
     def peak(self) -> int:
@@ -99,18 +105,12 @@ def slices_of(
     """
     tissue = Observation(frames).tissue
     noisy, noiseless = plain(frames), None if clean is None else plain(clean)
-    return [
-        _slice(
-            z,
-            noisy,
-            inside,
-            noiseless,
-            [multiple * -(-max(size, least_px) // multiple) for size in _sides(box_of(inside))],
-            device,
-        )
-        for z, inside in enumerate(tissue)
-        if inside.any()
-    ]
+
+    def part(z: int, box: tuple[slice, slice]) -> Slice:
+        sizes = [multiple * -(-max(axis.stop - axis.start, least_px) // multiple) for axis in box]
+        return _slice(z, box, noisy, tissue[z][box].astype(np.float32), noiseless, sizes, device)
+
+    return [part(z, box_of(inside)) for z, inside in enumerate(tissue) if inside.any()]
 
 
 def training_slices(training: Iterable[TrainingCase], *, multiple: int, least_px: int) -> list[Slice]:
@@ -135,14 +135,15 @@ def plain(frames: xr.DataArray) -> Tensor:
         return torch.from_numpy(frames.values)
 
 
-def _sides(box: tuple[slice, slice]) -> list[int]:
-    return [axis.stop - axis.start for axis in box]
-
-
-def _slice(z: int, noisy: Tensor, inside: Mask, clean: Tensor | None, sizes: list[int], device: str) -> Slice:
-    box = box_of(inside)
-    here = inside[box].astype(np.float32)
-
+def _slice(
+    z: int,
+    box: tuple[slice, slice],
+    noisy: Tensor,
+    inside: Float32,
+    clean: Tensor | None,
+    sizes: list[int],
+    device: str,
+) -> Slice:
     def cut(series: Tensor) -> tuple[Tensor, Tensor]:
         """Return the slice's frames of a series, and their mean."""
         from ctpbench_unet import _series_kernel as kernel  # numba loads when there is a series
@@ -150,20 +151,17 @@ def _slice(z: int, noisy: Tensor, inside: Mask, clean: Tensor | None, sizes: lis
         held = torch.empty([len(series), *sizes], pin_memory=device == "cuda")
         count = torch.get_num_threads()
         with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
-            mean = kernel.cut(series.numpy(), (z, box[0].start, box[1].start), here, held.numpy(), count)
+            mean = kernel.cut(series.numpy(), (z, box[0].start, box[1].start), inside, held.numpy(), count)
         return held.to(device, non_blocking=True), torch.from_numpy(mean).to(device)
 
     frames, mean = cut(noisy)
-    tissue = torch.zeros(sizes)
-    tissue[: len(here), : here.shape[1]] = torch.from_numpy(here)
-    tissue = tissue.to(device)
-    solid = tissue * (mean >= CSF_HU)  # see `ctpbench.Observation.solid`
+    tissue = np.zeros(sizes, np.float32)
+    tissue[: len(inside), : inside.shape[1]] = inside
     return Slice(
         z=z,
         box=box,
         frames=frames,
-        tissue=tissue,
+        tissue=torch.from_numpy(tissue).to(device),
         mean=mean,
-        solid=torch.where(solid.any(), solid, tissue),
         clean=None if clean is None else cut(clean)[0],
     )

@@ -117,13 +117,13 @@ class SubspaceSlice(Slice):
     def put_curves(self, coefficients: Tensor, noisy: Tensor, whole: Float32) -> None:
         """Write the curves that coefficients stand for into a series of all slices, and around them the noisy ones.
 
-        Coefficients lie in the host's memory, as the slice does; `noisy` and `whole` are (time, z, y, x), HU.
+        Coefficients, (rank + 1, y, x), lie in the host's memory; `noisy` and `whole` are (time, z, y, x), HU.
         """
         from ctpbench_unet import _series_kernel as kernel
 
         basis, level = self.basis * self.unit_hu, self.basis @ self.offset.flatten()
         place = self.z, self.box[0].start, self.box[1].start
-        drawn = [each.numpy() for each in (coefficients, basis, level, self.tissue)]
+        drawn = [each.cpu().numpy() for each in (coefficients, basis, level, self.tissue)]
         count = torch.get_num_threads()
         with threads(count):
             kernel.put(*drawn, place, noisy.numpy(), whole, count)

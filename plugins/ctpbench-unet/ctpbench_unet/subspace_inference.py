@@ -32,41 +32,22 @@ def denoise_slices(
     The network is one that `ctpbench_unet.unet.ready` returned.
 
     On a GPU the slices of a scan go together, as many as half of its free memory holds; where it runs out, half as
-    many. On a CPU one goes after another: the next would push it from the cache.
+    many. On a CPU one goes after another: the next would push it from the cache. From a GPU come coefficients alone, a
+    twelfth of the curves, and the host's threads write these.
     """
 
     def denoise(some: list[SubspaceSlice]) -> int:
         with torch.inference_mode():
-            there = [part.to(device) for part in some]
-            images, inside = images_of(there)
-            answers = coefficients_of(network, images, architecture, device, mirrors=mirrors, inside=inside)
-            own = [
-                answer[:, : part.tissue.shape[0], : part.tissue.shape[1]]
-                for part, answer in zip(there, answers, strict=True)
-            ]
-            if device == "cpu":
-                for part, answer in zip(some, own, strict=True):
-                    part.put_curves(answer, noisy, whole)
-            else:
-                made = [part.series(answer) for part, answer in zip(there, own, strict=True)]
-                for part, series in zip(some, _fetched(made, device), strict=True):
-                    part.put(series, whole)
+            images, inside = images_of([part.to(device) for part in some])
+            answers = coefficients_of(network, images, architecture, device, mirrors=mirrors, inside=inside).cpu()
+            for part, answer in zip(some, answers, strict=True):
+                part.put_curves(answer[:, : part.tissue.shape[0], : part.tissue.shape[1]], noisy, whole)
         return len(some)
 
-    written = {part.z for part in slices} if device == "cpu" else set()
-    for z in set(range(noisy.shape[1])) - written:
+    for z in set(range(noisy.shape[1])) - {part.z for part in slices}:
         torch.from_numpy(whole)[:, z].copy_(noisy[:, z])  # by all threads
     if slices:
-        floats_a_pixel = 2 * len(slices[0].frames) + FLOATS_A_CHANNEL * (architecture.rank + 1)
+        floats_a_pixel = len(slices[0].frames) + FLOATS_A_CHANNEL * (architecture.rank + 1)
         largest_px = max(part.tissue.numel() for part in slices)
         at_once = fitting(4 * floats_a_pixel * largest_px, device, otherwise=1)
         yield from accumulate(in_batches(denoise, list(slices), at_once))
-
-
-def _fetched(made: list[Tensor], device: str) -> list[Tensor]:
-    """Return the series in the host's memory; those of a GPU come one behind the other, and are waited for once."""
-    if device != "cuda":
-        return [each.cpu() for each in made]
-    here = [torch.empty(each.shape, pin_memory=True).copy_(each, non_blocking=True) for each in made]
-    torch.cuda.synchronize()
-    return here

@@ -37,7 +37,7 @@ class UNet(nn.Module):
         """
         features, fine = images, []
         for level, convolution in enumerate([self.first, *self.down]):
-            features = _within(convolution(max_pool2d(features, 2) if level else features), inside, level)
+            features = _within(convolution(_pooled(features) if level else features), inside, level)
             fine.append(features)
         fine.pop()
         for level, convolution in reversed(list(enumerate(self.up))):
@@ -124,6 +124,18 @@ class StridedUNet(nn.Module):
             features = torch.cat([relu(up(features), inplace=True), fine.pop()], dim=1)
             features = relu(convolution(features), inplace=True)
         return self.last(features)
+
+
+def _pooled(features: Tensor) -> Tensor:
+    """Return the largest of each 2 x 2 rectified features.
+
+    In bf16 these are in the order of their bits, and the largest of integers is found in a quarter of the time.
+    """
+    if features.dtype != torch.bfloat16 or features.device.type != "cpu" or features.requires_grad:
+        return max_pool2d(features, 2)
+    bits = features.permute(0, 2, 3, 1).view(torch.int16)
+    rows = torch.maximum(bits[:, 0::2], bits[:, 1::2])
+    return torch.maximum(rows[:, :, 0::2], rows[:, :, 1::2]).view(torch.bfloat16).permute(0, 3, 1, 2)
 
 
 def _within(features: Tensor, inside: Tensor | None, level: int) -> Tensor:

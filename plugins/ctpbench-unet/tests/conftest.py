@@ -49,7 +49,6 @@ def make_slice():
             frames=torch.from_numpy((frames * tissue).astype(np.float32)),
             tissue=torch.from_numpy(tissue.astype(np.float32)),
             mean=torch.from_numpy((frames * tissue).mean(axis=0).astype(np.float32)),
-            solid=torch.from_numpy((tissue & ~fluid).astype(np.float32)),
             clean=torch.from_numpy((clean * tissue).astype(np.float32)),
         )
 

@@ -73,8 +73,9 @@ def test_patches_lie_in_the_slice_and_hold_tissue(make_slice, shape):
 @pytest.mark.parametrize("pixel", [(0, 0), (0, 31), (23, 0), (23, 31), (11, 17)])
 def test_a_patch_holds_the_tissue_wherever_it_is(make_slice, pixel):
     part = make_slice()
-    lone = replace(part, solid=torch.zeros_like(part.solid))
-    lone.solid[pixel] = 1
+    mean = torch.zeros_like(part.mean)
+    mean[pixel] = 35
+    lone = replace(part, tissue=(mean > 0).float(), mean=mean)
     assert all(lone.solid[place.window].sum() == 1 for place in drawn([lone], patch_px=8))
 
 
