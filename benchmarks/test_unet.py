@@ -13,6 +13,7 @@ from torch.nn.functional import conv2d
 
 from ctpbench import Context
 from ctpbench_filters import LowrankNl
+from ctpbench_phantom.phantom import Phantom
 from ctpbench_unet import Noise2Noise, SubspaceNoise2Noise
 from ctpbench_unet.fitted import FittedFramewise, FittedSubspace
 from ctpbench_unet.inference import concentration_of
@@ -179,6 +180,29 @@ def test_series(contest, scan, context: Context, request, who):
         ours=lambda: ours.denoise(frames, context).values,
         peers={
             "n2n": Peer(lambda: n2n.concentration(frames, context).values),
+            "lowrank_nl": Peer(lambda: LowrankNl().denoise(frames, context).values),
+        },
+    )
+
+
+@pytest.mark.parametrize("who", ["ours", "four mirror images", "lowrank_nl"])
+def test_slice(contest, context: Context, request, who):
+    """A slice of the paper's simulation by the network at its fastest, beside itself at its best and no network."""
+    sizes = {} if request.config.getoption("benchmark_enable") else {"size_px": 32, "pixel_mm": 8, "views": 64}
+    phantom = Phantom(detectors=48 if sizes else 384, **sizes)
+    case_id = phantom.cases("validation")[0]
+    frames = phantom.load(case_id, 2e5).observation.frames
+    architecture = SubspaceNoise2Noise().architecture()
+    network = taught(architecture.network(seed=1))
+    one, four = (FittedSubspace.of(network, architecture, {}, mirrors=mirrors) for mirrors in (1, 4))
+    n_frames, _, rows, columns = frames.shape
+    contest(
+        who,
+        task="subspace_n2n, one mirror image",
+        size=f"{rows}x{columns}x{n_frames}",
+        ours=lambda: one.denoise(frames, context).values,
+        peers={
+            "four mirror images": Peer(lambda: four.denoise(frames, context).values),
             "lowrank_nl": Peer(lambda: LowrankNl().denoise(frames, context).values),
         },
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numba
 import numpy as np
 
 from ctpbench.arrays import Float32, Float64
+from ctpbench.perfusion import cell_smoothing
 
 # Leave to reorder sums and to fuse multiplications with additions, but not to assume NaN and infinity away.
 _OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
@@ -87,49 +90,70 @@ def _fold(sums, total):
             total[s, t] = total[t, s]
 
 
-def smooth(series: Float32, down: Float32, across: Float32, scale: Float32, threads: int) -> Float32:
+def smooth(series: Float32, tissue: Float32, threads: int) -> Float32:
     """Return the smooth curves of a slice's cells of 2 x 2 pixels, less their means over time, (time, y, x) of cells.
 
-    About their means products of frames are more exact.
+    They are those of `ctpbench.perfusion.cell_smoothing`. About their means products of frames are more exact.
 
     Parameters
     ----------
     series : array, (time, y, x), float32
         Zero outside the tissue.
-    down, across, scale : array, float32
-        As of `ctpbench.perfusion.cell_smoothing`. The first two hold the same few weights in every row, those before
-        the diagonal as those behind it; the rest is zero.
+    tissue : array, (y, x), float32
+        1 or 0.
     threads : int
     """
-    half = max(down[:, 0], across[:, 0], key=len)  # of a cell, and of those behind it as far as one of them lies
-    half = half[half > 0]
-    weights = np.concatenate([half[:0:-1], half])
-    out = np.empty((len(series), *scale.shape), np.float32)
+    out = np.empty((len(series), *(-(-size // 2) for size in tissue.shape)), np.float32)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    _smooth(series, weights, scale, out)
+    _smooth(series, tissue, _weights(*tissue.shape), out)
     _take_means(out)
     return out
 
 
+@cache
+def _weights(rows: int, columns: int) -> Float32:
+    """Return what a cell and those before and behind it in a row or column weigh, as far as one of them lies."""
+    down, across, _ = cell_smoothing(np.ones((rows, columns), dtype=bool))
+    half = max(down[:, 0], across[:, 0], key=len)
+    half = half[half > 0]
+    return np.concatenate([half[:0:-1], half])
+
+
 @numba.njit(parallel=True, **_OPTIONS)
-def _smooth(series, weights, scale, out):
-    """Each frame is one line, row behind row, that is filtered as a whole; between rows are zeros."""
-    reach, (rows, columns) = len(weights) // 2, scale.shape
-    width = columns + reach
+def _smooth(series, tissue, weights, out):
+    scale = np.empty(out.shape[1:], np.float32)
+    counts = _filter(tissue, weights, scale)
+    for y in range(len(scale)):
+        for x in range(scale.shape[1]):
+            scale[y, x] = np.sqrt(counts[y, x]) / scale[y, x] if counts[y, x] > 0 else np.float32(0)
     for t in numba.prange(len(series)):
-        sums = np.zeros((rows + 2 * reach, width), np.float32)
-        _cell_sums(series[t], sums[reach:])
-        above = sums.reshape(-1)
-        down = np.zeros(rows * width + 2 * reach, np.float32)
-        middle, across = down[reach : reach + rows * width], np.empty(rows * width, np.float32)
-        _times(middle, weights[reach], above[reach * width :])
-        for k in range(reach):
-            _add(middle, weights[k], above[k * width :], above[(2 * reach - k) * width :])
-        _times(across, weights[reach], middle)
-        for k in range(reach):
-            _add(across, weights[k], down[k:], down[2 * reach - k :])
-        for y in range(rows):
-            _scale(out[t, y], across[y * width :], scale[y])
+        _filter(series[t], weights, out[t])
+        for y in range(len(scale)):
+            _scale(out[t, y], scale[y])
+
+
+@numba.njit(**_OPTIONS)
+def _filter(image, weights, out):
+    """Write the weighted sums over an image's cells, which are returned: (y, x), the rest of them zero.
+
+    The cells are one line, row behind row, that is filtered as a whole; between rows are zeros.
+    """
+    reach, (rows, columns) = len(weights) // 2, out.shape
+    width = columns + reach
+    sums = np.zeros((rows + 2 * reach, width), np.float32)
+    _cell_sums(image, sums[reach:])
+    above = sums.reshape(-1)
+    down = np.zeros(rows * width + 2 * reach, np.float32)
+    middle, across = down[reach : reach + rows * width], np.empty(rows * width, np.float32)
+    _times(middle, weights[reach], above[reach * width :])
+    for k in range(reach):
+        _add(middle, weights[k], above[k * width :], above[(2 * reach - k) * width :])
+    _times(across, weights[reach], middle)
+    for k in range(reach):
+        _add(across, weights[k], down[k:], down[2 * reach - k :])
+    for y in range(rows):
+        out[y] = across[y * width : y * width + columns]
+    return sums[reach:]
 
 
 @numba.njit(parallel=True, **_OPTIONS)
@@ -177,6 +201,6 @@ def _add(out, weight, before, after):
 
 
 @numba.njit(**_OPTIONS)
-def _scale(out, values, by):
+def _scale(out, by):
     for x in range(len(out)):
-        out[x] = values[x] * by[x]
+        out[x] *= by[x]

@@ -20,32 +20,30 @@ def components_of(slices: Sequence[Slice], device: str) -> TemporalComponents:
 
     A slice that lies elsewhere is moved to the device and let go before the next.
     """
-    found, pixels = [], 0
+    products, pixels = [], 0.0
     for part in slices:
-        tissue = part.tissue.cpu().numpy() > 0
-        pixels += int(tissue.sum())
-        series = part.frames.to(device)
-        both = _by_kernels if series.device.type == "cpu" else _by_torch
-        found.append(both(series, cell_smoothing(tissue)))
-    products, smooth_products = torch.stack(found).cpu().double().sum(dim=0).numpy()  # only here is a GPU waited for
-    return TemporalComponents.of_products(products, smooth_products, pixels)
+        series, tissue = part.frames.to(device), part.tissue.cpu().numpy()
+        products.append((_by_kernels if series.device.type == "cpu" else _by_torch)(series, tissue))
+        pixels += tissue.sum()
+    both = torch.stack(products).cpu().double().sum(dim=0).numpy()  # only here is a GPU waited for
+    return TemporalComponents.of_products(*both, int(pixels))
 
 
-def _by_kernels(series: Tensor, smoothing: tuple[Float32, Float32, Float32]) -> Tensor:
+def _by_kernels(series: Tensor, tissue: Float32) -> Tensor:
     """Return the products of a slice's frames and those of its smooth curves, (2, time, time)."""
     from ctpbench_unet import _components_kernel as kernel  # numba loads when a scan is denoised
 
     count = torch.get_num_threads()
     with threads(count):  # afterwards as before: numba's first use changes torch's number where they share OpenMP
         curves = series.flatten(1).numpy()
-        smooth = kernel.smooth(series.numpy(), *smoothing, count).reshape(len(curves), -1)
+        smooth = kernel.smooth(series.numpy(), tissue, count).reshape(len(curves), -1)
         both = kernel.products(curves, count), kernel.products(smooth, count)
     return torch.from_numpy(np.stack(both))
 
 
-def _by_torch(series: Tensor, smoothing: tuple[Float32, Float32, Float32]) -> Tensor:
+def _by_torch(series: Tensor, tissue: Float32) -> Tensor:
     """Return the same by torch's operations."""
-    down, across, scale = (torch.from_numpy(each).to(series.device) for each in smoothing)
+    down, across, scale = (torch.from_numpy(each).to(series.device) for each in cell_smoothing(tissue > 0))
     rows, columns = series.shape[1:]
     filled = pad(series, (0, columns % 2, 0, rows % 2)) if rows % 2 or columns % 2 else series
     halves = filled[:, 0::2] + filled[:, 1::2]

@@ -50,9 +50,8 @@ def test_sums_of_products_are_those_of_each_pixel_and_cell(shape, by):
     rng = np.random.default_rng(0)
     tissue = rng.random(shape) < 0.8
     series = (tissue * rng.normal(35, 5, (7, *shape))).astype(np.float32)
-    smoothing = cell_smoothing(tissue)
-    found = getattr(components, by)(torch.from_numpy(series), smoothing).double().numpy()
-    down, across, scale = (each.astype(np.float64) for each in smoothing)
+    found = getattr(components, by)(torch.from_numpy(series), tissue.astype(np.float32)).double().numpy()
+    down, across, scale = (each.astype(np.float64) for each in cell_smoothing(tissue))
     cells = np.zeros((7, *scale.shape))
     for y, x in np.argwhere(tissue):
         cells[:, y // 2, x // 2] += series[:, y, x]
