@@ -157,6 +157,7 @@ class _Left:
     _shared: list[Work] | None = None
     _alike: dict[tuple[str | int, ...], Work] = field(default_factory=dict)
     _together: dict[tuple[int, ...], tuple[Work, ...]] = field(default_factory=dict)
+    _seedless: dict[tuple[int, int], tuple[Work, ...]] = field(default_factory=dict)
     _keys: dict[Stage, frozenset[str]] = field(default_factory=dict)
     _left: dict[str, list[Denoiser]] = field(default_factory=dict)
 
@@ -203,6 +204,15 @@ class _Left:
 
     def of_cell(self, cell: Cell) -> tuple[Work, ...]:
         """Return a cell's own work; a model that an earlier cell asks for as well is that cell's."""
+        row = cell.row
+        if issubclass(row.cls, Trainable) or row.tune or self._any_prediction:
+            return self._all(cell)
+        place = id(row), id(cell.test)
+        if place not in self._seedless:
+            self._seedless[place] = self._all(cell)
+        return self._seedless[place]
+
+    def _all(self, cell: Cell) -> tuple[Work, ...]:
         every = (
             self._fit(cell),
             self._tries(cell),
