@@ -39,9 +39,10 @@ class Common:
     def once(self, what: str, of: tuple[object, ...], make: Callable[[], T]) -> T:
         """Return what follows from some objects, made at the first time."""
         place = (what, *map(id, of))
-        if place not in self._known:
-            self._known[place] = of, make()  # which keeps them, so that no others get their ids
-        made: T = self._known[place][1]
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = of, make()  # which keeps them, so that no others get their ids
+        made: T = known[1]
         return made
 
 

@@ -157,7 +157,7 @@ class _Left:
     _shared: list[Work] | None = None
     _alike: dict[tuple[str | int, ...], Work] = field(default_factory=dict)
     _together: dict[tuple[int, ...], tuple[Work, ...]] = field(default_factory=dict)
-    _seedless: dict[tuple[int, int], tuple[Work, ...]] = field(default_factory=dict)
+    _seedless: dict[tuple[int, int, bool], tuple[Work, ...]] = field(default_factory=dict)
     _keys: dict[Stage, frozenset[str]] = field(default_factory=dict)
     _left: dict[str, list[Denoiser]] = field(default_factory=dict)
 
@@ -205,9 +205,9 @@ class _Left:
     def of_cell(self, cell: Cell) -> tuple[Work, ...]:
         """Return a cell's own work; a model that an earlier cell asks for as well is that cell's."""
         row = cell.row
-        if issubclass(row.cls, Trainable) or row.tune or self._any_prediction:
+        if row.tune or issubclass(row.cls, Trainable):
             return self._all(cell)
-        place = id(row), id(cell.test)
+        place = id(row), id(cell.test), self._predicted(cell)
         if place not in self._seedless:
             self._seedless[place] = self._all(cell)
         return self._seedless[place]
@@ -253,10 +253,15 @@ class _Left:
             lambda: Work("prediction", row.cls.name, _known(row), True, *self._bytes(validation), left),
         )
 
+    def _predicted(self, cell: Cell) -> bool:
+        """Whether what a row makes of its cases is there; of one that is tuned nobody knows yet what it makes."""
+        known = self._any_prediction and not (cell.row.tune and cell.validation)
+        return known and self._holds("prediction", cell.prediction_key())
+
     def _prediction(self, cell: Cell) -> Work | None:
-        row, known = cell.row, self._any_prediction and not (cell.row.tune and cell.validation)
-        if known and self._holds("prediction", cell.prediction_key()):
+        if self._predicted(cell):
             return None
+        row = cell.row
         repeats = cell.suite.resources.repeats
         return self._once(
             cell,

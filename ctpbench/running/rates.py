@@ -161,8 +161,9 @@ class Rates:
                 if cost.params.keys() >= set(names):
                     grouped.setdefault(_written({name: cost.params[name] for name in names}), []).append((mine, cost))
             self._by_params[*kind, names] = grouped
-        text = _written(work.params)
-        if alike := self._by_params[*kind, names].get(text):
+        groups = self._by_params[*kind, names]
+        text = _written(work.params) if groups else ""
+        if alike := groups.get(text):
             return self._summary((*kind, names, text), alike, work.amount), True
         named = [work.name, None] if work.stage in ("reference", "scores") else [work.name]
         for kind in ((work.stage, name, trial) for name in named for trial in (work.trial, not work.trial)):

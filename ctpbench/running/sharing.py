@@ -60,9 +60,11 @@ class Machine:
         """Return the name in the shared cache of an entry that is made here."""
         return key if stage in _ANYWHERE else f"{key}-{self._mark}"
 
-    def names(self, stage: Stage, key: str) -> set[str]:
-        """Return the names that it may have here, however far methods are held."""
-        return {key} if stage in _ANYWHERE else {f"{key}-{mark}" for mark in self._marks}
+    def keys(self, stage: Stage, names: Collection[str]) -> frozenset[str]:
+        """Return the keys of entries of these names that are of use here, however far methods are held."""
+        if stage in _ANYWHERE:
+            return frozenset(names)
+        return frozenset(key for key, _, mark in (name.rpartition("-") for name in names) if mark in self._marks)
 
     def measured(self, info: Measured) -> bool:
         """Whether something was measured here, and not on a worker elsewhere."""
@@ -90,15 +92,15 @@ class Shelf:
 
     def holds(self, stage: Stage, key: str) -> bool:
         """Whether there is an entry, sound or not."""
-        return not self._names[stage].isdisjoint(self.machine.names(stage, key))
+        return key in self._keys[stage]
 
     def is_empty(self, stage: Stage) -> bool:
         """Whether there is nothing of a stage, whatever its key."""
-        return not self._names[stage]
+        return not self._keys[stage]
 
     @cached_property
-    def _names(self) -> dict[Stage, frozenset[str]]:
-        return {stage: self.shared.names(stage) for stage in STAGES}
+    def _keys(self) -> dict[Stage, frozenset[str]]:
+        return {stage: self.machine.keys(stage, self.shared.names(stage)) for stage in STAGES}
 
 
 class Sharing:

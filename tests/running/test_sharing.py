@@ -162,7 +162,7 @@ def test_a_machine_is_its_device_threads_processor_and_sandbox():
     for stage in ("model", "prediction", "scores"):
         assert len({each.name(stage, "k") for each in (HERE, *others)}) == 5
         assert HERE.name(stage, "k") != HERE.name(stage, "l")
-        assert HERE.name(stage, "k") in HERE.names(stage, "k")
+        assert HERE.keys(stage, {HERE.name(stage, "k"), "other-0"}) >= {"k"}
     for stage in ("data", "reference"):
         assert {each.name(stage, "k") for each in (HERE, *others)} == {"k"}
     card = replace(HERE, processors=("A card", processor()))
