@@ -1,7 +1,7 @@
 """What a run of very many cells takes beside its cells, each number with no-op cells and in this process.
 
-A measure is a function that makes ready for so many cells and returns what is timed, which returns the bytes that it
-leaves on the disk where it leaves any. Processor time counts, of the process that drives; and its largest memory.
+A measure is a function that makes ready for so many cells and returns what is timed, which returns the file or folder
+that it leaves where it leaves any. Processor time counts, of the process that drives; and its largest memory.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def measure_plan(folder: Path, cells: int) -> Callable[[], Any]:
 def measure_append(folder: Path, cells: int) -> Callable[[], Any]:
     planned, store = many(folder, cells), Store(folder / "run")
 
-    def append() -> int:
+    def append() -> Path:
         with store.locked():
             for cell in planned:
                 store.write_record(record_of(cell))
-        return (store.folder / "records.jsonl").stat().st_size
+        return store.folder / "records.jsonl"
 
     return append
 
@@ -65,10 +65,10 @@ def measure_forecast(folder: Path, cells: int) -> Callable[[], Any]:
 def measure_results(folder: Path, cells: int) -> Callable[[], Any]:
     planned, store = recorded(folder, cells)
 
-    def write() -> int:
+    def write() -> Path:
         found = [record for record in store.records([cell.key for cell in planned]) if record is not None]
         results.save(results.build(found, {}), folder / "results.nc")
-        return (folder / "results.nc").stat().st_size
+        return folder / "results.nc"
 
     return write
 
@@ -77,10 +77,10 @@ def measure_driver(folder: Path, cells: int) -> Callable[[], Any]:
     """The runner with work that is done at once: two pieces a cell, a prediction and its scores."""
     planned, store = many(folder, cells), Store(folder / "run")
 
-    def run() -> int:
+    def run() -> Path:
         with store.locked():
             Runner(store, Instant(), Options(jobs=64), Silent()).run(planned)
-        return sum(path.stat().st_size for path in store.folder.rglob("*") if path.is_file())
+        return store.folder
 
     return run
 
@@ -147,6 +147,11 @@ MEASURES: dict[str, Callable[[Path, int], Callable[[], Any]]] = {
 }
 
 
+def size(left: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    return sum(path.stat().st_size for path in (left, *left.rglob("*")) if path.is_file())
+
+
 def measured(what: str, cells: int) -> dict[str, Any]:
     """Take one number here: processor seconds of this process, wall time, bytes left, memory."""
     with tempfile.TemporaryDirectory() as folder:
@@ -159,6 +164,6 @@ def measured(what: str, cells: int) -> dict[str, Any]:
             "cells": min(cells, MOST_PROCESSES) if what == "processes" else cells,
             "cpu_s": round(cpu_s, 4),
             "wall_s": round(wall_s, 4),
-            "bytes": left if isinstance(left, int) else None,
+            "bytes": size(left) if isinstance(left, Path) else None,
             "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
