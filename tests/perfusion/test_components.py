@@ -47,6 +47,12 @@ def test_they_are_those_of_a_singular_value_decomposition(curves):
     np.testing.assert_allclose(np.abs(np.sum(found.basis[:, :2] * components[:2].T, axis=0)), 1, atol=1e-9)
 
 
+@pytest.mark.parametrize("frames", [7, 8, 9, 10])
+def test_noise_is_the_median_of_the_smaller_half_of_variances(curves, frames):
+    found = temporal_components(curves[:frames])
+    assert found.noise_variance == pytest.approx(np.median(found.variances[(frames - 1) // 2 :]), rel=1e-12)
+
+
 def test_coefficients_have_the_noise_of_a_pixel():
     noise = np.random.default_rng(1).normal(35, 4, (30, 20000))
     coefficients = temporal_components(noise).with_mean(2).T @ noise

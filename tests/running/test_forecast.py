@@ -73,6 +73,14 @@ def test_one_half_of_a_suite_tells_what_the_other_takes(ahead, ctpbench, write_s
     assert "unknown" not in shown
 
 
+def test_of_a_rows_seeds_one_may_be_predicted_and_another_not(ahead, ctpbench, write_suite, tmp_path):
+    suite = "{name: toy, datasets: [{name: toy}], denoisers: [leave], metrics: [error], seeds: %s}"
+    assert ctpbench("run", write_suite(suite % "[1]"), "--out", "runs/one", "--no-report").returncode == 0
+    (tmp_path / "runs/one/records.jsonl").unlink()
+    left = ahead(suite % "[0, 1, 2]", "runs/one")
+    assert (left.pieces["prediction"], left.pieces["scores"]) == (2, 3)
+
+
 def test_the_work_of_a_forecast_grows_with_cells_and_costs_and_no_faster(write_suite, tmp_path, catalogue):
     def calls(rows):
         weights = [index / 1000 for index in range(rows)]

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import conv2d, interpolate, max_pool2d, relu
 
 from ctpbench_unet import SubspaceNoise2Noise
-from ctpbench_unet.unet import Joining, UNet, ready
+from ctpbench_unet.unet import Joining, UNet, _pooled, ready
 
 
 def noise(*shape, seed=0):
@@ -46,6 +46,11 @@ def test_the_network_is_what_its_convolutions_say_in_turn():
     three = relu(unet.down[1](max_pool2d(two, 2)))
     up = relu(repeated(unet.up[0], relu(repeated(unet.up[1], three, two)), one))
     torch.testing.assert_close(unet(images), unet.last(up), rtol=1e-4, atol=1e-5)
+
+
+def test_the_largest_of_four_is_found_among_bits_as_among_numbers():
+    features = noise(2, 3, 8, 6).relu().to(torch.bfloat16).to(memory_format=torch.channels_last)
+    torch.testing.assert_close(_pooled(features), max_pool2d(features, 2), rtol=0, atol=0)
 
 
 def test_weights_are_kept_as_ever():
