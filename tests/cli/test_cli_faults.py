@@ -109,12 +109,15 @@ BACKWARDS = """
 /* The time of day runs backwards, a hundred times as fast; what only ever rises is left alone. */
 int clock_gettime(clockid_t which, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);
-    static time_t began;
+    static long long began;
     if (!real) real = (int (*)(clockid_t, struct timespec *)) dlsym(RTLD_NEXT, "clock_gettime");
     int wrong = real(which, now);
     if (which != CLOCK_REALTIME) return wrong;
-    if (!began) began = now->tv_sec;
-    now->tv_sec = began - 100 * (now->tv_sec - began);
+    long long ns = now->tv_sec * 1000000000LL + now->tv_nsec;
+    if (!began) began = ns;
+    ns = began - 100 * (ns - began);
+    now->tv_sec = ns / 1000000000;
+    now->tv_nsec = ns % 1000000000;
     return wrong;
 }
 """
