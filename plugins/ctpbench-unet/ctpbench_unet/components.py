@@ -20,13 +20,13 @@ def components_of(slices: Sequence[Slice], device: str) -> TemporalComponents:
 
     A slice that lies elsewhere is moved to the device and let go before the next.
     """
-    products, pixels = [], 0.0
+    products, pixels = [], 0
     for part in slices:
         series, tissue = part.frames.to(device), part.tissue.cpu().numpy()
         products.append((_by_kernels if series.device.type == "cpu" else _by_torch)(series, tissue))
-        pixels += tissue.sum()
+        pixels += int(tissue.sum())
     both = torch.stack(products).cpu().double().sum(dim=0).numpy()  # only here is a GPU waited for
-    return TemporalComponents.of_products(*both, int(pixels))
+    return TemporalComponents.of_products(*both, pixels)
 
 
 def _by_kernels(series: Tensor, tissue: Float32) -> Tensor:
