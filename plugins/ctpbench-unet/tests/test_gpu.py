@@ -96,7 +96,7 @@ def test_a_scan_of_slices_of_several_sizes_is_denoised_the_same(context, precisi
 
 def test_a_scan_is_denoised_the_same_in_little_memory(context, monkeypatch):
     """Memory runs out, and the batch is halved until it does not."""
-    frames = example_case(slices=8, rows=128, columns=128).observation.frames
+    frames = example_case(slices=16, rows=256, columns=256).observation.frames
     architecture = SubspaceNoise2Noise(precision="float32").architecture()
     fitted = FittedSubspace.of(architecture.network(1), architecture, {})
     there = replace(context, device="cuda")
