@@ -127,20 +127,20 @@ class Scene:
         self.names = iter("abcdefgh")
 
     async def __aenter__(self):
-        self._working = asyncio.create_task(self.dispatch.work())
+        self.working = asyncio.create_task(self.dispatch.work())
         await self.until(
-            lambda: self._working.done() or self.dispatch.roster.hold is not None or not self.client.workers
+            lambda: self.working.done() or self.dispatch.roster.hold is not None or not self.client.workers
         )
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        self._working.cancel()
-        await asyncio.gather(self._working, return_exceptions=True)
+        self.working.cancel()
+        await asyncio.gather(self.working, return_exceptions=True)
         await self.dispatch.disband()
 
     async def failed(self, kind: type[Exception] = InputError) -> str:
         with pytest.raises(kind) as error:
-            await asyncio.wait_for(self._working, 5)
+            await asyncio.wait_for(self.working, 5)
         return str(error.value)
 
     async def rejoin(self, client: Client) -> None:
@@ -148,7 +148,7 @@ class Scene:
         self.dispatch.retreat()
         self.client = client
         self.dispatch.join(client)
-        self._working = asyncio.create_task(self.dispatch.work())
+        self.working = asyncio.create_task(self.dispatch.work())
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
@@ -539,3 +539,19 @@ def _predicted() -> Outcome:
     numbers = {name: [] for name in ("denoise_s", "own_denoise_s", "maps_s")}
     facts = {"peak_memory_mib": 1.0, "peak_device_memory_mib": None, "device": "cpu", "threads": 1, "hardware": "a CPU"}
     return Outcome(status="ok", info=PredictionInfo(**numbers, **facts, diagnostics={}, versions={}))
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_it_ends_when_told_to_whatever_it_is_just_told_besides(scene, turns):
+    """`asyncio.wait_for` of Python 3.11 forgets that it is cancelled where what it waits for is over just then."""
+
+    async def story(scene, client):
+        await asyncio.sleep(0.02)
+        scene.take("data")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        scene.working.cancel()
+        await asyncio.wait({scene.working}, timeout=1)
+        assert scene.working.cancelled()
+
+    scene(story)

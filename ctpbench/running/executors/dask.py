@@ -237,4 +237,5 @@ async def _connected(cluster: Cluster, within_s: float) -> Client:
 async def _ended(ending: Awaitable[None]) -> None:
     """Wait for an end, not for ever: a scheduler that is gone cannot be told."""
     with suppress(Exception):
-        await asyncio.wait_for(ending, _ENDS_WITHIN_S)
+        async with asyncio.timeout(_ENDS_WITHIN_S):
+            await ending

@@ -7,6 +7,7 @@ import errno
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -91,10 +92,9 @@ class Dispatch:
             self.roster.settle()
             self._place()
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):  # wait_for of Python 3.11 may forget a cancellation
+                    await self._wake.wait()
 
     def retreat(self) -> None:
         """Give back all that was on workers: the scheduler is gone, and nobody else is to blame."""

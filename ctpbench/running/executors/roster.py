@@ -92,7 +92,8 @@ class Roster:
         try:
             if self._client.status != "running":
                 raise OSError("the connection was closed")
-            about = await asyncio.wait_for(self._client.scheduler.identity(), _ANSWERS_WITHIN_S)
+            async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                about = await self._client.scheduler.identity()
         except (OSError, TimeoutError) as error:
             raise SchedulerGone(one_line(error) or f"no answer in {_ANSWERS_WITHIN_S:g} s") from error
         if self._scheduler not in ("", about["id"]):
