@@ -84,8 +84,10 @@ def _block(images, tissue, expected, rate, penalty, sums):
                 some = weights[k, _LEAD : _LEAD + lanes]
                 some[:] = 0
                 if first + k <= reach:
-                    _add_squares(some, line[1:], np.uintp(there + k))
-                    _weigh(some, expected, rate, penalty[dy, first + k + reach])
+                    away = np.uintp(there + k)
+                    for c in range(1, channels - _AT_ONCE, _AT_ONCE):
+                        _add_squares(some, line[c:], away)
+                    _weigh(some, line[channels - _AT_ONCE + 1 :], away, expected, rate, penalty[dy, first + k + reach])
             for c in range(len(found)):
                 _give_back(found[c, :lanes], weights, line[c, _LEAD + there :])
                 _give(found[c, there : there + lanes + _LEAD], weights, line[c])
@@ -127,20 +129,21 @@ def _columns(tissue):
 
 @numba.njit(**_OPTIONS)
 def _add_squares(sums, line, away):
-    """Add the squared differences of all channels, four at a time, of pixels and those so many places further."""
-    for channel in range(0, len(line), _AT_ONCE):
-        a, b = line[channel, _LEAD:], line[channel + 1, _LEAD:]
-        c, d = line[channel + 2, _LEAD:], line[channel + 3, _LEAD:]
-        for x in range(np.uintp(len(sums))):
-            one, two, three, four = a[x] - a[x + away], b[x] - b[x + away], c[x] - c[x + away], d[x] - d[x + away]
-            sums[x] += one * one + two * two + three * three + four * four
+    """Add the squared differences of four channels of pixels and of those so many places further."""
+    a, b, c, d = line[0, _LEAD:], line[1, _LEAD:], line[2, _LEAD:], line[3, _LEAD:]
+    for x in range(np.uintp(len(sums))):
+        one, two, three, four = a[x] - a[x + away], b[x] - b[x + away], c[x] - c[x + away], d[x] - d[x + away]
+        sums[x] += one * one + two * two + three * three + four * four
 
 
 @numba.njit(**_OPTIONS)
-def _weigh(squares, expected, rate, penalty):
-    """Turn squared differences into weights, in place."""
-    for x in range(np.uintp(len(squares))):
-        squares[x] = _exp(-rate * max(squares[x] - expected, np.float32(0)) - penalty)
+def _weigh(sums, line, away, expected, rate, penalty):
+    """Add those of the last four channels, and turn the sums into weights."""
+    a, b, c, d = line[0, _LEAD:], line[1, _LEAD:], line[2, _LEAD:], line[3, _LEAD:]
+    for x in range(np.uintp(len(sums))):
+        one, two, three, four = a[x] - a[x + away], b[x] - b[x + away], c[x] - c[x + away], d[x] - d[x + away]
+        square = sums[x] + one * one + two * two + three * three + four * four
+        sums[x] = _exp(-rate * max(square - expected, np.float32(0)) - penalty)
 
 
 @numba.njit(**_OPTIONS)

@@ -10,6 +10,7 @@ from ctpbench.arrays import Float32
 # Leave to reorder sums and to fuse multiplications with additions, but not to assume NaN and infinity away.
 _OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
 _AT_ONCE = 4  # coefficients; more in one expression mean fewer passes over the frames
+_FRAMES = 4  # likewise
 
 
 def cut(series: Float32, place: tuple[int, int, int], tissue: Float32, out: Float32, threads: int) -> Float32:
@@ -42,7 +43,7 @@ def projected(series: Float32, basis: Float32, threads: int) -> Float32:
     basis : array, (time, component), float32
     threads : int
     """
-    weights = _filled(basis, 1)
+    weights = _filled(basis, _FRAMES - 1)
     out = np.empty((weights.shape[1], *series.shape[1:]), np.float32)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _project(series, weights, out)
@@ -93,11 +94,10 @@ def _filled(basis: Float32, more: int = 0) -> Float32:
 @numba.njit(parallel=True, **_OPTIONS)
 def _cut(series, place, tissue, out, sums):
     z, top, left = place
-    rows, columns = tissue.shape
+    rows = len(tissue)
     for t in numba.prange(len(out)):  # frame by frame: a frame lies in one piece
         for y in range(rows):
             _keep(series[t, z, top + y, left:], tissue[y], out[t, y])
-            out[t, y, columns:] = 0
         out[t, rows:] = 0
     for y in numba.prange(len(sums)):
         sums[y] = 0
@@ -109,6 +109,8 @@ def _cut(series, place, tissue, out, sums):
 def _keep(values, inside, out):
     for x in range(len(inside)):
         out[x] = values[x] * inside[x]
+    for x in range(len(inside), len(out)):
+        out[x] = 0
 
 
 @numba.njit(**_OPTIONS)
@@ -119,39 +121,43 @@ def _sum(values, sums):
 
 @numba.njit(parallel=True, **_OPTIONS)
 def _project(series, weights, out):
+    last = len(series) - 1  # behind the last frame the weights are 0
     for y in numba.prange(series.shape[1]):
         out[:, y] = 0
-        for t in range(0, len(series), 2):
-            two = series[t, y], series[min(t + 1, len(series) - 1), y]  # behind the last frame the weights are 0
-            for k in range(0, len(out), _AT_ONCE):
-                _add(two, weights[t, k:], weights[t + 1, k:], out[k, y], out[k + 1, y], out[k + 2, y], out[k + 3, y])
+        for t in range(0, len(series), _FRAMES):
+            four = series[t, y], series[min(t + 1, last), y], series[min(t + 2, last), y], series[min(t + 3, last), y]
+            for k in range(0, len(out), 2):
+                _add(four, weights[t : t + _FRAMES, k:], out[k, y], out[k + 1, y])
 
 
 @numba.njit(**_OPTIONS)
-def _add(two, first, second, a, b, c, d):
-    one, other = two
-    for x in range(len(one)):
-        a[x] += first[0] * one[x] + second[0] * other[x]
-        b[x] += first[1] * one[x] + second[1] * other[x]
-        c[x] += first[2] * one[x] + second[2] * other[x]
-        d[x] += first[3] * one[x] + second[3] * other[x]
+def _add(four, weights, a, b):
+    p, q, r, s = four
+    for x in range(np.uintp(len(a))):
+        a[x] += weights[0, 0] * p[x] + weights[1, 0] * q[x] + weights[2, 0] * r[x] + weights[3, 0] * s[x]
+        b[x] += weights[0, 1] * p[x] + weights[1, 1] * q[x] + weights[2, 1] * r[x] + weights[3, 1] * s[x]
 
 
 @numba.njit(parallel=True, **_OPTIONS)
 def _put(images, weights, level, tissue, place, series, out):
     z, top, left = place
-    columns = min(tissue.shape[1], out.shape[3] - left)
+    columns, last = min(tissue.shape[1], out.shape[3] - left), len(images) - _AT_ONCE
     for t in numba.prange(len(out)):
-        curve = np.empty(columns, np.float32)
-        for y in range(out.shape[2]):
-            out[t, z, y] = series[t, z, y]
-            here = y - top
-            if 0 <= here < len(tissue):
+        _copy(series[t, z].reshape(-1), out[t, z].reshape(-1))
+        curve = np.full(columns, level[t])
+        for y in range(min(len(tissue), out.shape[2] - top)):
+            if last:
                 curve[:] = level[t]
-                for k in range(0, len(images), _AT_ONCE):
-                    a, b, c, d = images[k, here], images[k + 1, here], images[k + 2, here], images[k + 3, here]
-                    _combine(curve, weights[t, k:], a, b, c, d)
-                _blend(out[t, z, y, left:], curve, tissue[here])
+                for k in range(0, last, _AT_ONCE):
+                    _combine(curve, weights[t, k:], images[k, y], images[k + 1, y], images[k + 2, y], images[k + 3, y])
+            a, b, c, d = images[last, y], images[last + 1, y], images[last + 2, y], images[last + 3, y]
+            _blend(out[t, z, top + y, left:], tissue[y], curve, weights[t, last:], a, b, c, d)
+
+
+@numba.njit(**_OPTIONS)
+def _copy(values, out):
+    for x in range(len(out)):
+        out[x] = values[x]
 
 
 @numba.njit(**_OPTIONS)
@@ -161,6 +167,8 @@ def _combine(out, weights, a, b, c, d):
 
 
 @numba.njit(**_OPTIONS)
-def _blend(out, values, share):
-    for x in range(len(values)):
-        out[x] += share[x] * (values[x] - out[x])
+def _blend(out, share, curve, weights, a, b, c, d):
+    """Go from what is there as far as the share says to the curve and the last four coefficients' part of it."""
+    for x in range(np.uintp(len(curve))):
+        value = curve[x] + weights[0] * a[x] + weights[1] * b[x] + weights[2] * c[x] + weights[3] * d[x]
+        out[x] += share[x] * (value - out[x])

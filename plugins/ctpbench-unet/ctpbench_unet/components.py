@@ -25,8 +25,8 @@ def components_of(slices: Sequence[Slice], device: str) -> TemporalComponents:
         series, tissue = part.frames.to(device), part.tissue.cpu().numpy()
         products.append((_by_kernels if series.device.type == "cpu" else _by_torch)(series, tissue))
         pixels += int(tissue.sum())
-    both = torch.stack(products).cpu().double().sum(dim=0).numpy()  # only here is a GPU waited for
-    return TemporalComponents.of_products(*both, pixels)
+    both = sum(each.double() for each in products)
+    return TemporalComponents.of_products(*both.cpu().numpy(), pixels)  # only here is a GPU waited for
 
 
 def _by_kernels(series: Tensor, tissue: Float32) -> Tensor:
