@@ -185,16 +185,19 @@ def test_series(contest, scan, context: Context, request, who):
     )
 
 
-@pytest.mark.parametrize("who", ["ours", "four mirror images", "lowrank_nl"])
+@pytest.mark.parametrize("who", ["ours", "width 12", "four mirror images", "lowrank_nl"])
 def test_slice(contest, context: Context, request, who):
     """A slice of the paper's simulation by the network at its fastest, beside itself at its best and no network."""
     sizes = {} if request.config.getoption("benchmark_enable") else {"size_px": 32, "pixel_mm": 8, "views": 64}
     phantom = Phantom(detectors=48 if sizes else 384, **sizes)
     case_id = phantom.cases("validation")[0]
     frames = phantom.load(case_id, 2e5).observation.frames
-    architecture = SubspaceNoise2Noise().architecture()
-    network = taught(architecture.network(seed=1))
-    one, four = (FittedSubspace.of(network, architecture, {}, mirrors=mirrors) for mirrors in (1, 4))
+
+    def fitted(width: int, mirrors: int) -> FittedSubspace:
+        architecture = SubspaceNoise2Noise(width=width).architecture()
+        return FittedSubspace.of(taught(architecture.network(seed=1)), architecture, {}, mirrors=mirrors)
+
+    one, narrow, four = fitted(16, 1), fitted(12, 1), fitted(16, 4)
     n_frames, _, rows, columns = frames.shape
     contest(
         who,
@@ -202,6 +205,7 @@ def test_slice(contest, context: Context, request, who):
         size=f"{rows}x{columns}x{n_frames}",
         ours=lambda: one.denoise(frames, context).values,
         peers={
+            "width 12": Peer(lambda: narrow.denoise(frames, context).values),
             "four mirror images": Peer(lambda: four.denoise(frames, context).values),
             "lowrank_nl": Peer(lambda: LowrankNl().denoise(frames, context).values),
         },

@@ -32,8 +32,8 @@ _TRIES = 5
 _GRACE_S = 2.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 # Idle threads of one library must sleep: else they starve another's in the same process. GNU's, of torch and numba,
-# spin for a tenth of a millisecond first: from one layer of a network to the next they are not to be woken.
-IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000", "OPENBLAS_THREAD_TIMEOUT": "4"}
+# spin for a third of a millisecond first: from one layer of a network to the next they are not to be woken.
+IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "30000", "OPENBLAS_THREAD_TIMEOUT": "4"}
 # Where Dask is installed, xarray imports it at the first array.
 _PRELOADED = [__name__, "ctpbench.running.rehearsal", "dask.base"]
 
