@@ -115,6 +115,14 @@ class Host:
 
         What the guest wrote then lies in `made`.
         """
+        errand, started = self.send(key, task, inputs, checkpoints)
+        outcome = self.hear(errand, log, progress)
+        return outcome, time.perf_counter() - started
+
+    def send(
+        self, key: str, task: ErrandTask, inputs: Mapping[str, Path], checkpoints: Path
+    ) -> tuple[messages.Errand, float]:
+        """Have something begun, which `hear` waits for; return what was asked, and when its inputs are handed over."""
         checkpoints, here = checkpoints.resolve(), self._guest
         if here is None or here.checkpoints != checkpoints:
             here = self._invite(checkpoints)
@@ -132,8 +140,38 @@ class Host:
         )
         with suppress(BrokenPipeError):  # a guest that is gone is seen as such when it is listened to
             messages.send_order(here.channel.fileno(), errand)
-        outcome = self._listen(here, errand, log, progress)
-        return outcome, time.perf_counter() - started
+        return errand, started
+
+    def hear(self, errand: messages.Errand, log: Log, progress: Progress) -> Outcome:
+        """Hear the guest out on what it was sent for; one that ends, or says what makes no sense, is dismissed."""
+        here = self._guest
+        assert here is not None, "nobody was sent"
+        while True:
+            select.select([here.channel.fileno(), here.printed], [], [])
+            _drain(here.printed, log)
+            try:
+                for message in here.mailbox.messages():
+                    if isinstance(message, messages.Ready):
+                        self.hold = self.hold or Hold(message.landlock, message.namespaces)
+                    elif isinstance(message, messages.Idle):
+                        raise messages.Malformed("idle, which a guest does not say")
+                    elif message.key in here.done:
+                        continue  # of one that is over, for which it had no more to say
+                    elif isinstance(message, messages.Started) or message.key != errand.key:
+                        raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which nobody asked for")
+                    elif isinstance(message, messages.Progressed):
+                        progress(message.fraction, message.text)
+                    else:
+                        _drain(here.printed, log)
+                        here.done.add(message.key)
+                        return _checked(message.outcome, errand)
+            except messages.Malformed as error:
+                self.dismiss()
+                text = f"its process sent what is no message of the harness: {error}"
+                return Outcome(status="error", message=text[:1000])
+            if here.mailbox.closed:
+                _drain(here.printed, log)
+                return crash(self._verdict())
 
     def clear(self) -> None:
         """Empty the folders that the guest writes to."""
@@ -220,35 +258,6 @@ class Host:
         if here is not None:
             here.channel.close()
             os.close(here.printed)
-
-    def _listen(self, here: _Guest, errand: messages.Errand, log: Log, progress: Progress) -> Outcome:
-        """Hear a guest out; one that ends, or says what makes no sense, is dismissed."""
-        while True:
-            select.select([here.channel.fileno(), here.printed], [], [])
-            _drain(here.printed, log)
-            try:
-                for message in here.mailbox.messages():
-                    if isinstance(message, messages.Ready):
-                        self.hold = self.hold or Hold(message.landlock, message.namespaces)
-                    elif isinstance(message, messages.Idle):
-                        raise messages.Malformed("idle, which a guest does not say")
-                    elif message.key in here.done:
-                        continue  # of one that is over, for which it had no more to say
-                    elif isinstance(message, messages.Started) or message.key != errand.key:
-                        raise messages.Malformed(f"{message.event} {message.key[:60]!r}, which nobody asked for")
-                    elif isinstance(message, messages.Progressed):
-                        progress(message.fraction, message.text)
-                    else:
-                        _drain(here.printed, log)
-                        here.done.add(message.key)
-                        return _checked(message.outcome, errand)
-            except messages.Malformed as error:
-                self.dismiss()
-                text = f"its process sent what is no message of the harness: {error}"
-                return Outcome(status="error", message=text[:1000])
-            if here.mailbox.closed:
-                _drain(here.printed, log)
-                return crash(self._verdict())
 
     def _hand_over(self, inputs: Mapping[str, Path]) -> dict[str, Path]:
         """Let the guest read these files and folders, and no other any more; return where it finds them."""

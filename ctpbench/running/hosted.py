@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from ctpbench.running.work import (
     ScoresInfo,
 )
 
-I = TypeVar("I", AnswerInfo, BuildInfo, DataInfo, ModelInfo, ScoresInfo)  # noqa: E741
+I = TypeVar("I", AnswerInfo, DataInfo, ModelInfo, ScoresInfo)  # noqa: E741
 
 
 class Failed(Exception):
@@ -44,7 +45,21 @@ class HostedJob(Job):
 
     def prepare(self, spec: ComponentSpec) -> None:
         """Have a component imported and made, before anything is handed over and the clock starts."""
-        self.ask(BuildTask(component=spec), BuildInfo, {})
+        with self.preparing(spec):
+            pass
+
+    @contextmanager
+    def preparing(self, spec: ComponentSpec) -> Iterator[None]:
+        """Have it imported and made while this process does something else."""
+        errand, _ = self.host.send(self.key, BuildTask(component=spec), {}, self.checkpoints)
+        try:
+            yield
+        except BaseException:
+            self.host.dismiss()  # nobody waits for its answer
+            raise
+        outcome = self.host.hear(errand, self.log, self.progress)
+        if not isinstance(outcome.info, BuildInfo):
+            raise Failed(outcome)
 
     def ask(self, task: ErrandTask, kind: type[I], inputs: Mapping[str, Path] | None = None) -> tuple[I, float]:
         """Have something done; return what came of it and the seconds since its inputs were handed over.

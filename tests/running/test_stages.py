@@ -361,6 +361,35 @@ def test_the_noiseless_control_needs_noiseless_frames(cell, cache):
         staged(prediction, item, cache, without)
 
 
+def test_a_guest_that_is_made_ready_for_nothing_is_ended(cell, tmp_path):
+    """Its answer would come to whoever asks next."""
+    places = {"inputs": {}, "out": tmp_path, "scratch": tmp_path, "device": "cpu", "threads": 1}
+    with Host(tmp_path, None, {}, "cpu", 1) as host, Log(tmp_path / "log") as log:
+        job = HostedJob(
+            **places, checkpoints=host.home, progress=lambda fraction, text: None, key="k", host=host, log=log
+        )
+        with pytest.raises(DataError), job.preparing(ComponentSpec.of(Same())):
+            raise DataError("on purpose")
+        assert host.guest is None
+        job.prepare(ComponentSpec.of(Same()))
+        assert host.guest is not None
+
+
+def test_maps_are_warmed_up_once_in_a_worker_and_the_method_in_each_of_its_processes(cell, cache, monkeypatch):
+    asked, real, answered = [], prediction.estimate, prediction.answer_from
+    monkeypatch.setattr(prediction, "_WARM", set())
+    monkeypatch.setattr(prediction, "estimate", lambda *given: asked.append("maps") or real(*given))
+    monkeypatch.setattr(prediction, "answer_from", lambda *a, **k: asked.append("answer") or answered(*a, **k))
+    item = cell.prediction(Same(), cell.test, cell.row.maps[0], trial=False)
+    assert item.task.timed
+    found = []
+    for _ in range(2):
+        asked.clear()
+        staged(prediction, item, cache)
+        found.append((asked.count("answer") - len(item.task.cases), asked.count("maps") - len(item.task.cases)))
+    assert found == [(1, 1), (1, 0)]
+
+
 class Recount(FrameDenoiser):
     """Counts how often it was asked, in what it returns."""
 

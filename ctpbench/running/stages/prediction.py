@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ctpbench.contract.observation import Observation
@@ -16,6 +17,9 @@ from ctpbench.running.hosted import HostedJob
 from ctpbench.running.origin import versions_of
 from ctpbench.running.work import AnswerInfo, AnswerTask, PredictionInfo, PredictionTask
 from ctpbench.settings import MapsSettings
+
+_WARM: set[tuple[str, tuple[int, ...], str]] = set()
+"""Of what answers maps were computed in this process, and how."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,16 @@ class _Took:
 
 def run(task: PredictionTask, job: HostedJob) -> PredictionInfo:
     """Write files of each case, one for each way of computing maps: maps and, where it is wanted, concentration."""
-    job.prepare(task.denoiser)
     took: list[list[_Took]] = []
     reported: list[Mapping[str, float]] = []
-    for done, case in enumerate(task.cases):
+    loaded = _loaded(task, job)
+    with job.preparing(task.denoiser):
+        first = next(loaded)
+    for done, (case, observation, given) in enumerate(chain([first], loaded)):
         job.progress(done / len(task.cases), case)
-        given = _given(case, task, job)
-        observation = load_observation(given[f"observation/{case}"])
-        if task.timed and done == 0:
-            _denoised(case, observation, task, job, given)  # warm-up: compilation, caches, allocators
+        if task.timed and done == 0:  # warm-up: compilation, caches, allocators
+            answer, _ = _answered(case, observation, task, job, given, task.maps)
+            _warm_up(answer, observation, task.maps)
         took.append([])
         for _ in range(task.repeats if task.timed else 1):
             answer, last_info, last = _denoised(case, observation, task, job, given)
@@ -61,6 +66,13 @@ def run(task: PredictionTask, job: HostedJob) -> PredictionInfo:
         **last_info.model_dump(include={"peak_memory_mib", "peak_device_memory_mib", "hardware"}),
     )
     return info.model_copy(update=job.held())
+
+
+def _loaded(task: PredictionTask, job: HostedJob) -> Iterator[tuple[str, Observation, dict[str, Path]]]:
+    """Yield each case, its observation, and what the method is handed for it."""
+    for case in task.cases:
+        given = _given(case, task, job)
+        yield case, load_observation(given[f"observation/{case}"]), given
 
 
 def _given(case: str, task: PredictionTask, job: HostedJob) -> dict[str, Path]:
@@ -92,11 +104,31 @@ def _denoised(
 ) -> tuple[Answer, AnswerInfo, Estimate]:
     """Return what the method returned for a case, what its process says of that, and the maps: of `maps` if given."""
     maps = maps or task.maps
+    answer, info = _answered(case, observation, task, job, given, maps)
+    return answer, info, estimate(answer, observation, maps)
+
+
+def _answered(
+    case: str,
+    observation: Observation,
+    task: PredictionTask,
+    job: HostedJob,
+    given: Mapping[str, Path],
+    maps: MapsSettings,
+) -> tuple[Answer, AnswerInfo]:
     asked = AnswerTask(denoiser=task.denoiser, case=case, seed=task.seed, maps=maps)
     info, seconds = job.ask(asked, AnswerInfo, given)
     values = job.array(OUTPUT, answer_shape(info.kind, observation))
     answer = answer_from(info.kind, values, observation, maps, denoise_s=seconds, diagnostics=info.diagnostics)
-    return answer, info, estimate(answer, observation, maps)
+    return answer, info
+
+
+def _warm_up(answer: Answer, observation: Observation, maps: MapsSettings) -> None:
+    """Compute maps as they will be, unless this process has: it stays when the method's goes."""
+    how = (answer.kind, answer.output.shape, maps.model_dump_json())
+    if how not in _WARM:
+        estimate(answer, observation, maps)
+        _WARM.add(how)
 
 
 def _save(estimate: Estimate, case: str, way: int, task: PredictionTask, job: HostedJob) -> None:
