@@ -17,6 +17,7 @@ from importlib import import_module
 from ctpbench.running import messages
 from ctpbench.running.faults import InvalidOutput, failure, invalid
 from ctpbench.running.job import Job
+from ctpbench.running.ready import heed_environment
 from ctpbench.running.sandbox.enclosure import shut_in
 from ctpbench.running.sandbox.porter import Place
 from ctpbench.running.work import Outcome
@@ -41,6 +42,7 @@ def live(place: Place, files: Sequence[int]) -> None:
     if told is None:
         return
     os.environ.update(told.environment)
+    heed_environment()
     tempfile.tempdir = None  # what was found before this process had its environment
     hold = shut_in(told.reach, place)
     if (home := told.home) is not None:

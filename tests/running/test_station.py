@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from ctpbench.running.executors import station
 from ctpbench.running.executors.protocol import Began, Ended, Limits, Returned
-from ctpbench.running.executors.station import Drop, Order, Report
+from ctpbench.running.executors.station import Drop, Order, Question, Report
+from ctpbench.running.identity import Wanted
+from ctpbench.running.sandbox.enclosure import Hold
 from ctpbench.running.work import Assignment, ComponentSpec, DataInfo, DataTask, Item, Outcome
 
 SPEC = ComponentSpec(module="m", qualname="Q", name="toy", version="1", params={}, code="c", libraries={})
@@ -23,10 +26,20 @@ class Executor:
 
     made: list[Executor] = []  # noqa: RUF012
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, libraries: Sequence[str] = ()) -> None:
         self.batch: list[Assignment] = []
+        self.libraries = libraries
         self.closed = False
         self.made.append(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def hold(self) -> Hold:
+        return Hold(0, namespaces=False)
 
     @property
     def running(self) -> int:
@@ -99,3 +112,12 @@ def test_what_is_dropped_is_killed_alone(lines):
     write(order("next", "a"))
     assert heard(read, 3)[-1] == ("next", "", True)
     assert [each.closed for each in Executor.made] == [True, False]
+
+
+def test_what_a_run_asks_about_is_ready_for_its_batches(lines):
+    write, read = lines
+    write(Question(batch="greeting", wanted=Wanted(modules=(), libraries=("numba",)), sandboxed=True))
+    assert heard(read, 1) == [("greeting", "", True)]
+    write(order("one", "a"))
+    heard(read, 3)
+    assert [each.libraries for each in Executor.made] == [("numba",), ("numba",)]

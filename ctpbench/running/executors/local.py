@@ -10,7 +10,7 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, forkserver
@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from ctpbench.device import cuda_cards
-from ctpbench.running import messages, processes
+from ctpbench.running import messages, processes, ready
 from ctpbench.running.environment import allowed
 from ctpbench.running.executors.protocol import Advanced, Began, Ended, Event, Limits, Returned
 from ctpbench.running.faults import crash
@@ -35,7 +35,7 @@ _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 # spin for a third of a millisecond first: from one layer of a network to the next they are not to be woken.
 IDLE_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "30000", "OPENBLAS_THREAD_TIMEOUT": "4"}
 # Where Dask is installed, xarray imports it at the first array.
-_PRELOADED = [__name__, "ctpbench.running.rehearsal", "dask.base"]
+_PRELOADED = ["ctpbench.running.rehearsal", "dask.base"]
 
 
 @dataclass(eq=False)
@@ -92,15 +92,23 @@ class _Child:
 
 
 class LocalExecutor:
-    """Runs batches in child processes, which are used again. Use as a context manager: leaving it kills them."""
+    """Runs batches in child processes, which are used again. Use as a context manager: leaving it kills them.
 
-    def __init__(self, limits: Limits) -> None:
+    Parameters
+    ----------
+    limits : Limits
+    libraries : collection of str
+        Distributions that components will import: see `ctpbench.running.ready`. What the first executor of a process
+        names is made ready for all of them.
+    """
+
+    def __init__(self, limits: Limits, libraries: Collection[str] = ()) -> None:
         self._limits = limits
         self._cards = cuda_cards() if limits.device == "cuda" else ()
         self._children: list[_Child] = []
         self._selector = selectors.DefaultSelector()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
+        self._context.set_forkserver_preload([__name__, *ready.modules(libraries), *_PRELOADED])
 
     def __enter__(self) -> Self:
         return self

@@ -48,7 +48,7 @@ def opened(
     """
     match choice.executor:
         case Local():
-            return LocalExecutor(limits)
+            return LocalExecutor(limits, terms.wanted.libraries)
         case Dask() as dask:
             try:
                 from ctpbench.running.executors.dask import DaskExecutor

@@ -93,6 +93,7 @@ class _Station:
         self._orders, self._reports = orders, reports
         self._batches: dict[str, tuple[LocalExecutor, Limits]] = {}
         self._free: dict[Limits, list[LocalExecutor]] = {}  # what has worked on a batch works on the next one
+        self._libraries: tuple[str, ...] = ()  # of the run that it works for
         self._rest = b""
 
     def work(self) -> None:
@@ -118,7 +119,7 @@ class _Station:
         match word:
             case Order(batch=batch, assignments=assignments, limits=limits):
                 free = self._free.setdefault(limits, [])
-                executor = free.pop() if free else LocalExecutor(limits)
+                executor = free.pop() if free else LocalExecutor(limits, self._libraries)
                 executor.submit(assignments)
                 self._batches[batch] = executor, limits
             case Drop(batch=batch):
@@ -126,6 +127,7 @@ class _Station:
                     dropped, _ = self._batches.pop(batch)
                     dropped.close()
             case Question(batch=batch):
+                self._libraries = word.wanted.libraries
                 self._send(Report(batch=batch, facts=_facts(word), over=True))
 
     def _report(self, batch: str, executor: LocalExecutor, limits: Limits) -> None:
@@ -157,7 +159,7 @@ def _messages(events: Iterator[Event]) -> Iterator[Started | Progressed | Done]:
 
 
 def _facts(question: Question) -> Facts:
-    with LocalExecutor(Limits(sandboxed=question.sandboxed)) as executor:
+    with LocalExecutor(Limits(sandboxed=question.sandboxed), question.wanted.libraries) as executor:
         hold = executor.hold()
     return Facts(host=socket.gethostname(), hardware=processor(), identity=identity(question.wanted), hold=hold)
 
