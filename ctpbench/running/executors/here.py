@@ -18,6 +18,7 @@ from typing import Self
 
 from ctpbench.code import CORE
 from ctpbench.contract.components import Component
+from ctpbench.running import messages
 from ctpbench.running.attempts import attempt
 from ctpbench.running.executors.protocol import Began, Ended, Event, Limits, Workers
 from ctpbench.running.faults import InvalidOutput, failure, invalid
@@ -136,23 +137,29 @@ class _HereHost(Host):
         super().__init__(room, None, {}, limits.device, limits.threads)
         self._classes = classes
 
-    def ask(
-        self, key: str, task: ErrandTask, inputs: Mapping[str, Path], checkpoints: Path, log: Log, progress: Progress
-    ) -> tuple[Outcome, float]:
-        """Do it; return how it ended, and the seconds since its inputs were handed over."""
+    def send(
+        self, key: str, task: ErrandTask, inputs: Mapping[str, Path], checkpoints: Path
+    ) -> tuple[messages.Errand, float]:
+        """Keep in mind what is to be done; it is done when it is asked for."""
         self.clear()
-        places = (inputs, self.made, self.home, checkpoints, self.device, self.threads)
+        import_module(f"ctpbench.running.errands.{task.stage}")
+        errand = messages.Errand(
+            key=key, task=task, inputs=dict(inputs), out=self.made, scratch=self.home, checkpoints=checkpoints
+        )
+        return errand, time.perf_counter()
+
+    def hear(self, errand: messages.Errand, log: Log, progress: Progress) -> Outcome:
+        """Do it; return how it ended."""
+        places = (errand.inputs, self.made, self.home, errand.checkpoints, self.device, self.threads)
         job = _HereJob(*places, progress, self._classes)
-        errand = import_module(f"ctpbench.running.errands.{task.stage}")
-        started = time.perf_counter()
+        work = import_module(f"ctpbench.running.errands.{errand.task.stage}")
         try:
-            outcome = Outcome(status="ok", info=errand.run(task, job))
+            return Outcome(status="ok", info=work.run(errand.task, job))
         except InvalidOutput as error:
-            outcome = invalid(error)
+            return invalid(error)
         except (Exception, SystemExit) as error:
             log.write(traceback.format_exc().encode())
-            outcome = _placed(failure(error, self.made, self.home), error)
-        return outcome, time.perf_counter() - started
+            return _placed(failure(error, self.made, self.home), error)
 
 
 def _placed(outcome: Outcome, error: BaseException) -> Outcome:
