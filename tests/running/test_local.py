@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -245,3 +246,15 @@ def test_gpus_are_those_that_the_driver_lists_where_none_are_named(tmp_path, mon
     for name in ("0000:00:06.0", "0000:00:07.0"):
         (tmp_path / name).mkdir()
     assert cuda_cards() == ("0", "1")
+
+
+@pytest.mark.parametrize(("held", "own", "status"), [(0.3, 0.3, None), (0.6, 0.1, None), (0.6, 0.5, "out_of_memory")])
+def test_memory_that_processes_share_counts_once(held, own, status, monkeypatch):
+    """What a method's process was forked with it shares with all others, and with those that it forks."""
+    monkeypatch.setattr(processes, "started_by", lambda worker: [[2], [3]])
+    monkeypatch.setattr(processes, "resident_bytes", lambda process: int(held * 2**30))
+    monkeypatch.setattr(processes, "proportional_bytes", lambda process: int(own * 2**30))
+    with LocalExecutor(Limits(memory_gib=0.9)) as executor:
+        found = executor._breach(SimpleNamespace(process=SimpleNamespace(pid=1), since=0.0))
+    assert (found and found.status) == status
+    assert found is None or found.message == "used 1.00 GiB, more than resources.memory_gib = 0.9"

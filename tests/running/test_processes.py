@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -45,8 +47,27 @@ def test_what_it_takes_is_what_psutil_says(way, parent):
     assert processes.processor_s(child) > 0
 
 
+def test_what_processes_share_is_counted_once(way, parent):
+    (child,) = processes.children(parent)
+    part = processes.proportional_bytes(child)
+    assert 2**24 < part <= processes.resident_bytes(child)
+    program = "import os, time; held = b'.' * 2**26; os.fork(); time.sleep(100)"
+    with subprocess.Popen([sys.executable, "-c", program]) as whole:
+        deadline = time.monotonic() + 60
+        while not (forked := processes.children(whole.pid)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        both = whole.pid, *forked
+        assert sum(map(processes.resident_bytes, both)) > 2**27
+        if os.path.exists("/proc/self/smaps_rollup"):
+            assert sum(map(processes.proportional_bytes, both)) < 2**27 - 2**24
+        for each in reversed(both):
+            os.kill(each, signal.SIGKILL)
+
+
 def test_one_that_is_gone_takes_nothing(way):
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
     assert (processes.resident_bytes(gone.pid), processes.processor_s(gone.pid)) == (0, 0.0)
+    assert processes.proportional_bytes(gone.pid) == 0
     assert processes.started_by(gone.pid) == []

@@ -314,17 +314,21 @@ class LocalExecutor:
             text = f"took more processor time than resources.cpu_s = {limits.cpu_s:g}"
             return Outcome(status="timeout", message=text)
         if limits.memory_gib is not None:
-            used_gib = _resident_gib(child.process.pid)
+            used_gib = _used_gib(child.process.pid, limits.memory_gib)
             if used_gib > limits.memory_gib:
                 text = f"used {used_gib:.2f} GiB, more than resources.memory_gib = {limits.memory_gib:g}"
                 return Outcome(status="out_of_memory", message=text)
         return None
 
 
-def _resident_gib(worker: int) -> float:
-    """Return the memory of a worker and of all that works for it; what it starts itself only waits."""
+def _used_gib(worker: int, allowed_gib: float) -> float:
+    """Return the memory of a worker and of all that works for it; what it starts itself only waits.
+
+    What they share is counted once for each, which is quickly told, unless it then seems to be too much.
+    """
     working = [worker, *itertools.chain.from_iterable(processes.started_by(worker)[1:])]
-    return sum(map(processes.resident_bytes, working)) / 2**30
+    used_gib = sum(map(processes.resident_bytes, working)) / 2**30
+    return used_gib if used_gib <= allowed_gib else sum(map(processes.proportional_bytes, working)) / 2**30
 
 
 def _cpu_s(worker: int) -> float:
