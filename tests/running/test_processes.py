@@ -52,17 +52,18 @@ def test_what_processes_share_is_counted_once(way, parent):
     part = processes.proportional_bytes(child)
     assert 2**24 < part <= processes.resident_bytes(child)
     program = "import os, time; held = b'.' * 2**26; os.fork(); time.sleep(100)"
-    with subprocess.Popen([sys.executable, "-c", program]) as whole:
-        deadline = time.monotonic() + 60
-        while not (forked := processes.children(whole.pid)):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        both = whole.pid, *forked
-        assert sum(map(processes.resident_bytes, both)) > 2**27
-        if os.path.exists("/proc/self/smaps_rollup"):
-            assert sum(map(processes.proportional_bytes, both)) < 2**27 - 2**24
-        for each in reversed(both):
-            os.kill(each, signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", program], start_new_session=True) as whole:
+        try:
+            deadline = time.monotonic() + 60
+            while not (forked := processes.children(whole.pid)):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            both = whole.pid, *forked
+            assert sum(map(processes.resident_bytes, both)) > 2**27
+            if os.path.exists("/proc/self/smaps_rollup"):
+                assert sum(map(processes.proportional_bytes, both)) < 2**27 - 2**24
+        finally:
+            os.killpg(whole.pid, signal.SIGKILL)
 
 
 def test_one_that_is_gone_takes_nothing(way):
