@@ -21,6 +21,8 @@ from ctpbench.running.work import BuildTask, ComponentSpec
 from ctpbench.settings import Resources
 from tests.conftest import environment
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="libraries are made ready on Linux alone")
+
 FORKED = """
 from ctpbench.running.executors.local import LocalExecutor
 from ctpbench.running.executors.protocol import Limits
@@ -34,7 +36,7 @@ ALONE = """
 import os, sys
 from ctpbench.running import ready
 __import__(*ready.modules([{library!r}]))
-print({library!r} in sys.modules, len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1)
+print({library!r} in sys.modules, len(os.listdir("/proc/self/task")))
 """
 HEEDS = """
 import os

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from ctpbench.contract.observation import Observation
@@ -35,10 +35,7 @@ def run(task: PredictionTask, job: HostedJob) -> PredictionInfo:
     """Write files of each case, one for each way of computing maps: maps and, where it is wanted, concentration."""
     took: list[list[_Took]] = []
     reported: list[Mapping[str, float]] = []
-    loaded = _loaded(task, job)
-    with job.preparing(task.denoiser):
-        first = next(loaded)
-    for done, (case, observation, given) in enumerate(chain([first], loaded)):
+    for done, (case, observation, given) in enumerate(_loaded(task, job)):
         job.progress(done / len(task.cases), case)
         if task.timed and done == 0:  # warm-up: compilation, caches, allocators
             answer, _ = _answered(case, observation, task, job, given, task.maps)
@@ -69,10 +66,12 @@ def run(task: PredictionTask, job: HostedJob) -> PredictionInfo:
 
 
 def _loaded(task: PredictionTask, job: HostedJob) -> Iterator[tuple[str, Observation, dict[str, Path]]]:
-    """Yield each case, its observation, and what the method is handed for it."""
-    for case in task.cases:
-        given = _given(case, task, job)
-        yield case, load_observation(given[f"observation/{case}"]), given
+    """Yield each case, its observation, and what the method is handed for it; load the first while that is made."""
+    for number, case in enumerate(task.cases):
+        with nullcontext() if number else job.preparing(task.denoiser):
+            given = _given(case, task, job)
+            observation = load_observation(given[f"observation/{case}"])
+        yield case, observation, given
 
 
 def _given(case: str, task: PredictionTask, job: HostedJob) -> dict[str, Path]:

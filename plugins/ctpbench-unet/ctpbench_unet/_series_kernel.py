@@ -143,7 +143,8 @@ def _put(images, weights, level, tissue, place, series, out):
     z, top, left = place
     columns, last = min(tissue.shape[1], out.shape[3] - left), len(images) - _AT_ONCE
     for t in numba.prange(len(out)):
-        _copy(series[t, z].reshape(-1), out[t, z].reshape(-1))
+        for y in range(out.shape[2]):  # row by row, for they need not lie behind each other
+            _copy(series[t, z, y], out[t, z, y])
         curve = np.full(columns, level[t])
         for y in range(min(len(tissue), out.shape[2] - top)):
             if last:

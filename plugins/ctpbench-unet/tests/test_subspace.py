@@ -92,6 +92,18 @@ def test_curves_are_put_as_the_series_is(scan, rank):
         assert changed[part.z][part.box].sum() == changed.sum()
 
 
+def test_a_series_may_lie_in_memory_as_it_likes(scan):
+    """A part of one, say, or one that a library keeps the other way round."""
+    (part, *_), before = subspace_slices(scan[0], 2, multiple=8), scan[0].values
+    coefficients = torch.randn(3, *part.tissue.shape, generator=torch.Generator().manual_seed(0))
+    expected, got, other = before.copy(), np.empty_like(before, order="F"), np.asfortranarray(before)
+    part.put_curves(coefficients, torch.from_numpy(before.copy()), expected)
+    part.put_curves(coefficients, torch.from_numpy(other), got)
+    np.testing.assert_array_equal(got[:, part.z], expected[:, part.z])
+    (turned, *_) = subspace_slices(scan[0].copy(data=other), 2, multiple=8)
+    torch.testing.assert_close(turned.frames, part.frames)
+
+
 @pytest.mark.parametrize("count", [None, 12])
 def test_images_are_coefficients_and_their_non_local_mean(scan, count):
     """Its noise is that of fewer frames where fewer are fitted."""
