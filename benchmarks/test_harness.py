@@ -89,8 +89,14 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def executor() -> Iterator[Noting]:
-    with Noting(Limits(threads=THREADS)) as executor:
+def threads() -> int:
+    """For each cell at work, as the command shares processors out."""
+    return THREADS
+
+
+@pytest.fixture
+def executor(threads) -> Iterator[Noting]:
+    with Noting(Limits(threads=threads)) as executor:
         yield executor
 
 
@@ -165,6 +171,7 @@ def test_a_cell(contest, cells, store, run, context, who):
     )
 
 
+@pytest.mark.parametrize("threads", [max(1, THREADS // 2)])
 @pytest.mark.parametrize("who", ["ours", "python -c pass", PEER])
 def test_many_cells(contest, cells, store, run, tmp_path, who):
     peers = {"python -c pass": BARE, **({PEER: Peer(benchopt(BENCHOPT, tmp_path))} if BENCHOPT else {})}

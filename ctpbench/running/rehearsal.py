@@ -25,6 +25,7 @@ from ctpbench.running.messages import Errand
 from ctpbench.running.origin import versions_of
 from ctpbench.running.stages import reference
 from ctpbench.running.tiny import CASE, Level, Unchanged, save_case, spec_of
+from ctpbench.running.warm_up import warm_up
 from ctpbench.running.work import (
     STAGES,
     AnswerTask,
@@ -62,6 +63,7 @@ def rehearse() -> None:
         Outcome.model_validate_json(Outcome(status="ok", info=scored).model_dump_json())
         errand = Errand(key="", task=asked, inputs=inputs, out=room, scratch=room, checkpoints=room)
         Errand.model_validate_json(errand.model_dump_json())
+    warm_up()
     versions_of(method)
     processes.resident_bytes(os.getpid())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ctpbench.contract.case import MAPS, ScoredCase, Truth
+from ctpbench.contract.case import MAP_DIMS, MAPS, ScoredCase, Truth
 from ctpbench.contract.components import Component, Context, FrameDenoiser, Metric
 from ctpbench.contract.observation import Observation, check_observation
 from ctpbench.running.files import save_observation, save_truth
@@ -35,20 +35,25 @@ class Level(Metric):
         return case.maps.mean(("z", "y", "x"))
 
 
-def save_case(room: Path) -> None:
-    """Write the observation and the truth of the case."""
+def observation() -> Observation:
+    """Return the observation of the case."""
     times_s = np.arange(8.0)
     curve = np.maximum(times_s - 2, 0) * np.exp(-np.maximum(times_s - 2, 0))
     frames = (30 + np.ones((1, 4, 4)) * curve[:, None, None, None]).astype(np.float32)
     everywhere = np.ones(frames.shape[1:], dtype=bool)
-    observation = Observation.of(
+    return Observation.of(
         frames, times_s=times_s, spacing_mm=(5, 1, 1), brain=everywhere, vessels=~everywhere, aif=100 * curve
     )
-    check_observation(observation)
-    like = observation.frames
-    coords = {"map": list(MAPS), **{dim: like[dim] for dim in ("z", "y", "x")}}
-    maps = xr.DataArray(np.ones((len(MAPS), *everywhere.shape)), dims=("map", "z", "y", "x"), coords=coords)
-    save_observation(observation, room / "observation.npz")
+
+
+def save_case(room: Path) -> None:
+    """Write the observation and the truth of the case."""
+    observed = observation()
+    check_observation(observed)
+    like = observed.frames
+    coords = {"map": list(MAPS), **{dim: like[dim] for dim in MAP_DIMS[1:]}}
+    maps = xr.DataArray(np.ones((len(MAPS), *like.shape[1:])), dims=MAP_DIMS, coords=coords)
+    save_observation(observed, room / "observation.npz")
     save_truth(Truth(maps=maps, frames=like.copy()), room / "truth.npz")
 
 

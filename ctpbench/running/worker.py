@@ -24,6 +24,7 @@ from ctpbench.running.log import Log
 from ctpbench.running.sandbox.enclosure import Reach
 from ctpbench.running.sandbox.namespaces import die_with_parent, die_with_writer
 from ctpbench.running.sandbox.porter import Porter
+from ctpbench.running.warm_up import warm_up
 from ctpbench.running.work import Assignment, Outcome
 
 _PROGRESS_EVERY_S = 0.05
@@ -45,8 +46,9 @@ def main(pipe: Connection, device: str, threads: int) -> None:
         die_with_parent()
         if (runner := multiprocessing.parent_process()) is not None:  # the parent is the server that forked this
             die_with_writer(runner.sentinel)
+    ahead = warm_up if threads > 1 else None  # on a processor that idles while the guest before imports its method
     # The porter comes before anything is received: its copies are the guests.
-    with Porter(guest.live) as porter, Lodging(porter, device, threads) as lodging:
+    with Porter(guest.live, ahead) as porter, Lodging(porter, device, threads) as lodging:
         at_first = processes.resident_bytes(os.getpid())
 
         def may_stay() -> bool:

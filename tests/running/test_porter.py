@@ -84,12 +84,12 @@ def porter(before, refused, monkeypatch):
 
 @pytest.fixture
 def tell(porter):
-    """Let a guest in and tell it what to do; return what it says of that."""
+    """Let a guest in and tell it what to do; return what it says of that. Its process is `tell.guest`."""
 
     def tell(what: str) -> str:
         source, to = os.pipe()
         answer, answers = os.pipe()
-        porter.admit(source, answers, network=True)
+        tell.guest = psutil.Process(porter.admit(source, answers, network=True))
         os.close(source)
         os.close(answers)
         os.write(to, what.encode())
@@ -118,7 +118,7 @@ def test_a_guest_is_in_namespaces_of_its_own(porter, tell):
 
 def test_a_guest_that_was_dismissed_is_gone_once_that_was_waited_for(porter, tell):
     tell("see one")
-    (guest,) = psutil.Process(porter._process).children()
+    guest = tell.guest
     porter.dismiss()
     porter.wait()
     assert not guest.is_running()
@@ -128,31 +128,63 @@ def test_a_guest_that_was_dismissed_is_gone_once_that_was_waited_for(porter, tel
 
 @pytest.mark.parametrize("refused", [(2,)])
 def test_a_guest_that_cannot_be_there_ahead_is_made_when_it_is_asked_for(porter, tell, capfd):
-    for what in ("see one", "see two"):
-        assert tell(what) == f"{[what]} {what}"
-        porter.dismiss()
+    assert tell("see one") == "['see one'] see one"
+    porter.dismiss()
+    tell("stay")
+    stayed = tell.guest
+    porter.dismiss()
     porter.wait()
+    assert not stayed.is_running()
+    assert tell("see two") == "['see two'] see two"
     assert capfd.readouterr().err == ""
 
 
 @pytest.fixture
 def waiting(porter, tell):
-    """A guest that waits for its files once another one has gone."""
+    """A guest that waits for its files since another one was let in, which has gone by now."""
     tell("see one")
     if not porter.leaves_nothing:
         pytest.skip("this system lets nobody make namespaces")
-    (gone,) = psutil.Process(porter._process).children()
-    porter.dismiss()
     deadline = time.monotonic() + 30
-    while (found := psutil.Process(porter._process).children()) in ([], [gone]) and time.monotonic() < deadline:
+    while (found := psutil.Process(porter._process).children()) == [tell.guest] and time.monotonic() < deadline:
         time.sleep(0.01)
-    (process,) = found
+    (process,) = set(found) - {tell.guest}
+    porter.dismiss()
+    porter.wait()
     return process
 
 
 def test_the_next_guest_is_there_before_it_is_asked_for(waiting, porter):
     source, to = os.pipe()
     assert porter.admit(source, to, network=True) == waiting.pid
+
+
+def test_a_guest_that_waits_is_in_other_namespaces_than_the_one_that_is_there(waiting, porter, tell):
+    tell("stay")
+    assert tell.guest == waiting
+    deadline = time.monotonic() + 30
+    while len(found := psutil.Process(porter._process).children()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (another,) = set(found) - {waiting}
+    while _namespaces(another.pid)[0] == _namespaces(porter._process)[0] and time.monotonic() < deadline:
+        time.sleep(0.01)  # it is on its way
+    *others, _ = zip(_namespaces(waiting.pid), _namespaces(another.pid), strict=True)
+    assert all(mine != theirs for mine, theirs in others)
+
+
+def test_what_is_to_be_done_ahead_is_done_while_a_guest_waits(before):
+    with Porter(live, lambda: SEEN.append("ahead")) as porter:
+        said = []
+        for what in (b"see one", b"see two"):
+            (source, to), (answer, answers) = os.pipe(), os.pipe()
+            porter.admit(source, answers, network=True)
+            os.write(to, what)
+            said.append(os.read(answer, 1000).decode())
+            time.sleep(0.5)  # more than it takes to be there
+            porter.dismiss()
+        if not porter.leaves_nothing:
+            pytest.skip("this system lets nobody make namespaces")
+    assert said[1] == "['ahead', 'see two'] see two"
 
 
 def test_a_guest_that_died_while_it_waited_is_not_the_next_one(waiting, tell):
@@ -192,12 +224,11 @@ def test_what_a_guest_left_running_is_gone_when_the_next_one_is_let_in(before, p
     if not porter.leaves_nothing:
         pytest.skip("this system lets nobody make namespaces")
     mine = set(psutil.Process().children(recursive=True)) - before
-    left = [each for each in mine if is_a_copy(each)]
-    assert len(left) >= 2  # the porter, and what the guest left
+    left = [each for each in mine if is_a_copy(each) and each.ppid() != porter._process and each.pid != porter._process]
+    assert len(left) == 1
     porter.dismiss()
     tell("see")
-    alive = [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-    assert len(alive) == 1
+    assert not [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_porter_that_is_gone_is_named(porter, tell):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,23 +20,27 @@ from typing import NoReturn
 from ctpbench.running.sandbox import namespaces
 
 _CLOSED, _OPEN, _END = b"c", b"o", b"e"
-"""What is asked for: a chamber without network, one with it, the end of the one that there is."""
-_SETTLED, _UNSETTLED, _NONE, _READY = b"s", b"u", b"n", b"r"
-"""What is answered: a chamber, with a descriptor of its first process (pidfd), or none; at first, what is possible."""
+"""What is asked for: a chamber without network, one with it, the end of one."""
+_ASKED = struct.Struct("cI")
+"""What is asked for, and of which chamber, counted from 0."""
+_SETTLED, _UNSETTLED, _NONE, _READY, _EMPTY = b"s", b"u", b"n", b"r", b"e"
+"""What is answered: a chamber, with a descriptor of its first process (pidfd), or none; that nobody is in one any more;
+at first, what is possible."""
 _PROGRAM = "import sys; sys.path.insert(0, {root!r}); from ctpbench.running.sandbox.chambers import serve; serve()"
 _ROOT = str(Path(__file__).parents[3])
 
 
 @dataclass(frozen=True)
 class Chamber:
-    """A chamber: a descriptor of its first process (pidfd), and whether ``/proc`` in it is its own."""
+    """A chamber: which one, a descriptor of its first process (pidfd), and whether ``/proc`` in it is its own."""
 
+    number: int
     first: int
     settled: bool
 
 
 class Chambers:
-    """The process that makes chambers, one at a time; it ends with the process that started it.
+    """The process that makes chambers and ends them; it ends with the process that started it.
 
     Attributes
     ----------
@@ -45,6 +50,7 @@ class Chambers:
 
     def __init__(self, python: str) -> None:
         self._channel, theirs = socket.socketpair()
+        self._made = 0
         with theirs:
             command = [python, "-I", "-S", "-B", "-c", _PROGRAM.format(root=_ROOT)]
             libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
@@ -60,20 +66,22 @@ class Chambers:
         return self._channel.recv(1) == _READY
 
     def make(self, *, network: bool) -> Chamber | None:
-        """Return a new chamber, in which the network is the system's or none; None where it cannot be made.
-
-        Nothing is left in the one before.
-        """
-        self._channel.sendall(_OPEN if network else _CLOSED)
+        """Return a new chamber, in which the network is the system's or none; None where it cannot be made."""
+        number, self._made = self._made, self._made + 1
+        self._channel.sendall(_ASKED.pack(_OPEN if network else _CLOSED, number))
         reply, files, _, _ = socket.recv_fds(self._channel, 1, 1)
-        return Chamber(files[0], reply == _SETTLED) if files else None
+        return Chamber(number, files[0], reply == _SETTLED) if files else None
 
-    def end(self) -> None:
-        """Have all that runs in the chamber killed; who has forked something into it must wait for that."""
-        self._channel.sendall(_END)
+    def end(self, chamber: Chamber) -> None:
+        """Have all killed that runs in a chamber; who has forked something into it must wait for that, then `wait`."""
+        self._channel.sendall(_ASKED.pack(_END, chamber.number))
+
+    def wait(self) -> None:
+        """Wait until nobody is in the chamber any more that was to end."""
+        self._channel.recv(len(_EMPTY))
 
     def close(self) -> None:
-        """End the process, and its chamber with it."""
+        """End the process, and its chambers with it."""
         self._channel.close()
         self.process.kill()
         self.process.wait()
@@ -95,52 +103,40 @@ def serve() -> None:
         return
     namespaces.die_with_parent()
     channel.sendall(_READY)
-    first, spare = _Made(), _Made()
-    while asked := channel.recv(1):
+    made: dict[int, int] = {}  # the first process of each
+    while message := channel.recv(_ASKED.size, socket.MSG_WAITALL):
+        asked, number = _ASKED.unpack(message)
         if asked == _END:
-            first.end()
-            first, spare = _Made(), _made(first.kind)  # while nobody waits for it
+            first = made.pop(number)
+            os.kill(first, signal.SIGKILL)  # the first process of a namespace takes all others with it
+            os.waitpid(first, 0)
+            channel.sendall(_EMPTY)
             continue
-        if spare.kind != asked:
-            spare.end()
-            spare = _made(asked)
-        first, spare = spare, _Made()
-        if first.process:
-            handle = os.pidfd_open(first.process)
-            socket.send_fds(channel, [first.settled], [handle])
+        first, settled = _made(network=asked == _OPEN)
+        if settled:
+            made[number] = first
+            handle = os.pidfd_open(first)
+            socket.send_fds(channel, [settled], [handle])
             os.close(handle)
         else:
             channel.sendall(_NONE)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """The first process of a chamber, 0 where there is none, what was asked for, and whether it has settled."""
-
-    process: int = 0
-    kind: bytes = b""
-    settled: bytes = _NONE
-
-    def end(self) -> None:
-        if self.process:
-            os.kill(self.process, signal.SIGKILL)  # the first process of a namespace takes all others with it
-            os.waitpid(self.process, 0)
-
-
-def _made(kind: bytes) -> _Made:
+def _made(*, network: bool) -> tuple[int, bytes]:
+    """Make a chamber; return its first process and whether it has settled, nothing where there is none."""
     told, tell = os.pipe()
     try:
         first = namespaces.fork_first()
     except OSError:
         first = -1
     if first == 0:
-        _hold(tell, network=kind == _OPEN)
+        _hold(tell, network=network)
     os.close(tell)
     settled = os.read(told, 1)
     os.close(told)
     if first > 0 and not settled:
         os.waitpid(first, 0)
-    return _Made(first, kind, settled) if settled else _Made()
+    return first, settled
 
 
 def _hold(tell: int, *, network: bool) -> NoReturn:

@@ -1,8 +1,9 @@
-"""The porter: a process that has seen nothing yet. Each guest is a copy of it, and one is there at a time.
+"""The porter: a process that has seen nothing yet. Each guest is a copy of it, and one is let in at a time.
 
 It is forked before anything is done, so that no data, no path and no secret is in the memory that a guest gets; what a
 guest is told it is told by its host once it is there. It is forked warm, with all imported that its guests need. Once a
-guest has gone the next one is forked, and waits for its files: nobody waits for it.
+guest is let in the next one is forked, and waits for its files in namespaces of its own: nobody waits for it. It takes
+some 20 ms to be ready, less than most methods take to be imported and made, and only then they are timed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import NoReturn, Self
 
 from ctpbench.running import processes
 from ctpbench.running.sandbox import namespaces
-from ctpbench.running.sandbox.chambers import Chambers
+from ctpbench.running.sandbox.chambers import Chamber, Chambers
 
 _APART, _TOGETHER, _END, _TELL = b"a", b"t", b"e", b"w"
 """What is asked for: a guest without network, one with it; the end of the one that is there, or how it ended."""
@@ -44,6 +45,8 @@ class Place:
 
 Live = Callable[[Place, Sequence[int]], None]
 """What a guest does with the file descriptors that it is given."""
+Ahead = Callable[[], None]
+"""What a guest does while it waits for these."""
 
 
 class Porter:
@@ -55,9 +58,11 @@ class Porter:
     ----------
     live : callable(place, files)
         What a guest does with the file descriptors that it is given. It ends with code 0 after it, 1 where it raises.
+    ahead : callable or None
+        What one that waits for these does first, if anything; of no consequence but for time.
     """
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, ahead: Ahead | None = None) -> None:
         self._chambers = Chambers(os.fsdecode(spawn.get_executable())) if sys.platform == "linux" else None
         self._channel, theirs = socket.socketpair()
         self.leaves_nothing = True
@@ -67,7 +72,7 @@ class Porter:
         sys.stderr.flush()
         self._process = os.fork()
         if self._process == 0:
-            _ending(lambda: _serve(theirs, self._chambers, live))
+            _ending(lambda: _serve(theirs, self._chambers, live, ahead))
         theirs.close()
 
     def __enter__(self) -> Self:
@@ -126,7 +131,7 @@ class Porter:
             self._chambers.close()
 
 
-def _serve(channel: socket.socket, chambers: Chambers | None, live: Live) -> None:
+def _serve(channel: socket.socket, chambers: Chambers | None, live: Live, ahead: Ahead | None) -> None:
     """Be the porter."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if chambers is not None:
@@ -141,30 +146,7 @@ def _serve(channel: socket.socket, chambers: Chambers | None, live: Live) -> Non
         namespaces.die_with_parent()  # who changes what one is, is forgotten to die
         os.close(maker)
     with suppress(ConnectionError):  # it may be closed with an answer that nobody waited for
-        _let_in(channel, chambers, live)
-
-
-def _let_in(channel: socket.socket, chambers: Chambers | None, live: Live) -> None:
-    """Let guests in and see them out until nobody asks for it any more."""
-    guest: _Guest | None = None
-    while True:
-        asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
-        if not asked:
-            return
-        if asked in (_END, _TELL):
-            assert guest is not None, "nobody is there"
-            itself = asked == _TELL and _ends(guest.process)
-            status = _end(guest, chambers)
-            channel.sendall(_ENDED.pack(status, itself) if asked == _TELL else _GONE)
-            last, guest = guest, None
-            if last.place.apart:
-                with suppress(ProcessLookupError):  # who makes chambers may have been ended; whoever asks next is told
-                    guest = _forked(chambers, live, network=last.network)
-        else:
-            guest = _admitted(guest, files, chambers, live, network=asked == _TOGETHER)
-            channel.sendall(_ADMITTED.pack(guest.process, guest.place.apart))
-        for file in files:
-            os.close(file)
+        _Door(chambers, live, ahead).keep(channel)
 
 
 @dataclass(frozen=True)
@@ -172,27 +154,104 @@ class _Guest:
     """A guest's process, where it is, whether it has the system's network, and by what it is handed its files."""
 
     process: int
-    place: Place
+    chamber: Chamber | None
     network: bool
     channel: socket.socket
 
 
-def _admitted(
-    waiting: _Guest | None,
-    files: Sequence[int],
-    chambers: Chambers | None,
-    live: Live,
-    *,
-    network: bool,
-) -> _Guest:
-    """Hand files to the guest that waits, or to a new one: where none does, or in another network, or where it died."""
-    if waiting is not None:
-        if waiting.network == network and _handed(waiting, files):
-            return waiting
-        _end(waiting, chambers)
-    guest = _forked(chambers, live, network=network)
-    _handed(guest, files)
-    return guest
+@dataclass(frozen=True)
+class _Door:
+    """By which guests come and go: what makes chambers for them, where there is such a thing, and what they do."""
+
+    chambers: Chambers | None
+    live: Live
+    ahead: Ahead | None
+
+    def keep(self, channel: socket.socket) -> None:
+        """Let guests in and see them out until nobody asks for it any more."""
+        guest: _Guest | None = None
+        waiting: _Guest | None = None
+        while True:
+            asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
+            if not asked:
+                return
+            if asked in (_END, _TELL):
+                assert guest is not None, "nobody is there"
+                itself = asked == _TELL and _ends(guest.process)
+                status = self._end(guest)
+                channel.sendall(_ENDED.pack(status, itself) if asked == _TELL else _GONE)
+                guest = None
+            else:
+                guest = self._admitted(waiting, files, network=asked == _TOGETHER)
+                channel.sendall(_ADMITTED.pack(guest.process, guest.chamber is not None))
+                for file in files:
+                    os.close(file)
+                waiting = self._next(guest)
+
+    def _admitted(self, waiting: _Guest | None, files: Sequence[int], *, network: bool) -> _Guest:
+        """Hand files to who waits, or to a new guest: where nobody does, or in another network, or where it died."""
+        if waiting is not None:
+            if waiting.network == network and _handed(waiting, files):
+                return waiting
+            self._end(waiting)
+        guest = self._forked(network=network)
+        _handed(guest, files)
+        return guest
+
+    def _next(self, guest: _Guest) -> _Guest | None:
+        """Return one like a guest, who waits; None where they would see each other, or it cannot be had now."""
+        if guest.chamber is not None:
+            with suppress(OSError):  # who makes chambers may have been ended; whoever asks next is told
+                return self._forked(network=guest.network)
+        return None
+
+    def _forked(self, *, network: bool) -> _Guest:
+        """Fork a guest into a chamber, or beside this process where there is none."""
+        chamber = self.chambers.make(network=network) if self.chambers else None
+        place = Place(chamber is not None, chamber is not None and chamber.settled)
+        mine, theirs = socket.socketpair()
+        with theirs:
+            process = os.fork() if chamber is None else self._forked_into(chamber, network=network)
+            if process == 0:
+                _ending(lambda: self._enter(place, theirs))
+        return _Guest(process, chamber, network, mine)
+
+    def _forked_into(self, chamber: Chamber, *, network: bool) -> int:
+        try:
+            return namespaces.fork_beside(chamber.first, network=not network)
+        except OSError:
+            assert self.chambers is not None, "what has made it"
+            self.chambers.end(chamber)
+            self.chambers.wait()
+            raise
+        finally:
+            os.close(chamber.first)
+
+    def _enter(self, place: Place, channel: socket.socket) -> None:
+        """Be the guest: with no power, and to end with the porter."""
+        _keep_open({0, 1, 2, channel.fileno()})
+        if place.apart:
+            namespaces.enter()  # the porter's own is that of all its guests, and has a keyring
+            namespaces.drop_powers()
+        if sys.platform == "linux":
+            namespaces.die_with_parent()
+        with channel:
+            if self.ahead is not None and not select.select([channel], [], [], 0)[0]:
+                self.ahead()
+            asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
+        if asked:
+            self.live(place, files)
+
+    def _end(self, guest: _Guest) -> int:
+        """End a guest, and what it started in its chamber; return its wait status."""
+        guest.channel.close()
+        if guest.chamber is None or self.chambers is None:
+            os.kill(guest.process, signal.SIGKILL)  # one that has ended is there until it is waited for
+            return os.waitpid(guest.process, 0)[1]
+        self.chambers.end(guest.chamber)
+        status = os.waitpid(guest.process, 0)[1]
+        self.chambers.wait()  # for what it started
+        return status
 
 
 def _handed(guest: _Guest, files: Sequence[int]) -> bool:
@@ -201,46 +260,6 @@ def _handed(guest: _Guest, files: Sequence[int]) -> bool:
         socket.send_fds(guest.channel, [_APART], files)
         return True
     return False
-
-
-def _forked(chambers: Chambers | None, live: Live, *, network: bool) -> _Guest:
-    """Fork a guest into a chamber, or beside this process where there is none."""
-    chamber = chambers.make(network=network) if chambers else None
-    place = Place(chamber is not None, chamber is not None and chamber.settled)
-    mine, theirs = socket.socketpair()
-    if chamber is None:
-        process = os.fork()
-    else:
-        process = namespaces.fork_beside(chamber.first, network=not network)
-        os.close(chamber.first)
-    if process == 0:
-        _ending(lambda: _enter(place, theirs, live))
-    theirs.close()
-    return _Guest(process, place, network, mine)
-
-
-def _enter(place: Place, channel: socket.socket, live: Live) -> None:
-    """Be the guest: with no power, and to end with the porter."""
-    _keep_open({0, 1, 2, channel.fileno()})
-    if place.apart:
-        namespaces.enter()  # the porter's own is that of all its guests, and has a keyring
-        namespaces.drop_powers()
-    if sys.platform == "linux":
-        namespaces.die_with_parent()
-    with channel:
-        asked, files, _, _ = socket.recv_fds(channel, 1, _MOST_FILES)
-    if asked:
-        live(place, files)
-
-
-def _end(guest: _Guest, chambers: Chambers | None) -> int:
-    """End a guest; return its wait status."""
-    guest.channel.close()
-    if guest.place.apart and chambers is not None:
-        chambers.end()
-    else:
-        os.kill(guest.process, signal.SIGKILL)  # one that has ended is there until it is waited for
-    return os.waitpid(guest.process, 0)[1]
 
 
 def _ends(guest: int) -> bool:
