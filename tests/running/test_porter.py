@@ -229,6 +229,9 @@ def test_what_a_guest_left_running_is_gone_when_the_next_one_is_let_in(before, p
     porter.dismiss()
     tell("see")
     assert not [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    porter.dismiss()
+    tell("see")
+    assert porter.leaves_nothing  # what was heard of the end of one chamber is not taken for another
 
 
 def test_a_porter_that_is_gone_is_named(porter, tell):
