@@ -216,3 +216,19 @@ def test_what_comes_after_an_end_of_its_process_in_a_bundle_is_not_begun(station
     station.ask = ask
     assert answer(commission.model_copy(update={"order": order, "apart": True})).fate == "gone"
     assert len(asked) == 1
+
+
+def test_a_folder_goes_even_where_something_is_written_while_it_does(tmp_path, monkeypatch):
+    folder, remove, written = tmp_path / "run", site.shutil.rmtree, []
+
+    def rmtree(path, **options):
+        remove(path, **options)
+        if not written:
+            written.append(path)
+            (folder / "late").mkdir(parents=True)
+
+    folder.mkdir()
+    monkeypatch.setattr(site.shutil, "rmtree", rmtree)
+    site.Site(folder).close()
+    assert written
+    assert not folder.exists()

@@ -17,6 +17,7 @@ from ctpbench.running.executors.station import Drop, Order, Question, Report
 
 LEASE_S = 120.0
 """How long what works for a run is kept, once nothing is heard of its runner any more."""
+_GONE_S = 2.0
 
 
 class Station:
@@ -102,9 +103,12 @@ class Site:
         return self._station
 
     def close(self) -> None:
+        """End the station, and remove the folder: what worked for it ends after it, and may write there meanwhile."""
         if self._station is not None:
             self._station.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        deadline = time.monotonic() + _GONE_S
+        while self.folder.exists() and time.monotonic() < deadline:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 _SITES: dict[str, Site] = {}
