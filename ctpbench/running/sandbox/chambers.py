@@ -102,7 +102,13 @@ def serve() -> None:
         os.waitpid(maker, 0)
         return
     namespaces.die_with_parent()
-    channel.sendall(_READY)
+    with suppress(ConnectionError):  # who asks may be gone with an answer that it has not read
+        channel.sendall(_READY)
+        _answer(channel)
+
+
+def _answer(channel: socket.socket) -> None:
+    """Do what is asked for until nothing is any more."""
     made: dict[int, int] = {}  # the first process of each
     while message := channel.recv(_ASKED.size, socket.MSG_WAITALL):
         asked, number = _ASKED.unpack(message)
