@@ -33,7 +33,7 @@ def test_each_is_ended_by_itself_whichever_was_made_first(chambers):
         assert len(maker.children()) == 3 - [1, 0, 2].index(ended) - 1
 
 
-def test_it_ends_without_a_word_where_an_answer_is_not_read(chambers, capfd):
+def test_it_ends_without_a_word_where_an_answer_is_not_read(capfd, chambers):
     chambers.end(chambers.make(network=False))
     select.select([chambers.channel], [], [], 30)
     chambers._channel.close()
