@@ -172,18 +172,26 @@ def test_a_guest_that_waits_is_in_other_namespaces_than_the_one_that_is_there(wa
     assert all(mine != theirs for mine, theirs in others)
 
 
-def test_what_is_to_be_done_ahead_is_done_while_a_guest_waits(before):
-    with Porter(live, lambda: SEEN.append("ahead")) as porter:
+def test_what_is_to_be_done_ahead_is_done_while_a_guest_waits(before, tmp_path):
+    done = tmp_path / "done"
+
+    def ahead():
+        SEEN.append("ahead")
+        done.touch()
+
+    with Porter(live, ahead) as porter:
         said = []
         for what in (b"see one", b"see two"):
             (source, to), (answer, answers) = os.pipe(), os.pipe()
             porter.admit(source, answers, network=True)
             os.write(to, what)
             said.append(os.read(answer, 1000).decode())
-            time.sleep(0.5)  # more than it takes to be there
+            if not porter.leaves_nothing:
+                pytest.skip("this system lets nobody make namespaces")
+            deadline = time.monotonic() + 30
+            while not done.exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
             porter.dismiss()
-        if not porter.leaves_nothing:
-            pytest.skip("this system lets nobody make namespaces")
     assert said[1] == "['ahead', 'see two'] see two"
 
 
