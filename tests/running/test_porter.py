@@ -188,7 +188,7 @@ def test_what_is_to_be_done_ahead_is_done_while_a_guest_waits(before, tmp_path):
             said.append(os.read(answer, 1000).decode())
             if not porter.leaves_nothing:
                 pytest.skip("this system lets nobody make namespaces")
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 10
             while not done.exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
             porter.dismiss()
